@@ -1,0 +1,31 @@
+"""What Tessera remembers of a customer and the features it derives from it, pure and vectorised.
+
+events -> fold -> Profiles -> features -> float32 [n_profiles, n_features]
+                     | merge, encode, decode
+"""
+
+from shared.features.catalogue import FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Feature, features
+from shared.features.codec import UnknownStateVersion, category_hash, decode, encode
+from shared.features.columns import EVENT_TYPES, MONEY_UNITS, PURCHASE, REFUND, EventColumns, Rows
+from shared.features.state import Profiles, fold, merge
+
+__all__ = [
+    "EVENT_TYPES",
+    "FEATURES",
+    "FEATURE_NAMES",
+    "FEATURE_SET_HASH",
+    "MONEY_UNITS",
+    "PURCHASE",
+    "REFUND",
+    "EventColumns",
+    "Feature",
+    "Profiles",
+    "Rows",
+    "UnknownStateVersion",
+    "category_hash",
+    "decode",
+    "encode",
+    "features",
+    "fold",
+    "merge",
+]

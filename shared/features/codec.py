@@ -1,0 +1,222 @@
+"""Profiles to bytes and back, for many customers at once.
+
+A profile is a fixed header, its incompressible hashes, and a deflated body of varints, column after column: times as
+differences, sessions and orders as positions in a small dictionary, amounts in the coarsest exact unit.
+
+    header   version u8, deflated u8, rows u32, ids u32, brands u32, bytes of category names u32
+    hashes   fingerprints 5 bytes each, session and order ids u32 each, brands u32 each
+    body     3 units, number of categories, 10 columns of `rows` values, lengths of the category names, then the names
+"""
+
+import struct
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.features.columns import Rows
+from shared.features.state import Profiles
+from shared.features.varint import decode_varints, encode_varints, unzigzag, zigzag
+
+VERSION = 1
+_HEADER = struct.Struct("<BBIIII")
+_FINGERPRINT_BYTES = 5
+_TIME_UNITS = (1, 1_000, 60_000)
+_MONEY_UNITS = (1, 100, 10_000)
+_COLUMNS = 10
+_LEAD = 4
+
+type Ints = NDArray[np.int64]
+
+
+class UnknownStateVersion(ValueError):
+    """The bytes were written by a version of the encoding that this code does not read."""
+
+
+def category_hash(name: str) -> int:
+    """The value of `Rows.category` for a category's name; never 0, which means none."""
+    return zlib.crc32(name.encode()) or 1
+
+
+def encode(profiles: Profiles) -> list[bytes]:
+    """One blob a profile [n_profiles]: equal profiles give equal bytes."""
+    if not len(profiles):
+        return []
+    rows, starts, counts, owner = profiles.rows, profiles.starts, profiles.event_counts, profiles.owner
+    id_values, id_counts, (session, order) = _dictionary(owner, len(profiles), rows.session, rows.order)
+    brand_values, brand_counts, (brand,) = _dictionary(owner, len(profiles), rows.brand)
+    categories, category_counts, (category,) = _dictionary(owner, len(profiles), rows.category)
+    names = [profiles.category_names[code].encode() for code in categories.tolist()]
+
+    time_unit = _coarsest_unit(_TIME_UNITS, starts, rows.time_ms)
+    money_unit = _coarsest_unit(_MONEY_UNITS, starts, rows.net, rows.discount)
+    engagement_unit = _coarsest_unit(_TIME_UNITS, starts, rows.engagement_ms)
+    columns = [
+        _differences(rows.time_ms // time_unit[owner], starts),
+        rows.kind,
+        zigzag(_differences(session, starts)),
+        zigzag(order - session),
+        category,
+        brand,
+        rows.net // money_unit[owner],
+        rows.discount // money_unit[owner],
+        rows.engagement_ms // engagement_unit[owner],
+        rows.device,
+    ]
+    lead = np.column_stack([time_unit, money_unit, engagement_unit, category_counts]).astype(np.uint64)
+    name_lengths = np.array([len(name) for name in names], np.uint64)
+
+    # Every value of every profile in one array, profile by profile, so that one call encodes them all.
+    sizes = _LEAD + _COLUMNS * counts + category_counts
+    value_starts = np.concatenate(([0], np.cumsum(sizes)))
+    values = np.empty(value_starts[-1], np.uint64)
+    values[value_starts[:-1, None] + np.arange(_LEAD)] = lead
+    row_at, row_count = _positions(value_starts[:-1] + _LEAD, counts), counts[owner]
+    for i, column in enumerate(columns):
+        values[row_at + i * row_count] = column
+    values[_positions(value_starts[:-1] + _LEAD + _COLUMNS * counts, category_counts)] = name_lengths
+    stream, byte_ends = encode_varints(values)
+
+    cuts = np.concatenate(([0], byte_ends[value_starts[1:] - 1]))
+    fingerprints = rows.fingerprint.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :_FINGERPRINT_BYTES].tobytes()
+    ids, brands = id_values.astype("<u4").tobytes(), brand_values.astype("<u4").tobytes()
+    return [
+        _blob(
+            int(counts[i]),
+            fingerprints[_FINGERPRINT_BYTES * starts[i] : _FINGERPRINT_BYTES * starts[i + 1]],
+            ids[4 * id_lo : 4 * id_hi],
+            brands[4 * brand_lo : 4 * brand_hi],
+            stream[cuts[i] : cuts[i + 1]],
+            b"".join(names[name_lo:name_hi]),
+        )
+        for i, (id_lo, id_hi, brand_lo, brand_hi, name_lo, name_hi) in enumerate(
+            zip(*_bounds(id_counts), *_bounds(brand_counts), *_bounds(category_counts), strict=True)
+        )
+    ]
+
+
+def decode(keys: list[str], blobs: list[bytes]) -> Profiles:
+    """The profiles behind `blobs`, whose keys must be sorted as in `Profiles`. Raises UnknownStateVersion."""
+    if not blobs:
+        return Profiles.empty()
+    heads = np.array([_header(blob) for blob in blobs], np.int64)
+    counts, id_counts, brand_counts, name_bytes = heads[:, 2:].T
+    starts = np.concatenate(([0], np.cumsum(counts)))
+    owner = np.repeat(np.arange(len(keys)), counts)
+
+    ends = _HEADER.size + np.cumsum(np.column_stack([_FINGERPRINT_BYTES * counts, 4 * id_counts, 4 * brand_counts]), 1)
+    fingerprint_end, id_end, brand_end = ends.T.tolist()
+    fingerprints = b"".join(b[_HEADER.size : end] for b, end in zip(blobs, fingerprint_end, strict=True))
+    ids = b"".join(b[lo:hi] for b, lo, hi in zip(blobs, fingerprint_end, id_end, strict=True))
+    brands = b"".join(b[lo:hi] for b, lo, hi in zip(blobs, id_end, brand_end, strict=True))
+    bodies = [
+        zlib.decompress(b[lo:], wbits=-15) if deflated else b[lo:]
+        for b, lo, deflated in zip(blobs, brand_end, heads[:, 1].tolist(), strict=True)
+    ]
+    value_ends = [len(body) - size for body, size in zip(bodies, name_bytes.tolist(), strict=True)]
+    values, value_starts = decode_varints([body[:end] for body, end in zip(bodies, value_ends, strict=True)])
+
+    lead = values[value_starts[:, None] + np.arange(_LEAD)].astype(np.int64)
+    time_unit, money_unit, engagement_unit, category_counts = lead.T
+    row_at, row_count = _positions(value_starts + _LEAD, counts), counts[owner]
+    column = [values[row_at + i * row_count].astype(np.int64) for i in range(_COLUMNS)]
+    name_lengths = values[_positions(value_starts + _LEAD + _COLUMNS * counts, category_counts)]
+    names = _split(b"".join(b[end:] for b, end in zip(bodies, value_ends, strict=True)), name_lengths)
+
+    session = _running_sum(unzigzag(column[2]), starts)
+    raw = np.zeros((starts[-1], 8), np.uint8)
+    raw[:, :_FINGERPRINT_BYTES] = np.frombuffer(fingerprints, np.uint8).reshape(-1, _FINGERPRINT_BYTES)
+    id_values, brand_values = np.frombuffer(ids, "<u4"), np.frombuffer(brands, "<u4")
+    codes = np.array([category_hash(name) for name in names], np.uint32)
+    rows = Rows(
+        time_ms=_running_sum(column[0], starts) * time_unit[owner],
+        kind=column[1].astype(np.uint8),
+        fingerprint=raw.view("<u8").ravel().astype(np.uint64),
+        session=_look_up(id_values, id_counts, owner, session),
+        order=_look_up(id_values, id_counts, owner, session + unzigzag(column[3])),
+        category=_look_up(codes, category_counts, owner, column[4]),
+        brand=_look_up(brand_values, brand_counts, owner, column[5]),
+        net=column[6] * money_unit[owner],
+        discount=column[7] * money_unit[owner],
+        engagement_ms=column[8] * engagement_unit[owner],
+        device=column[9].astype(np.uint8),
+    )
+    return Profiles(keys, starts, rows, dict(zip(codes.tolist(), names, strict=True)))
+
+
+def _header(blob: bytes) -> tuple[int, ...]:
+    if blob[0] != VERSION:
+        raise UnknownStateVersion(f"profile state of version {blob[0]}, but this code reads version {VERSION}")
+    return _HEADER.unpack_from(blob)
+
+
+def _blob(rows: int, fingerprints: bytes, ids: bytes, brands: bytes, values: bytes, names: bytes) -> bytes:
+    body = values + names
+    deflated = zlib.compress(body, level=6, wbits=-15)
+    smaller = len(deflated) < len(body)
+    head = _HEADER.pack(VERSION, smaller, rows, len(ids) // 4, len(brands) // 4, len(names))
+    return head + fingerprints + ids + brands + (deflated if smaller else body)
+
+
+def _dictionary(owner: Ints, n_profiles: int, *columns: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], Ints, Ints]:
+    """Values of each profile in order of first appearance, how many a profile has, and 1 + the position of each
+    row's value among them, 0 for none [n_columns, n_rows]."""
+    values = np.column_stack(columns).ravel().astype(np.uint64)
+    owners = np.repeat(owner, len(columns)).astype(np.uint64)
+    used = np.flatnonzero(values)
+    pairs, first, inverse = np.unique(
+        owners[used] << np.uint64(32) | values[used], return_index=True, return_inverse=True
+    )
+    by_appearance = np.argsort(first)
+    pairs = pairs[by_appearance]
+    counts = np.bincount((pairs >> np.uint64(32)).astype(np.int64), minlength=n_profiles)
+    starts = np.concatenate(([0], np.cumsum(counts)))
+    position = np.empty(len(pairs), np.int64)
+    position[by_appearance] = np.arange(len(pairs))
+    codes = np.zeros(len(values), np.int64)
+    codes[used] = 1 + position[inverse] - starts[owners[used].astype(np.int64)]
+    return (pairs & np.uint64(0xFFFFFFFF)).astype(np.uint32), counts, codes.reshape(-1, len(columns)).T
+
+
+def _look_up(values: NDArray[np.uint32], counts: Ints, owner: Ints, codes: Ints) -> NDArray[np.uint32]:
+    starts = np.cumsum(counts) - counts
+    padded = np.concatenate((np.zeros(1, np.uint32), values))
+    return padded[np.where(codes > 0, starts[owner] + codes, 0)]
+
+
+def _coarsest_unit(units: tuple[int, ...], starts: Ints, *columns: Ints) -> Ints:
+    """The largest of `units` that divides all of a profile's values in all `columns` [n_profiles]."""
+    best = np.full(len(starts) - 1, units[0], np.int64)
+    for unit in units[1:]:
+        remainders = np.logical_or.reduce([column % unit != 0 for column in columns])
+        best[~np.logical_or.reduceat(remainders, starts[:-1])] = unit
+    return best
+
+
+def _differences(column: Ints, starts: Ints) -> Ints:
+    """Each value less the one before it in the same profile; the first stands as it is."""
+    out = np.diff(column, prepend=0)
+    out[starts[:-1]] = column[starts[:-1]]
+    return out
+
+
+def _running_sum(column: Ints, starts: Ints) -> Ints:
+    total = np.cumsum(column)
+    before = total[starts[:-1]] - column[starts[:-1]]
+    return total - np.repeat(before, np.diff(starts))
+
+
+def _positions(begins: Ints, counts: Ints) -> Ints:
+    """begins[i], begins[i] + 1, … counts[i] of them, for every i in turn."""
+    offsets = np.cumsum(counts) - counts
+    return np.repeat(begins - offsets, counts) + np.arange(counts.sum())
+
+
+def _bounds(counts: Ints) -> tuple[list[int], list[int]]:
+    ends = np.cumsum(counts)
+    return (ends - counts).tolist(), ends.tolist()
+
+
+def _split(joined: bytes, lengths: NDArray[np.uint64]) -> list[str]:
+    ends = np.cumsum(lengths.astype(np.int64)).tolist()
+    return [joined[lo:hi].decode() for lo, hi in zip([0, *ends[:-1]], ends, strict=True)]

@@ -1,0 +1,104 @@
+"""The profile state: what is kept of every customer, as a set of events.
+
+A set is the whole trick. Its union is commutative, associative and idempotent, so any order of events, any split into
+batches and any repetition end in the same state, and every feature can be computed exactly at any instant.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.features.columns import EventColumns, Rows
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """The histories of many customers: rows sorted by profile, time and fingerprint, each event once."""
+
+    keys: list[str]
+    """Profile keys, sorted [n_profiles]."""
+    starts: NDArray[np.int64]
+    """Rows of profile i are starts[i]:starts[i + 1] [n_profiles + 1]."""
+    rows: Rows
+    category_names: dict[int, str]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def event_counts(self) -> NDArray[np.int64]:
+        """Distinct events of each profile [n_profiles]."""
+        return np.diff(self.starts)
+
+    @property
+    def last_event_ms(self) -> NDArray[np.int64]:
+        """Time of each profile's latest event, UTC milliseconds [n_profiles]."""
+        return self.rows.time_ms[self.starts[1:] - 1]
+
+    @property
+    def owner(self) -> NDArray[np.int64]:
+        """Index of the profile that each row belongs to [n_rows]."""
+        return np.repeat(np.arange(len(self)), self.event_counts)
+
+    def take(self, at: NDArray[np.intp] | list[int]) -> Self:
+        """The profiles at the positions `at`, which must be ascending."""
+        at = np.asarray(at, np.intp)
+        counts = self.event_counts[at]
+        starts = np.concatenate(([0], np.cumsum(counts)))
+        rows = self.rows.take(np.repeat(self.starts[at] - starts[:-1], counts) + np.arange(starts[-1]))
+        return type(self)([self.keys[i] for i in at], starts, rows, self.category_names)
+
+    @classmethod
+    def empty(cls) -> Self:
+        return cls([], np.zeros(1, np.int64), Rows.empty(), {})
+
+
+def fold(events: EventColumns) -> Profiles:
+    """The state after `events` and nothing else: every distinct event once, whatever their order."""
+    ranked = sorted(range(len(events.keys)), key=events.keys.__getitem__)
+    rank = np.empty(len(ranked), np.int64)
+    rank[ranked] = np.arange(len(ranked))
+    keys = [events.keys[i] for i in ranked]
+    return _settle(keys, rank[events.profile], events.rows, events.category_names)
+
+
+def merge(a: Profiles, b: Profiles) -> Profiles:
+    """The union of two states, profile by profile and event by event."""
+    keys = sorted({*a.keys, *b.keys})
+    position = {key: i for i, key in enumerate(keys)}
+    owner = np.concatenate([np.array([position[key] for key in p.keys], np.int64)[p.owner] for p in (a, b)])
+    return _settle(keys, owner, Rows.concatenate([a.rows, b.rows]), _united(a.category_names, b.category_names))
+
+
+def _united(a: dict[int, str], b: dict[int, str]) -> dict[int, str]:
+    # Two names with one hash: the smaller stands for both, whichever came first.
+    return {**a, **b, **{code: min(a[code], b[code]) for code in a.keys() & b.keys()}}
+
+
+def _settle(keys: list[str], owner: NDArray[np.int64], rows: Rows, category_names: dict[int, str]) -> Profiles:
+    """Sort rows into the canonical order and keep each event once; profiles without rows are left out."""
+    first = _first_of_each_event(owner, rows)
+    order = first[np.lexsort((rows.fingerprint[first], rows.time_ms[first], owner[first]))]
+    counts = np.bincount(owner[order], minlength=len(keys))
+    present = np.flatnonzero(counts)
+    starts = np.concatenate(([0], np.cumsum(counts[present])))
+    return Profiles([keys[i] for i in present], starts, rows.take(order), category_names)
+
+
+def _first_of_each_event(owner: NDArray[np.int64], rows: Rows) -> NDArray[np.intp]:
+    """Positions of one row for each distinct (owner, fingerprint): the earliest, whatever the order of `rows`."""
+    order = np.lexsort((rows.time_ms, rows.fingerprint, owner))
+    repeats = _equals_previous(owner[order], rows.fingerprint[order])
+    columns = rows.columns()
+    if repeats.any() and not _equals_previous(*(column[order] for column in columns))[repeats].all():
+        # One id with differing contents: only an order over every column makes the same one win everywhere.
+        order = np.lexsort((*columns[::-1], rows.time_ms, rows.fingerprint, owner))
+    return order[~repeats]
+
+
+def _equals_previous(*columns: NDArray[np.generic]) -> NDArray[np.bool_]:
+    equal = np.zeros(len(columns[0]), bool)
+    equal[1:] = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
+    return equal
