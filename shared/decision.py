@@ -1,0 +1,63 @@
+"""One profile's decision, as it is stored and as it is answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+TARGETS = {"churn_probability": "churn", "conversion_probability": "conversion", "expected_ltv": "ltv"}
+"""The training target behind each prediction, as the manifest names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Times are UTC milliseconds since 1970; `margin` and probabilities run from 0 to 1."""
+
+    segment: int
+    since_ms: int
+    """When the profile came into this segment."""
+    margin: float
+    runner_up: int
+    predictions: Mapping[str, float]
+    """The predictions the bundle makes, by name."""
+    as_of_ms: int
+    """The instant the features were computed at."""
+    scored_at_ms: int
+    model_version: str
+    micro_segment: int | None = None
+
+
+def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The decision as the API gives it.
+
+    `manifest` is the one of `decision.model_version`: it names the segment and says why a target was left out of the
+    bundle. Where it is empty, because that bundle is gone, both are null.
+    """
+    names = {segment["id"]: segment["name"] for segment in manifest.get("segments", ())}
+    targets = manifest.get("targets", {})
+    return {
+        "customer_id": customer_id,
+        "segment": {
+            "id": decision.segment,
+            "name": names.get(decision.segment),
+            "since": iso(decision.since_ms),
+            "margin": decision.margin,
+            "runner_up": decision.runner_up,
+        },
+        "micro_segment": decision.micro_segment,
+        "predictions": {name: decision.predictions.get(name) for name in TARGETS},
+        "left_out": {
+            name: targets.get(target, {}).get("reason")
+            for name, target in TARGETS.items()
+            if name not in decision.predictions
+        },
+        "as_of": iso(decision.as_of_ms),
+        "scored_at": iso(decision.scored_at_ms),
+        "model_version": decision.model_version,
+    }
+
+
+def iso(time_ms: int) -> str:
+    """ISO 8601 in UTC; milliseconds are shown where there are any."""
+    precision = "milliseconds" if time_ms % 1000 else "seconds"
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec=precision).replace("+00:00", "Z")

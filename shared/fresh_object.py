@@ -1,0 +1,51 @@
+"""One S3 object that is read often and changes rarely."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ABSENT = frozenset({"NoSuchKey", "404"})
+UNCHANGED = frozenset({"NotModified", "304"})
+
+
+class FreshObject:
+    """The object's bytes, asked for again at most every `check_every` seconds and sent only when they changed.
+
+    S3 tells "no such key" from "access denied" only to a role that may list the bucket.
+    """
+
+    def __init__(self, s3: S3Client, bucket: str, key: str, check_every: float) -> None:
+        self._s3, self._bucket, self._key, self._check_every = s3, bucket, key, check_every
+        self._etag: str | None = None
+        self._checked = float("-inf")
+        self._body: bytes | None = None
+
+    def read(self, now: float) -> bytes | None:
+        """The content as of at most `check_every` seconds before `now` (a monotonic clock, seconds); None if absent.
+
+        Raises ClientError when S3 refuses for any other reason than absence.
+        """
+        if now - self._checked >= self._check_every:
+            self._refresh()
+            self._checked = now
+        return self._body
+
+    def _refresh(self) -> None:
+        condition = {"IfNoneMatch": self._etag} if self._etag else {}
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=self._key, **condition)  # type: ignore[arg-type]
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in UNCHANGED:
+                return
+            if code not in ABSENT:
+                raise
+            self._etag = self._body = None
+        else:
+            self._body = answer["Body"].read()
+            self._etag = answer["ETag"]

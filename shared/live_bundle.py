@@ -1,0 +1,85 @@
+"""The bundle that is live: the one `models/current.json` names, followed without a redeploy."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.bundle import Bundle, BundleMismatch
+from shared.fresh_object import ABSENT, FreshObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+POINTER_KEY = "models/current.json"
+CHECK_EVERY_SECONDS = 15.0
+
+
+class LiveBundle:
+    """Loads the live bundle once and replaces it when the pointer names another.
+
+    A bundle that cannot be loaded never replaces one that works: the one before stays, and `problem` says why until
+    the pointer names a bundle that loads.
+    """
+
+    def __init__(self, s3: S3Client, bucket: str, check_every: float = CHECK_EVERY_SECONDS) -> None:
+        self._s3, self._bucket = s3, bucket
+        self._pointer = FreshObject(s3, bucket, POINTER_KEY, check_every)
+        self._bundle: Bundle | None = None
+        self._refused: tuple[bytes, str] | None = None
+        self.problem: str | None = None
+
+    def get(self, now: float) -> Bundle | None:
+        """The live bundle at `now` (a monotonic clock, seconds), or None while none has been published.
+
+        Raises ClientError or BotoCoreError when S3 cannot be asked and there is no bundle yet to go on with.
+        """
+        try:
+            self._follow(self._pointer.read(now))
+            self.problem = None
+        except BundleMismatch as error:
+            self.problem = str(error)
+        except (ClientError, BotoCoreError) as error:
+            if self._bundle is None:
+                raise
+            self.problem = f"S3 does not answer: {error}"
+        return self._bundle
+
+    def _follow(self, pointer: bytes | None) -> None:
+        if pointer is None:
+            return
+        if self._refused and self._refused[0] == pointer:
+            raise BundleMismatch(self._refused[1])
+        try:
+            bundle_id = _bundle_id(pointer)
+            if self._bundle is None or self._bundle.bundle_id != bundle_id:
+                self._bundle = self._load(bundle_id)
+            self._refused = None
+        except BundleMismatch as error:
+            self._refused = (pointer, str(error))
+            raise
+
+    def _load(self, bundle_id: str) -> Bundle:
+        key = f"models/{bundle_id}/manifest.json"
+        try:
+            manifest = json.loads(self._object(key))
+        except ValueError as error:
+            raise BundleMismatch(f"{key} is not JSON: {error}") from error
+        return Bundle.from_files(self._object(f"models/{bundle_id}/bundle.onnx"), manifest)
+
+    def _object(self, key: str) -> bytes:
+        try:
+            return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ABSENT:
+                raise BundleMismatch(f"{POINTER_KEY} names a bundle without {key}") from error
+            raise
+
+
+def _bundle_id(pointer: bytes) -> str:
+    try:
+        return str(json.loads(pointer)["bundle_id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleMismatch(f"{POINTER_KEY} is not a pointer with a bundle_id: {pointer[:200]!r}") from error

@@ -1,0 +1,200 @@
+"""The DynamoDB table of profiles: one item a profile, read and written by the batch.
+
+`encode_profile` and `decode_profile` are the only two places that know the item.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shared.backoff import Sleep, attempts
+from shared.decision import TARGETS, Decision
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+type Item = dict[str, Any]
+
+PROFILE = "profile"
+"""Sort key of a profile's item; other kinds of item may stand beside it under the same partition key."""
+
+MAX_STATE_BYTES = 350_000
+"""DynamoDB takes items of up to 400 KB; the rest is left to the decision and to what comes to stand beside it."""
+
+READS_A_CALL, WRITES_A_CALL = 100, 25
+CALLS_AT_MOST = 10
+
+LOST_RACE = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
+WORTH_ANOTHER_TRY = frozenset(
+    {
+        "InternalServerError",
+        "ProvisionedThroughputExceeded",
+        "RequestLimitExceeded",
+        "ThrottlingError",
+        "TransactionConflict",
+    }
+)
+
+
+class ProfileNotWritten(Exception):
+    """DynamoDB refused a profile for a reason that trying again does not cure."""
+
+
+class TableOverloaded(Exception):
+    """The table still throttled after every attempt; nothing is lost, the same input can be given again."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProfile:
+    """What the table holds of one profile."""
+
+    key: str
+    version: int
+    """1 for a profile's first write, one more with each write since."""
+    state: bytes
+    events: int
+    """Distinct events in `state`."""
+    decision: Decision | None
+
+
+def anonymous(key: str) -> str:
+    """A name for a profile that may stand in a log, where a customer's id may not: the same key gives the same name."""
+    return hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
+
+
+def encode_profile(profile: StoredProfile) -> Item:
+    item: Item = {
+        "pk": {"S": profile.key},
+        "sk": {"S": PROFILE},
+        "version": {"N": str(profile.version)},
+        "state": {"B": profile.state},
+        "events": {"N": str(profile.events)},
+    }
+    if (decision := profile.decision) is not None:
+        numbers = {
+            "segment": decision.segment,
+            "since_ms": decision.since_ms,
+            "margin": decision.margin,
+            "runner_up": decision.runner_up,
+            "as_of_ms": decision.as_of_ms,
+            "scored_at_ms": decision.scored_at_ms,
+            "micro_segment": decision.micro_segment,
+            **decision.predictions,
+        }
+        item["decision"] = {
+            "M": {name: {"N": _number(value)} for name, value in numbers.items() if value is not None}
+            | {"model_version": {"S": decision.model_version}}
+        }
+    return item
+
+
+def decode_profile(item: Item) -> StoredProfile:
+    return StoredProfile(
+        key=item["pk"]["S"],
+        version=int(item["version"]["N"]),
+        state=item["state"]["B"],
+        events=int(item["events"]["N"]),
+        decision=_decode_decision(item["decision"]["M"]) if "decision" in item else None,
+    )
+
+
+def _decode_decision(item: Item) -> Decision:
+    return Decision(
+        segment=int(item["segment"]["N"]),
+        since_ms=int(item["since_ms"]["N"]),
+        margin=float(item["margin"]["N"]),
+        runner_up=int(item["runner_up"]["N"]),
+        predictions={name: float(item[name]["N"]) for name in TARGETS if name in item},
+        as_of_ms=int(item["as_of_ms"]["N"]),
+        scored_at_ms=int(item["scored_at_ms"]["N"]),
+        model_version=item["model_version"]["S"],
+        micro_segment=int(item["micro_segment"]["N"]) if "micro_segment" in item else None,
+    )
+
+
+def _number(value: float) -> str:
+    # The shortest digits that give the model's float32 back exactly; at most 9, where float64 would take 17.
+    return str(value) if isinstance(value, int) else str(np.float32(value))
+
+
+class ProfileTable:
+    """Batched reads, and batched writes that each happen only if the profile is still as it was read."""
+
+    def __init__(self, client: DynamoDBClient, name: str, sleep: Sleep = time.sleep) -> None:
+        self._client, self._name, self._sleep = client, name, sleep
+
+    def get(self, key: str) -> StoredProfile | None:
+        """The profile, possibly as it was up to a second ago, at half the cost of a consistent read."""
+        answer = self._client.get_item(TableName=self._name, Key=_key(key))
+        return decode_profile(answer["Item"]) if "Item" in answer else None
+
+    def load(self, keys: Iterable[str]) -> dict[str, StoredProfile]:
+        """The profiles that exist among the distinct `keys`. Raises TableOverloaded."""
+        found: dict[str, StoredProfile] = {}
+        for some in batched(keys, READS_A_CALL, strict=False):
+            request: Any = {self._name: {"Keys": [_key(key) for key in some], "ConsistentRead": True}}
+            for _ in attempts(CALLS_AT_MOST, self._sleep):
+                answer = self._client.batch_get_item(RequestItems=request)
+                for item in answer["Responses"].get(self._name, ()):
+                    profile = decode_profile(item)
+                    found[profile.key] = profile
+                request = answer.get("UnprocessedKeys")
+                if not request:
+                    break
+            else:
+                raise TableOverloaded(f"keys still unread after {CALLS_AT_MOST} attempts")
+        return found
+
+    def save(self, profiles: Sequence[StoredProfile]) -> set[str]:
+        """Writes `profiles`, at most one a key, each only if the table holds the version before it.
+
+        Returns the keys that lost a race: another writer came first, and what it wrote must be read and merged.
+        A write that took effect although its answer was lost counts as lost too; merging again finds nothing new.
+        Raises ProfileNotWritten, or TableOverloaded when throttled throughout; other profiles may be written by then.
+        """
+        lost: set[str] = set()
+        pending: Sequence[StoredProfile] = profiles
+        for _ in attempts(CALLS_AT_MOST, self._sleep):
+            throttled: list[StoredProfile] = []
+            for some in batched(pending, WRITES_A_CALL, strict=False):
+                answer = self._client.batch_execute_statement(Statements=[self._statement(profile) for profile in some])
+                for profile, response in zip(some, answer["Responses"], strict=True):
+                    code = response.get("Error", {}).get("Code")
+                    if code in LOST_RACE:
+                        lost.add(profile.key)
+                    elif code in WORTH_ANOTHER_TRY:
+                        throttled.append(profile)
+                    elif code:
+                        raise ProfileNotWritten(_refusal(profile, code, response["Error"].get("Message")))
+            if not throttled:
+                return lost
+            pending = throttled
+        raise TableOverloaded(f"{len(pending)} profiles still unwritten after {CALLS_AT_MOST} attempts")
+
+    def _statement(self, profile: StoredProfile) -> Any:
+        item = encode_profile(profile)
+        if profile.version == 1:
+            places = ", ".join(f"'{name}': ?" for name in item)
+            return {"Statement": f'INSERT INTO "{self._name}" VALUE {{{places}}}', "Parameters": list(item.values())}
+        pk, sk = item.pop("pk"), item.pop("sk")
+        seen = {"N": str(profile.version - 1)}
+        sets = " ".join(f'SET "{name}"=?' for name in item)
+        return {
+            "Statement": f'UPDATE "{self._name}" {sets} WHERE "pk"=? AND "sk"=? AND "version"=?',
+            "Parameters": [*item.values(), pk, sk, seen],
+        }
+
+
+def _key(key: str) -> Any:
+    return {"pk": {"S": key}, "sk": {"S": PROFILE}}
+
+
+def _refusal(profile: StoredProfile, code: str, message: str | None) -> str:
+    return f"profile {anonymous(profile.key)} ({len(profile.state)} bytes of state) was refused: {code}: {message}"

@@ -1,0 +1,97 @@
+"""Small real bundles: a few centroids on one feature, and churn that falls with it."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from shared.features import FEATURE_NAMES, FEATURE_SET_HASH
+from tests.conftest import BUCKET
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def make_bundle(
+    bundle_id: str = "20171001-aaaaaaaa",
+    feature: str = "orders_365d",
+    centroids: tuple[float, ...] = (0.0, 2.0, 10.0),
+    metadata: Mapping[str, str] | None = None,
+    without: str | None = None,
+) -> tuple[bytes, dict[str, Any]]:
+    """`bundle.onnx` and the manifest of a bundle whose segment i is the nearest of `centroids` to `feature`."""
+    projection = np.array([[name == feature] for name in FEATURE_NAMES], np.float32)
+    constants: dict[str, np.ndarray] = {
+        "zero": np.zeros(1, np.float32),
+        "projection": projection,
+        "centroids": np.array([centroids], np.float32),
+        "two": np.array([2], np.int64),
+        "first": np.array(0, np.int64),
+        "second": np.array(1, np.int64),
+        "column": np.array([1], np.int64),
+    }
+    nodes = [
+        helper.make_node("IsNaN", ["features"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "features"], ["filled"]),
+        helper.make_node("MatMul", ["filled", "projection"], ["position"]),
+        helper.make_node("Sub", ["position", "centroids"], ["offsets"]),
+        helper.make_node("Abs", ["offsets"], ["distances"]),
+        helper.make_node("TopK", ["distances", "two"], ["nearest_distances", "nearest"], axis=1, largest=0),
+        helper.make_node("Gather", ["nearest", "first"], ["segment"], axis=1),
+        helper.make_node("Gather", ["nearest", "second"], ["runner_up"], axis=1),
+        helper.make_node("Gather", ["nearest_distances", "first"], ["segment_distance"], axis=1),
+        helper.make_node("Gather", ["nearest_distances", "second"], ["runner_up_distance"], axis=1),
+        helper.make_node("Neg", ["position"], ["risk"]),
+        helper.make_node("Sigmoid", ["risk"], ["churn_column"]),
+        helper.make_node("Squeeze", ["churn_column", "column"], ["churn_probability"]),
+    ]
+    outputs = {
+        "segment": TensorProto.INT64,
+        "segment_distance": TensorProto.FLOAT,
+        "runner_up": TensorProto.INT64,
+        "runner_up_distance": TensorProto.FLOAT,
+        "churn_probability": TensorProto.FLOAT,
+    }
+    graph = helper.make_graph(
+        nodes,
+        "bundle",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, len(FEATURE_NAMES)])],
+        [helper.make_tensor_value_info(name, kind, [None]) for name, kind in outputs.items() if name != without],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    known = {
+        "bundle_format": "1",
+        "feature_names": json.dumps(FEATURE_NAMES),
+        "feature_set_hash": FEATURE_SET_HASH,
+        "model_version": bundle_id,
+    }
+    helper.set_model_props(model, {**known, **(metadata or {})})
+    onnx.checker.check_model(model)
+    manifest = {
+        "bundle_id": bundle_id,
+        "segments": [{"id": i, "name": f"About {centre:g}", "size": 1} for i, centre in enumerate(centroids)],
+        "targets": {
+            "churn": {"trained": True},
+            "conversion": {"trained": False, "reason": "fewer than 100 positives"},
+            "ltv": {"trained": False, "reason": "the data spans fewer than 90 days"},
+        },
+    }
+    return model.SerializeToString(), manifest
+
+
+def publish(s3: "S3Client", bundle: tuple[bytes, dict[str, Any]]) -> None:
+    """Puts the bundle's files where the functions look for them and makes it the live one."""
+    onnx_bytes, manifest = bundle
+    folder = f"models/{manifest['bundle_id']}"
+    s3.put_object(Bucket=BUCKET, Key=f"{folder}/bundle.onnx", Body=onnx_bytes)
+    s3.put_object(Bucket=BUCKET, Key=f"{folder}/manifest.json", Body=json.dumps(manifest).encode())
+    point_to(s3, manifest["bundle_id"])
+
+
+def point_to(s3: "S3Client", bundle_id: str) -> None:
+    pointer = json.dumps({"bundle_id": bundle_id, "published_at": "2017-10-01T00:00:00Z", "previous": None})
+    s3.put_object(Bucket=BUCKET, Key="models/current.json", Body=pointer.encode())

@@ -1,0 +1,59 @@
+"""In-process AWS: moto, with the table of template.yaml."""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.dynamodb.models import DynamoDBBackend
+
+from tests.partiql import PartiQL, respond
+from tests.template import table_definition
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+BUCKET, TABLE = "tessera-data", "tessera-profiles"
+
+os.environ.update(
+    AWS_ACCESS_KEY_ID="testing",
+    AWS_SECRET_ACCESS_KEY="testing",
+    AWS_DEFAULT_REGION="eu-west-1",
+    DATA_BUCKET=BUCKET,
+    TABLE_NAME=TABLE,
+    CURRENCY="USD",
+    POWERTOOLS_SERVICE_NAME="tessera",
+    POWERTOOLS_METRICS_NAMESPACE="Tessera",
+    POWERTOOLS_TRACE_DISABLED="true",
+)
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def s3(aws: None) -> "S3Client":
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    return client
+
+
+@pytest.fixture
+def partiql(monkeypatch: pytest.MonkeyPatch) -> PartiQL:
+    fake = PartiQL()
+    monkeypatch.setattr(DynamoDBBackend, "batch_execute_statement", respond(fake))
+    return fake
+
+
+@pytest.fixture
+def dynamodb(aws: None, partiql: PartiQL) -> "DynamoDBClient":
+    client = boto3.client("dynamodb")
+    definition: Any = table_definition("ProfileTable", TABLE)
+    client.create_table(**definition)
+    return client
