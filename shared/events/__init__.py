@@ -1,0 +1,44 @@
+"""Event files and payloads in; columns of valid events, and every refused line with its reason, out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.events.columns import Rules, customer_key, to_columns
+from shared.events.event import FIELDS, Event
+from shared.events.readers import ByteStream, Rejection, UnreadableFile, read_batches
+from shared.features.columns import EventColumns
+
+__all__ = [
+    "FIELDS",
+    "ByteStream",
+    "Chunk",
+    "Event",
+    "Rejection",
+    "Rules",
+    "UnreadableFile",
+    "customer_key",
+    "read_file",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some consecutive lines of a file: the valid ones as columns, the others with their reasons."""
+
+    events: EventColumns
+    rejections: list[Rejection]
+
+
+def read_file(source: Path | ByteStream, name: str, rules: Rules) -> Iterator[Chunk]:
+    """The events of one file, chunk by chunk, in memory that does not grow with the file.
+
+    `source` is a path or the bytes as a stream; `name` tells the format by its ending. Raises UnreadableFile where
+    the file as a whole cannot be read: what came before stands.
+    """
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            yield from read_file(stream, name, rules)
+        return
+    for batch in read_batches(source, name):
+        yield Chunk(*to_columns(batch, rules))

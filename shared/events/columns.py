@@ -1,0 +1,140 @@
+"""Parsed events as the columns that profiles are folded from; the rules that need more than one field live here."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+from xxhash import xxh3_64_intdigest, xxh32_intdigest
+
+from shared.events.event import Event, parse_timestamp
+from shared.events.readers import Batch, Rejection
+from shared.features.codec import category_hash
+from shared.features.columns import (
+    COLUMN_TYPES,
+    DAY_MS,
+    DEVICES,
+    EVENT_TYPES,
+    MONEY_UNITS,
+    OTHER,
+    OTHER_DEVICE,
+    PURCHASE,
+    REFUND,
+    UNKNOWN_DEVICE,
+    EventColumns,
+    Rows,
+)
+
+_KINDS = {name: code for code, name in enumerate(EVENT_TYPES)}
+_DEVICE_CODES: dict[str | None, int] = {
+    None: UNKNOWN_DEVICE,
+    "": UNKNOWN_DEVICE,
+    **{d: i for i, d in enumerate(DEVICES)},
+}
+_FINGERPRINT_BITS = (1 << 40) - 1
+_AHEAD_MS = DAY_MS
+_LARGEST_NET = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the stack demands of events beyond the contract's types."""
+
+    currency: str | None = "USD"
+    """The one currency that is counted; None takes any."""
+    now_ms: int | None = None
+    """UTC milliseconds: events more than a day later are refused, for one wrong clock would age all that came before."""
+
+
+class RuleBroken(ValueError):
+    """An event's fields are well formed but do not fit together, or do not fit the stack."""
+
+
+def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection]]:
+    """The batch's valid events as columns, and every line of it that was refused, in the order of lines."""
+    rejections = list(batch.rejections)
+    keys: dict[str, int] = {}
+    names: dict[int, str] = {}
+    profile: list[int] = []
+    rows: list[tuple[int, ...]] = []
+    hashes: dict[str | None, int] = {None: 0, "": 0}
+    categories: dict[str | None, int] = {None: 0, "": 0}
+    for event, line, original, extras in zip(batch.events, batch.lines, batch.originals, batch.extras, strict=True):
+        try:
+            time_ms, net = _time_ms(event, rules), _net(event, rules)
+            key = profile_key(event)
+        except RuleBroken as error:
+            rejections.append(Rejection(line, str(error), original))
+            continue
+        kind = _KINDS.get(event.event_type, OTHER)
+        category = categories.get(event.category)
+        if category is None:
+            category = categories[event.category] = category_hash(cast(str, event.category))
+            names[category] = min(names.get(category, cast(str, event.category)), cast(str, event.category))
+        for text in (event.session_id, event.order_id, event.brand):
+            if text not in hashes:
+                hashes[text] = xxh32_intdigest(cast(str, text).encode()) or 1
+        profile.append(keys.setdefault(key, len(keys)))
+        rows.append(
+            (
+                time_ms,
+                kind,
+                _fingerprint(event, time_ms, extras),
+                hashes[event.session_id],
+                hashes[event.order_id],
+                category,
+                hashes[event.brand],
+                net if kind in (PURCHASE, REFUND) else 0,
+                round((event.discount or 0.0) * MONEY_UNITS) if kind == PURCHASE else 0,
+                round((event.engagement_seconds or 0.0) * 1_000),
+                _DEVICE_CODES.get(event.device and event.device.lower(), OTHER_DEVICE),
+            )
+        )
+    columns: list[Any] = list(zip(*rows, strict=True)) or [()] * len(COLUMN_TYPES)
+    packed = Rows(*(np.array(values, dtype) for values, dtype in zip(columns, COLUMN_TYPES.values(), strict=True)))
+    rejections.sort(key=lambda rejection: rejection.line)
+    return EventColumns(list(keys), np.array(profile, np.int64), packed, names), rejections
+
+
+def profile_key(event: Event) -> str:
+    """The profile that an event belongs to: its customer's, or its visitor's while nobody knows who that is."""
+    if event.customer_id is not None:
+        return customer_key(event.customer_id)
+    if event.anonymous_id is not None:
+        return f"visitor#{event.anonymous_id}"
+    raise RuleBroken("customer_id is missing, and so is anonymous_id")
+
+
+def customer_key(customer_id: str) -> str:
+    """The key of a customer's profile."""
+    return f"customer#{customer_id}"
+
+
+def _time_ms(event: Event, rules: Rules) -> int:
+    try:
+        time_ms = parse_timestamp(event.timestamp)
+    except (ValueError, OverflowError) as error:
+        raise RuleBroken(
+            f"timestamp must be a time in ISO 8601, or in seconds or milliseconds since 1970, not {event.timestamp!r:.80}"
+        ) from error
+    if time_ms < 0:
+        raise RuleBroken(f"timestamp {event.timestamp!r:.80} is before 1970")
+    if rules.now_ms is not None and time_ms > rules.now_ms + _AHEAD_MS:
+        raise RuleBroken(f"timestamp {event.timestamp!r:.80} is more than a day in the future")
+    return time_ms
+
+
+def _net(event: Event, rules: Rules) -> int:
+    if rules.currency is not None and event.currency not in (None, rules.currency):
+        raise RuleBroken(f"currency is {event.currency}, but this stack counts {rules.currency}")
+    net = (event.price or 0.0) * (1.0 if event.quantity is None else event.quantity)
+    if net > _LARGEST_NET:
+        raise RuleBroken(f"quantity times price is {net:,.0f}, above {_LARGEST_NET:,.0f}")
+    return round(net * MONEY_UNITS)
+
+
+def _fingerprint(event: Event, time_ms: int, extras: bytes) -> int:
+    if event.event_id:
+        return xxh3_64_intdigest(event.event_id.encode()) & _FINGERPRINT_BITS
+    whole = msgspec.json.encode(msgspec.structs.replace(event, timestamp=time_ms)) + extras
+    return xxh3_64_intdigest(whole) & _FINGERPRINT_BITS

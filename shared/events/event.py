@@ -1,0 +1,108 @@
+"""The event as shops send it, and the rules that each of its fields must keep."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+_LARGEST_AMOUNT = 1e9
+"""Far beyond any shop's line; keeps every sum exact in 64 bits."""
+_LONGEST_TEXT = 1_024
+
+type Identifier = Annotated[str, Meta(min_length=1, max_length=128, description="text of 1 to 128 characters")]
+type Text = Annotated[str, Meta(max_length=_LONGEST_TEXT, description=f"text of at most {_LONGEST_TEXT:,} characters")]
+type Amount = Annotated[float, Meta(ge=0, le=_LARGEST_AMOUNT, description="a number from 0 to 1,000,000,000")]
+type Quantity = Annotated[float, Meta(gt=0, le=1e6, description="a number above 0 and at most 1,000,000")]
+type EventType = Annotated[
+    str, Meta(min_length=1, max_length=128, description="the name of an event type, such as purchase")
+]
+type Timestamp = Annotated[
+    str | float, Meta(description="a time in ISO 8601, or in seconds or milliseconds since 1970")
+]
+type Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="a currency code of ISO 4217, such as USD")]
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One event; names follow the GA4 e-commerce events. Fields that are absent or null are None."""
+
+    event_type: EventType
+    timestamp: Timestamp
+    event_id: Annotated[str, Meta(max_length=128, description="text of at most 128 characters")] | None = None
+    customer_id: Identifier | None = None
+    anonymous_id: Identifier | None = None
+    session_id: Text | None = None
+    order_id: Text | None = None
+    product_id: Text | None = None
+    category: Text | None = None
+    brand: Text | None = None
+    quantity: Quantity | None = None
+    price: Amount | None = None
+    discount: Amount | None = None
+    currency: Currency | None = None
+    device: Text | None = None
+    region: Text | None = None
+    channel: Text | None = None
+    engagement_seconds: Amount | None = None
+
+
+FIELDS: tuple[str, ...] = Event.__struct_fields__
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_REQUIRED = re.compile(r"missing required field `(\w+)`")
+_AT_FIELD = re.compile(r"at `\$\.(\w+)`$")
+_NOT_AN_OBJECT = re.compile(r"^Expected `object`, got `(\w+)`$")
+
+
+def _description(field: str) -> str:
+    def find(hint: Any) -> str | None:
+        if isinstance(hint, Meta):
+            return hint.description
+        parts = (*get_args(hint), *getattr(hint, "__metadata__", ()), getattr(hint, "__value__", None))
+        return next((found for part in parts if part is not None and (found := find(part))), None)
+
+    return find(get_type_hints(Event, include_extras=True)[field]) or "valid"
+
+
+DESCRIPTIONS: Mapping[str, str] = {field: _description(field) for field in FIELDS}
+"""What each field must be, in words."""
+
+
+def explain(error: Exception, raw: Mapping[str, Any] | None = None) -> str:
+    """Why a line was refused, for the shop's engineer: `error` from msgspec, `raw` the line's fields where known."""
+    message = str(error)
+    if found := _AT_FIELD.search(message):
+        field = found[1]
+        if raw is None:
+            return f"{field} must be {DESCRIPTIONS[field]}"
+        if raw.get(field) is None:
+            return f"{field} is missing"
+        return f"{field} must be {DESCRIPTIONS[field]}, not {_shown(raw[field])}"
+    if found := _REQUIRED.search(message):
+        return f"{found[1]} is missing"
+    if found := _NOT_AN_OBJECT.search(message):
+        return f"a line must hold one JSON object, not {found[1]}"
+    return f"not valid JSON: {message.removeprefix('JSON is malformed: ')}"
+
+
+def _shown(value: Any) -> str:
+    text = f"the text {value!r}" if isinstance(value, str) else repr(value)
+    return text if len(text) <= 80 else f"{text[:60]}… ({len(str(value)):,} characters)"
+
+
+def parse_timestamp(value: str | float) -> int:
+    """UTC milliseconds of ISO 8601 (no offset means UTC) or of seconds or milliseconds since 1970.
+
+    Numbers from 1e11 on are milliseconds: as seconds they would lie beyond the year 5000. Raises ValueError.
+    """
+    if isinstance(value, str):
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            value = float(value)  # CSV holds epochs as text
+        else:
+            return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+    return round(value if value >= 1e11 else value * 1_000)

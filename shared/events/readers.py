@@ -1,0 +1,246 @@
+"""Event files of every accepted format as batches of parsed lines, in bounded memory."""
+
+import csv
+import gzip
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, Protocol, cast
+
+import msgspec
+
+from shared.events.event import FIELDS, Event, explain
+
+BATCH_LINES = 50_000
+_LONGEST_LINE = 2**20
+_BLOCK = 2**20
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class ByteStream(Protocol):
+    """All that is asked of a source: its next bytes."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class UnreadableFile(ValueError):
+    """The file as a whole cannot be read; the message says why. Lines read before it have been handed out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A line that breaks a rule: kept with its reason, never counted."""
+
+    line: int
+    """From 1; in Parquet, the row."""
+    reason: str
+    original: bytes
+    """The line's bytes as they came; of Parquet, the row as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Up to BATCH_LINES parsed events with where they came from, and the lines that could not be parsed."""
+
+    events: list[Event] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    originals: list[bytes] = field(default_factory=list)
+    extras: list[bytes] = field(default_factory=list)
+    """Of events without an id, the fields beyond the contract's: they tell apart events that are equal otherwise."""
+    rejections: list[Rejection] = field(default_factory=list)
+
+    def add(self, line: int, original: bytes, raw: dict[str, Any], *, strict: bool) -> None:
+        """Parse one record of named values; where it breaks a rule, keep it as a rejection."""
+        try:
+            event = msgspec.convert(raw, Event, strict=strict)
+        except msgspec.ValidationError as error:
+            self.rejections.append(Rejection(line, explain(error, raw), original))
+        else:
+            self._keep(event, line, original, b"" if event.event_id else _extras(raw))
+
+    def add_json(self, line: int, original: bytes) -> None:
+        """Parse one line of JSON; where it breaks a rule, keep it as a rejection."""
+        try:
+            event = _decode_event(original)
+        except ValueError as error:
+            self.rejections.append(Rejection(line, explain(error, _object(original)), original))
+        else:
+            self._keep(event, line, original, b"" if event.event_id else _extras(_decode_any(original)))
+
+    def _keep(self, event: Event, line: int, original: bytes, extras: bytes) -> None:
+        self.events.append(event)
+        self.lines.append(line)
+        self.originals.append(original)
+        self.extras.append(extras)
+
+
+_decode_event = msgspec.json.Decoder(Event).decode
+_decode_any = msgspec.json.Decoder().decode
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        decoded = _decode_any(line)
+    except ValueError:
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def _extras(raw: dict[str, Any]) -> bytes:
+    extras = {name: value for name, value in raw.items() if name not in FIELDS and value is not None}
+    return msgspec.json.encode(extras, order="deterministic") if extras else b""
+
+
+def read_batches(stream: ByteStream, name: str) -> Iterator[Batch]:
+    """The lines of the file `name` whose bytes are `stream`. Raises UnreadableFile."""
+    lowered = name.lower()
+    for suffix, (read, compressed) in _READERS.items():
+        if lowered.endswith(suffix):
+            break
+    else:
+        raise UnreadableFile(f"the name must end in one of {', '.join(_READERS)}")
+    if not compressed:
+        yield from read(stream)
+        return
+    try:
+        with gzip.GzipFile(fileobj=cast(IO[bytes], stream)) as unzipped:
+            yield from read(unzipped)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise UnreadableFile(f"not a whole gzip file: {error}") from error
+
+
+def _json_batches(stream: ByteStream) -> Iterator[Batch]:
+    for numbered in _batched(_lines(stream)):
+        batch = Batch()
+        for number, line in numbered:
+            if line and not line.isspace():
+                batch.add_json(number, line)
+        yield batch
+
+
+def _csv_batches(stream: ByteStream) -> Iterator[Batch]:
+    taken: list[bytes] = []
+
+    def text() -> Iterator[str]:
+        for _, line in _lines(stream):
+            taken.append(line)
+            yield line.decode(errors="surrogateescape") + "\n"
+
+    records = csv.reader(text(), strict=True)
+    header = _csv_header(next(records, []))
+    taken.clear()
+    while True:
+        batch = Batch()
+        for _ in range(BATCH_LINES):
+            number = records.line_num + 1
+            try:
+                values = next(records)
+            except StopIteration:
+                yield batch
+                return
+            except csv.Error as error:
+                batch.rejections.append(Rejection(number, f"not valid CSV: {error}", b"\n".join(taken)))
+            else:
+                _add_csv(batch, number, b"\n".join(taken), header, values)
+            taken.clear()
+        yield batch
+
+
+def _csv_header(names: list[str]) -> list[str]:
+    missing = [name for name in ("event_type", "timestamp") if name not in names]
+    if missing:
+        raise UnreadableFile(f"the CSV header has no column {' and no column '.join(missing)}: it reads {names[:30]}")
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise UnreadableFile(f"the CSV header names {', '.join(sorted(repeated))} more than once")
+    return names
+
+
+def _add_csv(batch: Batch, number: int, original: bytes, header: list[str], values: list[str]) -> None:
+    if not values:
+        return
+    if len(values) != len(header):
+        reason = f"{len(values)} values where the header names {len(header)} columns"
+        batch.rejections.append(Rejection(number, reason, original))
+    elif not "".join(values).isprintable() and not _is_utf8(original):
+        batch.rejections.append(Rejection(number, "not valid UTF-8", original))
+    else:
+        named = zip(header, values, strict=True)
+        batch.add(number, original, {name: value for name, value in named if value}, strict=False)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _parquet_batches(stream: ByteStream) -> Iterator[Batch]:
+    import duckdb  # Slow to load, and Parquet is the only format that needs it.
+
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as database:
+        path = Path(folder) / "events.parquet"
+        with path.open("wb") as file:
+            shutil.copyfileobj(stream, file, _BLOCK)
+        try:
+            table = database.from_parquet(str(path))
+            types = dict(zip(table.columns, map(str, table.types), strict=True))
+            columns = ", ".join(f'{_cast(name, kind)} AS "{name}"' for name, kind in types.items())
+            rows = database.execute(f"SELECT {columns} FROM read_parquet(?)", [str(path)])
+            number = 0
+            while values := rows.fetchmany(BATCH_LINES):
+                batch = Batch()
+                for number, row in enumerate(values, number + 1):
+                    raw = {name: value for name, value in zip(types, row, strict=True) if value is not None}
+                    batch.add(number, msgspec.json.encode(raw), raw, strict=True)
+                yield batch
+        except duckdb.Error as error:
+            raise UnreadableFile(f"not a readable Parquet file: {str(error).splitlines()[0]}") from error
+
+
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "FLOAT", "DOUBLE", "DECIMAL", "UINTEGER")
+_TEXT_FIELDS = {name for name in FIELDS if name.endswith("_id")} | {"region"}
+
+
+def _cast(name: str, kind: str) -> str:
+    """SQL for a column as JSON would hold it: instants as milliseconds, ids as text, numbers as floats."""
+    column = f'"{name.replace('"', '""')}"'
+    if kind.startswith(("TIMESTAMP", "DATE")):
+        return f"epoch_ns({column}) // 1_000_000" if name in FIELDS else f"{column}::VARCHAR"
+    if name in FIELDS and name not in _TEXT_FIELDS:
+        return f"{column}::DOUBLE" if kind.startswith(_NUMBERS) else column
+    return f"{column}::VARCHAR"
+
+
+_READERS: dict[str, tuple[Callable[[ByteStream], Iterator[Batch]], bool]] = {
+    ".ndjson": (_json_batches, False),
+    ".jsonl": (_json_batches, False),
+    ".csv": (_csv_batches, False),
+    ".ndjson.gz": (_json_batches, True),
+    ".jsonl.gz": (_json_batches, True),
+    ".csv.gz": (_csv_batches, True),
+    ".parquet": (_parquet_batches, False),
+}
+
+
+def _lines(stream: ByteStream) -> Iterator[tuple[int, bytes]]:
+    """Lines from 1 without their line ends, in blocks rather than one read a line; never more than one held."""
+    number, rest = 0, stream.read(len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK)
+    while block := stream.read(_BLOCK):
+        *whole, rest = (rest + block).split(b"\n")
+        for number, line in enumerate(whole, number + 1):
+            yield number, line
+        if len(rest) > _LONGEST_LINE:
+            raise UnreadableFile(f"line {number + 1} is longer than {_LONGEST_LINE:,} bytes")
+    if rest:
+        yield number + 1, rest
+
+
+def _batched(lines: Iterator[tuple[int, bytes]]) -> Iterator[Sequence[tuple[int, bytes]]]:
+    while batch := list(islice(lines, BATCH_LINES)):
+        yield batch
