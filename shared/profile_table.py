@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from shared.backoff import Sleep, attempts
 from shared.decision import TARGETS, Decision
 
@@ -89,7 +87,7 @@ def encode_profile(profile: StoredProfile) -> Item:
             **decision.predictions,
         }
         item["decision"] = {
-            "M": {name: {"N": _number(value)} for name, value in numbers.items() if value is not None}
+            "M": {name: {"N": repr(value)} for name, value in numbers.items() if value is not None}
             | {"model_version": {"S": decision.model_version}}
         }
     return item
@@ -117,11 +115,6 @@ def _decode_decision(item: Item) -> Decision:
         model_version=item["model_version"]["S"],
         micro_segment=int(item["micro_segment"]["N"]) if "micro_segment" in item else None,
     )
-
-
-def _number(value: float) -> str:
-    # The shortest digits that give the model's float32 back exactly; at most 9, where float64 would take 17.
-    return str(value) if isinstance(value, int) else str(np.float32(value))
 
 
 class ProfileTable:

@@ -2,7 +2,6 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from shared.decision import Decision
@@ -50,16 +49,6 @@ def decision(**changes: Any) -> Decision:
 @pytest.mark.parametrize("stored", [profile(), profile(decision=None), profile(decision=decision(micro_segment=0))])
 def test_decoding_gives_back_what_was_encoded(stored: StoredProfile) -> None:
     assert decode_profile(encode_profile(stored)) == stored
-
-
-def test_float32_predictions_survive_storing_exactly() -> None:
-    values = np.random.default_rng(0).random(1000, np.float32) ** 8
-    stored = [
-        decode_profile(encode_profile(profile(decision=decision(predictions={"churn_probability": value}))))
-        for value in values.tolist()
-    ]
-    got = [p.decision.predictions["churn_probability"] for p in stored if p.decision]
-    assert np.array_equal(np.array(got, np.float32), values)
 
 
 def test_profiles_beyond_one_call_are_saved_and_loaded(table: ProfileTable) -> None:

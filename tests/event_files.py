@@ -1,0 +1,64 @@
+"""Events as shops send them, and files of them."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from shared.events import Chunk, Rules, read_file
+from shared.features import Profiles, fold
+
+type Event = dict[str, Any]
+
+
+def purchase(customer: str, number: int = 0, day: int = 1, **fields: Any) -> Event:
+    """One order line; `number` makes it another one."""
+    event = {
+        "event_id": f"{customer}-{number}",
+        "event_type": "purchase",
+        "timestamp": f"2017-10-{day:02d}T12:00:00Z",
+        "customer_id": customer,
+        "order_id": f"{customer}-{number}",
+        "price": 9.99,
+        "category": "Bakery",
+    }
+    return {**event, **fields}
+
+
+def ndjson(events: Iterable[Event]) -> bytes:
+    return b"".join(json.dumps(event).encode() + b"\n" for event in events)
+
+
+def ndjson_gz(events: Iterable[Event]) -> bytes:
+    return gzip.compress(ndjson(events))
+
+
+def csv_file(events: Iterable[Event]) -> bytes:
+    rows = list(events)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def parquet(events: Iterable[Event]) -> bytes:
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    buffer = io.BytesIO()
+    write_table(pyarrow.Table.from_pylist(list(events)), buffer)
+    return buffer.getvalue()
+
+
+def chunks(events: Iterable[Event]) -> Iterator[Chunk]:
+    return read_file(io.BytesIO(ndjson(events)), "events.ndjson", Rules())
+
+
+def profiles(*events: Event) -> Profiles:
+    """The state after `events`, as ingesting them from one file folds it."""
+    (chunk,) = chunks(events)
+    assert not chunk.rejections
+    return fold(chunk.events)
