@@ -1,0 +1,95 @@
+# Tessera. Every target sets up what it needs, from python3, git and make alone; `make help` lists them.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+UV_VERSION := 0.13.9
+UV ?= $(or $(shell command -v uv 2>/dev/null),$(ROOT)/.cache/uv/bin/uv)
+PYTHON := $(ROOT)/.venv/bin/python
+SAM := $(ROOT)/.venv-sam/bin/sam
+ENVIRONMENTS := $(ROOT)/.venv/.ready $(ROOT)/.venv-sam/.ready $(ROOT)/.venv-ministack/.ready
+LAYER_PLATFORM ?= x86_64-manylinux_2_28
+UNUSED_IN_LAYER := tests test include f2py transformers quantization datasets
+
+export SAM_CLI_TELEMETRY := 0
+export PATH := $(ROOT)/.venv/bin:$(PATH)
+unexport VIRTUAL_ENV
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-8s\033[0m %s\n", $$1, $$2}' $(ROOT)/Makefile
+
+# ---- Commands --------------------------------------------------------------------------------------------------------
+
+.PHONY: setup install build demo local test lint clean
+setup: $(ENVIRONMENTS) ## Install the pinned tools and libraries (every other command does it too)
+install: setup
+
+build: $(ROOT)/.aws-sam/build/template.yaml ## Build the layer and the functions with `sam build`
+
+demo: build ## Run the whole system once on real data, locally, and print what happened
+	@$(PYTHON) -m local.demo
+
+local: build ## Start the whole system locally and keep it running until Ctrl-C
+	@$(PYTHON) -m local.stack
+
+test: build ## Run all tests that need neither Docker nor an AWS account
+	$(PYTHON) -m pytest
+
+lint: setup ## Check formatting, style, types, imports and the template
+	ruff format --check
+	ruff check
+	mypy
+	lint-imports
+	$(SAM) validate --lint
+	cfn-lint
+
+clean: ## Remove what was built and installed
+	rm -rf $(ROOT)/.aws-sam $(ROOT)/.cache $(ROOT)/.venv $(ROOT)/.venv-sam $(ROOT)/.venv-ministack
+
+# ---- Environments ----------------------------------------------------------------------------------------------------
+# The local AWS and SAM pin libraries that clash with the project's, so each lives in an environment of its own.
+
+$(ROOT)/.cache/uv/bin/uv:
+	@echo "Installing uv $(UV_VERSION) into .cache/uv"
+	@python3 -m venv $(ROOT)/.cache/uv
+	@$(ROOT)/.cache/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(ROOT)/.venv/.ready: GROUPS :=
+$(ROOT)/.venv-sam/.ready: GROUPS := --only-group sam
+$(ROOT)/.venv-ministack/.ready: GROUPS := --only-group ministack
+$(ENVIRONMENTS): $(ROOT)/uv.lock | $(UV)
+	@echo "Installing locked packages into $(notdir $(@D))"
+	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --frozen $(GROUPS)
+	@touch $@
+
+# ---- Artifacts -------------------------------------------------------------------------------------------------------
+# `sam build` calls the build-* targets below, with ARTIFACTS_DIR set. Bytecode goes into the artifacts because Lambda
+# cannot write it, and unchecked because unzipping changes the times of the files.
+
+$(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(ROOT)/samconfig.toml $(ROOT)/Makefile \
+		$(shell find $(ROOT)/shared $(ROOT)/functions -not -path '*__pycache__*' 2>/dev/null)
+	@cd $(ROOT) && $(SAM) build
+	@du -sm $(@D)/*/ | awk '{print "  " $$1 " MB " $$2}'
+
+COMPILE = $(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $(ARTIFACTS_DIR)
+COPY_SOURCES = tar -C $(ROOT) --exclude '__pycache__' -cf - $(1) | tar -C $(2) -xf -
+
+.PHONY: build-SharedLayer build-IngestEventsFunction build-LookupCustomerFunction
+build-SharedLayer: $(ROOT)/.venv/.ready
+	@cd $(ROOT) && $(UV) export --quiet --frozen --no-default-groups --format pylock.toml --output-file $(CURDIR)/pylock.toml
+	@cd $(ROOT) && $(UV) pip install --quiet --preview-features pylock --python $(PYTHON) --link-mode copy --no-deps \
+		--python-platform $(LAYER_PLATFORM) --only-binary :all: --target $(ARTIFACTS_DIR)/python -r $(CURDIR)/pylock.toml
+	@rm -rf $(ARTIFACTS_DIR)/python/bin $(ARTIFACTS_DIR)/python/.lock
+	@cd $(ARTIFACTS_DIR)/python && find . -name '*.pyi' -delete && \
+		find . -type d \( -false $(UNUSED_IN_LAYER:%=-o -name %) \) -prune -exec rm -rf {} +
+	@$(call COPY_SOURCES,shared,$(ARTIFACTS_DIR)/python)
+	@$(COMPILE) -p /opt $(ARTIFACTS_DIR)
+
+build-IngestEventsFunction: PACKAGE := functions/ingest_events
+build-LookupCustomerFunction: PACKAGE := functions/lookup_customer
+build-IngestEventsFunction build-LookupCustomerFunction: $(ROOT)/.venv/.ready
+	@$(call COPY_SOURCES,functions/__init__.py $(PACKAGE),$(ARTIFACTS_DIR))
+	@$(COMPILE) -p /var/task $(ARTIFACTS_DIR)

@@ -1,0 +1,1 @@
+"""The whole system on one machine: a local AWS, the deployed template, and tools that use them."""

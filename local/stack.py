@@ -1,0 +1,185 @@
+"""Tessera deployed from its template to a local AWS: `python -m local.stack`, or `with local_stack() as stack:`."""
+
+import argparse
+import http.client
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+from local.console import console, step
+from local.emulator import REGION, ROOT, Emulator, LocalStackError, emulator, tail
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+STACK_NAME = "tessera"
+BUILT_TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
+SAM = str(ROOT / ".venv-sam/bin/sam")
+ANSWER_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack: its addresses and clients signed as an administrator."""
+
+    emulator: Emulator
+    bucket: str
+    table: str
+    queue_url: str
+    dlq_url: str
+    api_url: str
+
+    @property
+    def endpoint(self) -> str:
+        """URL of the local AWS."""
+        return self.emulator.endpoint
+
+    @property
+    def log(self) -> Path:
+        """Log of the local AWS, with what the functions wrote."""
+        return self.emulator.log
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        """S3 client."""
+        return self.emulator.session.client("s3", endpoint_url=self.endpoint)
+
+    @cached_property
+    def dynamodb(self) -> "DynamoDBClient":
+        """DynamoDB client."""
+        return self.emulator.session.client("dynamodb", endpoint_url=self.endpoint)
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        """SQS client."""
+        return self.emulator.session.client("sqs", endpoint_url=self.endpoint)
+
+    def api_get(self, path: str, *, signed: bool = True) -> tuple[int, Any]:
+        """HTTP status and decoded JSON of a GET on the API; `path` starts with a slash and is percent-encoded."""
+        url = urlsplit(self.api_url + path)
+        request = AWSRequest("GET", url.geturl())
+        if signed:
+            SigV4Auth(self.emulator.credentials, "execute-api", REGION).add_auth(request)
+        connection = http.client.HTTPConnection(url.netloc, timeout=ANSWER_SECONDS)
+        try:
+            connection.request("GET", f"{url.path}?{url.query}".rstrip("?"), headers=dict(request.headers))
+            answer = connection.getresponse()
+            return answer.status, json.load(answer)
+        finally:
+            connection.close()
+
+
+@contextmanager
+def local_stack(clock: str = "", port: int | None = None) -> Iterator[Stack]:
+    """Deploy the built template to a local AWS of its own, and take everything down after the body.
+
+    `clock` is the ISO 8601 instant the functions take for now; empty is the real time.
+    Raises LocalStackError, with the end of the log, if the template is not built or does not deploy.
+    """
+    if not BUILT_TEMPLATE.exists():
+        raise LocalStackError("Nothing is built yet: run `make build`.")
+    with emulator(port) as aws:
+        with step("Deployed template.yaml with sam"):
+            _deploy(aws, {"FrozenTime": clock, "LocalEndpoint": aws.endpoint})
+        yield _describe(aws)
+
+
+def _deploy(aws: Emulator, parameters: dict[str, str]) -> None:
+    artifacts = "tessera-artifacts"
+    aws.session.client("s3", endpoint_url=aws.endpoint).create_bucket(Bucket=artifacts)
+    log = aws.folder / "deploy.log"
+    overrides = [f"ParameterKey={name},ParameterValue={value}" for name, value in parameters.items() if value]
+    command = [SAM, "deploy", "--template-file", str(BUILT_TEMPLATE), "--stack-name", STACK_NAME]
+    command += ["--region", REGION, "--capabilities", "CAPABILITY_IAM", "--s3-bucket", artifacts]
+    command += ["--no-confirm-changeset", "--parameter-overrides", *overrides]
+    with log.open("wb") as out:
+        status = subprocess.run(command, cwd=ROOT, env=aws.environment, stdout=out, stderr=out, check=False).returncode
+    if status:
+        raise LocalStackError(
+            f"`sam deploy` failed with status {status}. The end of what it wrote:\n\n{tail(log)}\n\n"
+            f"The end of the local AWS's log:\n\n{tail(aws.log)}"
+        )
+
+
+def _describe(aws: Emulator) -> Stack:
+    cloudformation = aws.session.client("cloudformation", endpoint_url=aws.endpoint)
+    description = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
+
+    def identifier(resource: str) -> str:
+        found = cloudformation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=resource)
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+    # The emulator asks for an action of its own name where AWS asks for PartiQLInsert and PartiQLUpdate on the table.
+    batch = {"Effect": "Allow", "Action": "dynamodb:BatchExecuteStatement", "Resource": "*"}
+    aws.session.client("iam", endpoint_url=aws.endpoint).put_role_policy(
+        RoleName=identifier("IngestEventsRole"),
+        PolicyName="EmulatorPartiQL",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [batch]}),
+    )
+    return Stack(
+        emulator=aws,
+        bucket=outputs["DataBucketName"],
+        table=outputs["ProfileTableName"],
+        queue_url=outputs["IngestQueueUrl"],
+        dlq_url=outputs["IngestDeadLetterQueueUrl"],
+        api_url=f"{aws.endpoint}/_aws/execute-api/{identifier('Api')}/v1",
+    )
+
+
+def main() -> int:
+    """Keep a local stack running and say how to use it, until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m local.stack", description="Run Tessera on this machine.")
+    parser.add_argument("--clock", default="", metavar="TIMESTAMP", help="ISO 8601 instant to take for now")
+    parser.add_argument("--port", type=int, help="port of the local AWS; default: a free one")
+    arguments = parser.parse_args()
+    try:
+        with local_stack(arguments.clock, arguments.port) as stack:
+            console.print(_how_to_use(stack), soft_wrap=True)
+            while True:
+                time.sleep(3600)
+    except LocalStackError as error:
+        console.print(f"[red]✗[/] {error}", soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        console.print("\nStopped; nothing is left running.")
+        return 0
+
+
+def _how_to_use(stack: Stack) -> str:
+    credentials = stack.emulator.credentials
+    return f"""
+Tessera is running. Ctrl-C stops it.
+
+  API      {stack.api_url}
+  Bucket   {stack.bucket}
+  Table    {stack.table}
+  Log      {stack.log}
+
+In another terminal, point any AWS tool at it:
+
+  export AWS_ENDPOINT_URL={stack.endpoint} AWS_DEFAULT_REGION={REGION} \\
+    AWS_ACCESS_KEY_ID={credentials.access_key} AWS_SECRET_ACCESS_KEY={credentials.secret_key}
+
+Ask for the segment of customer 889:
+
+  curl --aws-sigv4 aws:amz:{REGION}:execute-api --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \\
+    {stack.api_url}/customers/889/segment
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
