@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,7 +79,7 @@ def emulator(port: int | None = None) -> Iterator[Emulator]:
         raise LocalStackError("The local AWS is not installed: run `make setup`.")
     port = port or _free_port()
     folder = Path(tempfile.mkdtemp(prefix="tessera-"))
-    with _terminating_like_interrupting(), (folder / "ministack.log").open("wb") as log:
+    with _signals_handled_by(_leave, signal.SIGTERM, signal.SIGHUP), (folder / "ministack.log").open("wb") as log:
         process = subprocess.Popen(
             [program], env=_settings(port, folder), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -93,8 +93,9 @@ def emulator(port: int | None = None) -> Iterator[Emulator]:
             console.print(f"[yellow]![/] The log of the local AWS is kept in {KEPT_LOG}", soft_wrap=True)
             raise
         finally:
-            _stop_with_its_functions(process)
-            shutil.rmtree(folder, ignore_errors=True)
+            with _signals_handled_by(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                _stop_with_its_functions(process)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def tail(log: Path, lines: int = 30) -> str:
@@ -154,17 +155,20 @@ def _stop_with_its_functions(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-@contextmanager
-def _terminating_like_interrupting() -> Iterator[None]:
-    def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+
+@contextmanager
+def _signals_handled_by(
+    handler: Callable[[int, FrameType | None], None] | signal.Handlers, *numbers: signal.Signals
+) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _free_port() -> int:
