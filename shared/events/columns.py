@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from xxhash import xxh3_64_intdigest, xxh32_intdigest
 
-from shared.events.event import Event, parse_timestamp
+from shared.events.event import DESCRIPTIONS, Event, parse_timestamp
 from shared.events.readers import Batch, Rejection
 from shared.features.codec import category_hash
 from shared.features.columns import (
@@ -43,7 +43,7 @@ class Rules:
     currency: str | None = "USD"
     """The one currency that is counted; None takes any."""
     now_ms: int | None = None
-    """UTC milliseconds: events more than a day later are refused, for one wrong clock would age all that came before."""
+    """UTC milliseconds; events more than a day later are refused, as one wrong clock would age all that came before."""
 
 
 class RuleBroken(ValueError):
@@ -114,9 +114,7 @@ def _time_ms(event: Event, rules: Rules) -> int:
     try:
         time_ms = parse_timestamp(event.timestamp)
     except (ValueError, OverflowError) as error:
-        raise RuleBroken(
-            f"timestamp must be a time in ISO 8601, or in seconds or milliseconds since 1970, not {event.timestamp!r:.80}"
-        ) from error
+        raise RuleBroken(f"timestamp must be {DESCRIPTIONS['timestamp']}, not {event.timestamp!r:.80}") from error
     if time_ms < 0:
         raise RuleBroken(f"timestamp {event.timestamp!r:.80} is before 1970")
     if rules.now_ms is not None and time_ms > rules.now_ms + _AHEAD_MS:

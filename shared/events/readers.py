@@ -24,7 +24,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 class ByteStream(Protocol):
     """All that is asked of a source: its next bytes."""
 
-    def read(self, size: int = -1, /) -> bytes: ...
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+        ...
 
 
 class UnreadableFile(ValueError):
@@ -97,13 +99,11 @@ def _extras(raw: dict[str, Any]) -> bytes:
 
 def read_batches(stream: ByteStream, name: str) -> Iterator[Batch]:
     """The lines of the file `name` whose bytes are `stream`. Raises UnreadableFile."""
-    lowered = name.lower()
-    for suffix, (read, compressed) in _READERS.items():
-        if lowered.endswith(suffix):
-            break
-    else:
-        raise UnreadableFile(f"the name must end in one of {', '.join(_READERS)}")
-    if not compressed:
+    plain = name.lower().removesuffix(".gz")
+    read = _READERS.get(Path(plain).suffix)
+    if read is None or (read is _parquet_batches and plain != name.lower()):
+        raise UnreadableFile(f"the name must end in .ndjson, .jsonl, .csv (each also with .gz) or .parquet: {name}")
+    if plain == name.lower():
         yield from read(stream)
         return
     try:
@@ -192,13 +192,14 @@ def _parquet_batches(stream: ByteStream) -> Iterator[Batch]:
             types = dict(zip(table.columns, map(str, table.types), strict=True))
             columns = ", ".join(f'{_cast(name, kind)} AS "{name}"' for name, kind in types.items())
             rows = database.execute(f"SELECT {columns} FROM read_parquet(?)", [str(path)])
-            number = 0
+            read = 0
             while values := rows.fetchmany(BATCH_LINES):
                 batch = Batch()
-                for number, row in enumerate(values, number + 1):
+                for number, row in enumerate(values, read + 1):
                     raw = {name: value for name, value in zip(types, row, strict=True) if value is not None}
                     batch.add(number, msgspec.json.encode(raw), raw, strict=True)
                 yield batch
+                read += len(values)
         except duckdb.Error as error:
             raise UnreadableFile(f"not a readable Parquet file: {str(error).splitlines()[0]}") from error
 
@@ -217,28 +218,25 @@ def _cast(name: str, kind: str) -> str:
     return f"{column}::VARCHAR"
 
 
-_READERS: dict[str, tuple[Callable[[ByteStream], Iterator[Batch]], bool]] = {
-    ".ndjson": (_json_batches, False),
-    ".jsonl": (_json_batches, False),
-    ".csv": (_csv_batches, False),
-    ".ndjson.gz": (_json_batches, True),
-    ".jsonl.gz": (_json_batches, True),
-    ".csv.gz": (_csv_batches, True),
-    ".parquet": (_parquet_batches, False),
+_READERS: dict[str, Callable[[ByteStream], Iterator[Batch]]] = {
+    ".ndjson": _json_batches,
+    ".jsonl": _json_batches,
+    ".csv": _csv_batches,
+    ".parquet": _parquet_batches,
 }
 
 
 def _lines(stream: ByteStream) -> Iterator[tuple[int, bytes]]:
     """Lines from 1 without their line ends, in blocks rather than one read a line; never more than one held."""
-    number, rest = 0, stream.read(len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK)
+    read, rest = 0, stream.read(len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK)
     while block := stream.read(_BLOCK):
         *whole, rest = (rest + block).split(b"\n")
-        for number, line in enumerate(whole, number + 1):
-            yield number, line
+        yield from enumerate(whole, read + 1)
+        read += len(whole)
         if len(rest) > _LONGEST_LINE:
-            raise UnreadableFile(f"line {number + 1} is longer than {_LONGEST_LINE:,} bytes")
+            raise UnreadableFile(f"line {read + 1} is longer than {_LONGEST_LINE:,} bytes")
     if rest:
-        yield number + 1, rest
+        yield read + 1, rest
 
 
 def _batched(lines: Iterator[tuple[int, bytes]]) -> Iterator[Sequence[tuple[int, bytes]]]:

@@ -120,7 +120,7 @@ def decode(keys: list[str], blobs: list[bytes]) -> Profiles:
     time_unit, money_unit, engagement_unit, category_counts = lead.T
     row_at, row_count = _positions(value_starts + _LEAD, counts), counts[owner]
     column = [values[row_at + i * row_count].astype(np.int64) for i in range(_COLUMNS)]
-    name_lengths = values[_positions(value_starts + _LEAD + _COLUMNS * counts, category_counts)]
+    name_lengths = values[_positions(value_starts + _LEAD + _COLUMNS * counts, category_counts)].astype(np.int64)
     names = _split(b"".join(b[end:] for b, end in zip(bodies, value_ends, strict=True)), name_lengths)
 
     session = _running_sum(unzigzag(column[2]), starts)
@@ -217,6 +217,5 @@ def _bounds(counts: Ints) -> tuple[list[int], list[int]]:
     return (ends - counts).tolist(), ends.tolist()
 
 
-def _split(joined: bytes, lengths: NDArray[np.uint64]) -> list[str]:
-    ends = np.cumsum(lengths.astype(np.int64)).tolist()
-    return [joined[lo:hi].decode() for lo, hi in zip([0, *ends[:-1]], ends, strict=True)]
+def _split(joined: bytes, lengths: Ints) -> list[str]:
+    return [joined[begin:end].decode() for begin, end in zip(*_bounds(lengths), strict=True)]

@@ -77,10 +77,12 @@ class Rows:
         return type(self)(*(column[at] for column in self.columns()))
 
     def columns(self) -> list[NDArray[Any]]:
+        """The columns in the order of COLUMN_TYPES."""
         return [getattr(self, field.name) for field in fields(self)]
 
     @classmethod
     def empty(cls) -> Self:
+        """No rows."""
         return cls(*(np.empty(0, dtype) for dtype in COLUMN_TYPES.values()))
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Customers' histories as they stood at one instant, with visits and orders marked: what the formulas are written on."""
+"""Customers' histories as they stood at one instant, with visits and orders marked, for the formulas to count on."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,22 +113,27 @@ class History:
         self.events = Timeline(owner if known.all() else owner[known], self.rows.time_ms, self.n, as_of_ms)
 
     def of_kind(self, *kinds: int) -> Mask:
+        """Which rows are of one of the kinds [n_rows]."""
         return np.isin(self.rows.kind, np.array(kinds, np.uint8))
 
     @cached_property
     def purchases(self) -> Mask:
+        """Which rows are lines of an order [n_rows]."""
         return self.of_kind(PURCHASE)
 
     @cached_property
     def purchase_net(self) -> Ints:
+        """What was paid on each row, 0 where nothing was bought [n_rows]."""
         return np.where(self.purchases, self.rows.net, 0)
 
     @cached_property
     def purchase_discount(self) -> Ints:
+        """What was taken off the price of each row [n_rows]."""
         return np.where(self.purchases, self.rows.discount, 0)
 
     @cached_property
     def refund_net(self) -> Ints:
+        """What was paid back on each row [n_rows]."""
         return np.where(self.of_kind(REFUND), self.rows.net, 0)
 
     @cached_property
@@ -176,11 +181,14 @@ class History:
         begins = np.flatnonzero(new)
         visit = np.cumsum(new) - 1
         rows = self.rows.take(at[rank])
-        last = np.append(begins[1:], len(rank)) - 1
+        edges = np.append(begins, len(rank))
 
-        device = np.zeros(len(begins), np.uint8)
-        known = np.flatnonzero(rows.device != UNKNOWN_DEVICE)[::-1]
-        device[visit[known]] = rows.device[known]
+        # Time above device in one number: its minimum is the device of the earliest event that names one, and between
+        # equal times the lower code, whatever order they came in.
+        named = rows.device != UNKNOWN_DEVICE
+        earliest = np.full(len(begins), np.iinfo(np.int64).max)
+        np.minimum.at(earliest, visit[named], rows.time_ms[named] << 3 | rows.device[named])
+        device = np.where(earliest == np.iinfo(np.int64).max, UNKNOWN_DEVICE, earliest & 7).astype(np.uint8)
 
         def any_of(kind: int) -> Mask:
             return np.bincount(visit, rows.kind == kind, minlength=len(begins)) > 0
@@ -191,9 +199,9 @@ class History:
             time_ms=rows.time_ms[begins][order],
             n_owners=self.n,
             as_of_ms=self.as_of_ms,
-            end_ms=rows.time_ms[last][order],
-            engagement_ms=np.diff(_running(rows.engagement_ms)[np.append(begins, len(rank))])[order],
-            events=np.diff(np.append(begins, len(rank)))[order],
+            end_ms=rows.time_ms[edges[1:] - 1][order],
+            engagement_ms=np.diff(_running(rows.engagement_ms)[edges])[order],
+            events=np.diff(edges)[order],
             viewed=any_of(VIEW_ITEM)[order],
             carted=any_of(ADD_TO_CART)[order],
             ordered=any_of(PURCHASE)[order],

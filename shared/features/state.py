@@ -52,6 +52,7 @@ class Profiles:
 
     @classmethod
     def empty(cls) -> Self:
+        """No profiles."""
         return cls([], np.zeros(1, np.int64), Rows.empty(), {})
 
 

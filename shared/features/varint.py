@@ -12,6 +12,7 @@ def zigzag(values: NDArray[np.int64]) -> NDArray[np.uint64]:
 
 
 def unzigzag(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The inverse of `zigzag` for magnitudes below 2**62."""
     return (values >> 1) ^ -(values & 1)
 
 

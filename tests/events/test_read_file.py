@@ -1,0 +1,212 @@
+"""Event files: every format gives the same columns, and every bad line comes back with a reason that helps."""
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+
+from shared.events import Rejection, Rules, UnreadableFile, read_file
+from shared.events.event import parse_timestamp
+from shared.events.readers import BATCH_LINES
+from shared.features import Profiles, encode, fold, merge
+from tests.features.histories import folded, histories
+
+NOW_MS = parse_timestamp("2017-12-31T00:00:00Z")
+GOOD: dict[str, Any] = {
+    "event_id": "e1",
+    "event_type": "purchase",
+    "timestamp": "2017-10-01T10:00:00Z",
+    "customer_id": "889",
+    "order_id": "o1",
+    "price": 2.5,
+    "quantity": 2.0,
+    "currency": "USD",
+}
+
+
+def read(content: bytes, name: str = "events.ndjson", rules: Rules | None = None) -> tuple[Profiles, list[Rejection]]:
+    state, rejections = Profiles.empty(), []
+    for chunk in read_file(io.BytesIO(content), name, rules or Rules(now_ms=NOW_MS)):
+        state = merge(state, fold(chunk.events))
+        rejections += chunk.rejections
+    return state, rejections
+
+
+def ndjson(*events: Any) -> bytes:
+    return b"\n".join(e if isinstance(e, bytes) else json.dumps(e).encode() for e in events)
+
+
+def as_csv(events: list[dict[str, Any]]) -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, sorted({name for event in events for name in event}))
+    writer.writeheader()
+    writer.writerows(events)
+    return out.getvalue().encode()
+
+
+def as_parquet(events: list[dict[str, Any]], folder: Path) -> bytes:
+    frame = pd.DataFrame(events)
+    frame["timestamp"] = pd.to_datetime(frame.timestamp, utc=True, format="ISO8601")
+    frame.to_parquet(folder / "events.parquet", index=False)
+    return (folder / "events.parquet").read_bytes()
+
+
+@given(histories(20))
+def test_csv_and_gzip_fold_to_the_same_bytes_as_ndjson(history: list[dict[str, Any]]) -> None:
+    expected = encode(folded(history))
+    for name, content in {
+        "a.csv": as_csv(history),
+        "a.CSV.gz": gzip.compress(as_csv(history)),
+        "a.jsonl": b"\xef\xbb\xbf" + ndjson(*history).replace(b"\n", b"\r\n\r\n"),
+        "a.ndjson.gz": gzip.compress(ndjson(*history[:1])) + gzip.compress(b"\n" + ndjson(*history[1:])),
+    }.items():
+        state, rejections = read(content, name)
+        assert not rejections
+        assert encode(state) == expected, name
+
+
+def test_parquet_folds_to_the_same_bytes_as_ndjson(tmp_path: Path) -> None:
+    events = [
+        {
+            **GOOD,
+            "event_id": f"e{i}",
+            "timestamp": f"2017-10-0{1 + i % 9}T10:00:00.5Z",
+            "category": "Hats" if i % 2 else None,
+        }
+        for i in range(100)
+    ]
+    assert encode(read(as_parquet(events, tmp_path), "a.parquet")[0]) == encode(read(ndjson(*events))[0])
+
+
+def test_parquet_holds_ids_as_numbers_and_amounts_as_decimals(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"event_type": ["purchase"], "timestamp": [1506852000], "customer_id": [889], "price": [3]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    [chunk] = read_file(tmp_path / "a.parquet", "a.parquet", Rules())
+    assert chunk.events.keys == ["customer#889"]
+    assert chunk.events.rows.net.tolist() == [30_000]
+
+
+BROKEN = {
+    "{": "not valid JSON: Input data was truncated",
+    "[1]": "a line must hold one JSON object, not array",
+    '{"timestamp": 1, "customer_id": "1"}': "event_type is missing",
+    '{"event_type": "search", "timestamp": "tomorrow", "customer_id": "1"}': "timestamp must be a time in ISO 8601",
+    '{"event_type": "page_view", "timestamp": "2018-06-01", "customer_id": "1"}': "more than a day in the future",
+    '{"event_type": "page_view", "timestamp": 1}': "customer_id is missing, and so is anonymous_id",
+    '{"event_type": "search", "timestamp": 1, "customer_id": ""}': "customer_id must be text of 1 to 128",
+    '{"event_type": "purchase", "timestamp": 1, "customer_id": "1", "price": -1}': "price must be a number from 0",
+    '{"event_type": "refund", "timestamp": 1, "customer_id": "1", "quantity": 0}': "quantity must be a number above 0",
+    '{"event_type": "purchase", "timestamp": 1, "customer_id": "1", "currency": "EUR"}': "this stack counts USD",
+    '{"event_type": "purchase", "timestamp": 1, "customer_id": "1", "price": "9.99"}': "not the text '9.99'",
+    '{"event_type": "purchase", "timestamp": 1, "customer_id": 7}': "customer_id must be text of 1 to 128",
+    '{"event_type": "refund", "timestamp": 1, "customer_id": "1", "price": 1e9, "quantity": 9}': "times price",
+    '{"event_type": "page_view", "timestamp": -5, "customer_id": "1"}': "timestamp -5.0 is before 1970",
+    '{"event_type": "page_view", "timestamp": null, "customer_id": "1"}': "timestamp is missing",
+    '{"event_type": "page_view", "timestamp": true, "customer_id": "1"}': "timestamp must be a time",
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), BROKEN.items())
+def test_a_broken_line_comes_back_with_its_number_reason_and_bytes(line: str, reason: str) -> None:
+    state, [rejection] = read(ndjson(GOOD, b"", line.encode(), {**GOOD, "event_id": "e2"}))
+    assert reason in rejection.reason
+    assert (rejection.line, rejection.original) == (3, line.encode())
+    assert state.event_counts.tolist() == [2]
+
+
+def test_950_lines_count_and_50_broken_in_10_ways_come_back_with_10_reasons() -> None:
+    broken = list(BROKEN)[:10]
+    lines = [
+        broken[i // 20 % 10].encode() if i % 20 == 7 else json.dumps({**GOOD, "event_id": f"e{i}"}).encode()
+        for i in range(1_000)
+    ]
+    state, rejections = read(ndjson(*lines))
+    assert state.event_counts.sum() == 950
+    assert len(rejections) == 50
+    assert len({rejection.reason for rejection in rejections}) == 10
+
+
+def test_csv_rows_are_refused_alone() -> None:
+    head = b"event_type,timestamp,customer_id,price\n"
+    rows = [b"purchase,2017-01-01,1,abc", b'purchase,2017-01-01,"1\n2",5', b"purchase,2017-01-01", b"purchase,\xff,1,"]
+    state, rejections = read(head + b"\n".join([*rows, b'purchase,2017,1,"x']), "a.csv")
+    assert state.keys == ["customer#1\n2"]
+    assert [(r.line, r.reason) for r in rejections] == [
+        (2, "price must be a number from 0 to 1,000,000,000, not the text 'abc'"),
+        (5, "2 values where the header names 4 columns"),
+        (6, "not valid UTF-8"),
+        (7, "not valid CSV: unexpected end of data"),
+    ]
+    assert rejections[2].original == rows[3]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.xlsx", b"", "the name must end in .ndjson"),
+        ("a.parquet.gz", b"", "the name must end in .ndjson"),
+        ("a.ndjson.gz", b"plain text", "not a whole gzip file"),
+        ("a.ndjson.gz", gzip.compress(ndjson(*[GOOD] * 99))[:-9], "not a whole gzip file"),
+        ("a.parquet", b"PAR1 but no more", "not a readable Parquet file"),
+        ("a.csv", b"", "no column event_type"),
+        ("a.csv", b"event_type,timestamp,price,price\n", "names price more than once"),
+        ("a.ndjson", b"x" * 3_000_000, "line 1 is longer than"),
+    ],
+)
+def test_an_unreadable_file_says_why(name: str, content: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableFile, match=reason):
+        read(content, name)
+
+
+def test_an_empty_file_holds_no_events() -> None:
+    assert len(read(b"")[0]) == 0
+
+
+def test_exact_repeats_without_an_id_count_once_in_every_format() -> None:
+    anonymous = {name: value for name, value in GOOD.items() if name != "event_id"}
+    state, _ = read(ndjson(anonymous, dict(reversed(anonymous.items())), {**anonymous, "price": 2.51}))
+    assert state.event_counts.tolist() == [2]
+    both = merge(state, read(as_csv([anonymous]), "a.csv")[0])
+    assert both.event_counts.tolist() == [2]
+
+
+def test_a_field_beyond_the_contract_tells_events_without_an_id_apart() -> None:
+    anonymous = {name: value for name, value in GOOD.items() if name != "event_id"}
+    state, rejections = read(ndjson({**anonymous, "item_index": 1}, {**anonymous, "item_index": 2}))
+    assert (state.event_counts.tolist(), rejections) == ([2], [])
+
+
+def test_a_visitor_has_a_profile_until_the_customer_is_known() -> None:
+    visitor = {"event_type": "page_view", "timestamp": 1, "anonymous_id": "v"}
+    assert read(ndjson(visitor, {**visitor, "customer_id": "c"}))[0].keys == ["customer#c", "visitor#v"]
+
+
+def test_a_file_longer_than_a_batch_keeps_its_line_numbers() -> None:
+    lines = [json.dumps({**GOOD, "event_id": f"e{i}"}).encode() for i in range(BATCH_LINES)]
+    state, [rejection] = read(ndjson(*lines, b"{"))
+    assert state.event_counts.tolist() == [BATCH_LINES]
+    assert rejection.line == BATCH_LINES + 1
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2017-10-01", "2017-10-01T00:00:00"),
+        ("2017-10-01T10:00:00", "2017-10-01T10:00:00"),
+        ("2017-10-01 12:00:00.1239+02:00", "2017-10-01T10:00:00.123"),
+        ("20171001T100000Z", "2017-10-01T10:00:00"),
+        ("1506852000", "2017-10-01T10:00:00"),
+        (1506852000, "2017-10-01T10:00:00"),
+        (1506852000.5, "2017-10-01T10:00:00.5"),
+        (1506852000123, "2017-10-01T10:00:00.123"),
+    ],
+)
+def test_timestamps_are_read_as_utc(value: str | float, expected: str) -> None:
+    assert parse_timestamp(value) == np.datetime64(expected, "ms").astype(int)

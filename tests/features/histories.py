@@ -1,0 +1,59 @@
+"""Generated event histories with everything that makes time and delivery hard."""
+
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from shared.events import Rules, read_file
+from shared.features import Profiles, fold, merge
+
+LEAP_DAY = datetime(2016, 2, 29, tzinfo=UTC)
+
+_offsets = st.one_of(
+    st.sampled_from([0, 1, 59, 30 * 60, 30 * 60 + 1, 86_399, 86_400, 86_401]),  # gaps, midnights, ties
+    st.integers(0, 3 * 86_400),
+    st.integers(0, 395 * 86_400),
+)
+_pool = st.sampled_from
+
+
+@st.composite
+def events(draw: st.DrawFn) -> dict[str, Any]:
+    """One event without an id, of one of three customers."""
+    at = LEAP_DAY + timedelta(seconds=draw(_offsets), milliseconds=draw(_pool([0, 0, 0, 1, 999])))
+    event: dict[str, Any] = {
+        "customer_id": draw(_pool("abc")),
+        "timestamp": at.isoformat(),
+        "event_type": draw(
+            _pool(["page_view", "view_item", "add_to_cart", "purchase", "purchase", "refund", "email_open", "survey"])
+        ),
+        "session_id": draw(_pool([None, None, "s1", "s2"])),
+        "order_id": draw(_pool([None, "o1", "o2"])),
+        "category": draw(_pool([None, "Shoes", "Hats", "Überzug"])),
+        "brand": draw(_pool([None, "Acme"])),
+        "device": draw(_pool([None, "mobile", "desktop", "tablet", "fridge"])),
+        "price": draw(_pool([None, 0.0, 0.01, 9.99, 120.0])),
+        "quantity": draw(_pool([None, 1.0, 3.0])),
+        "discount": draw(_pool([None, 0.0, 1.5])),
+        "engagement_seconds": draw(_pool([None, 12.5, 4_000.0])),
+    }
+    return {name: value for name, value in event.items() if value is not None}
+
+
+def histories(max_size: int = 40) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Events of a few customers, each with an id of its own."""
+    numbered = st.lists(events(), min_size=1, max_size=max_size)
+    return numbered.map(lambda found: [{**event, "event_id": f"e{i}"} for i, event in enumerate(found)])
+
+
+def folded(history: list[dict[str, Any]]) -> Profiles:
+    """The state after a file of these events; every one of them must be accepted."""
+    state = Profiles.empty()
+    lines = b"\n".join(map(msgspec.json.encode, history))
+    for chunk in read_file(io.BytesIO(lines), "events.ndjson", Rules()):
+        assert not chunk.rejections
+        state = merge(state, fold(chunk.events))
+    return state

@@ -1,0 +1,40 @@
+"""Encoded profiles: small, exact, and readable by the code that comes after."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.features import UnknownStateVersion, decode, encode
+from shared.features.columns import COLUMN_TYPES
+from shared.features.varint import decode_varints, encode_varints, unzigzag, zigzag
+from tests.features.histories import folded, histories
+
+
+@given(histories())
+def test_decoding_gives_back_every_column(history: list[dict[str, object]]) -> None:
+    state = folded(history)
+    read = decode(state.keys, encode(state))
+    for name, mine, theirs in zip(COLUMN_TYPES, state.rows.columns(), read.rows.columns(), strict=True):
+        assert mine.dtype == theirs.dtype, name
+        np.testing.assert_array_equal(mine, theirs, name)
+    used = set(state.rows.category.tolist()) - {0}
+    assert {code: read.category_names[code] for code in used} == {code: state.category_names[code] for code in used}
+
+
+@given(st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=30), min_size=1, max_size=5))
+def test_varints_come_back(parts: list[list[int]]) -> None:
+    values, starts = decode_varints([encode_varints(np.array(part, np.uint64))[0] for part in parts])
+    assert values.tolist() == [value for part in parts for value in part]
+    assert starts.tolist() == np.cumsum([0, *map(len, parts[:-1])]).tolist()
+
+
+@given(st.lists(st.integers(-(2**61), 2**61)))
+def test_zigzag_comes_back(values: list[int]) -> None:
+    assert unzigzag(zigzag(np.array(values, np.int64)).astype(np.int64)).tolist() == values
+
+
+def test_an_unknown_version_is_refused_by_number() -> None:
+    [blob] = encode(folded([{"event_type": "page_view", "customer_id": "a", "timestamp": "2017-01-01"}]))
+    with pytest.raises(UnknownStateVersion, match="version 9"):
+        decode(["customer#a"], [b"\x09" + blob[1:]])
