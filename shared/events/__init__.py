@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.events.columns import Rules, customer_key, to_columns
+from shared.events.columns import Rules, to_columns
 from shared.events.event import FIELDS, Event
 from shared.events.readers import ByteStream, Rejection, UnreadableFile, read_batches
 from shared.features.columns import EventColumns
@@ -17,7 +17,6 @@ __all__ = [
     "Rejection",
     "Rules",
     "UnreadableFile",
-    "customer_key",
     "read_file",
 ]
 

@@ -24,6 +24,7 @@ from shared.features.columns import (
     EventColumns,
     Rows,
 )
+from shared.keys import customer_key, visitor_key
 
 _KINDS = {name: code for code, name in enumerate(EVENT_TYPES)}
 _DEVICE_CODES: dict[str | None, int] = {
@@ -101,13 +102,8 @@ def profile_key(event: Event) -> str:
     if event.customer_id is not None:
         return customer_key(event.customer_id)
     if event.anonymous_id is not None:
-        return f"visitor#{event.anonymous_id}"
+        return visitor_key(event.anonymous_id)
     raise RuleBroken("customer_id is missing, and so is anonymous_id")
-
-
-def customer_key(customer_id: str) -> str:
-    """The key of a customer's profile."""
-    return f"customer#{customer_id}"
 
 
 def _time_ms(event: Event, rules: Rules) -> int:
