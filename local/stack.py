@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 STACK_NAME = "tessera"
+BUCKET = "tessera-data"
 BUILT_TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
 SAM = str(ROOT / ".venv-sam/bin/sam")
 ANSWER_SECONDS = 60
@@ -93,7 +94,7 @@ def local_stack(clock: str = "", port: int | None = None) -> Iterator[Stack]:
         raise LocalStackError("Nothing is built yet: run `make build`.")
     with emulator(port) as aws:
         with step("Deployed template.yaml with sam"):
-            _deploy(aws, {"FrozenTime": clock, "LocalEndpoint": aws.endpoint})
+            _deploy(aws, {"LocalEndpoint": aws.endpoint, "DataBucketName": BUCKET, "FrozenTime": clock})
         yield _describe(aws)
 
 

@@ -1,0 +1,25 @@
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from local.stack import Stack, local_stack
+from tests.bundles import make_bundle, publish
+
+FOLD_SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The template deployed to a local AWS, its clock at the start of 2018, with a small model published."""
+    with local_stack(clock="2018-01-01T00:00:00Z") as deployed:
+        publish(deployed.s3, make_bundle())
+        yield deployed
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Fails if the condition does not come true within a minute."""
+    deadline = time.monotonic() + FOLD_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen within a minute"
+        time.sleep(0.1)
