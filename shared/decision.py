@@ -31,7 +31,7 @@ def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) ->
     """The decision as the API gives it.
 
     `manifest` is the one of `decision.model_version`: it names the segment and says why a target was left out of the
-    bundle. Where it is empty, because that bundle is gone, both are null.
+    bundle. Where it is empty, because that bundle is gone, name and reasons are null.
     """
     names = {segment["id"]: segment["name"] for segment in manifest.get("segments", ())}
     targets = manifest.get("targets", {})
@@ -51,6 +51,10 @@ def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) ->
             for name, target in TARGETS.items()
             if name not in decision.predictions
         },
+        # Part of the contract; null until a bundle decides them.
+        "intent": None,
+        "action": None,
+        "next_change": None,
         "as_of": iso(decision.as_of_ms),
         "scored_at": iso(decision.scored_at_ms),
         "model_version": decision.model_version,

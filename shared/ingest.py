@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from itertools import batched
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from shared.backoff import Sleep, attempts
 from shared.decision import Decision
 from shared.features import EventColumns, Profiles, decode, encode, features, fold, merge

@@ -68,6 +68,7 @@ def anonymous(key: str) -> str:
 
 
 def encode_profile(profile: StoredProfile) -> Item:
+    """The item of a profile; without a decision it leaves out that attribute, and an update leaves it as it was."""
     item: Item = {
         "pk": {"S": profile.key},
         "sk": {"S": PROFILE},
@@ -94,6 +95,7 @@ def encode_profile(profile: StoredProfile) -> Item:
 
 
 def decode_profile(item: Item) -> StoredProfile:
+    """The profile of an item."""
     return StoredProfile(
         key=item["pk"]["S"],
         version=int(item["version"]["N"]),

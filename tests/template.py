@@ -27,7 +27,8 @@ _Loader.add_multi_constructor("!", _tagged)
 
 
 def template() -> dict[str, Any]:
-    return yaml.load(TEMPLATE.read_text(), _Loader)
+    parsed: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)
+    return parsed
 
 
 def table_definition(logical_id: str, name: str) -> dict[str, Any]:

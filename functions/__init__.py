@@ -1,0 +1,1 @@
+"""The Lambda functions: each folder's `app.py` wires one trigger to `shared`."""

@@ -1,0 +1,105 @@
+"""Folds the event files that S3 announces into customer profiles and decides their segments."""
+
+import json
+import os
+import time
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.bundle import Bundle
+from shared.dropped_file import take_in
+from shared.events import Rules
+from shared.events.event import parse_timestamp
+from shared.ingest import Intake, Moment
+from shared.live_bundle import LiveBundle
+from shared.profile_table import ProfileTable
+
+logger, tracer, metrics = Logger(), Tracer(), Metrics()
+s3 = boto3.client("s3")
+table = ProfileTable(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
+live_bundle = LiveBundle(s3, os.environ["DATA_BUCKET"])
+processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=logger)  # type: ignore[arg-type]
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Takes a batch of SQS messages, each an "Object Created" event of EventBridge.
+
+    A file that cannot be fetched fails its own message. A failing write raises, so that every message comes again:
+    what the files of a batch have in common is written once, and only after they were read.
+    """
+    moment = _read_clock()
+    intake = Intake(table, _current_bundle(), moment)
+    rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=moment.as_of_ms)
+    with processor(event["Records"], lambda record: _read_announced_file(record, rules, intake)):
+        processor.process()
+    _write(intake)
+    return processor.response()
+
+
+def _read_clock() -> Moment:
+    clock_ms = time.time_ns() // 1_000_000
+    frozen = os.environ.get("FROZEN_TIME")
+    return Moment(as_of_ms=parse_timestamp(frozen) if frozen else clock_ms, scored_at_ms=clock_ms)
+
+
+def _current_bundle() -> Bundle | None:
+    bundle = live_bundle.get(time.monotonic())
+    if live_bundle.problem:
+        logger.error("The live bundle cannot be loaded", extra={"problem": live_bundle.problem})
+    elif bundle is None:
+        logger.warning("No bundle is published yet: histories are kept, decisions wait")
+    _count(BundleRefused=int(live_bundle.problem is not None))
+    return bundle
+
+
+@tracer.capture_method(capture_response=False)
+def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> None:
+    # Not Powertools' S3 data class: it unquotes keys, and EventBridge does not quote them.
+    announced = json.loads(record.body)["detail"]
+    key = announced["object"]["key"]
+    if key.endswith("/"):
+        return  # the S3 console marks a new folder with an empty object
+    found = take_in(s3, announced["bucket"]["name"], key, rules, intake)
+    _count(
+        EventsQuarantined=found.quarantined,
+        FilesUnreadable=int(found.unreadable is not None),
+        FilesMissing=int(found.missing),
+    )
+    logger.info(
+        "File read",
+        extra={
+            "key": key,
+            "accepted": found.accepted,
+            "quarantined": found.quarantined,
+            "unreadable": found.unreadable,
+            "missing": found.missing,
+        },
+    )
+
+
+@tracer.capture_method(capture_response=False)
+def _write(intake: Intake) -> None:
+    intake.flush()
+    counts = {
+        "EventsCounted": intake.total.events,
+        "EventsDuplicate": intake.accepted - intake.total.events,
+        "CustomersChanged": intake.total.customers,
+        "SegmentsChanged": intake.total.segments,
+    }
+    _count(**counts)
+    logger.info("Events folded", extra=counts)
+
+
+def _count(**values: int) -> None:
+    for name, value in values.items():
+        metrics.add_metric(name, MetricUnit.Count, value)

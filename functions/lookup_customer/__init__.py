@@ -1,0 +1,1 @@
+"""One customer's decision, for a page that loads."""

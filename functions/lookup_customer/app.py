@@ -1,0 +1,83 @@
+"""Answers one customer's segment: GET /customers/{customer_id}/segment."""
+
+import json
+import os
+import time
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.logging import correlation_paths
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from shared.decision import answer
+from shared.keys import customer_key
+from shared.manifests import Manifests
+from shared.profile_table import ProfileTable
+
+LONGEST_CUSTOMER_ID = 128
+
+logger, tracer, metrics = Logger(), Tracer(), Metrics()
+app = APIGatewayRestResolver()
+# A page waits for the answer, so a slow connection is given up early and tried again.
+impatient = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
+table = ProfileTable(boto3.client("dynamodb", config=impatient), os.environ["TABLE_NAME"])
+manifests = Manifests(boto3.client("s3", config=impatient), os.environ["DATA_BUCKET"])
+
+
+class NotFound(Exception):
+    """What was asked for does not exist; `code` says what."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answers one request of the API; whatever goes wrong, the answer is the contract's JSON."""
+    metrics.add_metric("Lookups", MetricUnit.Count, 1)
+    return app.resolve(event, context)
+
+
+@app.get("/customers/<customer_id>/segment")
+def segment(customer_id: str) -> dict[str, Any]:
+    """The decision on a customer; until a model decided, or the customer did anything, a 404 that says which."""
+    customer_id = unquote(customer_id)  # a REST API hands the path over as it was encoded
+    profile = table.get(customer_key(customer_id)) if len(customer_id) <= LONGEST_CUSTOMER_ID else None
+    if profile is None:
+        raise NotFound("customer_not_found", "No event of this customer has been counted.")
+    if profile.decision is None:
+        raise NotFound("no_decision_yet", "The customer is known; a segment follows once a model has been published.")
+    return answer(customer_id, profile.decision, manifests.get(profile.decision.model_version, time.monotonic()))
+
+
+@app.exception_handler(NotFound)  # type: ignore[untyped-decorator]
+def _absent(error: NotFound) -> Response[str]:
+    metrics.add_metric("LookupsNotFound", MetricUnit.Count, 1)
+    return _failure(HTTPStatus.NOT_FOUND, error.code, str(error))
+
+
+@app.not_found
+def _no_such_route(_error: NotFoundError) -> Response[str]:
+    return _failure(HTTPStatus.NOT_FOUND, "route_not_found", "There is nothing at this address.")
+
+
+@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
+def _broken(_error: Exception) -> Response[str]:
+    logger.exception("Look-up failed")
+    message = "The look-up failed on our side; please try again."
+    return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message)
+
+
+def _failure(status: HTTPStatus, code: str, message: str) -> Response[str]:
+    body = json.dumps({"error": {"code": code, "message": message}})
+    return Response(status, content_types.APPLICATION_JSON, body)

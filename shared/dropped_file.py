@@ -1,0 +1,57 @@
+"""One event file of the data bucket: its valid lines to the intake, everything else to quarantine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from botocore.exceptions import ClientError
+
+from shared.events import Rules, UnreadableFile, read_file
+from shared.fresh_object import ABSENT
+from shared.ingest import Intake
+from shared.quarantine import Quarantine
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What was found in a file."""
+
+    accepted: int = 0
+    """Valid lines, repeats included."""
+    quarantined: int = 0
+    """Refused lines."""
+    unreadable: str | None = None
+    """Why the file, or what came after the lines above, could not be read; it is then quarantined whole."""
+    missing: bool = False
+    """The object was gone; that is kept in quarantine too, so that no trace is lost."""
+
+
+def take_in(s3: S3Client, bucket: str, key: str, rules: Rules, intake: Intake) -> FileReport:
+    """Reads the object as a stream and hands its valid events to `intake`, which may write some of them already.
+
+    Raises what S3 raises when it cannot be asked or breaks off; taking the same file in again is always safe.
+    """
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ABSENT:
+            raise
+        Quarantine(s3, bucket, key, "missing").note("the object was deleted before it could be read")
+        return FileReport(missing=True)
+    quarantine = Quarantine(s3, bucket, key, answer["ETag"].strip('"'))
+    accepted = quarantined = 0
+    try:
+        for chunk in read_file(cast(BinaryIO, answer["Body"]), key, rules):
+            intake.add(chunk.events)
+            accepted += len(chunk.events)
+            if chunk.rejections:
+                quarantine.lines(chunk.rejections)
+                quarantined += len(chunk.rejections)
+    except UnreadableFile as error:
+        quarantine.whole(str(error))
+        return FileReport(accepted, quarantined, unreadable=str(error))
+    return FileReport(accepted, quarantined)

@@ -1,0 +1,116 @@
+import importlib
+import io
+import json
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.profile_table import ProfileTable
+from tests.conftest import BUCKET, TABLE
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+
+class Context(LambdaContext):
+    """What Lambda tells a function of its invocation."""
+
+    _function_name = "function"
+    _memory_limit_in_mb = 1769
+    _invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:function"
+    _aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+
+@pytest.fixture
+def ingest_events(s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The function in a new container, on 1 November 2017."""
+    monkeypatch.setenv("FROZEN_TIME", "2017-11-01T00:00:00Z")
+    return importlib.reload(importlib.import_module("functions.ingest_events.app"))
+
+
+@pytest.fixture
+def lookup_customer(s3: "S3Client", dynamodb: "DynamoDBClient") -> ModuleType:
+    """The function in a new container."""
+    return importlib.reload(importlib.import_module("functions.lookup_customer.app"))
+
+
+@pytest.fixture
+def table(dynamodb: "DynamoDBClient") -> ProfileTable:
+    return ProfileTable(dynamodb, TABLE)
+
+
+def announcement(key: str) -> dict[str, Any]:
+    """The event that S3 gives EventBridge when an object has been written."""
+    return {
+        "version": "0",
+        "id": "17793124-05d4-b198-2fde-7ededc63b103",
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": "123456789012",
+        "time": "2017-10-02T00:00:03Z",
+        "region": "eu-west-1",
+        "resources": [f"arn:aws:s3:::{BUCKET}"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": BUCKET},
+            "object": {
+                "key": key,
+                "size": 5,
+                "etag": "b1946ac92492d2347c6235b4d2611184",
+                "sequencer": "00617F08299329D189",
+            },
+            "request-id": "N4N7GDK58NMKJ12R",
+            "requester": "123456789012",
+            "source-ip-address": "1.2.3.4",
+            "reason": "PutObject",
+        },
+    }
+
+
+def batch(*keys: str) -> dict[str, Any]:
+    """The batch of SQS messages, "message-0" and so on, that announces objects."""
+    return {"Records": [_record(i, json.dumps(announcement(key))) for i, key in enumerate(keys)]}
+
+
+def _record(number: int, body: str) -> dict[str, Any]:
+    return {
+        "messageId": f"message-{number}",
+        "receiptHandle": "handle",
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1506902403000"},
+        "messageAttributes": {},
+        "md5OfBody": "",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:ingest",
+        "awsRegion": "eu-west-1",
+    }
+
+
+@pytest.fixture
+def drop(s3: "S3Client", ingest_events: ModuleType) -> Callable[..., list[str]]:
+    """Puts files into the bucket, announces them in one batch, and gives the messages that failed."""
+
+    def put_and_announce(files: dict[str, bytes], announced: Iterable[str] = ()) -> list[str]:
+        for key, body in files.items():
+            s3.put_object(Bucket=BUCKET, Key=key, Body=io.BytesIO(body))
+        answer = ingest_events.handler(batch(*(announced or files)), Context())
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    return put_and_announce
+
+
+@pytest.fixture
+def measured(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, int]]:
+    """Gives the metrics emitted since it was last asked, summed by name."""
+
+    def read() -> dict[str, int]:
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+        emitted = [line for line in lines if "_aws" in line]
+        names = {metric["Name"] for line in emitted for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+        return {name: round(sum(sum(line.get(name, ())) for line in emitted)) for name in names}
+
+    return read

@@ -1,0 +1,222 @@
+import base64
+import json
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError, IncompleteReadError
+
+from shared.profile_table import ProfileTable, TableOverloaded
+from tests.bundles import make_bundle, publish
+from tests.conftest import BUCKET
+from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
+from tests.functions.conftest import Context, batch
+from tests.partiql import PartiQL
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+type Drop = Callable[..., list[str]]
+type Measured = Callable[[], dict[str, int]]
+
+
+def test_dropped_file_becomes_a_decision(s3: "S3Client", drop: Drop, table: ProfileTable, measured: Measured) -> None:
+    publish(s3, make_bundle())
+    assert drop({"events/day.ndjson": ndjson([purchase("889", number=i) for i in range(3)])}) == []
+    profile = table.get("customer#889")
+    assert profile is not None and profile.events == 3
+    assert profile.decision is not None and profile.decision.segment == 1
+    assert profile.decision.as_of_ms == 1_509_494_400_000 < profile.decision.scored_at_ms
+    assert measured() == {
+        "BundleRefused": 0,
+        "EventsCounted": 3,
+        "EventsDuplicate": 0,
+        "EventsQuarantined": 0,
+        "FilesUnreadable": 0,
+        "FilesMissing": 0,
+        "CustomersChanged": 1,
+        "SegmentsChanged": 0,
+    }
+
+
+def test_formats_mix_in_one_batch_and_a_shared_customer_is_written_once(drop: Drop, table: ProfileTable) -> None:
+    one, two, three, four = ([purchase("889", number=i)] for i in range(4))
+    files = {
+        "events/a.ndjson": ndjson(one),
+        "events/b.ndjson.gz": ndjson_gz(two),
+        "events/c.csv": csv_file(three),
+        "events/d.parquet": parquet(four),
+    }
+    assert drop(files) == []
+    profile = table.get("customer#889")
+    assert profile is not None and (profile.events, profile.version) == (4, 1)
+
+
+def test_same_file_again_changes_nothing(drop: Drop, table: ProfileTable, measured: Measured) -> None:
+    files = {"events/day.ndjson": ndjson([purchase("889", number=i) for i in range(5)])}
+    drop(files)
+    before = table.get("customer#889")
+    measured()
+    drop(files)
+    assert table.get("customer#889") == before
+    seen = measured()
+    assert (seen["EventsCounted"], seen["EventsDuplicate"], seen["CustomersChanged"]) == (0, 5, 0)
+
+
+@pytest.mark.parametrize("key", ["events/two words+plus.ndjson", "events/Größe/日本.ndjson", "events/100%25.ndjson"])
+def test_keys_with_unusual_characters_are_found(drop: Drop, table: ProfileTable, key: str) -> None:
+    assert drop({key: ndjson([purchase("889")])}) == []
+    assert table.get("customer#889") is not None
+
+
+def test_bad_lines_go_to_quarantine_and_the_rest_counts(
+    s3: "S3Client", drop: Drop, table: ProfileTable, measured: Measured
+) -> None:
+    lines = [
+        *ndjson([purchase("889")]).splitlines(),
+        b"not json",
+        b'{"event_type": "purchase", "customer_id": "1"}',
+        b'{"event_type": "\xff"}',
+    ]
+    assert drop({"events/day 1.ndjson": b"\n".join(lines)}) == []
+    assert drop({"events/day 1.ndjson": b"\n".join(lines)}) == []
+
+    (key,) = quarantined(s3)
+    assert key.startswith("quarantine/events/day 1.ndjson/") and key.endswith("/lines-000000002.ndjson")
+    records = [json.loads(line) for line in body(s3, key).splitlines()]
+    assert [(record["source_key"], record["line"]) for record in records] == [
+        ("events/day 1.ndjson", n) for n in (2, 3, 4)
+    ]
+    assert all(record["reason"] for record in records)
+    assert [record.get("original", "").encode() for record in records[:2]] == lines[1:3]
+    assert base64.b64decode(records[2]["original_base64"]) == lines[3]
+    assert table.get("customer#889") is not None
+    assert measured()["EventsQuarantined"] == 6
+
+
+def test_unreadable_file_is_quarantined_whole(
+    s3: "S3Client", drop: Drop, table: ProfileTable, measured: Measured
+) -> None:
+    files = {"events/a.ndjson.gz": b"not gzip", "events/b.xlsx": b"PK", "events/c.ndjson": ndjson([purchase("889")])}
+    assert drop(files) == []
+    assert table.get("customer#889") is not None
+    assert measured()["FilesUnreadable"] == 2
+    kept = {key.rsplit("/", 1)[1]: body(s3, key) for key in quarantined(s3) if not key.endswith("reason.json")}
+    assert kept == {"a.ndjson.gz": b"not gzip", "b.xlsx": b"PK"}
+    reasons = [json.loads(body(s3, key)) for key in quarantined(s3) if key.endswith("reason.json")]
+    assert {reason["source_key"] for reason in reasons} == {"events/a.ndjson.gz", "events/b.xlsx"}
+
+
+def test_what_came_before_the_break_in_a_file_counts(s3: "S3Client", drop: Drop, measured: Measured) -> None:
+    whole = ndjson_gz([purchase(str(i % 9), number=i) for i in range(60_000)])
+    assert drop({"events/cut.ndjson.gz": whole[: len(whole) - 9]}) == []
+    seen = measured()
+    assert seen["EventsCounted"] >= 50_000 and seen["FilesUnreadable"] == 1
+
+
+def test_deleted_file_is_told_and_not_retried(s3: "S3Client", drop: Drop, measured: Measured) -> None:
+    assert drop({}, announced=["events/gone.ndjson"]) == []
+    assert measured()["FilesMissing"] == 1
+    (key,) = quarantined(s3)
+    assert "deleted" in json.loads(body(s3, key))["reason"]
+
+
+def test_folders_made_in_the_console_are_no_files(s3: "S3Client", drop: Drop) -> None:
+    assert drop({"events/2017/": b""}) == []
+    assert quarantined(s3) == []
+
+
+def test_file_that_cannot_be_fetched_fails_alone(
+    ingest_events: ModuleType, drop: Drop, table: ProfileTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = ingest_events.s3.get_object
+
+    def refuse_some(**request: Any) -> Any:
+        if request["Key"] == "events/refused.ndjson":
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": "Reduce your request rate"}}, "GetObject")
+        return fetch(**request)
+
+    monkeypatch.setattr(ingest_events.s3, "get_object", refuse_some)
+    files = {f"events/{name}.ndjson": ndjson([purchase(name)]) for name in ("first", "refused", "last")}
+    assert drop(files) == ["message-1"]
+    assert [table.get(f"customer#{name}") is not None for name in ("first", "refused", "last")] == [True, False, True]
+
+
+def test_connection_that_breaks_off_is_no_bad_file(
+    s3: "S3Client", ingest_events: ModuleType, drop: Drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = ingest_events.s3.get_object
+    monkeypatch.setattr(ingest_events.s3, "get_object", lambda **request: {**fetch(**request), "Body": _BreaksOff()})
+    assert drop({"events/day.ndjson.gz": ndjson_gz([purchase("889")])}) == ["message-0"]
+    assert quarantined(s3) == []
+
+
+def test_failing_write_fails_every_message(drop: Drop, partiql: PartiQL, no_waiting: None) -> None:
+    partiql.refusals.extend(["ThrottlingError"] * 10)
+    with pytest.raises(TableOverloaded):
+        drop({"events/a.ndjson": ndjson([purchase("a")])})
+
+
+def test_message_that_announces_nothing_fails_alone(ingest_events: ModuleType, s3: "S3Client") -> None:
+    event = batch("events/missing.ndjson", "events/also-missing.ndjson")
+    event["Records"][0]["body"] = "hello"
+    answer = ingest_events.handler(event, Context())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+
+
+def test_model_is_switched_without_a_redeploy(
+    s3: "S3Client", ingest_events: ModuleType, drop: Drop, table: ProfileTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 1000.0
+    monkeypatch.setattr(ingest_events.time, "monotonic", lambda: clock)
+    drop({"events/0.ndjson": ndjson([purchase("889", number=0)])})
+    publish(s3, make_bundle("20171001-old"))
+    clock += 20
+    drop({"events/1.ndjson": ndjson([purchase("889", number=1)])})
+    first = table.get("customer#889")
+    publish(s3, make_bundle("20171001-new", centroids=(5.0, 100.0)))
+    clock += 20
+    drop({"events/2.ndjson": ndjson([purchase("889", number=2)])})
+    second = table.get("customer#889")
+    assert first and second and first.decision and second.decision
+    assert (first.decision.model_version, second.decision.model_version) == ("20171001-old", "20171001-new")
+    assert (first.decision.segment, second.decision.segment) == (1, 0)
+
+
+def test_refused_bundle_is_measured_and_histories_are_kept(
+    s3: "S3Client", drop: Drop, table: ProfileTable, measured: Measured
+) -> None:
+    publish(s3, make_bundle(metadata={"feature_set_hash": "0000"}))
+    assert drop({"events/day.ndjson": ndjson([purchase("889")])}) == []
+    assert measured()["BundleRefused"] == 1
+    profile = table.get("customer#889")
+    assert profile is not None and profile.decision is None
+
+
+def test_logs_name_no_customer(drop: Drop, capsys: pytest.CaptureFixture[str]) -> None:
+    drop(
+        {
+            "events/day.ndjson": ndjson([purchase("secret-customer")])
+            + b'{"customer_id": "secret-customer"}\nsecret-customer'
+        }
+    )
+    assert "secret-customer" not in capsys.readouterr().out
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch, ingest_events: ModuleType) -> None:
+    monkeypatch.setattr(ingest_events.table, "_sleep", lambda _seconds: None)
+
+
+def quarantined(s3: "S3Client") -> list[str]:
+    return [found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET, Prefix="quarantine/").get("Contents", ())]
+
+
+def body(s3: "S3Client", key: str) -> bytes:
+    return s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+class _BreaksOff:
+    def read(self, _amount: int = -1) -> bytes:
+        raise IncompleteReadError(actual_bytes=1, expected_bytes=2)

@@ -1,0 +1,147 @@
+import json
+import subprocess
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+from botocore.exceptions import ClientError
+
+from shared.decision import Decision
+from shared.keys import customer_key
+from shared.profile_table import ProfileTable, StoredProfile
+from tests.bundles import make_bundle, publish
+from tests.functions.conftest import Context
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DECISION = Decision(
+    segment=2,
+    since_ms=1_509_753_600_000,
+    margin=0.42,
+    runner_up=1,
+    predictions={"churn_probability": 0.12},
+    as_of_ms=1_514_658_130_000,
+    scored_at_ms=1_514_658_132_250,
+    model_version="20171001-aaaaaaaa",
+)
+
+
+def test_answers_with_the_decision(s3: "S3Client", table: ProfileTable, lookup_customer: ModuleType) -> None:
+    publish(s3, make_bundle())
+    store(table, "889")
+    status, answer = look_up(lookup_customer, "889")
+    assert status == 200
+    assert answer == {
+        "customer_id": "889",
+        "segment": {"id": 2, "name": "About 10", "since": "2017-11-04T00:00:00Z", "margin": 0.42, "runner_up": 1},
+        "micro_segment": None,
+        "predictions": {"churn_probability": 0.12, "conversion_probability": None, "expected_ltv": None},
+        "left_out": {
+            "conversion_probability": "fewer than 100 positives",
+            "expected_ltv": "the data spans fewer than 90 days",
+        },
+        "intent": None,
+        "action": None,
+        "next_change": None,
+        "as_of": "2017-12-30T18:22:10Z",
+        "scored_at": "2017-12-30T18:22:12.250Z",
+        "model_version": "20171001-aaaaaaaa",
+    }
+
+
+def test_segment_renamed_in_the_manifest_is_answered_by_its_new_name(
+    s3: "S3Client", table: ProfileTable, lookup_customer: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 0.0
+    monkeypatch.setattr(lookup_customer.time, "monotonic", lambda: clock)
+    onnx, manifest = make_bundle()
+    publish(s3, (onnx, manifest))
+    store(table, "889")
+    assert look_up(lookup_customer, "889")[1]["segment"]["name"] == "About 10"
+    manifest["segments"][2]["name"] = "Regulars"
+    publish(s3, (onnx, manifest))
+    clock += 60
+    assert look_up(lookup_customer, "889")[1]["segment"]["name"] == "Regulars"
+
+
+def test_decision_of_a_bundle_that_is_gone_is_answered_without_its_name(
+    table: ProfileTable, lookup_customer: ModuleType
+) -> None:
+    store(table, "889")
+    status, answer = look_up(lookup_customer, "889")
+    assert (status, answer["segment"]["id"], answer["segment"]["name"]) == (200, 2, None)
+
+
+@pytest.mark.parametrize("customer_id", ["a b/c%é", "a+b", "100%25", "#1?x=y&z", "..", "日本", "x" * 128])
+def test_ids_with_unusual_characters_are_found(
+    table: ProfileTable, lookup_customer: ModuleType, customer_id: str
+) -> None:
+    store(table, customer_id)
+    status, answer = look_up(lookup_customer, customer_id)
+    assert (status, answer["customer_id"]) == (200, customer_id)
+
+
+@pytest.mark.parametrize("customer_id", ["890", "x" * 129, "é" * 5000])
+def test_unknown_customer_is_not_found(table: ProfileTable, lookup_customer: ModuleType, customer_id: str) -> None:
+    store(table, "889")
+    status, answer = look_up(lookup_customer, customer_id)
+    assert (status, answer["error"]["code"]) == (404, "customer_not_found")
+
+
+def test_customer_without_a_decision_is_told_apart_from_an_unknown_one(
+    table: ProfileTable, lookup_customer: ModuleType
+) -> None:
+    store(table, "889", decision=None)
+    status, answer = look_up(lookup_customer, "889")
+    assert (status, answer["error"]["code"]) == (404, "no_decision_yet")
+
+
+def test_unknown_address_is_answered_as_json(lookup_customer: ModuleType) -> None:
+    status, answer = request(lookup_customer, "/nothing/here")
+    assert (status, answer["error"]["code"]) == (404, "route_not_found")
+
+
+def test_failure_inside_shows_no_stack_trace(lookup_customer: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_key: str) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "internal details"}}, "GetItem")
+
+    monkeypatch.setattr(lookup_customer.table, "get", refuse)
+    status, answer = look_up(lookup_customer, "889")
+    assert (status, answer["error"]["code"]) == (500, "internal_error")
+    assert "internal details" not in json.dumps(answer)
+
+
+def test_cold_start_loads_no_library_that_a_look_up_does_not_need() -> None:
+    program = "import sys, functions.lookup_customer.app; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"duckdb", "onnxruntime", "numpy", "msgspec", "xxhash"} & set(loaded)
+
+
+def store(table: ProfileTable, customer_id: str, decision: Decision | None = DECISION) -> None:
+    table.save([StoredProfile(customer_key(customer_id), 1, b"state", 3, decision)])
+
+
+def look_up(function: ModuleType, customer_id: str) -> tuple[int, Any]:
+    return request(function, f"/customers/{quote(customer_id, safe='')}/segment")
+
+
+def request(function: ModuleType, path: str) -> tuple[int, Any]:
+    """What the API answers: API Gateway hands a REST API's path over as the client encoded it."""
+    event = {
+        "resource": "/customers/{customer_id}/segment",
+        "path": path,
+        "httpMethod": "GET",
+        "headers": {},
+        "multiValueHeaders": {},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "requestContext": {"requestId": "c6af9ac6", "stage": "v1", "path": f"/v1{path}"},
+        "body": None,
+        "isBase64Encoded": False,
+    }
+    answer = function.handler(event, Context())
+    assert answer["multiValueHeaders"]["Content-Type"] == ["application/json"]
+    return answer["statusCode"], json.loads(answer["body"])
