@@ -73,6 +73,18 @@ def merge(a: Profiles, b: Profiles) -> Profiles:
     return _settle(keys, owner, Rows.concatenate([a.rows, b.rows]), _united(a.category_names, b.category_names))
 
 
+def changed(before: Profiles, after: Profiles) -> NDArray[np.intp]:
+    """Positions in `after` of the profiles that `before` does not hold exactly so; `after` holds all its keys."""
+    position = {key: i for i, key in enumerate(after.keys)}
+    at = np.array([position[key] for key in before.keys], np.intp)
+    same = np.zeros(len(after), bool)
+    same[at] = before.event_counts == after.event_counts[at]
+    old, new = before.take(np.flatnonzero(same[at])), after.take(np.flatnonzero(same))
+    differs = np.logical_or.reduce([a != b for a, b in zip(old.rows.columns(), new.rows.columns(), strict=True)])
+    same[same] = np.bincount(new.owner, differs, minlength=len(new)) == 0
+    return np.flatnonzero(~same)
+
+
 def _united(a: dict[int, str], b: dict[int, str]) -> dict[int, str]:
     # Two names with one hash: the smaller stands for both, whichever came first.
     return {**a, **b, **{code: min(a[code], b[code]) for code in a.keys() & b.keys()}}

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.features import FEATURE_NAMES, Profiles, decode, encode, features, fold, merge
+from shared.features import FEATURE_NAMES, Profiles, changed, decode, encode, features, fold, merge
 from shared.features.columns import EventColumns, Rows
 from tests.features.histories import LEAP_DAY, folded, histories
 from tests.features.naive import naive_features
@@ -66,6 +66,15 @@ def test_a_customers_features_do_not_depend_on_who_else_is_in_the_batch(history:
     together = features(state, as_of)
     alone = np.vstack([features(state.take([i]), as_of) for i in range(len(state))])
     np.testing.assert_array_equal(together, alone)
+
+
+@given(histories(20), histories(6))
+def test_only_profiles_that_differ_are_reported_as_changed(known: History, news: History) -> None:
+    before = folded(known)
+    after = merge(before, folded([{**event, "event_id": event["event_id"] + "n"} for event in news]))
+    old, new = stored(before), stored(after)
+    assert [after.keys[i] for i in changed(before, after)] == [key for key in new if new[key] != old.get(key)]
+    assert not len(changed(after, merge(after, before)))
 
 
 def test_a_late_event_that_bridges_two_visits_joins_them() -> None:

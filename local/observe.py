@@ -1,0 +1,91 @@
+"""Looking at a running stack from outside: what it counted, what it refused, and when it has caught up."""
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from local.emulator import LocalStackError, tail
+from local.stack import Stack
+from shared.profile_table import StoredProfile, decode_profile
+from training.progress import progress
+
+QUIET_SECONDS = 2.0
+PATIENCE_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """What stands in quarantine."""
+
+    reasons: Counter[str]
+    """Lines by reason."""
+    unreadable: int
+    """Files that could not be read at all."""
+    oldest_write: datetime | None
+    """When the object written longest ago was written."""
+
+    @property
+    def lines(self) -> int:
+        """Lines of all reasons."""
+        return self.reasons.total()
+
+
+def drop(stack: Stack, files: list[Path], prefix: str) -> None:
+    """Put the files under events/`prefix`/ of the data bucket and wait until the stack has worked them off.
+
+    Raises LocalStackError where it does not, or where files end in the dead-letter queue.
+    """
+    with progress("folding event files", 2 * len(files)) as advance:
+        for file in files:
+            stack.s3.upload_file(str(file), stack.bucket, f"events/{prefix}/{file.name}")
+            advance(1, f"dropped {file.name}")
+        done, moved, quiet = 0, time.monotonic(), time.monotonic()
+        while time.monotonic() - quiet < QUIET_SECONDS:
+            waiting = _messages(stack, stack.queue_url)
+            now = time.monotonic()
+            if waiting:
+                quiet = now
+            if len(files) - waiting > done:
+                advance(len(files) - waiting - done, f"{waiting} files to go")
+                done, moved = len(files) - waiting, now
+            if now - moved > PATIENCE_SECONDS:
+                raise LocalStackError(f"{waiting} files are still waiting:\n\n{tail(stack.log)}")
+            time.sleep(0.5)
+    if failed := _messages(stack, stack.dlq_url):
+        raise LocalStackError(f"{failed} files ended in the dead-letter queue:\n\n{tail(stack.log)}")
+
+
+def read_profiles(stack: Stack) -> dict[str, StoredProfile]:
+    """All profiles of the table, by key."""
+    pages = stack.dynamodb.get_paginator("scan").paginate(TableName=stack.table)
+    profiles = [decode_profile(item) for page in pages for item in page["Items"]]
+    return {profile.key: profile for profile in profiles}
+
+
+def read_quarantine(stack: Stack, prefix: str = "") -> Quarantined:
+    """What was refused of the files under events/`prefix` of the data bucket."""
+    pages = stack.s3.get_paginator("list_objects_v2").paginate(
+        Bucket=stack.bucket, Prefix=f"quarantine/events/{prefix}"
+    )
+    found = [entry for page in pages for entry in page.get("Contents", [])]
+    reasons = Counter[str]()
+    for entry in found:
+        if entry["Key"].endswith(".ndjson") and "/lines-" in entry["Key"]:
+            body = stack.s3.get_object(Bucket=stack.bucket, Key=entry["Key"])["Body"].read()
+            reasons.update(json.loads(line)["reason"] for line in body.splitlines())
+    return Quarantined(
+        reasons,
+        unreadable=sum(entry["Key"].endswith("/reason.json") for entry in found),
+        oldest_write=min((entry["LastModified"] for entry in found), default=None),
+    )
+
+
+def _messages(stack: Stack, queue_url: str) -> int:
+    found = stack.sqs.get_queue_attributes(
+        QueueUrl=queue_url,
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
