@@ -18,8 +18,10 @@ def _tagged(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
             value: Any = loader.construct_scalar(node)
         case yaml.SequenceNode():
             value = loader.construct_sequence(node, deep=True)
-        case _:
+        case yaml.MappingNode():
             value = loader.construct_mapping(node, deep=True)
+        case _:
+            raise TypeError(f"{tag} is on {node}")
     return {tag: value}
 
 

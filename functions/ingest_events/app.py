@@ -22,9 +22,10 @@ from shared.live_bundle import LiveBundle
 from shared.profile_table import ProfileTable
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
+bucket = os.environ["DATA_BUCKET"]
 s3 = boto3.client("s3")
 table = ProfileTable(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
-live_bundle = LiveBundle(s3, os.environ["DATA_BUCKET"])
+live_bundle = LiveBundle(s3, bucket)
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=logger)  # type: ignore[arg-type]
 
 
@@ -65,11 +66,10 @@ def _current_bundle() -> Bundle | None:
 @tracer.capture_method(capture_response=False)
 def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> None:
     # Not Powertools' S3 data class: it unquotes keys, and EventBridge does not quote them.
-    announced = json.loads(record.body)["detail"]
-    key = announced["object"]["key"]
+    key = json.loads(record.body)["detail"]["object"]["key"]
     if key.endswith("/"):
         return  # the S3 console marks a new folder with an empty object
-    found = take_in(s3, announced["bucket"]["name"], key, rules, intake)
+    found = take_in(s3, bucket, key, rules, intake)
     _count(
         EventsQuarantined=found.quarantined,
         FilesUnreadable=int(found.unreadable is not None),
