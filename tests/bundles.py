@@ -83,15 +83,15 @@ def make_bundle(
     return model.SerializeToString(), manifest
 
 
-def publish(s3: "S3Client", bundle: tuple[bytes, dict[str, Any]]) -> None:
+def publish(s3: "S3Client", bundle: tuple[bytes, dict[str, Any]], bucket: str = BUCKET) -> None:
     """Puts the bundle's files where the functions look for them and makes it the live one."""
     onnx_bytes, manifest = bundle
     folder = f"models/{manifest['bundle_id']}"
-    s3.put_object(Bucket=BUCKET, Key=f"{folder}/bundle.onnx", Body=onnx_bytes)
-    s3.put_object(Bucket=BUCKET, Key=f"{folder}/manifest.json", Body=json.dumps(manifest).encode())
-    point_to(s3, manifest["bundle_id"])
+    s3.put_object(Bucket=bucket, Key=f"{folder}/bundle.onnx", Body=onnx_bytes)
+    s3.put_object(Bucket=bucket, Key=f"{folder}/manifest.json", Body=json.dumps(manifest).encode())
+    point_to(s3, manifest["bundle_id"], bucket)
 
 
-def point_to(s3: "S3Client", bundle_id: str) -> None:
+def point_to(s3: "S3Client", bundle_id: str, bucket: str = BUCKET) -> None:
     pointer = json.dumps({"bundle_id": bundle_id, "published_at": "2017-10-01T00:00:00Z", "previous": None})
-    s3.put_object(Bucket=BUCKET, Key="models/current.json", Body=pointer.encode())
+    s3.put_object(Bucket=bucket, Key="models/current.json", Body=pointer.encode())
