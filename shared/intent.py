@@ -1,0 +1,47 @@
+"""Intent segments and next-best actions: plain rules over a decision, with thresholds that training chose."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.bundle import Decisions
+from shared.features import FEATURE_NAMES
+
+ACTIONS: Mapping[str, str] = {
+    "dormant": "reactivation_campaign",
+    "likely_to_convert": "high_intent_offer",
+    "high_value_newcomer": "welcome_and_subscription_incentive",
+    "likely_to_churn": "win_back_offer",
+    "loyal": "loyalty_reward",
+    "steady": "no_action",
+}
+"""The next best action for each intent; where several intents fit, the first of these is meant."""
+
+type Thresholds = Mapping[str, float]
+
+
+def intents(decisions: Decisions, features: NDArray[np.float32], manifest: Mapping[str, Any]) -> list[str]:
+    """The intent of each row of `features` [n, len(FEATURE_NAMES)], decided with the thresholds of `manifest`.
+
+    Rules that rest on a target which the bundle was trained without fit nobody.
+    """
+    thresholds: Thresholds = manifest["thresholds"]
+    value = dict(zip(FEATURE_NAMES, features.T, strict=True))
+    nobody = np.zeros(len(decisions), bool)
+
+    def above(predicted: NDArray[np.float32] | None, threshold: str) -> NDArray[np.bool_]:
+        return nobody if predicted is None or threshold not in thresholds else predicted >= thresholds[threshold]
+
+    # Comparisons with NaN are false: who never visited is not dormant, who never ordered cannot churn.
+    churning = above(decisions.churn_probability, "likely_to_churn") & (value["days_since_order"] >= 0)
+    rules = {
+        "dormant": value["days_since_visit"] >= thresholds["dormant_days"],
+        "likely_to_convert": above(decisions.conversion_probability, "likely_to_convert"),
+        "high_value_newcomer": (value["tenure"] <= thresholds["newcomer_days"])
+        & above(decisions.expected_ltv, "high_value"),
+        "likely_to_churn": churning,
+        "loyal": value["orders_365d"] >= thresholds["loyal_orders"],
+    }
+    return np.select(list(rules.values()), list(rules), default="steady").tolist()  # type: ignore[no-any-return]

@@ -1,0 +1,132 @@
+"""What can be set about training: every option with its default and what it means.
+
+A config file is TOML with any of these names at its top level, for example `churn_horizon_days = 45`.
+"""
+
+import difflib
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+class InputError(Exception):
+    """The user's input cannot be used; the message is one line that says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of `training.train`."""
+
+    seed: int = 7
+    """Seed of every random choice: the same data and the same seed give the same bundle, byte for byte."""
+    threads: int = 2
+    """Threads of XGBoost. Part of the recipe, since sums in another order differ in their last digit."""
+    currency: str = ""
+    """The one currency counted, such as "USD"; lines in another are refused. Empty takes amounts as they are."""
+    minimum_customers: int = 100
+    """Fewer customers than this before `as_of` are refused."""
+
+    cutoff_every_days: int = 30
+    """Distance between the instants at which features are computed and after which labels are counted."""
+    maximum_cutoffs: int = 6
+    """Cut-offs at most for each target, the latest ones."""
+    minimum_history_days: int = 28
+    """A cut-off needs this much history before it: earlier ones know too little of anybody."""
+    churn_horizon_days: int = 30
+    """Churn: no purchase in this many days after the cut-off, for customers with a purchase before it."""
+    conversion_horizon_days: int = 7
+    """Conversion: at least one purchase in this many days after the cut-off, for everyone known at it."""
+    ltv_horizon_days: int = 90
+    """Lifetime value: purchases less refunds in this many days after the cut-off, for everyone known at it."""
+    minimum_class_count: int = 100
+    """A target with fewer positives or negatives than this is left out of the bundle."""
+
+    fewest_segments: int = 3
+    """Smallest number of segments tried."""
+    most_segments: int = 10
+    """Largest number of segments tried."""
+    smallest_segment: float = 0.005
+    """No segment may hold a smaller share of the customers."""
+    minimum_stability: float = 0.7
+    """Mean adjusted Rand index, between the segments of all customers and those of bootstrap samples, to reach."""
+    silhouette_tolerance: float = 0.35
+    """Of the stable numbers of segments, the largest whose silhouette is within this share of the best is taken."""
+    bootstraps: int = 4
+    """Bootstrap samples behind each stability."""
+    clustering_sample: int = 20_000
+    """Customers that segments are fitted on, at most; the rest are assigned to them."""
+    silhouette_sample: int = 2_000
+    """Customers that the silhouette is measured on, at most, since its cost grows with their square."""
+    explained_variance: float = 0.9
+    """Share of the variance that the principal components keep."""
+    clip_share: float = 0.005
+    """Share of the customers at each end of a feature beyond which its values are drawn in."""
+    micro_segment_customers: int = 50
+    """Micro-segments hold this many customers or more on average; segments under twice as many are not divided."""
+    most_micro_segments: int = 6
+    """Micro-segments at most in one segment."""
+
+    trees: int = 150
+    """Trees of each XGBoost model."""
+    tree_depth: int = 3
+    """Depth of each tree: small, so that a prediction's exact reasons stay cheap."""
+    learning_rate: float = 0.07
+    """Shrinkage of each tree."""
+    calibration_folds: int = 3
+    """Folds, by customer, whose held-out predictions the calibration is fitted on."""
+    choose_by: str = "brier"
+    """What decides between candidates on the latest time slice: `brier` or `average_precision`."""
+
+    likely_to_churn_share: float = 0.2
+    """Share of the buyers, those with the highest probability on the latest slice, marked `likely_to_churn`."""
+    likely_to_convert_share: float = 0.1
+    """Share of the customers, those with the highest probability on the latest slice, marked `likely_to_convert`."""
+    high_value_share: float = 0.2
+    """Share of the customers, those with the highest expected value on the latest slice, that counts as high value."""
+    newcomer_days: int = 60
+    """A newcomer was first seen this many days ago at most."""
+    dormant_days: int = 180
+    """Who has not visited for this many days is `dormant`."""
+    loyal_orders: int = 4
+    """Orders within a year that make a customer who is not about to churn `loyal`."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int | float) and value < 0:
+                raise InputError(f"{field.name} must not be negative, but is {value}")
+        if self.fewest_segments < 2 or self.most_segments < self.fewest_segments:
+            raise InputError("fewest_segments must be at least 2 and most_segments at least as large")
+        if self.choose_by not in ("average_precision", "brier"):
+            raise InputError(f'choose_by must be "average_precision" or "brier", but is "{self.choose_by}"')
+
+    @classmethod
+    def load(cls, path: Path | None) -> "Config":
+        """The defaults, changed by the TOML file at `path` if there is one.
+
+        Raises InputError for a missing or malformed file, an unknown name or a value of the wrong type.
+        """
+        if path is None:
+            return cls()
+        try:
+            given = tomllib.loads(path.read_text())
+        except OSError as error:
+            raise InputError(f"cannot read the config {path}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"the config {path} is not valid TOML: {error}") from error
+        return cls(**{name: _typed(name, value, path) for name, value in given.items()})
+
+
+def _typed(name: str, value: Any, path: Path) -> Any:
+    types = {field.name: type(field.default) for field in fields(Config)}
+    if name not in types:
+        near = difflib.get_close_matches(name, types, n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else f"; known are {', '.join(types)}"
+        raise InputError(f'{path}: unknown option "{name}"{hint}')
+    wanted = types[name]
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise InputError(f"{path}: {name} must be of type {wanted.__name__}, but is {value!r}")
+    return value

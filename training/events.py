@@ -1,0 +1,98 @@
+"""Event files of any accepted format, as the profiles of everyone in them."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.events import Rules, UnreadableFile, read_file
+from shared.features import Profiles, fold, merge
+from training.config import InputError
+from training.progress import progress
+
+REASONS_SHOWN = 10
+
+
+@dataclass
+class EventFiles:
+    """What was read from event files, refused lines included."""
+
+    profiles: Profiles
+    files: int = 0
+    accepted: int = 0
+    """Lines that became events, repeats included."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    """Refused lines by reason."""
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """Files that could not be read to their end, with the reason."""
+
+    def summary(self) -> Iterator[str]:
+        """Lines that say what was read and what was not."""
+        yield (
+            f"{self.accepted:,} events in {self.files:,} files, {len(self.profiles.rows):,} of them distinct,"
+            f" of {len(self.profiles):,} customers"
+        )
+        for reason, count in self.rejected.most_common(REASONS_SHOWN):
+            yield f"refused {count:,} lines: {reason}"
+        if others := self.rejected.most_common()[REASONS_SHOWN:]:
+            yield f"refused {sum(count for _, count in others):,} lines for {len(others):,} other reasons"
+        for path, reason in self.unreadable.items():
+            yield f"could not read {path}: {reason}"
+
+
+def read_events(paths: Iterable[Path], currency: str = "") -> EventFiles:
+    """The events of files and of whole folders; hidden files in folders are passed over. An empty `currency` takes any.
+
+    Raises InputError where a path is missing or not one event was found.
+    """
+    files = [file for path in paths for file in _files(path)]
+    read, stack = EventFiles(Profiles.empty(), len(files)), _MergeStack()
+    rules = Rules(currency=currency or None, now_ms=time.time_ns() // 1_000_000)
+    with progress("reading events", sum(file.stat().st_size for file in files)) as advance:
+        for file in files:
+            try:
+                for chunk in read_file(file, file.name, rules):
+                    stack.push(fold(chunk.events))
+                    read.accepted += len(chunk.events)
+                    read.rejected.update(rejection.reason for rejection in chunk.rejections)
+                    advance(0, f"{read.accepted:,} events")
+            except UnreadableFile as error:
+                read.unreadable[str(file)] = str(error)
+            advance(file.stat().st_size, f"{read.accepted:,} events")
+    read.profiles = stack.merged()
+    if not len(read.profiles):
+        raise InputError("no events: " + "; ".join([*read.summary()][1:4] or ["the files are empty"]))
+    return read
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith((".", "_")))
+        if not found:
+            raise InputError(f"no event files in the folder {path}")
+        return found
+    if not path.exists():
+        raise InputError(f"there is no file or folder {path}")
+    return [path]
+
+
+class _MergeStack:
+    """Merges states of like size, so that each event is copied a logarithmic number of times."""
+
+    def __init__(self) -> None:
+        self._states: list[Profiles] = []
+
+    def push(self, state: Profiles) -> None:
+        self._states.append(state)
+        while len(self._states) > 1 and len(self._states[-2].rows) <= 2 * len(self._states[-1].rows):
+            self._merge_last()
+
+    def merged(self) -> Profiles:
+        while len(self._states) > 1:
+            self._merge_last()
+        return self._states[0] if self._states else Profiles.empty()
+
+    def _merge_last(self) -> None:
+        last = self._states.pop()
+        self._states[-1] = merge(self._states[-1], last)

@@ -1,0 +1,149 @@
+"""The manifest and the leaderboard: what is in a bundle, where it comes from, and how good it is."""
+
+import csv
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.decision import iso
+from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, Profiles
+from training.config import Config
+from training.export import OPSET, versions
+from training.naming import Segment
+from training.predictions import Outcome
+from training.segments import Segmentation
+from training.targets import Mask
+
+SHARES = {"churn": "likely_to_churn", "conversion": "likely_to_convert", "ltv": "high_value"}
+"""The threshold that each target's latest slice decides."""
+
+
+def manifest(
+    bundle_id: str,
+    as_of_ms: int,
+    profiles: Profiles,
+    segments: Sequence[Segment],
+    segmentation: Segmentation,
+    outcomes: Sequence[Outcome],
+    config: Config,
+) -> dict[str, Any]:
+    """Everything about a bundle that its graph does not decide, ready for JSON."""
+    return {
+        "bundle_id": bundle_id,
+        "created_at": iso(int(datetime.now(UTC).timestamp()) * 1000),
+        "as_of": iso(as_of_ms),
+        "currency": config.currency or None,
+        "events": _events(profiles, as_of_ms),
+        "features": list(FEATURE_NAMES),
+        "feature_set_hash": FEATURE_SET_HASH,
+        "versions": {**versions(), "opset": OPSET},
+        "seed": config.seed,
+        "config": dataclasses.asdict(config),
+        "segments": [segment.as_dict() for segment in segments],
+        "segmentation": {
+            "algorithm": "k-means",
+            "components": int(segmentation.pca.n_components_),
+            "explained_variance": round(float(segmentation.pca.explained_variance_ratio_.sum()), 4),
+            "silhouette": round(segmentation.chosen.silhouette, 4),
+            "stability": round(segmentation.chosen.stability, 4),
+            "micro_segments": len(segmentation.micro_owner),
+        },
+        "targets": {outcome.target.name: _target(outcome, config) for outcome in outcomes},
+        "thresholds": thresholds(outcomes, config),
+    }
+
+
+def thresholds(outcomes: Sequence[Outcome], config: Config) -> dict[str, float]:
+    """What the intents are decided by: the config's day and order counts, and predictions that a stated share of the
+    latest slice reached."""
+    fixed = {name: float(getattr(config, name)) for name in ("dormant_days", "newcomer_days", "loyal_orders")}
+    for outcome in outcomes:
+        if outcome.holdout is not None:
+            name = SHARES[outcome.target.name]
+            fixed[name] = float(np.quantile(outcome.holdout[0], 1 - getattr(config, f"{name}_share")))
+    return fixed
+
+
+def write_leaderboard(path: Path, segmentation: Segmentation, outcomes: Sequence[Outcome]) -> None:
+    """A row for everything that was tried."""
+    rows: list[dict[str, Any]] = [
+        {
+            "task": "segments",
+            "candidate": f"k-means, {tried.segments} segments",
+            "chosen": tried is segmentation.chosen,
+            "silhouette": tried.silhouette,
+            "davies_bouldin": tried.davies_bouldin,
+            "calinski_harabasz": tried.calinski_harabasz,
+            "stability": tried.stability,
+            "smallest_segment": tried.smallest,
+        }
+        for tried in segmentation.tried
+    ]
+    for outcome in outcomes:
+        for name, metrics in outcome.leaderboard.items():
+            chosen = outcome.model is not None and outcome.model.name == name
+            rows.append({"task": outcome.target.name, "candidate": name, "chosen": chosen, **metrics})
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(
+            {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()} for row in rows
+        )
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Indented JSON that every parser reads: a NaN is an error."""
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _events(profiles: Profiles, as_of_ms: int) -> dict[str, Any]:
+    rows = profiles.rows
+    used = rows.time_ms < as_of_ms
+    owners: Mask = np.bincount(profiles.owner[used], minlength=len(profiles)) > 0
+    content = hashlib.sha256("\n".join(key for key, own in zip(profiles.keys, owners, strict=True) if own).encode())
+    for column in rows.take(used).columns():
+        content.update(np.ascontiguousarray(column).tobytes())
+    times = rows.time_ms[used]
+    return {
+        "rows": int(used.sum()),
+        "customers": int(owners.sum()),
+        "first": iso(int(times.min())),
+        "last": iso(int(times.max())),
+        "hash": content.hexdigest(),
+    }
+
+
+def _target(outcome: Outcome, config: Config) -> dict[str, Any]:
+    target = outcome.target
+    about = {"trained": outcome.model is not None, "meaning": target.meaning, "horizon_days": target.horizon_days}
+    if outcome.model is None or outcome.holdout is None:
+        return {**about, "reason": outcome.reason}
+    name = SHARES[target.name]
+    return {
+        **about,
+        "reason": None,
+        "model": outcome.model.name,
+        "output": target.output,
+        "cutoffs": [iso(s.cutoff_ms) for s in outcome.slices],
+        "rows": sum(len(s.y) for s in outcome.slices),
+        "metrics": {key: round(value, 6) for key, value in outcome.metrics.items()},
+        "thresholds": {name: _reached(outcome, thresholds([outcome], config)[name])},
+    }
+
+
+def _reached(outcome: Outcome, threshold: float) -> dict[str, float]:
+    """What the threshold picks out of the latest slice: its share, and of what kind."""
+    assert outcome.holdout is not None
+    predicted, y = outcome.holdout
+    above = predicted >= threshold
+    found = {"value": threshold, "share": float(above.mean())}
+    if outcome.target.kind == "amount":
+        return {**found, "share_of_total": float(y[above].sum() / y.sum())}
+    return {**found, "precision": float(y[above].mean()), "recall": float(y[above].sum() / y.sum())}

@@ -1,0 +1,116 @@
+"""Fitting a target: candidates judged on the latest time slice, the winner fitted again on all of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import spearmanr
+from sklearn.metrics import average_precision_score, brier_score_loss, mean_tweedie_deviance, roc_auc_score
+
+from training.config import Config
+from training.models import CANDIDATES, TWEEDIE_POWER, Model, Vector, fit_calibrated
+from training.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs
+
+LIFT_SHARE = 0.1
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one target: a model with its figures, or the reason why there is none."""
+
+    target: Target
+    reason: str | None = None
+    model: Model | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Of the winner on the latest slice, fitted on slices whose labels were complete before it."""
+    leaderboard: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Metrics of every candidate, by name."""
+    bins: list[tuple[float, float, int]] = field(default_factory=list)
+    """Mean prediction, mean outcome and rows for each tenth of the latest slice, by prediction."""
+    holdout: tuple[Vector, Vector] | None = None
+    """Predictions and labels of the latest slice."""
+    slices: list[Slice] = field(default_factory=list)
+
+
+def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int, config: Config) -> Outcome:
+    """Fits `target` on what the events from `first_ms` to `end_ms` (UTC milliseconds) support."""
+    at = cutoffs(first_ms, end_ms, target.horizon_days, config)
+    earlier = [cutoff for cutoff in at if cutoff + target.horizon_days * DAY_MS <= at[0]]
+    if not earlier:
+        needed = config.minimum_history_days + target.horizon_days + max(target.horizon_days, config.cutoff_every_days)
+        return Outcome(target, f"the events span {(end_ms - first_ms) / DAY_MS:.0f} days; {needed} are needed")
+    slices = [points.slice(target, cutoff) for cutoff in at]
+    known = [s for s in slices if s.cutoff_ms in earlier]
+    if reason := _unsupported(target, slices, known, config):
+        return Outcome(target, reason)
+
+    latest = slices[0]
+    judged = {name: _fit(name, target, known, config).predict(latest.X) for name in CANDIDATES}
+    leaderboard = {name: measure(target, latest.y, predicted) for name, predicted in judged.items()}
+    winner = _winner(target, leaderboard, config)
+    return Outcome(
+        target,
+        model=_fit(winner, target, slices, config),
+        metrics=leaderboard[winner],
+        leaderboard=leaderboard,
+        bins=_bins(latest.y, judged[winner]),
+        holdout=(judged[winner], latest.y),
+        slices=slices,
+    )
+
+
+def measure(target: Target, y: Vector, predicted: Vector) -> dict[str, float]:
+    """How good the predictions [n] are: for probabilities AUC, average precision, lift and Brier score; for amounts
+    Spearman's rank correlation, the mean absolute error, the Tweedie deviance and predicted over actual total."""
+    if target.kind == "amount":
+        return {
+            "rows": len(y),
+            "actual_total": float(y.sum()),
+            "spearman": float(spearmanr(y, predicted).statistic),
+            "mean_absolute_error": float(np.abs(y - predicted).mean()),
+            "deviance": float(mean_tweedie_deviance(np.maximum(y, 0), predicted, power=TWEEDIE_POWER)),
+            "total_ratio": float(predicted.sum() / y.sum()) if y.sum() else float("nan"),
+        }
+    top = np.argsort(-predicted, kind="stable")[: max(1, round(len(y) * LIFT_SHARE))]
+    return {
+        "rows": len(y),
+        "positives": int(y.sum()),
+        "base_rate": float(y.mean()),
+        "auc": float(roc_auc_score(y, predicted)),
+        "average_precision": float(average_precision_score(y, predicted)),
+        "lift_at_10_percent": float(y[top].mean() / y.mean()),
+        "brier": float(brier_score_loss(y, predicted)),
+    }
+
+
+def _fit(name: str, target: Target, slices: Sequence[Slice], config: Config) -> Model:
+    X, y, customers = (np.concatenate([getattr(s, part) for s in slices]) for part in ("X", "y", "customers"))
+    # The Tweedie loss knows no negative amounts: who returns more than they buy is worth nothing.
+    y = np.maximum(y, 0) if target.kind == "amount" else y
+    return fit_calibrated(name, target.kind, X, y, customers, config)[0]
+
+
+def _winner(target: Target, leaderboard: dict[str, dict[str, float]], config: Config) -> str:
+    """The better candidate, by `choose_by` for probabilities and by the lower deviance for amounts."""
+    by = "deviance" if target.kind == "amount" else config.choose_by
+    sign = 1 if by == "average_precision" else -1
+    return max(leaderboard, key=lambda name: sign * leaderboard[name][by])
+
+
+def _unsupported(target: Target, slices: Sequence[Slice], known: Sequence[Slice], config: Config) -> str | None:
+    positives = sum(int((s.y > 0).sum()) for s in slices)
+    negatives = sum(len(s.y) for s in slices) - positives
+    counts = {"with": positives} if target.kind == "amount" else {"with": positives, "without": negatives}
+    for word, count in counts.items():
+        if count < config.minimum_class_count:
+            return f"only {count} rows {word} {target.meaning}; {config.minimum_class_count} are needed"
+    for y in (slices[0].y, np.concatenate([s.y for s in known])):
+        if (len(np.unique(y > 0)) < 2 and target.kind == "probability") or not (y > 0).any():
+            return f"all rows of a time slice are alike in: {target.meaning}"
+    return None
+
+
+def _bins(y: Vector, predicted: Vector) -> list[tuple[float, float, int]]:
+    order = np.array_split(np.argsort(predicted, kind="stable"), BINS)
+    return [(float(predicted[part].mean()), float(y[part].mean()), len(part)) for part in order if len(part)]

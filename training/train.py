@@ -1,0 +1,136 @@
+"""From event files to a bundle: segments, predictions, and the proof that the export decides as they do.
+
+python -m training.train --events PATH [PATH …] --out DIR [--as-of TIMESTAMP] [--config FILE]
+"""
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from shared.bundle import Bundle
+from shared.decision import iso
+from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, Profiles
+from training import command, gate
+from training.config import Config, InputError
+from training.events import read_events
+from training.export import bundle, model_version
+from training.manifest import manifest, write_json, write_leaderboard
+from training.naming import catalogue
+from training.predictions import Outcome, fit_target
+from training.preparation import Matrix
+from training.progress import progress
+from training.report import report
+from training.segments import Segmentation, fit_segments
+from training.targets import PointsInTime, known_at, targets
+
+
+def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) -> None:
+    """Trains on the events in `paths` strictly before `as_of_ms` and writes the bundle's folder `out`.
+
+    Raises InputError for events that cannot be trained on, and Refused where the export does not decide as the models.
+    """
+    files = read_events(paths, config.currency)
+    command.say(*files.summary())
+    as_of_ms, first_ms, end_ms = _window(files.profiles, as_of_ms)
+    points = PointsInTime(files.profiles)
+    # Sums in one order: with several threads their last digits, and so the bundle, would differ from run to run.
+    with threadpool_limits(limits=1):
+        X, segmentation, outcomes = _fit(points, as_of_ms, first_ms, end_ms, config)
+    models = {outcome.target.output: outcome.model for outcome in outcomes if outcome.model}
+    exported = bundle(segmentation, models, len(FEATURE_NAMES), _metadata(as_of_ms, first_ms))
+    segments, heights = catalogue(segmentation, X)
+    about = manifest(model_version(exported), as_of_ms, files.profiles, segments, segmentation, outcomes, config)
+
+    serving = Bundle.from_files(exported.SerializeToString(deterministic=True), about)
+    with progress("proving the export", 1) as advance:
+        parity, rows = gate.prove(serving, segmentation, models, points.matrices(), config.seed)
+        advance(1, "")
+    command.say(f"gate: {parity}")
+
+    out.mkdir(parents=True, exist_ok=True)
+    kept = gate.save(out, rows, gate.reference(segmentation, models, rows))
+    about["gate"] = {**parity.as_dict(), "kept_rows": len(rows), "sha256": kept}
+    (out / "bundle.onnx").write_bytes(exported.SerializeToString(deterministic=True))
+    write_json(out / "manifest.json", about)
+    write_leaderboard(out / "leaderboard.csv", segmentation, outcomes)
+    (out / "report.html").write_text(report(about, heights, segmentation, outcomes))
+    command.say(*_summary(about), f"{out}: bundle {about['bundle_id']}")
+
+
+def _window(profiles: Profiles, as_of_ms: int | None) -> tuple[int, int, int]:
+    """The instant trained for, the first event, and the end of what is known before that instant."""
+    times = profiles.rows.time_ms
+    first_ms, end_ms = int(times.min()), int(times.max()) + 1
+    as_of_ms = end_ms if as_of_ms is None else as_of_ms
+    if as_of_ms <= first_ms:
+        raise InputError(f"as-of {iso(as_of_ms)} is not after the first event, {iso(first_ms)}")
+    return as_of_ms, first_ms, min(as_of_ms, end_ms)
+
+
+def _fit(
+    points: PointsInTime, as_of_ms: int, first_ms: int, end_ms: int, config: Config
+) -> tuple[Matrix, Segmentation, list[Outcome]]:
+    known = known_at(points.profiles, as_of_ms)
+    if known.sum() < config.minimum_customers:
+        raise InputError(
+            f"only {known.sum()} customers have events before {iso(as_of_ms)}; {config.minimum_customers} are needed"
+        )
+    steps = targets(config)
+    with progress("fitting models", len(steps) + 2) as advance:
+        X = points.features(as_of_ms)[known]
+        advance(1, "segments")
+        segmentation = fit_segments(X, config)
+        advance(1, steps[0].name)
+        outcomes = []
+        for target in steps:
+            outcomes.append(fit_target(target, points, first_ms, end_ms, config))
+            advance(1, target.name)
+    return X, segmentation, outcomes
+
+
+def _metadata(as_of_ms: int, first_ms: int) -> dict[str, str]:
+    # The last millisecond that counts, so that "the end of September" is called by its day.
+    day = datetime.fromtimestamp((as_of_ms - 1) / 1000, UTC)
+    return {
+        "model_version": f"{day:%Y%m%d}",
+        "feature_names": json.dumps(FEATURE_NAMES),
+        "feature_set_hash": FEATURE_SET_HASH,
+        "training_window": f"{iso(first_ms)}/{iso(as_of_ms)}",
+    }
+
+
+def _summary(about: dict[str, Any]) -> list[str]:
+    lines = [f"{len(about['segments'])} segments of {sum(s['size'] for s in about['segments']):,} customers:"]
+    lines += [f"  {s['id']}  {s['name']:<28} {s['size']:>8,}  {s['description']}" for s in about["segments"]]
+    for name, target in about["targets"].items():
+        figures = ", ".join(f"{key} {value:,.4g}" for key, value in target.get("metrics", {}).items())
+        lines.append(f"{name}: {target['model']} ({figures})" if target["trained"] else f"{name}: {target['reason']}")
+    return lines
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train", description="Train a model bundle from event files."
+    )
+    parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write the bundle to")
+    parser.add_argument(
+        "--as-of", metavar="TIMESTAMP", help="only events before it count; the end of the data by default"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with options of training/config.py")
+    return command.run(parser, _run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
+    train(arguments.events, arguments.out, as_of_ms, Config.load(arguments.config))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
