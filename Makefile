@@ -14,6 +14,7 @@ LAYER_PLATFORM ?= x86_64-manylinux_2_28
 UNUSED_IN_LAYER := tests test include f2py transformers quantization datasets
 
 export SAM_CLI_TELEMETRY := 0
+export __SAM_CLI_APP_DIR := $(ROOT)/.cache/sam
 export PATH := $(ROOT)/.venv/bin:$(PATH)
 unexport VIRTUAL_ENV
 
@@ -23,7 +24,7 @@ help: ## List the commands
 
 # ---- Commands --------------------------------------------------------------------------------------------------------
 
-.PHONY: setup install build demo local test lint clean
+.PHONY: setup install build demo local test samples lint clean
 setup: $(ENVIRONMENTS) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
@@ -36,7 +37,10 @@ local: build ## Start the whole system locally and keep it running until Ctrl-C
 	@$(PYTHON) -m local.stack
 
 test: build ## Run all tests that need neither Docker nor an AWS account
-	$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+samples: build ## Run every sample of events/ with `sam local invoke`, which needs Docker
+	@$(PYTHON) -m pytest -m docker
 
 lint: setup ## Check formatting, style, types, imports and the template
 	ruff format --check

@@ -26,6 +26,7 @@ from local.console import console
 ROOT = Path(__file__).resolve().parent.parent
 KEPT_LOG = ROOT / ".cache/ministack.log"
 REGION = "us-east-1"
+LOOPBACK = "127.0.0.1"
 START_SECONDS = 60
 STOP_SECONDS = 10
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
@@ -59,6 +60,7 @@ class Emulator:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "SAM_CLI_TELEMETRY": "0",
+            "__SAM_CLI_APP_DIR": str(ROOT / ".cache/sam"),
             "SAM_CLI_POLL_DELAY": "0.2",
         }
 
@@ -69,22 +71,24 @@ class Emulator:
 
 
 @contextmanager
-def emulator(port: int | None = None) -> Iterator[Emulator]:
+def emulator(host: str = LOOPBACK, port: int | None = None) -> Iterator[Emulator]:
     """Run a local AWS that enforces IAM, on `port` or a free one, until the body ends, fails or is told to stop.
+
+    `host` is the address of this machine that it listens on.
 
     Raises LocalStackError if it is not installed, or does not start.
     """
     program = ROOT / ".venv-ministack/bin/ministack"
     if not program.exists():
         raise LocalStackError("The local AWS is not installed: run `make setup`.")
-    port = port or _free_port()
+    port = port or _free_port(host)
     folder = Path(tempfile.mkdtemp(prefix="tessera-"))
     with _signals_handled_by(_leave, signal.SIGTERM, signal.SIGHUP), (folder / "ministack.log").open("wb") as log:
         process = subprocess.Popen(
-            [program], env=_settings(port, folder), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            [program], env=_settings(host, port, folder), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            endpoint = f"http://127.0.0.1:{port}"
+            endpoint = f"http://{host}:{port}"
             _wait_until_healthy(endpoint, process, folder / "ministack.log")
             yield Emulator(endpoint, folder, _create_administrator(endpoint))
         except Exception:
@@ -103,14 +107,15 @@ def tail(log: Path, lines: int = 30) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _settings(port: int, folder: Path) -> dict[str, str]:
+def _settings(host: str, port: int, folder: Path) -> dict[str, str]:
     # Functions run with the interpreter the emulator finds first, which must be the one the layer was built for.
     path = os.pathsep.join([str(ROOT / ".venv/bin"), os.environ.get("PATH", os.defpath)])
     own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
     return own | {
         "PATH": path,
         "GATEWAY_PORT": str(port),
-        "BIND_HOST": "127.0.0.1",
+        "BIND_HOST": host,
+        "MINISTACK_HOST": host,
         "AUTH": "true",
         "MINISTACK_REGION": REGION,
         "TMPDIR": str(folder),
@@ -171,8 +176,8 @@ def _signals_handled_by(
             signal.signal(number, earlier)
 
 
-def _free_port() -> int:
+def _free_port(host: str) -> int:
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((host, 0))
         port: int = listener.getsockname()[1]
         return port

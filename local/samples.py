@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,21 @@ def function_of(sample: Path) -> str:
     return "".join(word.capitalize() for word in name.split("_")) + "Function"
 
 
+def address_for_containers() -> str:
+    """Address of this machine that containers reach it at: a stack that samples are to run against listens there."""
+    command = ["docker", "network", "inspect", "bridge"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    network = json.loads(found)[0]["IPAM"]["Config"][0]
+    return str(network.get("Gateway") or next(ip_network(network["Subnet"]).hosts()))
+
+
 def invoke_command(stack: Stack, sample: Path) -> list[str]:
     """The command that runs a sample against the stack; it needs the stack's credentials in the environment."""
     return [
         *(SAM, "local", "invoke", function_of(sample), "--event", str(sample)),
         *("--parameter-overrides", f"ParameterKey=LocalEndpoint,ParameterValue={stack.endpoint}"),
         *("--env-vars", str(_names_of_deployed_resources(stack))),
-        # The container shares the machine's network to reach the local AWS, and its image is not looked up each time.
-        *("--docker-network", "host", "--skip-pull-image"),
+        "--skip-pull-image",
     ]
 
 

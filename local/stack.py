@@ -18,7 +18,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from local.console import console, step
-from local.emulator import REGION, ROOT, Emulator, LocalStackError, emulator, tail
+from local.emulator import LOOPBACK, REGION, ROOT, Emulator, LocalStackError, emulator, tail
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -84,15 +84,16 @@ class Stack:
 
 
 @contextmanager
-def local_stack(clock: str = "", port: int | None = None) -> Iterator[Stack]:
+def local_stack(clock: str = "", host: str = LOOPBACK, port: int | None = None) -> Iterator[Stack]:
     """Deploy the built template to a local AWS of its own, and take everything down after the body.
 
-    `clock` is the ISO 8601 instant the functions take for now; empty is the real time.
+    `clock` is the ISO 8601 instant the functions take for now; empty is the real time. `host` and `port` are where it
+    listens on this machine.
     Raises LocalStackError, with the end of the log, if the template is not built or does not deploy.
     """
     if not BUILT_TEMPLATE.exists():
         raise LocalStackError("Nothing is built yet: run `make build`.")
-    with emulator(port) as aws:
+    with emulator(host, port) as aws:
         with step("Deployed template.yaml with sam"):
             _deploy(aws, {"LocalEndpoint": aws.endpoint, "DataBucketName": BUCKET, "FrozenTime": clock})
         yield _describe(aws)
@@ -146,9 +147,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.stack", description="Run Tessera on this machine.")
     parser.add_argument("--clock", default="", metavar="TIMESTAMP", help="ISO 8601 instant to take for now")
     parser.add_argument("--port", type=int, help="port of the local AWS; default: a free one")
+    parser.add_argument("--host", default=LOOPBACK, help="address of this machine to listen on; default: %(default)s")
     arguments = parser.parse_args()
     try:
-        with local_stack(arguments.clock, arguments.port) as stack:
+        with local_stack(arguments.clock, arguments.host, arguments.port) as stack:
             console.print(_how_to_use(stack), soft_wrap=True)
             while True:
                 time.sleep(3600)

@@ -1,19 +1,27 @@
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from local.emulator import LOOPBACK
 from local.stack import Stack, local_stack
 from tests.bundles import make_bundle, publish
 
 FOLD_SECONDS = 60
 
 
+@contextmanager
+def deployed_with_model(host: str = LOOPBACK) -> Iterator[Stack]:
+    """The template deployed to a local AWS, its clock at the start of 2018, with a small model published."""
+    with local_stack(clock="2018-01-01T00:00:00Z", host=host) as deployed:
+        publish(deployed.s3, make_bundle())
+        yield deployed
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """The template deployed to a local AWS, its clock at the start of 2018, with a small model published."""
-    with local_stack(clock="2018-01-01T00:00:00Z") as deployed:
-        publish(deployed.s3, make_bundle())
+    with deployed_with_model() as deployed:
         yield deployed
 
 

@@ -1,0 +1,62 @@
+"""Every sample event of events/ through `sam local invoke`, in Lambda's own image, against a local AWS."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.samples import SAMPLES, address_for_containers, invoke
+from local.stack import Stack
+from tests.e2e.conftest import deployed_with_model, wait_until
+from tests.event_files import csv_file, ndjson, purchase
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A stack that containers reach, which knows customer 889; only a sample can fold the files that samples name."""
+    with deployed_with_model(host=address_for_containers()) as stack:
+        _seed(stack)
+        yield stack
+
+
+def _seed(stack: Stack) -> None:
+    stack.s3.put_object(Bucket=stack.bucket, Key="events/known.ndjson", Body=ndjson([purchase("889")]))
+    wait_until(lambda: stack.api_get("/customers/889/segment")[0] == 200)
+    events = stack.emulator.session.client("events", endpoint_url=stack.endpoint)
+    (rule,) = [found["Name"] for found in events.list_rules(NamePrefix="tessera-FileDropped")["Rules"]]
+    events.disable_rule(Name=rule)
+    csv = gzip.compress(csv_file([purchase("of the second file")]))
+    stack.s3.put_object(
+        Bucket=stack.bucket, Key="events/2017-10-01.ndjson", Body=ndjson([purchase("of the first file")])
+    )
+    stack.s3.put_object(Bucket=stack.bucket, Key="events/2017-10-02.csv.gz", Body=csv)
+
+
+def check_ingest_events(stack: Stack, answer: Any) -> None:
+    assert answer == {"batchItemFailures": []}
+    for customer in ("of%20the%20first%20file", "of%20the%20second%20file"):
+        assert stack.api_get(f"/customers/{customer}/segment")[0] == 200
+
+
+def check_lookup_customer(stack: Stack, answer: Any) -> None:
+    assert answer["statusCode"] == 200
+    body = json.loads(answer["body"])
+    assert body["customer_id"] == "889"
+    assert body["segment"]["name"].startswith("About")
+
+
+# A sample without its check here fails.
+CHECKS: dict[str, Callable[[Stack, Any], None]] = {
+    "ingest_events": check_ingest_events,
+    "lookup_customer": check_lookup_customer,
+}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.stem)
+def test_sample_works_with_sam_local_invoke(stack: Stack, sample: Path) -> None:
+    CHECKS[sample.stem](stack, invoke(stack, sample))
