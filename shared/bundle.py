@@ -15,6 +15,7 @@ from shared.features import FEATURE_NAMES, FEATURE_SET_HASH
 
 BUNDLE_FORMAT = "1"
 SEGMENT_OUTPUTS = ("segment", "segment_distance", "runner_up", "runner_up_distance")
+MANIFEST_KEYS = {"bundle_id", "segments", "targets", "thresholds"}
 PREDICTIONS = ("churn_probability", "conversion_probability", "expected_ltv")
 
 # ONNX Runtime's exceptions have no common base but Exception.
@@ -130,6 +131,8 @@ def _require_match(session: ort.InferenceSession, manifest: Mapping[str, Any]) -
         )
     if metadata.get("model_version") != bundle_id:
         raise BundleMismatch(f"manifest of {bundle_id} lies beside the graph of {metadata.get('model_version')}")
+    if silent := MANIFEST_KEYS - manifest.keys():
+        raise BundleMismatch(f"manifest of {bundle_id} lacks {', '.join(sorted(silent))}")
     missing = set(SEGMENT_OUTPUTS) - {output.name for output in session.get_outputs()}
     if missing:
         raise BundleMismatch(f"bundle {bundle_id} lacks the outputs {', '.join(sorted(missing))}")

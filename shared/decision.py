@@ -20,6 +20,8 @@ class Decision:
     runner_up: int
     predictions: Mapping[str, float]
     """The predictions the bundle makes, by name."""
+    intent: str
+    action: str
     as_of_ms: int
     """The instant the features were computed at."""
     scored_at_ms: int
@@ -51,10 +53,8 @@ def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) ->
             for name, target in TARGETS.items()
             if name not in decision.predictions
         },
-        # Part of the contract; null until a bundle decides them.
-        "intent": None,
-        "action": None,
-        "next_change": None,
+        "intent": decision.intent,
+        "action": decision.action,
         "as_of": iso(decision.as_of_ms),
         "scored_at": iso(decision.scored_at_ms),
         "model_version": decision.model_version,

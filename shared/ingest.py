@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shared.backoff import Sleep, attempts
 from shared.decision import Decision
 from shared.features import EventColumns, Profiles, decode, encode, features, fold, merge
+from shared.intent import ACTIONS, intents
 from shared.profile_table import MAX_STATE_BYTES, ProfileTable, StoredProfile, anonymous
 
 if TYPE_CHECKING:
@@ -159,7 +160,9 @@ def _decide(
 ) -> list[Decision | None]:
     if bundle is None or not len(profiles):
         return [None] * len(profiles)
-    decided = bundle.decide(features(profiles, moment.as_of_ms))
+    known = features(profiles, moment.as_of_ms)
+    decided = bundle.decide(known)
+    intent = intents(decided, known, bundle.manifest)
     segments, margins, runners_up = decided.segment.tolist(), _shortest(decided.margin), decided.runner_up.tolist()
     micro_segments = [None] * len(profiles) if decided.micro_segment is None else decided.micro_segment.tolist()
     predictions = {name: _shortest(values) for name, values in decided.predictions.items()}
@@ -170,6 +173,8 @@ def _decide(
             margin=margins[i],
             runner_up=runners_up[i],
             predictions={name: values[i] for name, values in predictions.items()},
+            intent=intent[i],
+            action=ACTIONS[intent[i]],
             as_of_ms=moment.as_of_ms,
             scored_at_ms=moment.scored_at_ms,
             model_version=bundle.bundle_id,

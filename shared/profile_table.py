@@ -87,9 +87,10 @@ def encode_profile(profile: StoredProfile) -> Item:
             "micro_segment": decision.micro_segment,
             **decision.predictions,
         }
+        texts = {"intent": decision.intent, "action": decision.action, "model_version": decision.model_version}
         item["decision"] = {
             "M": {name: {"N": repr(value)} for name, value in numbers.items() if value is not None}
-            | {"model_version": {"S": decision.model_version}}
+            | {name: {"S": text} for name, text in texts.items()}
         }
     return item
 
@@ -112,6 +113,8 @@ def _decode_decision(item: Item) -> Decision:
         margin=float(item["margin"]["N"]),
         runner_up=int(item["runner_up"]["N"]),
         predictions={name: float(item[name]["N"]) for name in TARGETS if name in item},
+        intent=item["intent"]["S"],
+        action=item["action"]["S"],
         as_of_ms=int(item["as_of_ms"]["N"]),
         scored_at_ms=int(item["scored_at_ms"]["N"]),
         model_version=item["model_version"]["S"],

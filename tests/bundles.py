@@ -74,6 +74,7 @@ def make_bundle(
     manifest = {
         "bundle_id": bundle_id,
         "segments": [{"id": i, "name": f"About {centre:g}", "size": 1} for i, centre in enumerate(centroids)],
+        "thresholds": {"dormant_days": 90.0, "newcomer_days": 30.0, "loyal_orders": 10.0, "likely_to_churn": 0.1},
         "targets": {
             "churn": {"trained": True},
             "conversion": {"trained": False, "reason": "fewer than 100 positives"},

@@ -71,6 +71,12 @@ def test_bundle_without_a_segment_is_refused() -> None:
         Bundle.from_files(*make_bundle(without="segment_distance"))
 
 
+def test_bundle_without_thresholds_is_refused() -> None:
+    onnx, manifest = make_bundle()
+    with pytest.raises(BundleMismatch, match="lacks thresholds"):
+        Bundle.from_files(onnx, {key: value for key, value in manifest.items() if key != "thresholds"})
+
+
 @pytest.mark.parametrize("onnx", [b"", b"not a model", make_bundle()[0][:-100]])
 def test_bytes_that_are_no_model_are_refused(onnx: bytes) -> None:
     with pytest.raises(BundleMismatch):

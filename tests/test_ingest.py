@@ -51,6 +51,9 @@ def test_events_become_stored_decisions(table: ProfileTable, bundle: Bundle) -> 
     assert profile.decision.since_ms == profile.decision.as_of_ms == NOVEMBER.as_of_ms
     assert profile.decision.scored_at_ms == NOVEMBER.scored_at_ms
     assert profile.decision.model_version == bundle.bundle_id
+    assert (profile.decision.intent, profile.decision.action) == ("steady", "no_action")
+    once = stored(table, "b").decision
+    assert once is not None and (once.intent, once.action) == ("likely_to_churn", "win_back_offer")
 
 
 def test_stored_decisions_equal_offline_ones_to_the_last_bit(table: ProfileTable, bundle: Bundle) -> None:

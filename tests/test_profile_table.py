@@ -38,6 +38,8 @@ def decision(**changes: Any) -> Decision:
         "margin": 0.5,
         "runner_up": 5,
         "predictions": {"churn_probability": 0.25},
+        "intent": "steady",
+        "action": "no_action",
         "as_of_ms": 1_500_000_000_001,
         "scored_at_ms": 1_500_000_000_002,
         "model_version": "20170930-abcdef",
