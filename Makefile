@@ -48,7 +48,7 @@ lint: setup ## Check formatting, style, types, imports and the template
 	mypy
 	lint-imports
 	$(SAM) validate --lint
-	cfn-lint
+	cfn-lint template.yaml
 
 clean: ## Remove what was built and installed
 	rm -rf $(ROOT)/.aws-sam $(ROOT)/.cache $(ROOT)/.venv $(ROOT)/.venv-sam $(ROOT)/.venv-ministack

@@ -61,6 +61,7 @@ class Emulator:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "SAM_CLI_TELEMETRY": "0",
             "__SAM_CLI_APP_DIR": str(ROOT / ".cache/sam"),
+            "SAM_LAYER_CACHE_BASEDIR": str(ROOT / ".cache/sam/layers"),
             "SAM_CLI_POLL_DELAY": "0.2",
         }
 
