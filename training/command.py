@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from shared.events.event import parse_timestamp
 from training.config import InputError
@@ -24,11 +24,15 @@ def say(*lines: str) -> None:
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
-def run(parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace], None]) -> int:
-    """Runs the command; its exit status is 2 for bad input and 1 where the gate refuses, each with one line."""
-    arguments = parser.parse_args()
+def run(
+    parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace], None], arguments: Sequence[str] | None
+) -> int:
+    """Runs the command; its exit status is 2 for bad input and 1 where the gate refuses, each with one line.
+
+    `arguments` are the process's own where they are None.
+    """
     try:
-        command(arguments)
+        command(parser.parse_args(arguments))
     except InputError as error:
         return _failed(str(error), BAD_INPUT)
     except Refused as refusal:

@@ -88,8 +88,8 @@ class Config:
     """A newcomer was first seen this many days ago at most."""
     dormant_days: int = 180
     """Who has not visited for this many days is `dormant`."""
-    loyal_orders: int = 4
-    """Orders within a year that make a customer who is not about to churn `loyal`."""
+    loyal_share: float = 0.33
+    """Share of the customers, those with the most orders within a year, who are `loyal` while they are not churning."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

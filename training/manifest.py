@@ -17,6 +17,7 @@ from training.config import Config
 from training.export import OPSET, versions
 from training.naming import Segment
 from training.predictions import Outcome
+from training.preparation import Matrix
 from training.segments import Segmentation
 from training.targets import Mask
 
@@ -28,12 +29,13 @@ def manifest(
     bundle_id: str,
     as_of_ms: int,
     profiles: Profiles,
+    X: Matrix,
     segments: Sequence[Segment],
     segmentation: Segmentation,
     outcomes: Sequence[Outcome],
     config: Config,
 ) -> dict[str, Any]:
-    """Everything about a bundle that its graph does not decide, ready for JSON."""
+    """Everything about a bundle that its graph does not decide, ready for JSON; X [n, n_features] are the customers."""
     return {
         "bundle_id": bundle_id,
         "created_at": iso(int(datetime.now(UTC).timestamp()) * 1000),
@@ -55,19 +57,24 @@ def manifest(
             "micro_segments": len(segmentation.micro_owner),
         },
         "targets": {outcome.target.name: _target(outcome, config) for outcome in outcomes},
-        "thresholds": thresholds(outcomes, config),
+        "thresholds": thresholds(X, outcomes, config),
     }
 
 
-def thresholds(outcomes: Sequence[Outcome], config: Config) -> dict[str, float]:
-    """What the intents are decided by: the config's day and order counts, and predictions that a stated share of the
-    latest slice reached."""
-    fixed = {name: float(getattr(config, name)) for name in ("dormant_days", "newcomer_days", "loyal_orders")}
-    for outcome in outcomes:
-        if outcome.holdout is not None:
-            name = SHARES[outcome.target.name]
-            fixed[name] = float(np.quantile(outcome.holdout[0], 1 - getattr(config, f"{name}_share")))
-    return fixed
+def thresholds(X: Matrix, outcomes: Sequence[Outcome], config: Config) -> dict[str, float]:
+    """What the intents are decided by: days from the config, the orders that a stated share of the customers
+    X [n, n_features] reached, and the predictions that a stated share of the latest slice reached."""
+    orders = X[:, FEATURE_NAMES.index("orders_365d")]
+    loyal = max(2.0, float(np.quantile(orders, 1 - config.loyal_share)))
+    predicted = {
+        SHARES[outcome.target.name]: _threshold(outcome, config) for outcome in outcomes if outcome.holdout is not None
+    }
+    return {
+        "dormant_days": float(config.dormant_days),
+        "newcomer_days": float(config.newcomer_days),
+        "loyal_orders": loyal,
+        **predicted,
+    }
 
 
 def write_leaderboard(path: Path, segmentation: Segmentation, outcomes: Sequence[Outcome]) -> None:
@@ -134,8 +141,14 @@ def _target(outcome: Outcome, config: Config) -> dict[str, Any]:
         "cutoffs": [iso(s.cutoff_ms) for s in outcome.slices],
         "rows": sum(len(s.y) for s in outcome.slices),
         "metrics": {key: round(value, 6) for key, value in outcome.metrics.items()},
-        "thresholds": {name: _reached(outcome, thresholds([outcome], config)[name])},
+        "thresholds": {name: _reached(outcome, _threshold(outcome, config))},
     }
+
+
+def _threshold(outcome: Outcome, config: Config) -> float:
+    assert outcome.holdout is not None
+    share = getattr(config, f"{SHARES[outcome.target.name]}_share")
+    return float(np.quantile(outcome.holdout[0], 1 - share))
 
 
 def _reached(outcome: Outcome, threshold: float) -> dict[str, float]:

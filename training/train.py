@@ -6,6 +6,7 @@ python -m training.train --events PATH [PATH …] --out DIR [--as-of TIMESTAMP] 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) ->
     models = {outcome.target.output: outcome.model for outcome in outcomes if outcome.model}
     exported = bundle(segmentation, models, len(FEATURE_NAMES), _metadata(as_of_ms, first_ms))
     segments, heights = catalogue(segmentation, X)
-    about = manifest(model_version(exported), as_of_ms, files.profiles, segments, segmentation, outcomes, config)
+    about = manifest(model_version(exported), as_of_ms, files.profiles, X, segments, segmentation, outcomes, config)
 
     serving = Bundle.from_files(exported.SerializeToString(deterministic=True), about)
     with progress("proving the export", 1) as advance:
@@ -113,7 +114,7 @@ def _summary(about: dict[str, Any]) -> list[str]:
     return lines
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m training.train", description="Train a model bundle from event files."
@@ -124,7 +125,7 @@ def main() -> int:
         "--as-of", metavar="TIMESTAMP", help="only events before it count; the end of the data by default"
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with options of training/config.py")
-    return command.run(parser, _run)
+    return command.run(parser, _run, arguments)
 
 
 def _run(arguments: argparse.Namespace) -> None:
