@@ -7,10 +7,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from shared.bundle import Bundle
@@ -27,7 +29,7 @@ from training.preparation import Matrix
 from training.progress import progress
 from training.report import report
 from training.segments import Segmentation, fit_segments
-from training.targets import PointsInTime, known_at, targets
+from training.targets import DAY_MS, PointsInTime, known_at, targets
 
 
 def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) -> None:
@@ -37,15 +39,15 @@ def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) ->
     """
     files = read_events(paths, config.currency)
     command.say(*files.summary())
-    as_of_ms, first_ms, end_ms = _window(files.profiles, as_of_ms)
-    points = PointsInTime(files.profiles)
+    profiles, window = _known(files.profiles, as_of_ms, config)
+    points = PointsInTime(profiles)
     # Sums in one order: with several threads their last digits, and so the bundle, would differ from run to run.
     with threadpool_limits(limits=1):
-        X, segmentation, outcomes = _fit(points, as_of_ms, first_ms, end_ms, config)
+        X, segmentation, outcomes = _fit(points, window, config)
     models = {outcome.target.output: outcome.model for outcome in outcomes if outcome.model}
-    exported = bundle(segmentation, models, len(FEATURE_NAMES), _metadata(as_of_ms, first_ms))
+    exported = bundle(segmentation, models, len(FEATURE_NAMES), _metadata(window))
     segments, heights = catalogue(segmentation, X)
-    about = manifest(model_version(exported), as_of_ms, files.profiles, X, segments, segmentation, outcomes, config)
+    about = manifest(model_version(exported), window.as_of_ms, profiles, X, segments, segmentation, outcomes, config)
 
     serving = Bundle.from_files(exported.SerializeToString(deterministic=True), about)
     with progress("proving the export", 1) as advance:
@@ -63,45 +65,57 @@ def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) ->
     command.say(*_summary(about), f"{out}: bundle {about['bundle_id']}")
 
 
-def _window(profiles: Profiles, as_of_ms: int | None) -> tuple[int, int, int]:
-    """The instant trained for, the first event, and the end of what is known before that instant."""
-    times = profiles.rows.time_ms
-    first_ms, end_ms = int(times.min()), int(times.max()) + 1
-    as_of_ms = end_ms if as_of_ms is None else as_of_ms
+@dataclass(frozen=True)
+class Window:
+    """The time that is trained on, UTC milliseconds."""
+
+    first_ms: int
+    """The first event."""
+    end_ms: int
+    """Until when it is known what happened: labels may reach up to here."""
+    as_of_ms: int
+
+
+def _known(profiles: Profiles, as_of_ms: int | None, config: Config) -> tuple[Profiles, Window]:
+    """Everyone with an event before `as_of_ms`, the end of the data where it is None."""
+    first_ms, last_ms = int(profiles.rows.time_ms.min()), int(profiles.rows.time_ms.max())
+    as_of_ms = last_ms + 1 if as_of_ms is None else as_of_ms
     if as_of_ms <= first_ms:
         raise InputError(f"as-of {iso(as_of_ms)} is not after the first event, {iso(first_ms)}")
-    return as_of_ms, first_ms, min(as_of_ms, end_ms)
-
-
-def _fit(
-    points: PointsInTime, as_of_ms: int, first_ms: int, end_ms: int, config: Config
-) -> tuple[Matrix, Segmentation, list[Outcome]]:
-    known = known_at(points.profiles, as_of_ms)
-    if known.sum() < config.minimum_customers:
+    known = profiles.take(np.flatnonzero(known_at(profiles, as_of_ms)))
+    if len(known) < config.minimum_customers:
         raise InputError(
-            f"only {known.sum()} customers have events before {iso(as_of_ms)}; {config.minimum_customers} are needed"
+            f"only {len(known)} customers have events before {iso(as_of_ms)}; {config.minimum_customers} are needed"
         )
+    times = known.rows.time_ms
+    last_ms = int(times[times < as_of_ms].max())
+    # A day and more without anyone is the end of the data, not a shop that lost all its customers.
+    end_ms = as_of_ms if as_of_ms - last_ms <= DAY_MS else last_ms + 1
+    return known, Window(first_ms, end_ms, as_of_ms)
+
+
+def _fit(points: PointsInTime, window: Window, config: Config) -> tuple[Matrix, Segmentation, list[Outcome]]:
     steps = targets(config)
     with progress("fitting models", len(steps) + 2) as advance:
-        X = points.features(as_of_ms)[known]
+        X = points.features(window.as_of_ms)
         advance(1, "segments")
         segmentation = fit_segments(X, config)
         advance(1, steps[0].name)
         outcomes = []
         for target in steps:
-            outcomes.append(fit_target(target, points, first_ms, end_ms, config))
+            outcomes.append(fit_target(target, points, window.first_ms, window.end_ms, config))
             advance(1, target.name)
     return X, segmentation, outcomes
 
 
-def _metadata(as_of_ms: int, first_ms: int) -> dict[str, str]:
+def _metadata(window: Window) -> dict[str, str]:
     # The last millisecond that counts, so that "the end of September" is called by its day.
-    day = datetime.fromtimestamp((as_of_ms - 1) / 1000, UTC)
+    day = datetime.fromtimestamp((window.as_of_ms - 1) / 1000, UTC)
     return {
         "model_version": f"{day:%Y%m%d}",
         "feature_names": json.dumps(FEATURE_NAMES),
         "feature_set_hash": FEATURE_SET_HASH,
-        "training_window": f"{iso(first_ms)}/{iso(as_of_ms)}",
+        "training_window": f"{iso(window.first_ms)}/{iso(window.as_of_ms)}",
     }
 
 

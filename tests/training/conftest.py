@@ -1,0 +1,46 @@
+"""A shop's event file and the bundle trained on it, made once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from shared.features import Profiles
+from tests.event_files import ndjson, profiles
+from tests.training.shop import Event, shop_events
+from training.train import main
+
+CONFIG = """
+trees = 25
+bootstraps = 2
+most_segments = 5
+calibration_folds = 2
+"""
+
+
+@dataclass(frozen=True)
+class Shop:
+    events: list[Event]
+    file: Path
+    config: Path
+    profiles: Profiles
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder, events = tmp_path_factory.mktemp("shop"), shop_events()
+    file, config = folder / "events.ndjson", folder / "config.toml"
+    file.write_bytes(ndjson(events))
+    config.write_text(CONFIG)
+    return Shop(events, file, config, profiles(*events))
+
+
+@pytest.fixture(scope="session")
+def model(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that training wrote."""
+    return train_model(shop, tmp_path_factory.mktemp("model"))
+
+
+def train_model(shop: Shop, out: Path) -> Path:
+    assert main(["--events", str(shop.file), "--out", str(out), "--config", str(shop.config)]) == 0
+    return out

@@ -1,0 +1,129 @@
+"""The bundle decides as scikit-learn and XGBoost do."""
+
+import numpy as np
+import onnx
+import pytest
+
+from shared.bundle import Decisions
+from training import gate
+from training.config import Config
+from training.export import bundle, content_hash, model_version
+from training.models import CANDIDATES, Model, fit_calibrated
+from training.preparation import Matrix
+from training.segments import Clustering, Segmentation, choose, fit_segments
+
+CONFIG = Config(trees=20, bootstraps=2, most_segments=4, minimum_stability=0.0)
+METADATA = {"model_version": "20240101"}
+
+
+@pytest.fixture(scope="module")
+def customers() -> Matrix:
+    """Counts, amounts with long tails, shares, a constant and a feature that nobody has; a tenth undefined."""
+    random = np.random.default_rng(3)
+    n = 600
+    tails, shares = random.gamma(0.5, 400, (n, 5)), random.random((n, 5))
+    tails[: n // 2] *= 6
+    shares[n // 3 :, 2] /= 3
+    X = np.column_stack([tails, shares, np.full(n, 4.0)]).astype(np.float32)
+    X[random.random(X.shape) < 0.1] = np.nan
+    return np.column_stack([X, np.full(n, np.nan, np.float32)])
+
+
+@pytest.fixture(scope="module")
+def segmentation(customers: Matrix) -> Segmentation:
+    return fit_segments(customers, CONFIG)
+
+
+@pytest.fixture(scope="module", params=list(CANDIDATES))
+def models(request: pytest.FixtureRequest, customers: Matrix) -> dict[str, Model]:
+    """A probability and an amount by one kind of model."""
+    random = np.random.default_rng(4)
+    known = np.nan_to_num(customers)
+    churned = (known[:, 0] + random.normal(0, 300, len(customers)) > 300).astype(float)
+    spent = np.where(churned > 0, 0.0, known[:, 1])
+    own = np.arange(len(customers))
+    churn = fit_calibrated(request.param, "probability", customers, churned, own, CONFIG)[0]
+    ltv = fit_calibrated(request.param, "amount", customers, spent, own, CONFIG)[0]
+    return {"churn_probability": churn, "expected_ltv": ltv}
+
+
+def decide(exported: onnx.ModelProto, rows: Matrix) -> Decisions:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(exported.SerializeToString())
+    names = [output.name for output in session.get_outputs()]
+    return Decisions(**dict(zip(names, session.run(names, {"features": rows}), strict=True)))
+
+
+def test_onnx_runtime_agrees_on_training_rows_and_difficult_ones(
+    customers: Matrix, segmentation: Segmentation, models: dict[str, Model]
+) -> None:
+    exported = bundle(segmentation, models, customers.shape[1], METADATA)
+    rows = np.concatenate([customers, gate.difficult_rows(customers, seed=1)])
+    parity = gate.compare(gate.reference(segmentation, models, rows), decide(exported, rows))
+    assert parity.failures() == []
+    assert parity.rows > 3 * len(customers)
+    assert set(parity.differences) == {"segment_distance", "runner_up_distance", *models}
+
+
+def test_one_row_is_decided_as_it_is_in_a_batch(
+    customers: Matrix, segmentation: Segmentation, models: dict[str, Model]
+) -> None:
+    exported = bundle(segmentation, models, customers.shape[1], METADATA)
+    whole, one = decide(exported, customers), decide(exported, customers[7:8])
+    assert one.segment[0] == whole.segment[7]
+    assert one.expected_ltv is not None and whole.expected_ltv is not None
+    assert one.expected_ltv[0] == pytest.approx(whole.expected_ltv[7], rel=1e-6)
+
+
+def test_a_weight_changed_anywhere_is_noticed(
+    customers: Matrix, segmentation: Segmentation, models: dict[str, Model]
+) -> None:
+    exported = bundle(segmentation, models, customers.shape[1], METADATA)
+    answers = gate.reference(segmentation, models, customers)
+    for name in ("segment/nearest/centroids", "segment/pca/transform_matrix", "churn/calibrate/slope"):
+        tampered = onnx.ModelProto()
+        tampered.CopyFrom(exported)
+        (weight,) = (tensor for tensor in tampered.graph.initializer if tensor.name == name)
+        values = onnx.numpy_helper.to_array(weight).copy()
+        values.flat[0] += 0.5
+        weight.CopyFrom(onnx.numpy_helper.from_array(values, name))
+        assert gate.compare(answers, decide(tampered, customers)).failures(), name
+        assert content_hash(tampered) != content_hash(exported)
+
+
+def test_every_step_can_be_read_back_by_its_name(
+    customers: Matrix, segmentation: Segmentation, models: dict[str, Model]
+) -> None:
+    exported = bundle(segmentation, models, customers.shape[1], METADATA)
+    values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in exported.graph.initializer}
+    np.testing.assert_allclose(values["segment/nearest/centroids"], segmentation.chosen.kmeans.cluster_centers_, 1e-6)
+    np.testing.assert_allclose(values["segment/pca/transform_matrix"], segmentation.pca.components_.T, 1e-6)
+    np.testing.assert_array_equal(values["segment/log/mask"], segmentation.prepare["log"].mask_)
+    assert {"Imputer", "Scaler"} <= {node.op_type for node in exported.graph.node}
+    assert model_version(exported).startswith("20240101-")
+
+
+def test_micro_segments_lie_inside_their_segment(customers: Matrix, segmentation: Segmentation) -> None:
+    micro, _ = segmentation.micro_segments(customers)
+    np.testing.assert_array_equal(segmentation.micro_owner[micro], segmentation.distances(customers).argmin(axis=1))
+
+
+def clustering(k: int, silhouette: float, stability: float = 0.9, smallest: float = 0.1) -> Clustering:
+    from sklearn.cluster import KMeans
+
+    return Clustering(KMeans(k), silhouette, stability, smallest, 0.0, 0.0)
+
+
+def test_the_largest_sound_number_of_segments_is_chosen() -> None:
+    config = Config(silhouette_tolerance=0.3, minimum_stability=0.7, smallest_segment=0.02)
+    tried = [
+        clustering(3, 0.30),
+        clustering(4, 0.25),
+        clustering(5, 0.22),
+        clustering(6, 0.20),
+        clustering(7, 0.29, stability=0.5),
+        clustering(8, 0.29, smallest=0.001),
+    ]
+    assert choose(tried, config).segments == 5
+    assert choose(tried[4:], config).segments == 7

@@ -1,0 +1,139 @@
+"""Only proven bundles go live, and the way back is one command."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.conftest import BUCKET
+from training import gate, publish, rollback
+from training.gate import Refused
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@pytest.fixture
+def own(model: Path, tmp_path: Path) -> Path:
+    """A copy of the trained folder that a test may spoil."""
+    return Path(shutil.copytree(model, tmp_path / "model"))
+
+
+def current(s3: "S3Client") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(s3.get_object(Bucket=BUCKET, Key="models/current.json")["Body"].read())
+    return content
+
+
+def keys(s3: "S3Client") -> list[str]:
+    return [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+def rewrite_weight(folder: Path, name: str) -> None:
+    """One number in the graph, a little different."""
+    graph = onnx.load(folder / "bundle.onnx")
+    (weight,) = (tensor for tensor in graph.graph.initializer if tensor.name == name)
+    values = onnx.numpy_helper.to_array(weight).copy()
+    values.flat[0] *= 1.01
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, name))
+    onnx.save(graph, folder / "bundle.onnx")
+
+
+def test_a_proven_bundle_goes_live(model: Path, s3: "S3Client") -> None:
+    bundle_id = json.loads((model / "manifest.json").read_text())["bundle_id"]
+    assert publish.main(["--model", str(model), "--bucket", BUCKET, "--force-reason", "first try"]) == 0
+    live = current(s3)
+    assert (live["bundle_id"], live["previous"], live["force_reason"]) == (bundle_id, None, "first try")
+    assert {f"models/{bundle_id}/{name}" for name in ("bundle.onnx", "manifest.json", "report.html")} < set(keys(s3))
+
+
+@pytest.mark.parametrize("weight", ["segment/nearest/centroids", "churn/calibrate/slope", "segment/micro/centroids"])
+def test_a_tampered_bundle_is_refused_whatever_the_reason(
+    own: Path, s3: "S3Client", capsys: pytest.CaptureFixture[str], weight: str
+) -> None:
+    rewrite_weight(own, weight)
+    assert publish.main(["--model", str(own), "--bucket", BUCKET, "--force-reason", "I insist"]) == 1
+    assert capsys.readouterr().err.startswith("error: refused: ")
+    assert keys(s3) == []
+
+
+def test_a_difference_is_told_by_name_and_size(own: Path) -> None:
+    rewrite_weight(own, "churn/calibrate/slope")
+    with pytest.raises(Refused, match=r"churn_probability differs by .*e-0\d where 1e-05 is allowed"):
+        gate.run(own)
+
+
+def test_other_reference_answers_are_refused(own: Path) -> None:
+    with np.load(own / "gate.npz") as kept:
+        answers = dict(kept)
+    np.savez(own / "gate.npz", **{**answers, "features": answers["features"][:1]})
+    with pytest.raises(Refused, match=r"not the one that bundle .* was trained with"):
+        gate.run(own)
+
+
+def test_features_that_this_code_does_not_compute_are_refused(own: Path) -> None:
+    graph = onnx.load(own / "bundle.onnx")
+    for entry in graph.metadata_props:
+        if entry.key == "feature_names":
+            entry.value = json.dumps(["shoe_size"])
+    onnx.save(graph, own / "bundle.onnx")
+    with pytest.raises(Refused, match="shoe_size"):
+        gate.run(own)
+
+
+@pytest.mark.parametrize("name", ["bundle.onnx", "manifest.json", "gate.npz", "report.html"])
+def test_a_missing_file_is_bad_input(own: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    (own / name).unlink()
+    assert publish.main(["--model", str(own), "--bucket", BUCKET]) == 2
+    assert f"holds no {name}" in capsys.readouterr().err
+
+
+def test_an_unknown_bucket_is_bad_input(model: Path, aws: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert publish.main(["--model", str(model), "--bucket", "nobodys-bucket"]) == 2
+    assert capsys.readouterr().err.startswith("error: bucket nobodys-bucket: ")
+
+
+def put_bundle(s3: "S3Client", bundle_id: str) -> None:
+    for name in ("bundle.onnx", "manifest.json", "report.html"):
+        s3.put_object(Bucket=BUCKET, Key=f"models/{bundle_id}/{name}", Body=b"")
+
+
+def test_rollback_returns_to_the_bundle_before(model: Path, s3: "S3Client") -> None:
+    put_bundle(s3, "20230101-00000000")
+    s3.put_object(
+        Bucket=BUCKET, Key="models/current.json", Body=json.dumps({"bundle_id": "20230101-00000000"}).encode()
+    )
+    for _ in range(2):
+        assert publish.main(["--model", str(model), "--bucket", BUCKET]) == 0
+    newer = current(s3)["bundle_id"]
+    assert rollback.main(["--bucket", BUCKET]) == 0
+    assert current(s3)["bundle_id"] == "20230101-00000000"
+    assert current(s3)["previous"] == current(s3)["rolled_back_from"] == newer
+    assert rollback.main(["--bucket", BUCKET, "--to", newer]) == 0
+    assert current(s3)["bundle_id"] == newer
+
+
+@pytest.mark.parametrize(
+    ("published", "arguments", "message"),
+    [
+        (None, [], "nothing was published"),
+        ({"bundle_id": "a", "previous": None}, [], "there is none before it"),
+        ({"bundle_id": "a", "previous": "b"}, [], "holds no whole bundle b"),
+        ({"bundle_id": "a", "previous": None}, ["--to", "c"], "holds no whole bundle c"),
+    ],
+)
+def test_rollback_to_nothing_changes_nothing(
+    s3: "S3Client",
+    capsys: pytest.CaptureFixture[str],
+    published: dict[str, Any] | None,
+    arguments: list[str],
+    message: str,
+) -> None:
+    if published:
+        s3.put_object(Bucket=BUCKET, Key="models/current.json", Body=json.dumps(published).encode())
+    assert rollback.main(["--bucket", BUCKET, *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not published or current(s3) == published

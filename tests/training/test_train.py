@@ -1,0 +1,146 @@
+"""What training writes, for data good and bad."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from shared.bundle import Bundle
+from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, features
+from tests.event_files import ndjson, purchase
+from tests.training.conftest import Shop, train_model
+from training import score, train
+
+
+def test_the_same_data_twice_gives_the_same_bytes(shop: Shop, model: Path, tmp_path: Path) -> None:
+    again = train_model(shop, tmp_path)
+    for name in ("bundle.onnx", "leaderboard.csv", "gate.npz"):
+        assert (again / name).read_bytes() == (model / name).read_bytes(), name
+    first, second = (json.loads((folder / "manifest.json").read_text()) for folder in (model, again))
+    assert {**first, "created_at": ""} == {**second, "created_at": ""}
+
+
+def test_the_manifest_tells_what_the_bundle_is(shop: Shop, model: Path) -> None:
+    manifest = json.loads((model / "manifest.json").read_text())
+    assert manifest["features"] == list(FEATURE_NAMES)
+    assert manifest["feature_set_hash"] == FEATURE_SET_HASH
+    assert manifest["events"]["rows"] == len(shop.events)
+    assert manifest["events"]["customers"] == len(shop.profiles)
+    assert sum(segment["size"] for segment in manifest["segments"]) == len(shop.profiles)
+    assert len({segment["name"] for segment in manifest["segments"]}) == len(manifest["segments"]) >= 3
+    assert all(set(segment["profile"]) == set(FEATURE_NAMES) for segment in manifest["segments"])
+
+
+def test_every_target_is_learnt_and_better_than_chance(model: Path) -> None:
+    targets = json.loads((model / "manifest.json").read_text())["targets"]
+    assert all(target["trained"] for target in targets.values())
+    assert targets["churn"]["metrics"]["auc"] > 0.7
+    assert targets["conversion"]["metrics"]["auc"] > 0.6
+    assert targets["ltv"]["metrics"]["spearman"] > 0.4
+    assert set(Bundle.load(model).decide(np.zeros((1, len(FEATURE_NAMES)), np.float32)).predictions) == {
+        "churn_probability",
+        "conversion_probability",
+        "expected_ltv",
+    }
+
+
+def test_one_candidate_of_each_task_is_chosen(model: Path) -> None:
+    rows = list(csv.DictReader((model / "leaderboard.csv").open()))
+    chosen = [row["task"] for row in rows if row["chosen"] == "True"]
+    assert sorted(chosen) == ["churn", "conversion", "ltv", "segments"]
+    assert len(rows) == 3 + 3 * 2
+
+
+def test_the_report_needs_no_other_file(model: Path) -> None:
+    page = (model / "report.html").read_text()
+    manifest = json.loads((model / "manifest.json").read_text())
+    assert all(segment["name"] in page for segment in manifest["segments"])
+    assert page.count("<svg") == 4
+    assert "src=" not in page and "@import" not in page
+
+
+def test_only_events_before_as_of_are_used(shop: Shop, tmp_path: Path) -> None:
+    early = [event for event in shop.events if event["timestamp"] < "2024-08-01"]
+    (tmp_path / "early.ndjson").write_bytes(ndjson(early))
+    for file, out in ((shop.file, "whole"), (tmp_path / "early.ndjson", "part")):
+        arguments = ["--events", str(file), "--out", str(tmp_path / out), "--config", str(shop.config)]
+        assert train.main([*arguments, "--as-of", "2024-08-01"]) == 0
+    assert (tmp_path / "whole/bundle.onnx").read_bytes() == (tmp_path / "part/bundle.onnx").read_bytes()
+
+
+def test_targets_that_the_data_cannot_support_are_left_out_with_a_reason(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("most_segments = 3\ntrees = 5\nbootstraps = 1\nminimum_class_count = 300\n")
+    arguments = ["--events", str(shop.file), "--out", str(tmp_path), "--config", str(tmp_path / "config.toml")]
+    assert train.main([*arguments, "--as-of", "2024-03-25"]) == 0
+    targets = json.loads((tmp_path / "manifest.json").read_text())["targets"]
+    assert "rows with at least one purchase in the next 7 days; 300 are needed" in targets["conversion"]["reason"]
+    assert "the events span 84 days; 208 are needed" in targets["ltv"]["reason"]
+    decisions = Bundle.load(tmp_path).decide(features(shop.profiles, 1_720_000_000_000))
+    assert decisions.conversion_probability is None and decisions.expected_ltv is None
+
+
+def test_scores_are_the_bundles_decisions(shop: Shop, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores.parquet"
+    arguments = ["--events", str(shop.file), "--model", str(model), "--out", str(out)]
+    assert score.main([*arguments, "--as-of", "2024-10-01T00:00:00Z"]) == 0
+    table, bundle = pq.read_table(out), Bundle.load(model)
+    decisions = bundle.decide(features(shop.profiles, 1_727_740_800_000))
+    assert table.column_names == score.SCHEMA.names
+    assert [f"customer#{customer}" for customer in table["customer_id"].to_pylist()] == shop.profiles.keys
+    np.testing.assert_array_equal(table["segment_id"], decisions.segment)
+    np.testing.assert_array_equal(table["churn_probability"], decisions.predictions["churn_probability"])
+    assert set(table["model_version"].to_pylist()) == {bundle.bundle_id}
+
+
+def test_columns_without_a_model_are_null(shop: Shop, model: Path) -> None:
+    bundle = Bundle.load(model)
+    bundle._outputs = ["segment", "segment_distance", "runner_up", "runner_up_distance"]
+    table = score.score(shop.profiles, bundle, 1_727_740_800_000)
+    assert table["churn_probability"].null_count == table["micro_segment_id"].null_count == len(table)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--events", "nowhere"], "there is no file or folder nowhere"),
+        (["--events", "{folder}/empty"], "no event files in the folder"),
+        (["--events", "{folder}/broken.ndjson"], "no events: "),
+        (["--events", "{folder}/three.ndjson"], "only 3 customers"),
+        (["--events", "{shop}", "--as-of", "2023-01-01"], "as-of 2023-01-01T00:00:00Z is not after the first event"),
+        (["--events", "{shop}", "--as-of", "soon"], '"soon" is not a time'),
+        (["--events", "{shop}", "--config", "{folder}/typo.toml"], 'unknown option "tres"; did you mean "trees"?'),
+        (["--events", "{shop}", "--config", "{folder}/type.toml"], "trees must be of type int, but is 'many'"),
+        (["--events", "{shop}", "--config", "{folder}/none.toml"], "cannot read the config"),
+        (["--events", "{folder}/alike.ndjson"], "every feature is the same for all customers"),
+    ],
+)
+def test_bad_input_is_answered_with_one_line_and_status_2(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.ndjson").write_text("{\n")
+    (tmp_path / "three.ndjson").write_bytes(ndjson(purchase(customer) for customer in "abc"))
+    (tmp_path / "alike.ndjson").write_bytes(ndjson(purchase(str(i)) for i in range(120)))
+    (tmp_path / "typo.toml").write_text("tres = 5")
+    (tmp_path / "type.toml").write_text('trees = "many"')
+    filled = [argument.format(folder=tmp_path, shop=shop.file) for argument in arguments]
+    assert train.main([*filled, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_refused_lines_are_reported_by_reason(
+    shop: Shop, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.ndjson").write_bytes(ndjson([purchase("a"), {**purchase("b"), "price": -1}, {"event_type": "x"}]))
+    (tmp_path / "b.txt").write_text("not events")
+    arguments = ["--events", str(tmp_path), "--model", str(model), "--out", str(tmp_path / "scores.parquet")]
+    assert score.main([*arguments, "--as-of", "2018-01-01"]) == 0
+    said = capsys.readouterr().out
+    assert "1 events in 2 files" in said
+    assert said.count("refused 1 lines: ") == 2
+    assert "could not read" in said and "b.txt" in said
