@@ -108,6 +108,13 @@ def test_unreadable_file_is_quarantined_whole(
     assert {reason["source_key"] for reason in reasons} == {"events/a.ndjson.gz", "events/b.xlsx"}
 
 
+def test_longest_key_leaves_room_for_its_quarantine(s3: "S3Client", drop: Drop) -> None:
+    key = f"events/{'é' * 500}.ndjson"
+    assert drop({key: b"not json"}) == []
+    (kept,) = quarantined(s3)
+    assert json.loads(body(s3, kept))["source_key"] == key
+
+
 def test_what_came_before_the_break_in_a_file_counts(s3: "S3Client", drop: Drop, measured: Measured) -> None:
     whole = ndjson_gz([purchase(str(i % 9), number=i) for i in range(60_000)])
     assert drop({"events/cut.ndjson.gz": whole[: len(whole) - 9]}) == []
