@@ -73,7 +73,7 @@ def catalogue(segmentation: Segmentation, X: Matrix) -> tuple[list[Segment], NDA
     heights = np.stack([standardised[segment == i].mean(axis=0) for i in range(count)]).astype(np.float64)
     heights -= standardised.mean(axis=0)
     typical = _medians(X)
-    names = _unique_names(heights)
+    names = unique_names(heights)
     segments = []
     for i in range(count):
         own = X[segment == i]
@@ -93,7 +93,7 @@ def describe(heights: NDArray[np.float64], own: NDArray[np.float64], typical: ND
         if topic in topics or here == usual or "none" in (here, usual):
             continue
         topics.add(topic)
-        told.append(f"{_lower(feature.description)} {here} (typical: {usual})")
+        told.append(f"{_lower(feature.description)}: {here} (typical: {usual})")
         if len(told) == TELLING:
             break
     return f"{_upper('; '.join(told))}." if told else "Close to the average customer in every respect."
@@ -106,11 +106,15 @@ def format_value(feature: Feature, value: float) -> str:
     if feature.unit == "share":
         return f"{value:.0%}"
     digits = 0 if abs(value) >= 10 or value == round(value) else 1
-    return f"{value:,.{digits}f}" + {"days": " days", "seconds": " s"}.get(feature.unit, "")
+    number = f"{value:,.{digits}f}"
+    return number + {"days": " day" if number == "1" else " days", "seconds": " s"}.get(feature.unit, "")
 
 
-def _unique_names(heights: NDArray[np.float64]) -> list[str]:
-    """The names that fit best together, each used once; segments beyond the names are numbered."""
+def unique_names(heights: NDArray[np.float64]) -> list[str]:
+    """The names that together fit the segments' `heights` [n_segments, n_features] best, each used once.
+
+    Segments beyond the names are numbered.
+    """
     position = {feature.name: j for j, feature in enumerate(FEATURES)}
     fit = np.zeros((len(heights), max(len(NAMES), len(heights))))
     for n, wants in enumerate(NAMES.values()):
