@@ -73,6 +73,8 @@ class Config:
     """Depth of each tree: small, so that a prediction's exact reasons stay cheap."""
     learning_rate: float = 0.07
     """Shrinkage of each tree."""
+    training_rows: int = 200_000
+    """Rows a model is fitted on, about at most; those of the rarer label stay, the others stand for those left out."""
     calibration_folds: int = 3
     """Folds, by customer, whose held-out predictions the calibration is fitted on."""
     choose_by: str = "brier"

@@ -51,7 +51,7 @@ def link(kind: Kind, margin: Vector) -> Vector:
     return 0.5 * (1 + np.tanh(0.5 * margin)) if kind == "probability" else np.exp(margin)
 
 
-def fit_linear(kind: Kind, X: Matrix, y: Vector, config: Config) -> Pipeline:
+def fit_linear(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Pipeline:
     """Logistic regression, or a Tweedie regression with a log link, on prepared features."""
     estimator = (
         LogisticRegression(C=0.1, max_iter=1000)
@@ -59,10 +59,10 @@ def fit_linear(kind: Kind, X: Matrix, y: Vector, config: Config) -> Pipeline:
         else TweedieRegressor(power=TWEEDIE_POWER, link="log", alpha=0.1, max_iter=1000)
     )
     pipeline = Pipeline([*preparation(config.clip_share).steps, ("predict", estimator)])
-    return pipeline.fit(X, y)
+    return pipeline.fit(X, y, predict__sample_weight=weight)
 
 
-def fit_trees(kind: Kind, X: Matrix, y: Vector, config: Config) -> XGBRegressor:
+def fit_trees(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> XGBRegressor:
     """Boosted trees on raw features; undefined values take the branch that training found better for them."""
     objective: dict[str, Any] = (
         {"objective": "binary:logistic"}
@@ -81,36 +81,35 @@ def fit_trees(kind: Kind, X: Matrix, y: Vector, config: Config) -> XGBRegressor:
         tree_method="hist",
         random_state=config.seed,
         n_jobs=config.threads,
-    ).fit(X, y)
+    ).fit(X, y, sample_weight=weight)
 
 
-type Fit = Callable[[Kind, Matrix, Vector, Config], Pipeline | XGBRegressor]
+type Fit = Callable[[Kind, Matrix, Vector, Vector, Config], Pipeline | XGBRegressor]
 
 CANDIDATES: dict[str, Fit] = {"linear": fit_linear, "xgboost": fit_trees}
 """Ways to fit a target, the simplest first: it wins a tie."""
 
 
 def fit_calibrated(
-    name: str, kind: Kind, X: Matrix, y: Vector, customers: NDArray[np.int64], config: Config
-) -> tuple[Model, Vector]:
-    """The candidate `name` fitted on every row, and predictions for each row by a model that never saw its customer.
+    name: str, kind: Kind, X: Matrix, y: Vector, weight: Vector, customers: NDArray[np.int64], config: Config
+) -> Model:
+    """The candidate `name` fitted on every row; all arguments are of length n, `weight` says how many rows each is.
 
-    The calibration is fitted on those held-out margins: Platt's sigmoid for probabilities, and for amounts the factor
-    that makes the totals agree.
+    The calibration is fitted on margins from models that never saw the row's customer: Platt's sigmoid for
+    probabilities, and for amounts the factor that makes the totals agree.
     """
     fit = CANDIDATES[name]
     held_out = np.empty(len(y))
     for rest, fold in GroupKFold(config.calibration_folds).split(X, groups=customers):
-        held_out[fold] = Model(name, kind, fit(kind, X[rest], y[rest], config)).margin(X[fold])
-    slope, offset = _calibration(kind, held_out, y)
-    model = Model(name, kind, fit(kind, X, y, config), slope, offset)
-    return model, link(kind, slope * held_out + offset)
+        held_out[fold] = Model(name, kind, fit(kind, X[rest], y[rest], weight[rest], config)).margin(X[fold])
+    slope, offset = _calibration(kind, held_out, y, weight)
+    return Model(name, kind, fit(kind, X, y, weight, config), slope, offset)
 
 
-def _calibration(kind: Kind, margin: Vector, y: Vector) -> tuple[float, float]:
+def _calibration(kind: Kind, margin: Vector, y: Vector, weight: Vector) -> tuple[float, float]:
     if kind == "amount":
-        return 1.0, float(np.log(y.sum() / np.exp(margin).sum()))
+        return 1.0, float(np.log((weight * y).sum() / (weight * np.exp(margin)).sum()))
     scale = StandardScaler().fit(margin[:, None])
-    platt = LogisticRegression(C=1e6, max_iter=1000).fit(scale.transform(margin[:, None]), y)
+    platt = LogisticRegression(C=1e6, max_iter=1000).fit(scale.transform(margin[:, None]), y, sample_weight=weight)
     slope = float(platt.coef_[0, 0] / scale.scale_[0])
     return slope, float(platt.intercept_[0] - slope * scale.mean_[0])

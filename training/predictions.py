@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, brier_score_loss, mean_tweedie_deviance, roc_auc_score
 
@@ -88,7 +89,23 @@ def _fit(name: str, target: Target, slices: Sequence[Slice], config: Config) -> 
     X, y, customers = (np.concatenate([getattr(s, part) for s in slices]) for part in ("X", "y", "customers"))
     # The Tweedie loss knows no negative amounts: who returns more than they buy is worth nothing.
     y = np.maximum(y, 0) if target.kind == "amount" else y
-    return fit_calibrated(name, target.kind, X, y, customers, config)[0]
+    kept, weight = thinned(y, config)
+    return fit_calibrated(name, target.kind, X[kept], y[kept], weight, customers[kept], config)
+
+
+def thinned(y: Vector, config: Config) -> tuple[NDArray[np.int64], Vector]:
+    """Rows to fit on [m] of those labelled `y` [n], and how many rows each of them stands for [m].
+
+    Where there are too many rows, as many of the rarer kind (positive or not) are kept as fill half the room.
+    """
+    if len(y) <= config.training_rows:
+        return np.arange(len(y)), np.ones(len(y))
+    rare = y > 0 if (y > 0).mean() < 0.5 else y <= 0
+    rarer = int(rare.sum())
+    kept_rare = min(rarer, config.training_rows / 2)
+    share = np.where(rare, kept_rare / max(rarer, 1), (config.training_rows - kept_rare) / (len(y) - rarer))
+    kept = np.flatnonzero(np.random.default_rng(config.seed).random(len(y)) < share)
+    return kept, 1 / share[kept]
 
 
 def _winner(target: Target, leaderboard: dict[str, dict[str, float]], config: Config) -> str:

@@ -41,9 +41,9 @@ def models(request: pytest.FixtureRequest, customers: Matrix) -> dict[str, Model
     known = np.nan_to_num(customers)
     churned = (known[:, 0] + random.normal(0, 300, len(customers)) > 300).astype(float)
     spent = np.where(churned > 0, 0.0, known[:, 1])
-    own = np.arange(len(customers))
-    churn = fit_calibrated(request.param, "probability", customers, churned, own, CONFIG)[0]
-    ltv = fit_calibrated(request.param, "amount", customers, spent, own, CONFIG)[0]
+    weight, own = np.ones(len(customers)), np.arange(len(customers))
+    churn = fit_calibrated(request.param, "probability", customers, churned, weight, own, CONFIG)
+    ltv = fit_calibrated(request.param, "amount", customers, spent, weight, own, CONFIG)
     return {"churn_probability": churn, "expected_ltv": ltv}
 
 
