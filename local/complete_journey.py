@@ -12,6 +12,8 @@ import pandas as pd
 
 SPLIT = date(2017, 10, 1)
 """History before it is what models are trained on; days from it on are dropped one by one."""
+AS_OF = "2018-01-02T00:00:00Z"
+"""The instant of deciding: the data ends in the first hours of 2018."""
 
 
 def read_lines() -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 
@@ -10,9 +10,9 @@ console = Console(highlight=False)
 
 
 @contextmanager
-def step(title: str) -> Iterator[None]:
-    """Show a spinner while the body runs, then one line with the seconds it took."""
+def step(title: str, *, spinner: bool = True) -> Iterator[None]:
+    """Show that the body runs, by a spinner unless it shows its own progress, then one line with the seconds it took."""
     began = time.monotonic()
-    with console.status(f"{title} …"):
+    with console.status(f"{title} …") if spinner else nullcontext():
         yield
-    console.print(f"[green]✓[/] {title} [dim]{time.monotonic() - began:.1f} s[/]")
+    console.print(f"[green]✓[/] {title} [dim]{time.monotonic() - began:.1f} s[/]", soft_wrap=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from shared.backoff import Sleep, attempts
 from shared.decision import Decision
-from shared.features import EventColumns, Profiles, decode, encode, features, fold, merge
+from shared.features import EventColumns, Profiles, changed, decode, encode, features, fold, merge
 from shared.intent import ACTIONS, intents
 from shared.profile_table import MAX_STATE_BYTES, ProfileTable, StoredProfile, anonymous
 
@@ -138,19 +138,21 @@ class _Change:
 
 def _changes(delta: Profiles, table: ProfileTable, bundle: Bundle | None, moment: Moment) -> list[_Change]:
     stored = table.load(delta.keys)
-    known = sorted(stored)
-    merged = merge(decode(known, [stored[key].state for key in known]), delta)
-    states = encode(merged)
-    changed = [i for i, key in enumerate(merged.keys) if key not in stored or stored[key].state != states[i]]
-    profiles = merged.take(changed)
-    decisions = _decide(profiles, stored, bundle, moment)
+    keys = sorted(stored)
+    before = decode(keys, [stored[key].state for key in keys])
+    after = merge(before, delta)
+    profiles = after.take(changed(before, after))
     return [
         _Change(
-            before=(before := stored.get(key)),
-            after=StoredProfile(key, before.version + 1 if before else 1, states[i], events, decision),
+            before=(known := stored.get(key)),
+            after=StoredProfile(key, known.version + 1 if known else 1, state, events, decision),
         )
-        for i, key, events, decision in zip(
-            changed, profiles.keys, profiles.event_counts.tolist(), decisions, strict=True
+        for key, state, events, decision in zip(
+            profiles.keys,
+            encode(profiles),
+            profiles.event_counts.tolist(),
+            _decide(profiles, stored, bundle, moment),
+            strict=True,
         )
     ]
 

@@ -80,7 +80,7 @@ def explain(error: Exception, raw: Mapping[str, Any] | None = None) -> str:
             return f"{field} must be {DESCRIPTIONS[field]}"
         if raw.get(field) is None:
             return f"{field} is missing"
-        return f"{field} must be {DESCRIPTIONS[field]}, not {_shown(raw[field])}"
+        return f"{field} must be {DESCRIPTIONS[field]}, not {_shown(raw[field], is_text='got `str`' in message)}"
     if found := _REQUIRED.search(message):
         return f"{found[1]} is missing"
     if found := _NOT_AN_OBJECT.search(message):
@@ -88,8 +88,8 @@ def explain(error: Exception, raw: Mapping[str, Any] | None = None) -> str:
     return f"not valid JSON: {message.removeprefix('JSON is malformed: ')}"
 
 
-def _shown(value: Any) -> str:
-    text = f"the text {value!r}" if isinstance(value, str) else repr(value)
+def _shown(value: Any, *, is_text: bool) -> str:
+    text = f"the text {value!r}" if is_text else str(value) or "empty"
     return text if len(text) <= 80 else f"{text[:60]}… ({len(str(value)):,} characters)"
 
 

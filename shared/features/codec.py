@@ -10,6 +10,7 @@ differences, sessions and orders as positions in a small dictionary, amounts in 
 
 import struct
 import zlib
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ class UnknownStateVersion(ValueError):
     """The bytes were written by a version of the encoding that this code does not read."""
 
 
+@cache
 def category_hash(name: str) -> int:
     """The value of `Rows.category` for a category's name; never 0, which means none."""
     return zlib.crc32(name.encode()) or 1
@@ -46,7 +48,8 @@ def encode(profiles: Profiles) -> list[bytes]:
     id_values, id_counts, (session, order) = _dictionary(owner, len(profiles), rows.session, rows.order)
     brand_values, brand_counts, (brand,) = _dictionary(owner, len(profiles), rows.brand)
     categories, category_counts, (category,) = _dictionary(owner, len(profiles), rows.category)
-    names = [profiles.category_names[code].encode() for code in categories.tolist()]
+    encoded = {code: name.encode() for code, name in profiles.category_names.items()}
+    names = [encoded[code] for code in categories.tolist()]
 
     time_unit = _coarsest_unit(_TIME_UNITS, starts, rows.time_ms)
     money_unit = _coarsest_unit(_MONEY_UNITS, starts, rows.net, rows.discount)

@@ -33,6 +33,11 @@ class Profiles:
         return np.diff(self.starts)
 
     @property
+    def first_event_ms(self) -> NDArray[np.int64]:
+        """Time of each profile's earliest event, UTC milliseconds [n_profiles]."""
+        return self.rows.time_ms[self.starts[:-1]]
+
+    @property
     def last_event_ms(self) -> NDArray[np.int64]:
         """Time of each profile's latest event, UTC milliseconds [n_profiles]."""
         return self.rows.time_ms[self.starts[1:] - 1]

@@ -84,11 +84,12 @@ def _visit_features(known: list[Event], visits: list[list[Event]], as_of: dateti
 
 
 def _distinct(events: list[Event]) -> list[Event]:
-    return list({e["event_id"]: e for e in events}.values())
+    return list({e.get("event_id") or tuple(sorted(e.items())): e for e in events}.values())
 
 
 def _time(event: Event) -> datetime:
-    at = datetime.fromisoformat(event["timestamp"])
+    given = event["timestamp"]
+    at = given if isinstance(given, datetime) else datetime.fromisoformat(given)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
