@@ -34,7 +34,7 @@ demo: build ## Run the whole system once on real data, locally, and print what h
 	@$(PYTHON) -m local.demo
 
 local: build ## Start the whole system locally and keep it running until Ctrl-C
-	@$(PYTHON) -m local.stack
+	@$(PYTHON) -m local.stack $(OPTIONS)
 
 test: build ## Run all tests that need neither Docker nor an AWS account
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -75,8 +75,10 @@ $(ENVIRONMENTS): $(ROOT)/uv.lock | $(UV)
 
 $(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(ROOT)/samconfig.toml $(ROOT)/Makefile \
 		$(shell find $(ROOT)/shared $(ROOT)/functions -not -path '*__pycache__*' 2>/dev/null)
-	@cd $(ROOT) && $(SAM) build
-	@du -sm $(@D)/*/ | awk '{print "  " $$1 " MB " $$2}'
+	@echo "Building the layer and the functions with sam"
+	@mkdir -p $(ROOT)/.aws-sam
+	@cd $(ROOT) && $(SAM) build >.aws-sam/build.log 2>&1 || { cat .aws-sam/build.log; exit 1; }
+	@du -sm $(@D)/*/ | awk '{n = split($$2, path, "/"); print "  " path[n - 1] ": " $$1 " MB unzipped"}'
 
 COMPILE = $(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $(ARTIFACTS_DIR)
 COPY_SOURCES = tar -C $(ROOT) --exclude '__pycache__' -cf - $(1) | tar -C $(2) -xf -

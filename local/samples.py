@@ -1,13 +1,18 @@
-"""Runs the sample events of `events/` through `sam local invoke`, which needs Docker, against a local stack."""
+"""Runs the sample events of `events/` through `sam local invoke`, which needs Docker, against a local stack.
+
+`python -m local.samples` starts such a stack and prints the command of every sample.
+"""
 
 import json
+import shlex
 import subprocess
+import sys
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 from local.emulator import ROOT
-from local.stack import SAM, Stack
+from local.stack import SAM, Stack, credentials_to_paste, keep_running
 
 SAMPLES = sorted((ROOT / "events").glob("*.json"))
 INVOKE_SECONDS = 120
@@ -29,26 +34,44 @@ def address_for_containers() -> str:
 
 def invoke_command(stack: Stack, sample: Path) -> list[str]:
     """The command that runs a sample against the stack; it needs the stack's credentials in the environment."""
-    return [
-        *(SAM, "local", "invoke", function_of(sample), "--event", str(sample)),
-        *("--parameter-overrides", f"ParameterKey=LocalEndpoint,ParameterValue={stack.endpoint}"),
-        *("--env-vars", str(_names_of_deployed_resources(stack))),
-        "--skip-pull-image",
-    ]
+    event = str(sample.relative_to(ROOT))
+    environment = str(_environment_of_functions(stack))
+    command = [SAM, "local", "invoke", function_of(sample), "--event", event, "--env-vars", environment]
+    return [*command, "--skip-pull-image"]
 
 
 def invoke(stack: Stack, sample: Path) -> Any:
     """The function's answer to a sample. Raises CalledProcessError, with the log in `stderr`, if it has none."""
-    environment = stack.emulator.environment
-    command = invoke_command(stack, sample)
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=INVOKE_SECONDS, check=True
+        invoke_command(stack, sample),
+        cwd=ROOT,
+        env=stack.emulator.environment,
+        capture_output=True,
+        text=True,
+        timeout=INVOKE_SECONDS,
+        check=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _names_of_deployed_resources(stack: Stack) -> Path:
-    # On its own `sam local invoke` takes the logical id of a resource for its name.
-    path = stack.emulator.folder / "function-environment.json"
-    path.write_text(json.dumps({"Parameters": {"DATA_BUCKET": stack.bucket, "TABLE_NAME": stack.table}}))
+def _environment_of_functions(stack: Stack) -> Path:
+    # On its own `sam local invoke` takes the logical id of a resource for its name, and resolves no conditions.
+    variables = {"DATA_BUCKET": stack.bucket, "TABLE_NAME": stack.table, "AWS_ENDPOINT_URL": stack.endpoint}
+    path = stack.emulator.folder / "environment.json"
+    path.write_text(json.dumps({"Parameters": variables}))
     return path
+
+
+def _how_to_invoke(stack: Stack) -> str:
+    lines = "\n".join(f"  {shlex.join(invoke_command(stack, sample))}" for sample in SAMPLES)
+    return f"""
+Tessera is running where containers reach it. Ctrl-C stops it. In another terminal:
+
+{credentials_to_paste(stack)}
+
+{lines}
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(keep_running(_how_to_invoke, host=address_for_containers()))

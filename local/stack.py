@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 STACK_NAME = "tessera"
 BUCKET = "tessera-data"
 BUILT_TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
-SAM = str(ROOT / ".venv-sam/bin/sam")
+SAM = ".venv-sam/bin/sam"
 ANSWER_SECONDS = 60
 
 
@@ -142,16 +142,13 @@ def _describe(aws: Emulator) -> Stack:
     )
 
 
-def main() -> int:
-    """Keep a local stack running and say how to use it, until Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m local.stack", description="Run Tessera on this machine.")
-    parser.add_argument("--clock", default="", metavar="TIMESTAMP", help="ISO 8601 instant to take for now")
-    parser.add_argument("--port", type=int, help="port of the local AWS; default: a free one")
-    parser.add_argument("--host", default=LOOPBACK, help="address of this machine to listen on; default: %(default)s")
-    arguments = parser.parse_args()
+def keep_running(
+    describe: Callable[[Stack], str], clock: str = "", host: str = LOOPBACK, port: int | None = None
+) -> int:
+    """Start a stack, print what `describe` says of it, and keep it until Ctrl-C; the exit status of a command."""
     try:
-        with local_stack(arguments.clock, arguments.host, arguments.port) as stack:
-            console.print(_how_to_use(stack), soft_wrap=True)
+        with local_stack(clock, host, port) as stack:
+            console.print(describe(stack), soft_wrap=True)
             while True:
                 time.sleep(3600)
     except LocalStackError as error:
@@ -162,8 +159,16 @@ def main() -> int:
         return 0
 
 
-def _how_to_use(stack: Stack) -> str:
+def credentials_to_paste(stack: Stack) -> str:
+    """Shell lines that point any AWS tool at the stack."""
     credentials = stack.emulator.credentials
+    return f"""\
+  export AWS_ENDPOINT_URL={stack.endpoint} AWS_DEFAULT_REGION={REGION} \\
+    AWS_ACCESS_KEY_ID={credentials.access_key} AWS_SECRET_ACCESS_KEY={credentials.secret_key}"""
+
+
+def _how_to_use(stack: Stack) -> str:
+    sign = f'--aws-sigv4 aws:amz:{REGION}:{{service}} --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"'
     return f"""
 Tessera is running. Ctrl-C stops it.
 
@@ -174,14 +179,25 @@ Tessera is running. Ctrl-C stops it.
 
 In another terminal, point any AWS tool at it:
 
-  export AWS_ENDPOINT_URL={stack.endpoint} AWS_DEFAULT_REGION={REGION} \\
-    AWS_ACCESS_KEY_ID={credentials.access_key} AWS_SECRET_ACCESS_KEY={credentials.secret_key}
+{credentials_to_paste(stack)}
 
-Ask for the segment of customer 889:
+Drop a file of events, and ask for the segment of customer 889:
 
-  curl --aws-sigv4 aws:amz:{REGION}:execute-api --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \\
+  curl {sign.format(service="s3")} \\
+    --request PUT --data-binary @orders.ndjson {stack.endpoint}/{stack.bucket}/events/orders.ndjson
+  curl {sign.format(service="execute-api")} \\
     {stack.api_url}/customers/889/segment
 """
+
+
+def main() -> int:
+    """Keep a local stack running and say how to use it, until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m local.stack", description="Run Tessera on this machine.")
+    parser.add_argument("--clock", default="", metavar="TIMESTAMP", help="ISO 8601 instant to take for now")
+    parser.add_argument("--host", default=LOOPBACK, help="address of this machine to listen on; default: %(default)s")
+    parser.add_argument("--port", type=int, help="port of the local AWS; default: a free one")
+    arguments = parser.parse_args()
+    return keep_running(_how_to_use, arguments.clock, arguments.host, arguments.port)
 
 
 if __name__ == "__main__":

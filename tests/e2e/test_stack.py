@@ -2,11 +2,16 @@
 
 import gzip
 import json
+import time
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from botocore.credentials import Credentials
 
 from local.stack import Stack
+from tests.bundles import make_bundle, publish
 from tests.e2e.conftest import wait_until
 from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
 
@@ -98,6 +103,26 @@ def test_an_unknown_customer_is_not_found(stack: Stack) -> None:
 def test_an_unsigned_call_is_refused(stack: Stack) -> None:
     status, _ = stack.api_get("/customers/nobody/segment", signed=False)
     assert status == 403
+
+
+def test_a_call_signed_with_a_wrong_secret_is_refused(stack: Stack) -> None:
+    forged = Credentials(stack.emulator.credentials.access_key, "not the secret")
+    status, _ = replace(stack, emulator=replace(stack.emulator, credentials=forged)).api_get("/customers/1/segment")
+    assert status == 403
+
+
+def test_a_new_model_decides_without_a_deployment(stack: Stack) -> None:
+    drop(stack, "before.ndjson", ndjson([purchase("decided before")]))
+    assert wait_for(stack, "decided%20before")["model_version"] == "20171001-aaaaaaaa"
+    publish(stack.s3, make_bundle("20171101-bbbbbbbb", centroids=(1.0, 5.0)))
+
+    def is_decided_anew() -> bool:
+        customer = f"decided after {time.monotonic_ns()}"
+        drop(stack, "after.ndjson", ndjson([purchase(customer)]))
+        return str(wait_for(stack, quote(customer))["model_version"]) == "20171101-bbbbbbbb"
+
+    wait_until(is_decided_anew)
+    publish(stack.s3, make_bundle())
 
 
 def test_no_file_was_given_up(stack: Stack) -> None:
