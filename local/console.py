@@ -11,7 +11,7 @@ console = Console(highlight=False)
 
 @contextmanager
 def step(title: str, *, spinner: bool = True) -> Iterator[None]:
-    """Show that the body runs, by a spinner unless it shows its own progress, then one line with the seconds it took."""
+    """Show a spinner while the body runs, unless that shows progress itself, then one line with the seconds it took."""
     began = time.monotonic()
     with console.status(f"{title} …") if spinner else nullcontext():
         yield
