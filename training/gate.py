@@ -20,6 +20,7 @@ from training.config import InputError
 from training.export import content_hash
 from training.models import Model, Vector
 from training.preparation import Matrix
+from training.progress import progress
 from training.segments import Segmentation
 
 TIE = 1e-5
@@ -130,8 +131,10 @@ def compare(answers: Answers, decisions: Decisions) -> Parity:
 def check(bundle: Bundle, segmentation: Segmentation, models: Mapping[str, Model], X: Matrix) -> Parity:
     """Parity on every row of X [n, n_features]."""
     parity = Parity()
-    for part in _chunks(len(X)):
-        parity += compare(reference(segmentation, models, X[part]), bundle.decide(X[part]))
+    with progress("proving the export", len(X)) as advance:
+        for part in _chunks(len(X)):
+            parity += compare(reference(segmentation, models, X[part]), bundle.decide(X[part]))
+            advance(len(X[part]), "")
     return parity
 
 
@@ -142,11 +145,10 @@ def prove(
 
     Raises Refused where it fails.
     """
-    difficult = difficult_rows(seen[0], seed)
-    parity = sum((check(bundle, segmentation, models, X) for X in (*seen, difficult)), Parity())
+    rows, difficult = np.concatenate(seen), difficult_rows(seen[0], seed)
+    parity = check(bundle, segmentation, models, np.concatenate([rows, difficult]))
     if failures := parity.failures():
         raise Refused("the bundle does not decide as the fitted models do: " + "; ".join(failures))
-    rows = np.concatenate(seen)
     chosen = np.random.default_rng(seed).permutation(len(rows))[:KEPT_ROWS]
     return parity, np.concatenate([rows[np.sort(chosen)], difficult])
 

@@ -130,7 +130,7 @@ def _events(profiles: Profiles, as_of_ms: int) -> dict[str, Any]:
 def _target(outcome: Outcome, config: Config) -> dict[str, Any]:
     target = outcome.target
     about = {"trained": outcome.model is not None, "meaning": target.meaning, "horizon_days": target.horizon_days}
-    if outcome.model is None or outcome.holdout is None:
+    if outcome.model is None or outcome.fitted is None:
         return {**about, "reason": outcome.reason}
     name = SHARES[target.name]
     return {
@@ -138,8 +138,8 @@ def _target(outcome: Outcome, config: Config) -> dict[str, Any]:
         "reason": None,
         "model": outcome.model.name,
         "output": target.output,
-        "cutoffs": [iso(s.cutoff_ms) for s in outcome.slices],
-        "rows": sum(len(s.y) for s in outcome.slices),
+        "cutoffs": list(map(iso, outcome.cutoffs)),
+        "rows": len(outcome.fitted),
         "metrics": {key: round(value, 6) for key, value in outcome.metrics.items()},
         "thresholds": {name: _reached(outcome, _threshold(outcome, config))},
     }

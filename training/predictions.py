@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, mean_twee
 
 from training.config import Config
 from training.models import CANDIDATES, TWEEDIE_POWER, Model, Vector, fit_calibrated
+from training.preparation import Matrix
 from training.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs
 
 LIFT_SHARE = 0.1
@@ -31,7 +32,21 @@ class Outcome:
     """Mean prediction, mean outcome and rows for each tenth of the latest slice, by prediction."""
     holdout: tuple[Vector, Vector] | None = None
     """Predictions and labels of the latest slice."""
-    slices: list[Slice] = field(default_factory=list)
+    cutoffs: list[int] = field(default_factory=list)
+    """Of the slices behind the model, UTC milliseconds, latest first."""
+    fitted: Matrix | None = None
+    """The rows that the model was fitted on [n, n_features]."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows of several slices to fit a model on; all are of length n."""
+
+    X: Matrix
+    y: Vector
+    weight: Vector
+    """How many rows each stands for."""
+    customers: NDArray[np.int64]
 
 
 def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int, config: Config) -> Outcome:
@@ -47,17 +62,20 @@ def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
         return Outcome(target, reason)
 
     latest = slices[0]
-    judged = {name: _fit(name, target, known, config).predict(latest.X) for name in CANDIDATES}
+    before = _sample(target, known, config)
+    judged = {name: _fit(name, target, before, config).predict(latest.X) for name in CANDIDATES}
     leaderboard = {name: measure(target, latest.y, predicted) for name, predicted in judged.items()}
     winner = _winner(target, leaderboard, config)
+    everything = _sample(target, slices, config)
     return Outcome(
         target,
-        model=_fit(winner, target, slices, config),
+        model=_fit(winner, target, everything, config),
         metrics=leaderboard[winner],
         leaderboard=leaderboard,
         bins=_bins(latest.y, judged[winner]),
         holdout=(judged[winner], latest.y),
-        slices=slices,
+        cutoffs=at,
+        fitted=everything.X,
     )
 
 
@@ -85,12 +103,16 @@ def measure(target: Target, y: Vector, predicted: Vector) -> dict[str, float]:
     }
 
 
-def _fit(name: str, target: Target, slices: Sequence[Slice], config: Config) -> Model:
+def _sample(target: Target, slices: Sequence[Slice], config: Config) -> Sample:
     X, y, customers = (np.concatenate([getattr(s, part) for s in slices]) for part in ("X", "y", "customers"))
     # The Tweedie loss knows no negative amounts: who returns more than they buy is worth nothing.
     y = np.maximum(y, 0) if target.kind == "amount" else y
     kept, weight = thinned(y, config)
-    return fit_calibrated(name, target.kind, X[kept], y[kept], weight, customers[kept], config)
+    return Sample(X[kept], y[kept], weight, customers[kept])
+
+
+def _fit(name: str, target: Target, rows: Sample, config: Config) -> Model:
+    return fit_calibrated(name, target.kind, rows.X, rows.y, rows.weight, rows.customers, config)
 
 
 def thinned(y: Vector, config: Config) -> tuple[NDArray[np.int64], Vector]:

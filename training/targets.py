@@ -92,10 +92,6 @@ class PointsInTime:
             self._features[cutoff_ms] = features(self.profiles, cutoff_ms)
         return self._features[cutoff_ms]
 
-    def matrices(self) -> list[Matrix]:
-        """The features of every instant asked for so far."""
-        return list(self._features.values())
-
     def slice(self, target: Target, cutoff_ms: int) -> Slice:
         """The target's rows at one cut-off: everyone known and eligible then."""
         end_ms = cutoff_ms + target.horizon_days * DAY_MS

@@ -50,9 +50,8 @@ def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) ->
     about = manifest(model_version(exported), window.as_of_ms, profiles, X, segments, segmentation, outcomes, config)
 
     serving = Bundle.from_files(exported.SerializeToString(deterministic=True), about)
-    with progress("proving the export", 1) as advance:
-        parity, rows = gate.prove(serving, segmentation, models, points.matrices(), config.seed)
-        advance(1, "")
+    seen = [X, *(outcome.fitted for outcome in outcomes if outcome.fitted is not None)]
+    parity, rows = gate.prove(serving, segmentation, models, seen, config.seed)
     command.say(f"gate: {parity}")
 
     out.mkdir(parents=True, exist_ok=True)
