@@ -1,9 +1,11 @@
 """What the training commands share: times on the command line, and errors as one line and an exit status."""
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 
+from shared.bundle import BundleMismatch
 from shared.events.event import parse_timestamp
 from training.config import InputError
 from training.gate import Refused
@@ -33,8 +35,10 @@ def run(
     """
     try:
         command(parser.parse_args(arguments))
-    except InputError as error:
+    except (InputError, BundleMismatch) as error:
         return _failed(str(error), BAD_INPUT)
+    except json.JSONDecodeError as error:
+        return _failed(f"manifest.json is not valid JSON: {error}", BAD_INPUT)
     except Refused as refusal:
         return _failed(f"refused: {refusal}", REFUSED)
     except OSError as error:

@@ -140,7 +140,7 @@ def _target(outcome: Outcome, config: Config) -> dict[str, Any]:
         "output": target.output,
         "cutoffs": list(map(iso, outcome.cutoffs)),
         "rows": len(outcome.fitted),
-        "metrics": {key: round(value, 6) for key, value in outcome.metrics.items()},
+        "metrics": {key: round(value, 6) if np.isfinite(value) else None for key, value in outcome.metrics.items()},
         "thresholds": {name: _reached(outcome, _threshold(outcome, config))},
     }
 

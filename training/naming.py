@@ -18,7 +18,7 @@ NAMES: dict[str, dict[str, float]] = {
     "Big-basket shoppers": {"basket_size_365d": 1, "average_order_value_365d": 1, "orders_365d": -0.3},
     "Little-and-often shoppers": {"basket_size_365d": -1, "average_order_value_365d": -1, "orders_365d": 0.7},
     "Occasional shoppers": {"orders_365d": -1, "order_interval_mean": 1, "tenure": 0.5},
-    "Small one-off buyers": {"orders_365d": -1, "net_revenue_365d": -1, "average_order_value_365d": -0.5},
+    "Light shoppers": {"orders_365d": -1, "net_revenue_365d": -1, "average_order_value_365d": -0.5},
     "One-time big spenders": {"orders_365d": -0.7, "average_order_value_365d": 1, "days_since_order": 0.3},
     "Lapsing customers": {"days_since_visit": 1, "days_since_order": 1, "visits_30d": -0.7, "orders_30d": -0.7},
     "Newcomers": {"tenure": -1.5, "days_since_visit": -0.3},

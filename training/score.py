@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shared.bundle import Bundle, BundleMismatch, Decisions
+from shared.bundle import Bundle, Decisions
 from shared.decision import iso
 from shared.features import Profiles, features
 from shared.intent import ACTIONS, intents
@@ -84,10 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = command.timestamp(arguments.as_of)
-    try:
-        bundle = Bundle.load(arguments.model)
-    except BundleMismatch as error:
-        raise InputError(str(error)) from error
+    bundle = Bundle.load(arguments.model)
     files = read_events(arguments.events, bundle.manifest["currency"] or "")
     command.say(*files.summary())
     table = score(files.profiles, bundle, as_of_ms)

@@ -82,9 +82,11 @@ def fit_segments(X: Matrix, config: Config) -> Segmentation:
         raise InputError("every feature is the same for all customers, so there is nothing to segment")
     pca = PCA(n_components=config.explained_variance, svd_solver="full")
     points = pca.fit_transform(standardised)
-    tried = [
-        _try(points, k, config) for k in range(config.fewest_segments, config.most_segments + 1) if k < len(points) / 2
-    ]
+    # Rounded, since equal customers may differ in the last digit of a matrix product.
+    kinds = len(np.unique(points.round(4), axis=0))
+    if kinds < config.fewest_segments:
+        raise InputError(f"the customers are of only {kinds} kinds; {config.fewest_segments} are needed for segments")
+    tried = [_try(points, k, config) for k in range(config.fewest_segments, min(config.most_segments, kinds) + 1)]
     chosen = choose(tried, config)
     centroids, owner = _micro_segments(points, chosen.kmeans, config)
     return Segmentation(prepare, pca, chosen, tried, centroids, owner)

@@ -122,7 +122,9 @@ def _summary(about: dict[str, Any]) -> list[str]:
     lines = [f"{len(about['segments'])} segments of {sum(s['size'] for s in about['segments']):,} customers:"]
     lines += [f"  {s['id']}  {s['name']:<28} {s['size']:>8,}  {s['description']}" for s in about["segments"]]
     for name, target in about["targets"].items():
-        figures = ", ".join(f"{key} {value:,.4g}" for key, value in target.get("metrics", {}).items())
+        figures = ", ".join(
+            f"{key} {value:,.4g}" for key, value in target.get("metrics", {}).items() if value is not None
+        )
         lines.append(f"{name}: {target['model']} ({figures})" if target["trained"] else f"{name}: {target['reason']}")
     return lines
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,7 @@ def test_columns_without_a_model_are_null(shop: Shop, model: Path) -> None:
         (["--events", "{shop}", "--config", "{folder}/type.toml"], "trees must be of type int, but is 'many'"),
         (["--events", "{shop}", "--config", "{folder}/none.toml"], "cannot read the config"),
         (["--events", "{folder}/alike.ndjson"], "every feature is the same for all customers"),
+        (["--events", "{folder}/two_kinds.ndjson"], "the customers are of only 2 kinds; 3 are needed for segments"),
     ],
 )
 def test_bad_input_is_answered_with_one_line_and_status_2(
@@ -124,6 +126,8 @@ def test_bad_input_is_answered_with_one_line_and_status_2(
     (tmp_path / "broken.ndjson").write_text("{\n")
     (tmp_path / "three.ndjson").write_bytes(ndjson(purchase(customer) for customer in "abc"))
     (tmp_path / "alike.ndjson").write_bytes(ndjson(purchase(str(i)) for i in range(120)))
+    two_kinds = (purchase(str(i), price=5 + 30 * (i % 2)) for i in range(120))
+    (tmp_path / "two_kinds.ndjson").write_bytes(ndjson(two_kinds))
     (tmp_path / "typo.toml").write_text("tres = 5")
     (tmp_path / "type.toml").write_text('trees = "many"')
     filled = [argument.format(folder=tmp_path, shop=shop.file) for argument in arguments]
@@ -131,6 +135,18 @@ def test_bad_input_is_answered_with_one_line_and_status_2(
     error = capsys.readouterr().err
     assert error.startswith("error: ") and message in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_a_whole_model_is_bad_input(
+    shop: Shop, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--events", str(shop.file), "--as-of", "2024-10-01", "--out", str(tmp_path / "scores.parquet")]
+    assert score.main([*arguments, "--model", str(tmp_path)]) == 2
+    assert "bundle.onnx: No such file" in capsys.readouterr().err
+    shutil.copy(model / "bundle.onnx", tmp_path)
+    (tmp_path / "manifest.json").write_text("{")
+    assert score.main([*arguments, "--model", str(tmp_path)]) == 2
+    assert "manifest.json is not valid JSON" in capsys.readouterr().err
 
 
 def test_refused_lines_are_reported_by_reason(
