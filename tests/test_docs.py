@@ -1,0 +1,60 @@
+"""The README against the code: what it names must be there, and what is there must be named."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from local.emulator import ROOT
+from local.samples import SAMPLES, function_of
+from shared.events import FIELDS
+from shared.features import EVENT_TYPES
+from tests.template import template
+
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"[`$] ?make ([a-z]+)", README))))
+def test_every_make_command_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", README))))
+def test_every_link_leads_somewhere(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m ([\w.]+)", README))))
+def test_every_module_it_runs_exists(module: str) -> None:
+    assert (ROOT / Path(*module.split("."))).with_suffix(".py").exists()
+
+
+def test_every_folder_of_the_table_exists() -> None:
+    folders = re.findall(r"^\| `([^`]+)/` \|", README, re.MULTILINE)
+    assert folders
+    assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
+
+
+def test_every_field_and_event_type_is_named() -> None:
+    assert [
+        name for name in (*FIELDS, *EVENT_TYPES[1:]) if f"`{name}`" not in README and f'"{name}"' not in README
+    ] == []
+
+
+def test_every_sample_event_has_its_line() -> None:
+    assert [s for s in SAMPLES if f"invoke {function_of(s)} --event {s.relative_to(ROOT)}" not in README] == []
+
+
+def test_every_parameter_it_names_is_in_the_template() -> None:
+    section = README.partition("## Deploy")[2].partition("##")[0]
+    named = re.findall(r"`([A-Z][A-Za-z]+)`", section)
+    assert named
+    assert [name for name in named if name not in template()["Parameters"]] == []
+
+
+def test_a_number_the_readme_quotes_from_the_decisions_is_there() -> None:
+    decision = (ROOT / "docs/decisions/0001-history-is-a-set-of-events.md").read_text()
+    assert "59 to 3,769 bytes" in README
+    assert "| 59 |" in decision
+    assert "| 3,769 |" in decision
