@@ -1,0 +1,23 @@
+"""docs/training.md says what the code does."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from shared.intent import ACTIONS
+from training.config import Config
+
+PAGE = (Path(__file__).parents[2] / "docs/training.md").read_text()
+
+
+def test_every_option_is_documented_with_its_default() -> None:
+    documented = [line.split(" | ")[:2] for line in PAGE.split("## Options")[1].splitlines() if line.startswith("| `")]
+    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
+    assert documented == [[f"| `{name}`", f"`{json.dumps(default)}`"] for name, default in defaults.items()]
+
+
+def test_every_intent_is_documented_with_its_action_in_the_order_of_the_rules() -> None:
+    rows = [
+        line.strip("| ").split(" | ") for line in PAGE.split("## Intents")[1].splitlines() if line.startswith("| `")
+    ]
+    assert [(row[0], row[-1]) for row in rows[: len(ACTIONS)]] == [(f"`{i}`", f"`{a}`") for i, a in ACTIONS.items()]
