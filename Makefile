@@ -66,7 +66,7 @@ $(ROOT)/.venv-sam/.ready: GROUPS := --only-group sam
 $(ROOT)/.venv-ministack/.ready: GROUPS := --only-group ministack
 $(ENVIRONMENTS): $(ROOT)/uv.lock | $(UV)
 	@echo "Installing locked packages into $(notdir $(@D))"
-	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --frozen $(GROUPS)
+	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --frozen --compile-bytecode $(GROUPS)
 	@touch $@
 
 # ---- Artifacts -------------------------------------------------------------------------------------------------------
