@@ -9,6 +9,7 @@ from local.emulator import ROOT
 from local.samples import SAMPLES, function_of
 from shared.events import FIELDS
 from shared.features import EVENT_TYPES
+from shared.features.__main__ import markdown
 from tests.template import template
 
 README = (ROOT / "README.md").read_text()
@@ -58,3 +59,7 @@ def test_a_number_the_readme_quotes_from_the_decisions_is_there() -> None:
     assert "59 to 3,769 bytes" in README
     assert "| 59 |" in decision
     assert "| 3,769 |" in decision
+
+
+def test_the_page_of_features_is_the_catalogue() -> None:
+    assert (ROOT / "docs/features.md").read_text() == markdown(), "run: python -m shared.features > docs/features.md"

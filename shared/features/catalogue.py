@@ -1,21 +1,23 @@
-"""The feature catalogue: every feature's name, meaning, unit, window and formula, each in one place.
-
-Shares and ratios are NaN where their base is empty: a customer who never filled a cart has no abandonment rate.
-"""
+"""The feature catalogue: every feature's name, meaning, unit, window and formula, each in one place."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.features import formulas as f
 from shared.features.columns import (
     ADD_TO_CART,
-    DAY_MS,
+    BEGIN_CHECKOUT,
     DESKTOP,
+    EMAIL_CLICK,
+    EMAIL_OPEN,
     MOBILE,
-    MONEY_UNITS,
+    PAGE_VIEW,
+    REFUND,
+    SEARCH,
     TABLET,
     VIEW_ITEM,
 )
@@ -24,8 +26,8 @@ from shared.features.state import Profiles
 
 type Formula = Callable[[History, int | None], Floats | Ints]
 
-_EVENING_HOUR = 18
-_THURSDAY = 3  # 1970-01-01, counted from Monday
+EVER = None
+"""The window that holds the whole history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,226 +37,121 @@ class Feature:
     name: str
     description: str
     unit: str
+    group: str
     window_days: int | None
-    """Days before `as_of` that count; None is the whole history."""
+    """Days before the instant that count; None is the whole history."""
     formula: Formula
-    """Of a history and `window_days`, the value for each customer [n_profiles]."""
+    """Of a history and `window_days`, the value for each customer [n_profiles]; NaN where it is undefined."""
 
 
-def _ratio(part: Floats | Ints, whole: Floats | Ints) -> Floats:
-    whole = np.asarray(whole, np.float64)
-    ratio: Floats = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-    return ratio
+@dataclass(frozen=True, slots=True)
+class _Group:
+    name: str
+
+    def one(self, name: str, description: str, unit: str, formula: Callable[[History], Floats | Ints]) -> Feature:
+        """A feature that looks at the whole history by its nature."""
+        return Feature(name, description, unit, self.name, EVER, lambda history, _: formula(history))
+
+    def over(
+        self, windows: tuple[int | None, ...], name: str, description: str, unit: str, formula: Formula
+    ) -> Iterator[Feature]:
+        """The same feature over several windows."""
+        for days in windows:
+            suffix, when = ("lifetime", "ever") if days is EVER else (f"{days}d", f"in the last {days} days")
+            yield Feature(f"{name}_{suffix}", f"{description} {when}", unit, self.name, days, formula)
 
 
-def _days_since(time_ms: Floats, history: History) -> Floats:
-    return (history.as_of_ms - time_ms) / DAY_MS
+_recency, _frequency, _monetary = _Group("Recency"), _Group("Frequency"), _Group("Monetary")
+_visit, _funnel, _device = _Group("Visit depth and duration"), _Group("Funnel"), _Group("Device")
+_time, _discount, _affinity = _Group("Time"), _Group("Discount and promotion"), _Group("Affinity")
+_content, _returns, _trend = _Group("Content and e-mail"), _Group("Returns"), _Group("Trend")
 
 
-def _net(history: History, days: int | None) -> Floats:
-    return history.events.total(history.purchase_net - history.refund_net, days) / MONEY_UNITS
+def _of_device(label: str, code: int) -> Iterator[Feature]:
+    yield from _device.over(
+        (365,),
+        f"{label}_share",
+        f"Share of visits on a {label}",
+        "share",
+        lambda h, d: f.visit_share(h, h.visits.device == code, d),
+    )
+    yield from _device.over(
+        (365,),
+        f"{label}_conversion",
+        f"Share of visits on a {label} with an order",
+        "share",
+        lambda h, d: f.visit_share(h, h.visits.ordered, d, base=h.visits.device == code),
+    )
 
 
-def _average_order(history: History, days: int | None) -> Floats:
-    return _ratio(history.events.total(history.purchase_net, days) / MONEY_UNITS, history.orders.count(days))
-
-
-def _order_intervals(history: History) -> tuple[Ints, Floats]:
-    """Days between consecutive orders: (customer [m], days [m])."""
-    owner, time = history.orders.owner, history.orders.time_ms
-    same = owner[1:] == owner[:-1]
-    return owner[1:][same], np.diff(time)[same] / DAY_MS
-
-
-def _interval_mean(history: History) -> Floats:
-    owner, days = _order_intervals(history)
-    return _ratio(np.bincount(owner, days, minlength=history.n), np.bincount(owner, minlength=history.n))
-
-
-def _interval_deviation(history: History) -> Floats:
-    owner, days = _order_intervals(history)
-    spread = (days - _interval_mean(history)[owner]) ** 2
-    return np.sqrt(_ratio(np.bincount(owner, spread, minlength=history.n), np.bincount(owner, minlength=history.n)))
-
-
-def _distinct_categories(history: History, days: int | None) -> Ints:
-    return np.bincount(history.category_counts(days)[0], minlength=history.n)
-
-
-def _category_entropy(history: History, days: int | None) -> Floats:
-    """Shannon entropy in bits of the customer's events over categories."""
-    owner, count = history.category_counts(days)
-    share = count / np.bincount(owner, count, minlength=history.n)[owner]
-    entropy = np.bincount(owner, -share * np.log2(share), minlength=history.n)
-    return np.where(np.bincount(owner, minlength=history.n) > 0, entropy, np.nan)
-
-
-def _visit_share(
-    history: History, of: NDArray[np.bool_], days: int | None, base: NDArray[np.bool_] | None = None
-) -> Floats:
-    """Share of the visits in `base` (all where None) that are also in `of`."""
-    visits = history.visits
-    if base is None:
-        return _ratio(visits.total(of, days), visits.count(days))
-    return _ratio(visits.total(of & base, days), visits.total(base, days))
-
-
-def _weekend(history: History) -> NDArray[np.bool_]:
-    return (history.visits.time_ms // DAY_MS + _THURSDAY) % 7 >= 5
-
-
-def _evening(history: History) -> NDArray[np.bool_]:
-    return history.visits.time_ms % DAY_MS // 3_600_000 >= _EVENING_HOUR
-
-
-def _windowed(name: str, description: str, unit: str, formula: Formula, *windows: int) -> list[Feature]:
-    return [
-        Feature(f"{name}_{days}d", f"{description} in the last {days} days", unit, days, formula) for days in windows
-    ]
-
-
-def _device(label: str, code: int) -> list[Feature]:
-    return [
-        *_windowed(
-            f"{label}_share",
-            f"Share of visits on a {label}",
-            "share",
-            lambda h, d: _visit_share(h, h.visits.device == code, d),
-            365,
-        ),
-        *_windowed(
-            f"{label}_conversion",
-            f"Share of visits on a {label} with an order",
-            "share",
-            lambda h, d: _visit_share(h, h.visits.ordered, d, base=h.visits.device == code),
-            365,
-        ),
-    ]
-
-
+# fmt: off
 FEATURES: tuple[Feature, ...] = (
-    # ---- Recency ----
-    Feature(
-        "days_since_visit",
-        "Days since the last visit",
-        "days",
-        None,
-        lambda h, _: _days_since(h.events.last(h.in_visit), h),
-    ),
-    Feature(
-        "days_since_order",
-        "Days since the last order",
-        "days",
-        None,
-        lambda h, _: _days_since(h.events.last(h.purchases), h),
-    ),
-    Feature(
-        "tenure", "Days since the customer was first seen", "days", None, lambda h, _: _days_since(h.events.first(), h)
-    ),
-    # ---- Frequency ----
-    *_windowed("visits", "Visits", "visits", lambda h, d: h.visits.count(d), 30, 90, 365),
-    *_windowed("active_days", "Days with a visit", "days", lambda h, d: h.active_days.count(d), 30, 90, 365),
-    *_windowed("orders", "Orders", "orders", lambda h, d: h.orders.count(d), 30, 90, 365),
-    Feature("order_interval_mean", "Average days between orders", "days", None, lambda h, _: _interval_mean(h)),
-    Feature(
-        "order_interval_deviation",
-        "How irregular the days between orders are (standard deviation)",
-        "days",
-        None,
-        lambda h, _: _interval_deviation(h),
-    ),
-    # ---- Monetary ----
-    *_windowed("net_revenue", "Spend less refunds", "currency", _net, 30, 90, 365),
-    *_windowed("average_order_value", "Average spend an order", "currency", _average_order, 30, 90, 365),
-    *_windowed(
-        "basket_size",
-        "Average number of lines an order",
-        "lines",
-        lambda h, d: _ratio(h.events.total(h.purchases, d), h.orders.count(d)),
-        365,
-    ),
-    # ---- Discount and returns ----
-    *_windowed(
-        "discount_share",
-        "Share of the undiscounted price that discounts took off",
-        "share",
-        lambda h, d: _ratio(
-            h.events.total(h.purchase_discount, d), h.events.total(h.purchase_net + h.purchase_discount, d)
-        ),
-        90,
-        365,
-    ),
-    *_windowed(
-        "refund_share",
-        "Share of spend that was refunded",
-        "share",
-        lambda h, d: _ratio(h.events.total(h.refund_net, d), h.events.total(h.purchase_net, d)),
-        365,
-    ),
-    # ---- Affinity ----
-    *_windowed(
-        "distinct_categories", "Different categories looked at or bought", "categories", _distinct_categories, 365
-    ),
-    *_windowed("category_entropy", "How evenly interest spreads over categories", "bits", _category_entropy, 365),
-    # ---- Time of visit ----
-    *_windowed(
-        "weekend_share",
-        "Share of visits on a Saturday or Sunday",
-        "share",
-        lambda h, d: _visit_share(h, _weekend(h), d),
-        365,
-    ),
-    *_windowed(
-        "evening_share",
-        "Share of visits that begin after 18:00 UTC",
-        "share",
-        lambda h, d: _visit_share(h, _evening(h), d),
-        365,
-    ),
-    # ---- Visit depth ----
-    *_windowed(
-        "visit_duration",
-        "Average length of a visit",
-        "seconds",
-        lambda h, d: _ratio(h.visits.total(h.visits.duration_ms, d) / 1_000, h.visits.count(d)),
-        90,
-    ),
-    # ---- Funnel ----
-    *_windowed("views", "Product views", "views", lambda h, d: h.events.total(h.of_kind(VIEW_ITEM), d), 90),
-    *_windowed(
-        "carts", "Products put in the cart", "events", lambda h, d: h.events.total(h.of_kind(ADD_TO_CART), d), 90
-    ),
-    *_windowed(
-        "click_to_cart",
-        "Share of visits with a product view in which something was put in the cart",
-        "share",
-        lambda h, d: _visit_share(h, h.visits.carted, d, base=h.visits.viewed),
-        90,
-    ),
-    *_windowed(
-        "cart_to_order",
-        "Visits with an order for every visit with a cart",
-        "ratio",
-        lambda h, d: _ratio(h.visits.total(h.visits.ordered, d), h.visits.total(h.visits.carted, d)),
-        90,
-    ),
-    *_windowed(
-        "cart_abandonment",
-        "Share of visits with a cart that ended without an order",
-        "share",
-        lambda h, d: _visit_share(h, ~h.visits.ordered, d, base=h.visits.carted),
-        90,
-    ),
-    # ---- Device ----
-    *_device("mobile", MOBILE),
-    *_device("desktop", DESKTOP),
-    *_device("tablet", TABLET),
+    _recency.one("days_since_visit", "Days since the last visit", "days", lambda h: f.days_since(h, h.events.last(h.in_visit))),
+    _recency.one("days_since_order", "Days since the last order", "days", lambda h: f.days_since(h, h.events.last(h.purchases))),
+    _recency.one("days_since_first_order", "Days since the first order", "days", lambda h: f.days_since(h, h.orders.first())),
+    _recency.one("days_since_cart", "Days since something was last put in the cart", "days", lambda h: f.days_since(h, h.events.last(h.of_kind(ADD_TO_CART)))),
+    _recency.one("tenure", "Days since the customer was first seen", "days", lambda h: f.days_since(h, h.events.first())),
+
+    *_frequency.over((7, 30, 90, 365, EVER), "visits", "Visits", "visits", lambda h, d: h.visits.count(d)),
+    *_frequency.over((30, 90, 365), "active_days", "Days with a visit", "days", lambda h, d: h.active_days.count(d)),
+    *_frequency.over((7, 30, 90, 365, EVER), "orders", "Orders", "orders", lambda h, d: h.orders.count(d)),
+    _frequency.one("order_interval_mean", "Average days between orders", "days", f.order_interval_mean),
+    _frequency.one("order_interval_deviation", "How irregular the days between orders are (standard deviation)", "days", f.order_interval_deviation),
+
+    *_monetary.over((7, 30, 90, 365, EVER), "net_revenue", "Spend less refunds", "currency", f.net_revenue),
+    *_monetary.over((30, 90, 365), "average_order_value", "Average spend an order", "currency", f.average_order_value),
+    *_monetary.over((365,), "basket_size", "Average number of lines an order", "lines", f.basket_size),
+
+    *_visit.over((30, 90), "visit_duration", "Average length of a visit", "seconds", lambda h, d: f.per_visit(h, h.visits.duration_ms, d) / 1_000),
+    *_visit.over((90,), "visit_depth", "Average number of events a visit", "events", lambda h, d: f.per_visit(h, h.visits.events, d)),
+    *_visit.over((90,), "bounce_share", "Share of visits with a single event", "share", lambda h, d: f.visit_share(h, h.visits.events == 1, d)),
+
+    *_funnel.over((30, 90), "views", "Product views", "views", lambda h, d: f.events_of(h, VIEW_ITEM, d)),
+    *_funnel.over((30, 90), "carts", "Products put in the cart", "events", lambda h, d: f.events_of(h, ADD_TO_CART, d)),
+    *_funnel.over((90,), "checkouts", "Checkouts begun", "events", lambda h, d: f.events_of(h, BEGIN_CHECKOUT, d)),
+    *_funnel.over((90,), "click_to_cart", "Share of visits with a product view in which something was put in the cart", "share", lambda h, d: f.visit_share(h, h.visits.carted, d, base=h.visits.viewed)),
+    *_funnel.over((90,), "cart_to_order", "Visits with an order for every visit with a cart", "ratio", lambda h, d: f.ratio(h.visits.total(h.visits.ordered, d), h.visits.total(h.visits.carted, d))),
+    *_funnel.over((30, 90), "cart_abandonment", "Share of visits with a cart that ended without an order", "share", lambda h, d: f.visit_share(h, ~h.visits.ordered, d, base=h.visits.carted)),
+    *_funnel.over((90,), "browse_to_buy", "Share of visits with a product view that led to an order", "share", lambda h, d: f.visit_share(h, h.visits.ordered, d, base=h.visits.viewed)),
+
+    *_of_device("mobile", MOBILE),
+    *_of_device("desktop", DESKTOP),
+    *_of_device("tablet", TABLET),
+
+    *_time.over((365,), "weekend_share", "Share of visits on a Saturday or Sunday", "share", lambda h, d: f.visit_share(h, f.on_weekend(h), d)),
+    *_time.over((365,), "evening_share", "Share of visits that begin after 18:00 UTC", "share", lambda h, d: f.visit_share(h, f.in_evening(h), d)),
+    *_time.over((365,), "weekday_concentration", "How much visits keep to the same days of the week (1 is a single day)", "index", f.weekday_concentration),
+    *_time.over((365,), "last_quarter_order_share", "Share of orders placed in October to December", "share", f.last_quarter_share),
+    *_time.over((365,), "burstiness", "How much visits come in bursts (-1 like clockwork, 0 at random, 1 in bursts)", "index", f.burstiness),
+
+    *_discount.over((90, 365), "discount_share", "Share of the undiscounted price that discounts took off", "share", f.discount_share),
+    *_discount.over((365,), "discounted_line_share", "Share of purchased lines with a discount", "share", f.discounted_line_share),
+    *_discount.over((90,), "promotion_click_share", "Share of visits with a click on a promotion", "share", lambda h, d: f.visit_share(h, h.visits.promoted, d)),
+
+    *_affinity.over((365,), "top_category_share", "Share of interest in the favourite category", "share", f.top_category_share),
+    *_affinity.over((90, 365), "distinct_categories", "Different categories looked at or bought", "categories", lambda h, d: f.distinct(h, h.rows.category, d)),
+    *_affinity.over((365,), "category_entropy", "How evenly interest spreads over categories", "bits", f.category_entropy),
+    *_affinity.over((365,), "distinct_brands", "Different brands looked at or bought", "brands", lambda h, d: f.distinct(h, h.rows.brand, d)),
+
+    *_content.over((90,), "page_views", "Pages viewed", "views", lambda h, d: f.events_of(h, PAGE_VIEW, d)),
+    *_content.over((90,), "searches", "Searches", "events", lambda h, d: f.events_of(h, SEARCH, d)),
+    *_content.over((90,), "email_opens", "E-mails opened", "e-mails", lambda h, d: f.events_of(h, EMAIL_OPEN, d)),
+    *_content.over((90,), "email_clicks", "Clicks in e-mails", "clicks", lambda h, d: f.events_of(h, EMAIL_CLICK, d)),
+    *_content.over((90,), "email_click_rate", "Clicks for every e-mail opened", "ratio", lambda h, d: f.per_event(h, EMAIL_CLICK, EMAIL_OPEN, d)),
+
+    *_returns.over((365,), "refunds", "Refunds", "refunds", lambda h, d: f.events_of(h, REFUND, d)),
+    *_returns.over((365,), "refund_share", "Share of spend that was refunded", "share", f.refund_share),
+
+    _trend.one("visits_trend", "Visits of the last 30 days less the average of the two months before", "visits", lambda h: f.trend(h.visits.count(30), h.visits.count(90))),
+    _trend.one("orders_trend", "Orders of the last 30 days less the average of the two months before", "orders", lambda h: f.trend(h.orders.count(30), h.orders.count(90))),
+    _trend.one("net_revenue_trend", "Spend of the last 30 days less the average of the two months before", "currency", lambda h: f.trend(f.net_revenue(h, 30), f.net_revenue(h, 90))),
 )
+# fmt: on
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
 FEATURE_SET_HASH: str = hashlib.sha256(
-    repr([(f.name, f.description, f.unit, f.window_days) for f in FEATURES]).encode()
+    repr([(feature.name, feature.description, feature.unit, feature.window_days) for feature in FEATURES]).encode()
 ).hexdigest()[:16]
 """Changes whenever the meaning of the feature matrix does; a model bundle carries the hash that it was trained on."""
 
@@ -268,3 +165,15 @@ def features(profiles: Profiles, as_of_ms: int) -> NDArray[np.float32]:
     return np.column_stack(
         [np.asarray(feature.formula(history, feature.window_days), np.float32) for feature in FEATURES]
     )
+
+
+def top_categories(profiles: Profiles, as_of_ms: int, most: int = 3, days: int | None = 365) -> list[list[str]]:
+    """Each customer's favourite categories by name, the most frequent first, names in order between equals."""
+    history = History(profiles, as_of_ms)
+    found = history.counts_of(history.rows.category, days)
+    names = [profiles.category_names[code] for code in found.code.tolist()]
+    favourites: list[list[str]] = [[] for _ in range(len(profiles))]
+    for owner, _, name in sorted(zip(found.owner.tolist(), (-found.count).tolist(), names, strict=True)):
+        if len(favourites[owner]) < most:
+            favourites[owner].append(name)
+    return favourites

@@ -1,5 +1,7 @@
 """Customers' histories as they stood at one instant, with visits and orders marked, for the formulas to count on."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +15,7 @@ from shared.features.columns import (
     EMAIL_OPEN,
     PURCHASE,
     REFUND,
+    SELECT_PROMOTION,
     UNKNOWN_DEVICE,
     VIEW_ITEM,
     Rows,
@@ -63,6 +66,13 @@ class Timeline:
         """Entries in the window, per customer [n_owners]."""
         return self._ends - self.begins(days)
 
+    def within(self, days: int | None) -> Timeline:
+        """The entries in the window alone."""
+        if days is None:
+            return self
+        inside = self.time_ms >= self.as_of_ms - days * DAY_MS
+        return Timeline(self.owner[inside], self.time_ms[inside], self.n_owners, self.as_of_ms)
+
     def last(self, mask: Mask | None = None) -> Floats:
         """Time of each customer's last entry where `mask`, NaN where there is none [n_owners]."""
         times = np.full(self.n_owners, np.nan)
@@ -89,6 +99,8 @@ class Visits(Timeline):
     end_ms: Ints
     engagement_ms: Ints
     events: Ints
+    promoted: Mask
+    """A promotion was clicked in it."""
     viewed: Mask
     carted: Mask
     ordered: Mask
@@ -100,6 +112,15 @@ class Visits(Timeline):
         """The longer of the span between first and last event and the engagement that was reported."""
         longer: Ints = np.maximum(self.end_ms - self.time_ms, self.engagement_ms)
         return longer
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How often each customer's events carry each of their values [m each]."""
+
+    owner: Ints
+    code: Ints
+    count: Ints
 
 
 class History:
@@ -202,18 +223,19 @@ class History:
             end_ms=rows.time_ms[edges[1:] - 1][order],
             engagement_ms=np.diff(_running(rows.engagement_ms)[edges])[order],
             events=np.diff(edges)[order],
+            promoted=any_of(SELECT_PROMOTION)[order],
             viewed=any_of(VIEW_ITEM)[order],
             carted=any_of(ADD_TO_CART)[order],
             ordered=any_of(PURCHASE)[order],
             device=device[order],
         )
 
-    def category_counts(self, days: int | None) -> tuple[Ints, Ints]:
-        """Events in the window that name a category, per customer and category: (customer [m], events [m])."""
+    def counts_of(self, codes: NDArray[np.uint32], days: int | None) -> Counts:
+        """Events in the window for every customer and distinct value of `codes` [n_rows], 0 left out."""
         since = 0 if days is None else self.as_of_ms - days * DAY_MS
-        within = (self.rows.category != 0) & (self.rows.time_ms >= since)
-        pairs, counts = np.unique(_pair(self.events.owner[within], self.rows.category[within]), return_counts=True)
-        return pairs >> 32, counts
+        within = (codes != 0) & (self.rows.time_ms >= since)
+        pairs, counts = np.unique(_pair(self.events.owner[within], codes[within]), return_counts=True)
+        return Counts(pairs >> 32, pairs & 0xFFFFFFFF, counts)
 
 
 def _pair(owner: Ints, code: NDArray[np.uint32]) -> Ints:

@@ -10,7 +10,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features.columns import EventColumns, Rows
+from shared.features.columns import DAY_MS, EventColumns, Rows
+
+MOST_EVENTS = 6_000
+"""Events kept of one customer, the latest ones. Keeping the latest commutes with union, so the state stays a function
+of the set of events that came in."""
+
+KEPT_DAYS = 400
+"""A profile that is full with events of fewer days is not a person's."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,13 @@ class Profiles:
     def last_event_ms(self) -> NDArray[np.int64]:
         """Time of each profile's latest event, UTC milliseconds [n_profiles]."""
         return self.rows.time_ms[self.starts[1:] - 1]
+
+    @property
+    def automated(self) -> NDArray[np.bool_]:
+        """Whether a profile has more events than a person makes: MOST_EVENTS within KEPT_DAYS [n_profiles]."""
+        full = self.event_counts == MOST_EVENTS
+        automated: NDArray[np.bool_] = full & (self.last_event_ms - self.first_event_ms < KEPT_DAYS * DAY_MS)
+        return automated
 
     @property
     def owner(self) -> NDArray[np.int64]:
@@ -103,9 +117,17 @@ def _settle(keys: list[str], owner: NDArray[np.int64], rows: Rows, category_name
     instant = np.cumsum(~_equals_previous(owner[order], time_ms[order]))
     order = order[np.argsort(_packed(instant, fingerprint[order]))]
     counts = np.bincount(owner, minlength=len(keys))
+    if counts.max(initial=0) > MOST_EVENTS:
+        order = order[_newer_after(counts) < MOST_EVENTS]
+        counts = np.minimum(counts, MOST_EVENTS)
     present = np.flatnonzero(counts)
     starts = np.concatenate(([0], np.cumsum(counts[present])))
     return Profiles([keys[i] for i in present], starts, rows.take(once[order]), category_names)
+
+
+def _newer_after(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each row of profiles with `counts` sorted rows, how many rows of its profile come after it."""
+    return np.repeat(np.cumsum(counts), counts) - 1 - np.arange(counts.sum())
 
 
 def _once_each(owner: NDArray[np.int64], rows: Rows) -> NDArray[np.intp]:

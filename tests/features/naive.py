@@ -19,68 +19,116 @@ Event = dict[str, Any]
 def naive_features(events: list[Event], as_of: datetime) -> dict[str, float]:
     """Every feature of the customer behind `events`, by name, from the events strictly before `as_of`."""
     known = sorted((e for e in _distinct(events) if _time(e) < as_of), key=_time)
-    visits = _visits(known)
-    orders = _orders(known)
-    order_times = sorted(orders)
-    gaps = [(b - a) / DAY for a, b in pairwise(order_times)]
-    purchases = [e for e in known if e["event_type"] == "purchase"]
-    out = {
+    visits, orders = _visits(known), _orders(known)
+    out = _lifelong(known, visits, orders, as_of)
+    for days in (7, 30, 90, 365):
+        since = as_of - days * DAY
+        lines = [e for e in known if _time(e) >= since]
+        recent = [v for v in visits if _start(v) >= since]
+        placed = [time for time in orders if time >= since]
+        midnights = {_midnight(_time(e)) for e in known if _in_visit(e)}
+        found = _money(lines, placed) | _browsing(lines, recent) | _habits(lines, recent, placed)
+        found |= {"visits": len(recent), "orders": len(placed), "active_days": sum(m >= since for m in midnights)}
+        out |= {f"{name}_{days}d": value for name, value in found.items()}
+    for name, whole in _money(known, orders).items():
+        out[f"{name}_lifetime"] = whole
+    for name in ("visits", "orders", "net_revenue"):
+        out[f"{name}_trend"] = out[f"{name}_30d"] - (out[f"{name}_90d"] - out[f"{name}_30d"]) / 2
+    return out
+
+
+def _lifelong(
+    known: list[Event], visits: list[list[Event]], orders: list[datetime], as_of: datetime
+) -> dict[str, float]:
+    gaps = [(b - a) / DAY for a, b in pairwise(sorted(orders))]
+    return {
         "days_since_visit": _days_before(as_of, [_time(e) for e in known if _in_visit(e)]),
-        "days_since_order": _days_before(as_of, [_time(e) for e in purchases]),
-        "tenure": (as_of - _time(known[0])) / DAY if known else NAN,
+        "days_since_order": _days_before(as_of, [_time(e) for e in known if e["event_type"] == "purchase"]),
+        "days_since_first_order": _days_before(as_of, [min(orders)] if orders else []),
+        "days_since_cart": _days_before(as_of, [_time(e) for e in known if e["event_type"] == "add_to_cart"]),
+        "tenure": _days_before(as_of, [_time(known[0])] if known else []),
+        "visits_lifetime": len(visits),
+        "orders_lifetime": len(orders),
         "order_interval_mean": fmean(gaps) if gaps else NAN,
         "order_interval_deviation": pstdev(gaps) if gaps else NAN,
     }
-    for days in (30, 90, 365):
-        since = as_of - days * DAY
-        bought = sum(_net(e) for e in purchases if _time(e) >= since)
-        refunded = sum(_net(e) for e in known if e["event_type"] == "refund" and _time(e) >= since)
-        n_orders = sum(time >= since for time in orders)
-        midnights = {_midnight(_time(e)) for e in known if _in_visit(e)}
-        out |= {
-            f"visits_{days}d": sum(_start(v) >= since for v in visits),
-            f"active_days_{days}d": sum(midnight >= since for midnight in midnights),
-            f"orders_{days}d": n_orders,
-            f"net_revenue_{days}d": bought - refunded,
-            f"average_order_value_{days}d": _ratio(bought, n_orders),
-        }
-        if days != 30:
-            discount = sum(e.get("discount") or 0 for e in purchases if _time(e) >= since)
-            out[f"discount_share_{days}d"] = _ratio(discount, bought + discount)
-        if days == 365:
-            lines = sum(_time(e) >= since for e in purchases)
-            categories = Counter(e["category"] for e in known if e.get("category") and _time(e) >= since)
-            out |= {
-                "basket_size_365d": _ratio(lines, n_orders),
-                "refund_share_365d": _ratio(refunded, bought),
-                "distinct_categories_365d": len(categories),
-                "category_entropy_365d": _entropy(categories),
-            }
-    return out | _visit_features(known, visits, as_of)
 
 
-def _visit_features(known: list[Event], visits: list[list[Event]], as_of: datetime) -> dict[str, float]:
-    year = [v for v in visits if _start(v) >= as_of - 365 * DAY]
-    quarter = [v for v in visits if _start(v) >= as_of - 90 * DAY]
-    viewed = [v for v in quarter if _has(v, "view_item")]
-    carted = [v for v in quarter if _has(v, "add_to_cart")]
-    ordered = [v for v in quarter if _has(v, "purchase")]
-    recent = [e["event_type"] for e in known if _time(e) >= as_of - 90 * DAY]
+def _money(lines: list[Event], placed: list[datetime]) -> dict[str, float]:
+    purchases = [e for e in lines if e["event_type"] == "purchase"]
+    refunds = [e for e in lines if e["event_type"] == "refund"]
+    bought, refunded = sum(map(_net, purchases)), sum(map(_net, refunds))
+    discount = sum(e.get("discount") or 0 for e in purchases)
+    return {
+        "net_revenue": bought - refunded,
+        "average_order_value": _ratio(bought, len(placed)),
+        "basket_size": _ratio(len(purchases), len(placed)),
+        "discount_share": _ratio(discount, bought + discount),
+        "discounted_line_share": _ratio(sum((e.get("discount") or 0) > 0 for e in purchases), len(purchases)),
+        "refunds": len(refunds),
+        "refund_share": _ratio(refunded, bought),
+    }
+
+
+def _browsing(lines: list[Event], visits: list[list[Event]]) -> dict[str, float]:
+    kinds = Counter(e["event_type"] for e in lines)
+    viewed = [v for v in visits if _has(v, "view_item")]
+    carted = [v for v in visits if _has(v, "add_to_cart")]
+    ordered = [v for v in visits if _has(v, "purchase")]
     out = {
-        "weekend_share_365d": _share(year, [_start(v).weekday() >= 5 for v in year]),
-        "evening_share_365d": _share(year, [_start(v).hour >= 18 for v in year]),
-        "visit_duration_90d": fmean(map(_duration, quarter)) if quarter else NAN,
-        "views_90d": recent.count("view_item"),
-        "carts_90d": recent.count("add_to_cart"),
-        "click_to_cart_90d": _share(viewed, [_has(v, "add_to_cart") for v in viewed]),
-        "cart_to_order_90d": _ratio(len(ordered), len(carted)),
-        "cart_abandonment_90d": _share(carted, [not _has(v, "purchase") for v in carted]),
+        "visit_duration": fmean(map(_duration, visits)) if visits else NAN,
+        "visit_depth": fmean(map(len, visits)) if visits else NAN,
+        "bounce_share": _share(visits, [len(v) == 1 for v in visits]),
+        "views": kinds["view_item"],
+        "carts": kinds["add_to_cart"],
+        "checkouts": kinds["begin_checkout"],
+        "page_views": kinds["page_view"],
+        "searches": kinds["search"],
+        "email_opens": kinds["email_open"],
+        "email_clicks": kinds["email_click"],
+        "email_click_rate": _ratio(kinds["email_click"], kinds["email_open"]),
+        "click_to_cart": _share(viewed, [_has(v, "add_to_cart") for v in viewed]),
+        "browse_to_buy": _share(viewed, [_has(v, "purchase") for v in viewed]),
+        "cart_to_order": _ratio(len(ordered), len(carted)),
+        "cart_abandonment": _share(carted, [not _has(v, "purchase") for v in carted]),
+        "promotion_click_share": _share(visits, [_has(v, "select_promotion") for v in visits]),
     }
     for device in ("mobile", "desktop", "tablet"):
-        on_it = [v for v in year if _device(v) == device]
-        out[f"{device}_share_365d"] = _ratio(len(on_it), len(year))
-        out[f"{device}_conversion_365d"] = _share(on_it, [_has(v, "purchase") for v in on_it])
+        on_it = [v for v in visits if _device(v) == device]
+        out[f"{device}_share"] = _ratio(len(on_it), len(visits))
+        out[f"{device}_conversion"] = _share(on_it, [_has(v, "purchase") for v in on_it])
     return out
+
+
+def _habits(lines: list[Event], visits: list[list[Event]], placed: list[datetime]) -> dict[str, float]:
+    weekdays = Counter(_start(v).weekday() for v in visits)
+    categories = Counter(e["category"] for e in lines if e.get("category"))
+    brands = {e["brand"] for e in lines if e.get("brand")}
+    return {
+        "weekend_share": _share(visits, [_start(v).weekday() >= 5 for v in visits]),
+        "evening_share": _share(visits, [_start(v).hour >= 18 for v in visits]),
+        "weekday_concentration": sum((n / len(visits)) ** 2 for n in weekdays.values()) if visits else NAN,
+        "last_quarter_order_share": _ratio(sum(time.month >= 10 for time in placed), len(placed)),
+        "burstiness": _burstiness(sorted(_start(v) for v in visits)),
+        "distinct_categories": len(categories),
+        "distinct_brands": len(brands),
+        "category_entropy": _entropy(categories),
+        "top_category_share": _ratio(max(categories.values(), default=0), categories.total()),
+    }
+
+
+def naive_top_categories(events: list[Event], as_of: datetime, most: int = 3) -> list[str]:
+    """The customer's favourite categories of the last 365 days."""
+    known = [e for e in _distinct(events) if as_of - 365 * DAY <= _time(e) < as_of]
+    counts = Counter(e["category"] for e in known if e.get("category"))
+    return sorted(counts, key=lambda name: (-counts[name], name))[:most]
+
+
+def _burstiness(starts: list[datetime]) -> float:
+    gaps = [(b - a) / DAY for a, b in pairwise(starts)]
+    if not gaps or not any(gaps):
+        return NAN
+    return (pstdev(gaps) - fmean(gaps)) / (pstdev(gaps) + fmean(gaps))
 
 
 def _distinct(events: list[Event]) -> list[Event]:

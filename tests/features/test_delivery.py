@@ -1,16 +1,20 @@
 """Whatever way events are delivered, the state is the same to the byte and the features are the oracle's."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.features import FEATURE_NAMES, Profiles, changed, decode, encode, features, fold, merge
-from shared.features.columns import EventColumns, Rows
+import shared.features.state as state_module
+from shared.features import FEATURE_NAMES, Profiles, changed, decode, encode, features, fold, merge, top_categories
+from shared.features.columns import COLUMN_TYPES, DAY_MS, EventColumns, Rows
+from shared.features.state import MOST_EVENTS
 from tests.features.histories import LEAP_DAY, folded, histories
-from tests.features.naive import naive_features
+from tests.features.naive import naive_features, naive_top_categories
 
 History = list[dict[str, Any]]
 
@@ -52,10 +56,11 @@ def test_features_equal_the_oracle_at_any_instant(history: History, since: timed
     as_of = LEAP_DAY + timedelta(milliseconds=since // timedelta(milliseconds=1))
     state = reread(folded(history))
     matrix = features(state, round(as_of.timestamp() * 1_000))
-    for key, row in zip(state.keys, matrix, strict=True):
+    favourites = top_categories(state, round(as_of.timestamp() * 1_000))
+    for key, row, categories in zip(state.keys, matrix, favourites, strict=True):
         mine = [e for e in history if f"customer#{e['customer_id']}" == key]
+        assert categories == naive_top_categories(mine, as_of)
         expected = naive_features(mine, as_of)
-        assert expected.keys() == set(FEATURE_NAMES)
         np.testing.assert_allclose(row, [expected[name] for name in FEATURE_NAMES], rtol=1e-6, atol=1e-9)
 
 
@@ -66,6 +71,32 @@ def test_a_customers_features_do_not_depend_on_who_else_is_in_the_batch(history:
     together = features(state, as_of)
     alone = np.vstack([features(state.take([i]), as_of) for i in range(len(state))])
     np.testing.assert_array_equal(together, alone)
+
+
+@given(histories(), st.randoms(use_true_random=False), st.integers(1, 12))
+def test_a_full_profile_keeps_the_latest_events_in_any_delivery(history: History, random: Any, most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state_module, "MOST_EVENTS", most)
+        state = Profiles.empty()
+        for event in random.sample(history, len(history)):
+            state = reread(merge(state, folded([event])))
+        assert stored(state) == stored(folded(history))
+    assert state.event_counts.max() <= most
+    whole = folded(history)
+    kept = np.concatenate([whole.rows.time_ms[max(b, e - most) : e] for b, e in pairwise(whole.starts.tolist())])
+    np.testing.assert_array_equal(state.rows.time_ms, kept)
+
+
+def test_a_million_events_of_one_customer_stay_small_and_are_called_automated() -> None:
+    n, rng = 1_000_000, np.random.default_rng(3)
+    unique = {"fingerprint": np.arange(n), "session": np.arange(n), "time_ms": rng.integers(0, 30 * DAY_MS, n)}
+    rows = Rows(**{name: unique.get(name, rng.integers(0, 9, n)).astype(dtype) for name, dtype in COLUMN_TYPES.items()})
+    names = {code: f"category {code}" for code in range(1, 9)}
+    state = fold(EventColumns(["customer#bot"], np.zeros(n, np.int64), rows, names))
+    [blob] = encode(state)
+    assert len(blob) < 100_000
+    assert state.automated.tolist() == [True]
+    assert state.rows.time_ms.min() >= np.sort(unique["time_ms"])[-MOST_EVENTS]
 
 
 @given(histories(20), histories(6))

@@ -1,0 +1,36 @@
+"""Writes the catalogue as Markdown: `python -m shared.features > docs/features.md`."""
+
+import sys
+from itertools import groupby
+
+from shared.features.catalogue import FEATURES, Feature
+
+_HEAD = """\
+# Features
+
+What Tessera knows of every customer, at any instant, from the events strictly before it. {count} numbers, float32, in
+this order. A share or an average has no value (NaN) where there is nothing to share or to average; models treat that as
+unknown. Days are UTC. A visit is a session, or, where events carry no session id, what has no gap of more than
+30 minutes; refunds and e-mails belong to no visit. A visit is dated at its first event, an order at its first line, an
+active day at its midnight, and a window of d days holds what is dated at most d days before.
+
+Made by `python -m shared.features > docs/features.md` from `shared/features/catalogue.py`.
+"""
+
+
+def _row(feature: Feature) -> str:
+    window = "whole history" if feature.window_days is None else f"{feature.window_days} days"
+    return f"| `{feature.name}` | {feature.description} | {feature.unit} | {window} |"
+
+
+def markdown() -> str:
+    """The catalogue as a page, a table a group."""
+    lines = [_HEAD.format(count=len(FEATURES))]
+    for group, members in groupby(FEATURES, key=lambda feature: feature.group):
+        lines += [f"## {group}", "", "| name | what it says | unit | window |", "|---|---|---|---|"]
+        lines += [*map(_row, members), ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

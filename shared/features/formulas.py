@@ -1,0 +1,187 @@
+"""The formulas behind the catalogue: each takes a history and a window in days (None is all of it) and gives a value
+for every customer [n_profiles], NaN where it is undefined."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.features.columns import DAY_MS, MONEY_UNITS
+from shared.features.history import Floats, History, Ints, Mask, Timeline
+
+Window = int | None
+
+_EVENING_HOUR = 18
+_MONDAY_OFFSET = 3  # 1970-01-01 was a Thursday
+_HOUR_MS = 3_600_000
+
+
+def ratio(part: Floats | Ints, whole: Floats | Ints) -> Floats:
+    """`part` / `whole`, NaN where `whole` is not above zero."""
+    quotient: Floats = np.divide(part, whole, out=np.full(len(whole), np.nan), where=np.asarray(whole) > 0)
+    return quotient
+
+
+def days_since(history: History, time_ms: Floats) -> Floats:
+    """Days from `time_ms` to the instant of the features."""
+    return (history.as_of_ms - time_ms) / DAY_MS
+
+
+# ---- Events ----------------------------------------------------------------------------------------------------------
+
+
+def events_of(history: History, kind: int, days: Window) -> Ints:
+    """Events of one kind."""
+    return history.events.total(history.of_kind(kind), days)
+
+
+def net_revenue(history: History, days: Window) -> Floats:
+    """Spend less refunds, in the currency."""
+    return history.events.total(history.purchase_net - history.refund_net, days) / MONEY_UNITS
+
+
+def average_order_value(history: History, days: Window) -> Floats:
+    """Spend an order, refunds not subtracted."""
+    return ratio(history.events.total(history.purchase_net, days) / MONEY_UNITS, history.orders.count(days))
+
+
+def basket_size(history: History, days: Window) -> Floats:
+    """Purchase lines an order."""
+    return ratio(history.events.total(history.purchases, days), history.orders.count(days))
+
+
+def discount_share(history: History, days: Window) -> Floats:
+    """Discounts over what the goods would have cost without them."""
+    undiscounted = history.purchase_net + history.purchase_discount
+    return ratio(history.events.total(history.purchase_discount, days), history.events.total(undiscounted, days))
+
+
+def discounted_line_share(history: History, days: Window) -> Floats:
+    """Purchase lines with a discount over all purchase lines."""
+    return ratio(
+        history.events.total(history.purchase_discount > 0, days), history.events.total(history.purchases, days)
+    )
+
+
+def refund_share(history: History, days: Window) -> Floats:
+    """Money paid back over money spent."""
+    return ratio(history.events.total(history.refund_net, days), history.events.total(history.purchase_net, days))
+
+
+def per_event(history: History, part: int, whole: int, days: Window) -> Floats:
+    """Events of kind `part` for each of kind `whole`."""
+    return ratio(events_of(history, part, days), events_of(history, whole, days))
+
+
+# ---- Orders ----------------------------------------------------------------------------------------------------------
+
+
+def order_interval_mean(history: History) -> Floats:
+    """Average days between consecutive orders."""
+    owner, gaps = _gaps(history.orders)
+    return _mean(owner, gaps / DAY_MS, history.n)
+
+
+def order_interval_deviation(history: History) -> Floats:
+    """Standard deviation of the days between consecutive orders, of all of them as a population."""
+    owner, gaps = _gaps(history.orders)
+    return _deviation(owner, gaps / DAY_MS, history.n)
+
+
+def last_quarter_share(history: History, days: Window) -> Floats:
+    """Orders of October to December over all orders."""
+    month = history.orders.time_ms.astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64) % 12
+    return ratio(history.orders.total(month >= 9, days), history.orders.count(days))
+
+
+# ---- Visits ----------------------------------------------------------------------------------------------------------
+
+
+def visit_share(history: History, of: Mask, days: Window, base: Mask | None = None) -> Floats:
+    """Share of the visits in `base` (all where None) that are in `of` too."""
+    visits = history.visits
+    if base is None:
+        return ratio(visits.total(of, days), visits.count(days))
+    return ratio(visits.total(of & base, days), visits.total(base, days))
+
+
+def per_visit(history: History, values: Ints, days: Window) -> Floats:
+    """Average of `values` over visits."""
+    return ratio(history.visits.total(values, days), history.visits.count(days))
+
+
+def on_weekend(history: History) -> Mask:
+    """Visits that begin on a Saturday or Sunday, UTC."""
+    return _weekday(history.visits) >= 5
+
+
+def in_evening(history: History) -> Mask:
+    """Visits that begin at 18:00 UTC or later."""
+    return history.visits.time_ms % DAY_MS // _HOUR_MS >= _EVENING_HOUR
+
+
+def weekday_concentration(history: History, days: Window) -> Floats:
+    """Sum of the squared shares of visits on each weekday (Herfindahl index): 1/7 evenly spread, 1 all on one day."""
+    weekday, count = _weekday(history.visits), history.visits.count(days)
+    shares = [ratio(history.visits.total(weekday == day, days), count) for day in range(7)]
+    return np.sum(np.square(shares), axis=0)
+
+
+def burstiness(history: History, days: Window) -> Floats:
+    """(s - m) / (s + m) of the times between visits, m their mean and s their standard deviation: -1 like clockwork,
+    0 at random, towards 1 in bursts. K.-I. Goh and A.-L. Barabási, EPL 81 (2008) 48002."""
+    visits = history.visits.within(days)
+    owner, gaps = _gaps(visits)
+    mean, deviation = _mean(owner, gaps.astype(np.float64), history.n), _deviation(owner, gaps, history.n)
+    total = mean + deviation
+    return np.where(total > 0, ratio(deviation - mean, total), np.nan)
+
+
+# ---- Affinity --------------------------------------------------------------------------------------------------------
+
+
+def distinct(history: History, codes: NDArray[np.uint32], days: Window) -> Ints:
+    """Different values among `codes` [n_rows], none left out."""
+    return np.bincount(history.counts_of(codes, days).owner, minlength=history.n)
+
+
+def category_entropy(history: History, days: Window) -> Floats:
+    """Shannon entropy in bits of the customer's events over categories."""
+    found = history.counts_of(history.rows.category, days)
+    share = found.count / np.bincount(found.owner, found.count, minlength=history.n)[found.owner]
+    entropy = np.bincount(found.owner, -share * np.log2(share), minlength=history.n)
+    return np.where(np.bincount(found.owner, minlength=history.n) > 0, entropy, np.nan)
+
+
+def top_category_share(history: History, days: Window) -> Floats:
+    """Events in the customer's most frequent category over all that name one."""
+    found = history.counts_of(history.rows.category, days)
+    largest = np.zeros(history.n)
+    np.maximum.at(largest, found.owner, found.count)
+    return ratio(largest, np.bincount(found.owner, found.count, minlength=history.n))
+
+
+# ---- Trend -----------------------------------------------------------------------------------------------------------
+
+
+def trend(last_30: Floats | Ints, last_90: Floats | Ints) -> Floats:
+    """What the last 30 days hold less what 30 of the 60 days before held on average."""
+    return last_30 - (last_90 - last_30) / 2
+
+
+def _gaps(things: Timeline) -> tuple[Ints, Ints]:
+    """Milliseconds between consecutive things of one customer: (customer [m], milliseconds [m])."""
+    same = things.owner[1:] == things.owner[:-1]
+    return things.owner[1:][same], np.diff(things.time_ms)[same]
+
+
+def _mean(owner: Ints, values: Floats, n: int) -> Floats:
+    return ratio(np.bincount(owner, values, minlength=n), np.bincount(owner, minlength=n))
+
+
+def _deviation(owner: Ints, values: Floats | Ints, n: int) -> Floats:
+    spread = (values - _mean(owner, np.asarray(values, np.float64), n)[owner]) ** 2
+    return np.sqrt(_mean(owner, spread, n))
+
+
+def _weekday(visits: Timeline) -> Ints:
+    """0 for Monday to 6 for Sunday."""
+    return (visits.time_ms // DAY_MS + _MONDAY_OFFSET) % 7
