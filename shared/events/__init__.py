@@ -8,11 +8,13 @@ from shared.events.columns import Rules, to_columns
 from shared.events.event import FIELDS, Event
 from shared.events.readers import ByteStream, Rejection, UnreadableFile, read_batches
 from shared.features.columns import EventColumns
+from shared.links import Claim
 
 __all__ = [
     "FIELDS",
     "ByteStream",
     "Chunk",
+    "Claim",
     "Event",
     "Rejection",
     "Rules",
@@ -27,6 +29,8 @@ class Chunk:
 
     events: EventColumns
     rejections: list[Rejection]
+    claims: list[Claim]
+    """What events with both ids say of who is who: one for each visitor and customer, the earliest."""
 
 
 def read_file(source: Path | ByteStream, name: str, rules: Rules) -> Iterator[Chunk]:

@@ -25,6 +25,7 @@ from shared.features.columns import (
     Rows,
 )
 from shared.keys import customer_key, visitor_key
+from shared.links import Claim
 
 _KINDS = {name: code for code, name in enumerate(EVENT_TYPES)}
 _DEVICE_CODES: dict[str | None, int] = {
@@ -51,8 +52,9 @@ class RuleBroken(ValueError):
     """An event's fields are well formed but do not fit together, or do not fit the stack."""
 
 
-def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection]]:
-    """The batch's valid events as columns, and every line of it that was refused, in the order of lines."""
+def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection], list[Claim]]:
+    """The batch's valid events as columns, every line of it that was refused, in the order of lines, and what its
+    events say of who is who: of those that say the same, the earliest."""
     rejections = list(batch.rejections)
     keys: dict[str, int] = {}
     names: dict[int, str] = {}
@@ -60,6 +62,7 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
     rows: list[tuple[int, ...]] = []
     hashes: dict[str | None, int] = {None: 0, "": 0}
     categories: dict[str | None, int] = {None: 0, "": 0}
+    claims: dict[tuple[str, str], Claim] = {}
     for event, line, original, extras in zip(batch.events, batch.lines, batch.originals, batch.extras, strict=True):
         try:
             time_ms, net = _time_ms(event, rules), _net(event, rules)
@@ -75,6 +78,10 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
         for text in (event.session_id, event.order_id, event.brand):
             if text not in hashes:
                 hashes[text] = xxh32_intdigest(cast(str, text).encode()) or 1
+        if event.anonymous_id is not None and event.customer_id is not None:
+            pair = (visitor_key(event.anonymous_id), key)
+            if pair not in claims or time_ms < claims[pair].time_ms:
+                claims[pair] = Claim(*pair, time_ms, line, original)
         profile.append(keys.setdefault(key, len(keys)))
         rows.append(
             (
@@ -94,7 +101,7 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
     columns: list[Any] = list(zip(*rows, strict=True)) or [()] * len(COLUMN_TYPES)
     packed = Rows(*(np.array(values, dtype) for values, dtype in zip(columns, COLUMN_TYPES.values(), strict=True)))
     rejections.sort(key=lambda rejection: rejection.line)
-    return EventColumns(list(keys), np.array(profile, np.int64), packed, names), rejections
+    return EventColumns(list(keys), np.array(profile, np.int64), packed, names), rejections, list(claims.values())
 
 
 def profile_key(event: Event) -> str:
