@@ -13,6 +13,7 @@ from typing import IO, Any, Protocol, cast
 
 import msgspec
 
+from shared.events.dialects import LineBroken, dialect_of, translate
 from shared.events.event import FIELDS, Event, explain
 
 BATCH_LINES = 50_000
@@ -46,7 +47,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Up to BATCH_LINES parsed events with where they came from, and the lines that could not be parsed."""
+    """The events of up to BATCH_LINES lines with where they came from, and the lines that could not be parsed."""
 
     events: list[Event] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
@@ -60,7 +61,7 @@ class Batch:
         try:
             event = msgspec.convert(raw, Event, strict=strict)
         except msgspec.ValidationError as error:
-            self.rejections.append(Rejection(line, explain(error, raw), original))
+            self._add_translated(line, original, raw, error)
         else:
             self._keep(event, line, original, b"" if event.event_id else _extras(raw))
 
@@ -68,10 +69,23 @@ class Batch:
         """Parse one line of JSON; where it breaks a rule, keep it as a rejection."""
         try:
             event = _decode_event(original)
-        except ValueError as error:
-            self.rejections.append(Rejection(line, explain(error, _object(original)), original))
+            extras = b"" if event.event_id else _extras(_decode_any(original))
+        except (ValueError, RecursionError) as error:
+            self._add_translated(line, original, _object(original), error)
         else:
-            self._keep(event, line, original, b"" if event.event_id else _extras(_decode_any(original)))
+            self._keep(event, line, original, extras)
+
+    def _add_translated(self, line: int, original: bytes, raw: dict[str, Any] | None, error: Exception) -> None:
+        """Keep what a record tells in a known dialect; in no dialect, it is refused for `error`."""
+        try:
+            events = translate(raw or {})
+        except (LineBroken, RecursionError) as broken:
+            self.rejections.append(Rejection(line, str(broken), original))
+            return
+        for event in events:
+            self._keep(event, line, original, b"")
+        if not events:
+            self.rejections.append(Rejection(line, explain(error, raw), original))
 
     def _keep(self, event: Event, line: int, original: bytes, extras: bytes) -> None:
         self.events.append(event)
@@ -87,7 +101,7 @@ _decode_any = msgspec.json.Decoder().decode
 def _object(line: bytes) -> dict[str, Any] | None:
     try:
         decoded = _decode_any(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return decoded if isinstance(decoded, dict) else None
 
@@ -152,7 +166,7 @@ def _csv_batches(stream: ByteStream) -> Iterator[Batch]:
 
 def _csv_header(names: list[str]) -> list[str]:
     missing = [name for name in ("event_type", "timestamp") if name not in names]
-    if missing:
+    if missing and dialect_of(names) is None:
         raise UnreadableFile(f"the CSV header has no column {' and no column '.join(missing)}: it reads {names[:30]}")
     if repeated := {name for name in names if names.count(name) > 1}:
         raise UnreadableFile(f"the CSV header names {', '.join(sorted(repeated))} more than once")
@@ -209,8 +223,10 @@ _TEXT_FIELDS = {name for name in FIELDS if name.endswith("_id")} | {"region"}
 
 
 def _cast(name: str, kind: str) -> str:
-    """SQL for a column as JSON would hold it: instants as milliseconds, ids as text, numbers as floats."""
+    """SQL for a column as JSON would hold it: times as milliseconds, ids as text, numbers as floats, nests as JSON."""
     column = f'"{name.replace('"', '""')}"'
+    if kind.startswith(("STRUCT", "MAP")) or kind.endswith("]"):
+        return f"to_json({column})::VARCHAR"
     if kind.startswith(("TIMESTAMP", "DATE")):
         return f"epoch_ns({column}) // 1_000_000" if name in FIELDS else f"{column}::VARCHAR"
     if name in FIELDS and name not in _TEXT_FIELDS:
