@@ -6,6 +6,7 @@ from pathlib import Path
 
 from shared.events.columns import Rules, to_columns
 from shared.events.event import FIELDS, Event
+from shared.events.parquet import read_parquet
 from shared.events.readers import ByteStream, Rejection, UnreadableFile, read_batches
 from shared.features.columns import EventColumns
 from shared.links import Claim
@@ -42,6 +43,12 @@ def read_file(source: Path | ByteStream, name: str, rules: Rules) -> Iterator[Ch
     if isinstance(source, Path):
         with source.open("rb") as stream:
             yield from read_file(stream, name, rules)
-        return
-    for batch in read_batches(source, name):
-        yield Chunk(*to_columns(batch, rules))
+    elif name.lower().endswith(".parquet"):
+        for plain, rest in read_parquet(source, rules):
+            if plain is not None:
+                yield Chunk(plain, [], [])
+            if rest.lines or rest.rejections:
+                yield Chunk(*to_columns(rest, rules))
+    else:
+        for batch in read_batches(source, name):
+            yield Chunk(*to_columns(batch, rules))

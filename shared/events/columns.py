@@ -1,7 +1,8 @@
 """Parsed events as the columns that profiles are folded from; the rules that need more than one field live here."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -34,8 +35,8 @@ _DEVICE_CODES: dict[str | None, int] = {
     **{d: i for i, d in enumerate(DEVICES)},
 }
 _FINGERPRINT_BITS = (1 << 40) - 1
-_AHEAD_MS = DAY_MS
-_LARGEST_NET = 1e9
+AHEAD_MS = DAY_MS
+LARGEST_NET = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,43 +55,43 @@ class RuleBroken(ValueError):
 
 def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection], list[Claim]]:
     """The batch's valid events as columns, every line of it that was refused, in the order of lines, and what its
-    events say of who is who: of those that say the same, the earliest."""
-    rejections = list(batch.rejections)
+    events say of who is who: of those that say the same, the earliest.
+
+    A line that tells of several events is counted or refused whole.
+    """
+    refused = {rejection.line: rejection for rejection in batch.rejections}
+    judged: list[tuple[Event, int, int, str] | None] = []
+    for event, line, original in zip(batch.events, batch.lines, batch.originals, strict=True):
+        try:
+            judged.append((event, _time_ms(event, rules), _net(event, rules), profile_key(event)))
+        except RuleBroken as error:
+            judged.append(None)
+            refused[line] = Rejection(line, str(error), original)
     keys: dict[str, int] = {}
     names: dict[int, str] = {}
     profile: list[int] = []
     rows: list[tuple[int, ...]] = []
-    hashes: dict[str | None, int] = {None: 0, "": 0}
-    categories: dict[str | None, int] = {None: 0, "": 0}
+    hashes = _Memo(text_hash)
+    categories = _Memo(lambda name: add_name(names, name))
     claims: dict[tuple[str, str], Claim] = {}
-    for event, line, original, extras in zip(batch.events, batch.lines, batch.originals, batch.extras, strict=True):
-        try:
-            time_ms, net = _time_ms(event, rules), _net(event, rules)
-            key = profile_key(event)
-        except RuleBroken as error:
-            rejections.append(Rejection(line, str(error), original))
+    for found, line, original, extras in zip(judged, batch.lines, batch.originals, batch.extras, strict=True):
+        if found is None or line in refused:
             continue
-        kind = _KINDS.get(event.event_type, OTHER)
-        category = categories.get(event.category)
-        if category is None:
-            category = categories[event.category] = category_hash(cast(str, event.category))
-            names[category] = min(names.get(category, cast(str, event.category)), cast(str, event.category))
-        for text in (event.session_id, event.order_id, event.brand):
-            if text not in hashes:
-                hashes[text] = xxh32_intdigest(cast(str, text).encode()) or 1
+        event, time_ms, net, key = found
         if event.anonymous_id is not None and event.customer_id is not None:
             pair = (visitor_key(event.anonymous_id), key)
             if pair not in claims or time_ms < claims[pair].time_ms:
                 claims[pair] = Claim(*pair, time_ms, line, original)
         profile.append(keys.setdefault(key, len(keys)))
+        kind = _KINDS.get(event.event_type, OTHER)
         rows.append(
             (
                 time_ms,
                 kind,
-                _fingerprint(event, time_ms, extras),
+                event_fingerprint(event.event_id) if event.event_id else _content_fingerprint(event, time_ms, extras),
                 hashes[event.session_id],
                 hashes[event.order_id],
-                category,
+                categories[event.category],
                 hashes[event.brand],
                 net if kind in (PURCHASE, REFUND) else 0,
                 round((event.discount or 0.0) * MONEY_UNITS) if kind == PURCHASE else 0,
@@ -100,8 +101,44 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
         )
     columns: list[Any] = list(zip(*rows, strict=True)) or [()] * len(COLUMN_TYPES)
     packed = Rows(*(np.array(values, dtype) for values, dtype in zip(columns, COLUMN_TYPES.values(), strict=True)))
-    rejections.sort(key=lambda rejection: rejection.line)
-    return EventColumns(list(keys), np.array(profile, np.int64), packed, names), rejections, list(claims.values())
+    events = EventColumns(list(keys), np.array(profile, np.int64), packed, names)
+    return events, sorted(refused.values(), key=lambda rejection: rejection.line), list(claims.values())
+
+
+class _Memo(dict[str | None, int]):
+    """A code for each text, made when the text is first met."""
+
+    def __init__(self, code: Callable[[str], int]) -> None:
+        super().__init__()
+        self._code = code
+
+    def __missing__(self, text: str | None) -> int:
+        code = self[text] = self._code(text or "")
+        return code
+
+
+def text_hash(text: str) -> int:
+    """What stands for a session, order or brand among its customer's: 32 bits, 0 for none."""
+    return (xxh32_intdigest(text.encode()) or 1) if text else 0
+
+
+def add_name(names: dict[int, str], category: str) -> int:
+    """The code of a category, which `names` then knows; 0 for none. Of two names with one code the smaller stands."""
+    if not category:
+        return 0
+    code = category_hash(category)
+    names[code] = min(names.get(code, category), category)
+    return code
+
+
+def event_fingerprint(event_id: str) -> int:
+    """What stands for an event among its customer's: 40 bits of the hash of its id."""
+    return xxh3_64_intdigest(event_id.encode()) & _FINGERPRINT_BITS
+
+
+def _content_fingerprint(event: Event, time_ms: int, extras: bytes) -> int:
+    whole = msgspec.json.encode(msgspec.structs.replace(event, timestamp=time_ms)) + extras
+    return xxh3_64_intdigest(whole) & _FINGERPRINT_BITS
 
 
 def profile_key(event: Event) -> str:
@@ -120,7 +157,7 @@ def _time_ms(event: Event, rules: Rules) -> int:
         raise RuleBroken(f"timestamp must be {DESCRIPTIONS['timestamp']}, not {event.timestamp!r:.80}") from error
     if time_ms < 0:
         raise RuleBroken(f"timestamp {event.timestamp!r:.80} is before 1970")
-    if rules.now_ms is not None and time_ms > rules.now_ms + _AHEAD_MS:
+    if rules.now_ms is not None and time_ms > rules.now_ms + AHEAD_MS:
         raise RuleBroken(f"timestamp {event.timestamp!r:.80} is more than a day in the future")
     return time_ms
 
@@ -129,13 +166,6 @@ def _net(event: Event, rules: Rules) -> int:
     if rules.currency is not None and event.currency not in (None, rules.currency):
         raise RuleBroken(f"currency is {event.currency}, but this stack counts {rules.currency}")
     net = (event.price or 0.0) * (1.0 if event.quantity is None else event.quantity)
-    if net > _LARGEST_NET:
-        raise RuleBroken(f"quantity times price is {net:,.0f}, above {_LARGEST_NET:,.0f}")
+    if net > LARGEST_NET:
+        raise RuleBroken(f"quantity times price is {net:,.0f}, above {LARGEST_NET:,.0f}")
     return round(net * MONEY_UNITS)
-
-
-def _fingerprint(event: Event, time_ms: int, extras: bytes) -> int:
-    if event.event_id:
-        return xxh3_64_intdigest(event.event_id.encode()) & _FINGERPRINT_BITS
-    whole = msgspec.json.encode(msgspec.structs.replace(event, timestamp=time_ms)) + extras
-    return xxh3_64_intdigest(whole) & _FINGERPRINT_BITS

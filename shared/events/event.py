@@ -8,16 +8,18 @@ from typing import Annotated, Any, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-_LARGEST_AMOUNT = 1e9
+LARGEST_AMOUNT = 1e9
 """Far beyond any shop's line; keeps every sum exact in 64 bits."""
-_LONGEST_TEXT = 1_024
+LARGEST_QUANTITY = 1e6
+LONGEST_ID = 128
+LONGEST_TEXT = 1_024
 
-type Identifier = Annotated[str, Meta(min_length=1, max_length=128, description="text of 1 to 128 characters")]
-type Text = Annotated[str, Meta(max_length=_LONGEST_TEXT, description=f"text of at most {_LONGEST_TEXT:,} characters")]
-type Amount = Annotated[float, Meta(ge=0, le=_LARGEST_AMOUNT, description="a number from 0 to 1,000,000,000")]
-type Quantity = Annotated[float, Meta(gt=0, le=1e6, description="a number above 0 and at most 1,000,000")]
+type Identifier = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID, description="text of 1 to 128 characters")]
+type Text = Annotated[str, Meta(max_length=LONGEST_TEXT, description=f"text of at most {LONGEST_TEXT:,} characters")]
+type Amount = Annotated[float, Meta(ge=0, le=LARGEST_AMOUNT, description="a number from 0 to 1,000,000,000")]
+type Quantity = Annotated[float, Meta(gt=0, le=LARGEST_QUANTITY, description="a number above 0 and at most 1,000,000")]
 type EventType = Annotated[
-    str, Meta(min_length=1, max_length=128, description="the name of an event type, such as purchase")
+    str, Meta(min_length=1, max_length=LONGEST_ID, description="the name of an event type, such as purchase")
 ]
 type Timestamp = Annotated[
     str | float, Meta(description="a time in ISO 8601, or in seconds or milliseconds since 1970")
@@ -30,7 +32,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     event_type: EventType
     timestamp: Timestamp
-    event_id: Annotated[str, Meta(max_length=128, description="text of at most 128 characters")] | None = None
+    event_id: Annotated[str, Meta(max_length=LONGEST_ID, description="text of at most 128 characters")] | None = None
     customer_id: Identifier | None = None
     anonymous_id: Identifier | None = None
     session_id: Text | None = None

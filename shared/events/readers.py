@@ -1,9 +1,7 @@
-"""Event files of every accepted format as batches of parsed lines, in bounded memory."""
+"""Event files of text, gzipped or not, as batches of parsed lines, in bounded memory."""
 
 import csv
 import gzip
-import shutil
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -115,7 +113,7 @@ def read_batches(stream: ByteStream, name: str) -> Iterator[Batch]:
     """The lines of the file `name` whose bytes are `stream`. Raises UnreadableFile."""
     plain = name.lower().removesuffix(".gz")
     read = _READERS.get(Path(plain).suffix)
-    if read is None or (read is _parquet_batches and plain != name.lower()):
+    if read is None:
         raise UnreadableFile(f"the name must end in .ndjson, .jsonl, .csv (each also with .gz) or .parquet: {name}")
     if plain == name.lower():
         yield from read(stream)
@@ -194,51 +192,10 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
-def _parquet_batches(stream: ByteStream) -> Iterator[Batch]:
-    import duckdb  # Slow to load, and Parquet is the only format that needs it.
-
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as database:
-        path = Path(folder) / "events.parquet"
-        with path.open("wb") as file:
-            shutil.copyfileobj(stream, file, _BLOCK)
-        try:
-            table = database.from_parquet(str(path))
-            types = dict(zip(table.columns, map(str, table.types), strict=True))
-            columns = ", ".join(f'{_cast(name, kind)} AS "{name}"' for name, kind in types.items())
-            rows = database.execute(f"SELECT {columns} FROM read_parquet(?)", [str(path)])
-            read = 0
-            while values := rows.fetchmany(BATCH_LINES):
-                batch = Batch()
-                for number, row in enumerate(values, read + 1):
-                    raw = {name: value for name, value in zip(types, row, strict=True) if value is not None}
-                    batch.add(number, msgspec.json.encode(raw), raw, strict=True)
-                yield batch
-                read += len(values)
-        except duckdb.Error as error:
-            raise UnreadableFile(f"not a readable Parquet file: {str(error).splitlines()[0]}") from error
-
-
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "FLOAT", "DOUBLE", "DECIMAL", "UINTEGER")
-_TEXT_FIELDS = {name for name in FIELDS if name.endswith("_id")} | {"region"}
-
-
-def _cast(name: str, kind: str) -> str:
-    """SQL for a column as JSON would hold it: times as milliseconds, ids as text, numbers as floats, nests as JSON."""
-    column = f'"{name.replace('"', '""')}"'
-    if kind.startswith(("STRUCT", "MAP")) or kind.endswith("]"):
-        return f"to_json({column})::VARCHAR"
-    if kind.startswith(("TIMESTAMP", "DATE")):
-        return f"epoch_ns({column}) // 1_000_000" if name in FIELDS else f"{column}::VARCHAR"
-    if name in FIELDS and name not in _TEXT_FIELDS:
-        return f"{column}::DOUBLE" if kind.startswith(_NUMBERS) else column
-    return f"{column}::VARCHAR"
-
-
 _READERS: dict[str, Callable[[ByteStream], Iterator[Batch]]] = {
     ".ndjson": _json_batches,
     ".jsonl": _json_batches,
     ".csv": _csv_batches,
-    ".parquet": _parquet_batches,
 }
 
 

@@ -23,6 +23,7 @@ EVENT_TYPES = (
     "refund",
     "email_open",
     "email_click",
+    "identify",
 )
 (
     OTHER,
@@ -37,6 +38,7 @@ EVENT_TYPES = (
     REFUND,
     EMAIL_OPEN,
     EMAIL_CLICK,
+    IDENTIFY,
 ) = range(len(EVENT_TYPES))
 
 DEVICES = ("unknown", "mobile", "desktop", "tablet", "other")

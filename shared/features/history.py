@@ -13,6 +13,7 @@ from shared.features.columns import (
     DAY_MS,
     EMAIL_CLICK,
     EMAIL_OPEN,
+    IDENTIFY,
     PURCHASE,
     REFUND,
     SELECT_PROMOTION,
@@ -25,7 +26,7 @@ from shared.features.state import Profiles
 VISIT_GAP_MS = 30 * 60_000
 """Inactivity that ends a visit where events carry no session id."""
 
-_NO_VISIT = (REFUND, EMAIL_OPEN, EMAIL_CLICK)
+_NO_VISIT = (REFUND, EMAIL_OPEN, EMAIL_CLICK, IDENTIFY)
 
 type Ints = NDArray[np.int64]
 type Floats = NDArray[np.float64]
@@ -180,7 +181,7 @@ class History:
 
     @cached_property
     def in_visit(self) -> Mask:
-        """Rows that are part of a visit: refunds and e-mails happen outside of one."""
+        """Rows that are part of a visit: refunds, e-mails and identification happen outside of one."""
         return ~self.of_kind(*_NO_VISIT)
 
     @cached_property

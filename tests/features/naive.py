@@ -150,7 +150,7 @@ def _net(event: Event) -> float:
 
 
 def _in_visit(event: Event) -> bool:
-    return event["event_type"] not in ("refund", "email_open", "email_click")
+    return event["event_type"] not in ("refund", "email_open", "email_click", "identify")
 
 
 def _visits(known: list[Event]) -> list[list[Event]]:
