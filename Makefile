@@ -24,7 +24,7 @@ help: ## List the commands
 
 # ---- Commands --------------------------------------------------------------------------------------------------------
 
-.PHONY: setup install build demo local test samples lint clean
+.PHONY: setup install build demo local test nightly samples lint clean
 setup: $(ENVIRONMENTS) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
@@ -38,6 +38,9 @@ local: build ## Start the whole system locally and keep it running until Ctrl-C
 
 test: build ## Run all tests that need neither Docker nor an AWS account
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+nightly: build ## Run the properties of delivery on 10,000 generated histories each
+	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events --numprocesses auto --maxprocesses 4
 
 samples: build ## Run every sample of events/ with `sam local invoke`, which needs Docker
 	@$(PYTHON) -m pytest -m docker

@@ -78,8 +78,9 @@ def read_parquet(stream: ByteStream, rules: Rules) -> Iterator[tuple[EventColumn
                     yield None, _parsed(database, types, part)
                     continue
                 columns = database.execute(f"SELECT {_columns(types)} {part} AND ({plain})").fetchnumpy()
-                rest = f"{part} AND ({plain}) IS NOT TRUE"
-                yield _event_columns(columns), _parsed(database, types, rest)
+                events = _event_columns(columns)
+                others = end - begin > len(events)
+                yield events, _parsed(database, types, f"{part} AND ({plain}) IS NOT TRUE") if others else Batch()
         except duckdb.Error as error:
             raise UnreadableFile(f"not a readable Parquet file: {str(error).splitlines()[0]}") from error
 

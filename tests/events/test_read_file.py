@@ -124,7 +124,7 @@ def test_parquet_judges_every_row_as_a_line_of_text_would_be(
 
 def _rule(rejection: Rejection) -> str:
     """The reason without the value, which Parquet may show in another form."""
-    return re.sub(r", not .*|'.*?'|[\d.-]+ is", "", rejection.reason)
+    return re.sub(r", not .*|('.*?'|-?[\d.]+) is", "", rejection.reason)
 
 
 def test_a_line_that_tells_of_several_events_is_counted_or_refused_whole() -> None:

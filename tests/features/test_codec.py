@@ -1,11 +1,15 @@
 """Encoded profiles: small, exact, and readable by the code that comes after."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.features import UnknownStateVersion, decode, encode
+from shared.features.codec import VERSION
 from shared.features.columns import COLUMN_TYPES
 from shared.features.varint import decode_varints, encode_varints, unzigzag, zigzag
 from tests.features.histories import folded, histories
@@ -38,3 +42,16 @@ def test_an_unknown_version_is_refused_by_number() -> None:
     [blob] = encode(folded([{"event_type": "page_view", "customer_id": "a", "timestamp": "2017-01-01"}]))
     with pytest.raises(UnknownStateVersion, match="version 9"):
         decode(["customer#a"], [b"\x09" + blob[1:]])
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent / "golden").glob("state-*.json")), ids=lambda p: p.stem)
+def test_states_of_every_version_so_far_are_read(path: Path) -> None:
+    golden = json.loads(path.read_text())
+    read, expected = decode(["customer#889"], [bytes.fromhex(golden["state"])]), folded(golden["events"])
+    for name, mine, theirs in zip(COLUMN_TYPES, expected.rows.columns(), read.rows.columns(), strict=True):
+        np.testing.assert_array_equal(mine, theirs, name)
+    assert read.category_names == expected.category_names
+
+
+def test_the_version_written_now_has_its_golden_file() -> None:
+    assert (Path(__file__).parent / f"golden/state-{VERSION}.json").exists()
