@@ -86,10 +86,10 @@ def _of_device(label: str, code: int) -> Iterator[Feature]:
 
 # fmt: off
 FEATURES: tuple[Feature, ...] = (
-    _recency.one("days_since_visit", "Days since the last visit", "days", lambda h: f.days_since(h, h.events.last(h.in_visit))),
-    _recency.one("days_since_order", "Days since the last order", "days", lambda h: f.days_since(h, h.events.last(h.purchases))),
+    _recency.one("days_since_visit", "Days since the last visit", "days", lambda h: f.days_since(h, h.visiting.last())),
+    _recency.one("days_since_order", "Days since the last order", "days", lambda h: f.days_since(h, h.purchases.last())),
     _recency.one("days_since_first_order", "Days since the first order", "days", lambda h: f.days_since(h, h.orders.first())),
-    _recency.one("days_since_cart", "Days since something was last put in the cart", "days", lambda h: f.days_since(h, h.events.last(h.of_kind(ADD_TO_CART)))),
+    _recency.one("days_since_cart", "Days since something was last put in the cart", "days", lambda h: f.days_since(h, h.of_kind(ADD_TO_CART).last())),
     _recency.one("tenure", "Days since the customer was first seen", "days", lambda h: f.days_since(h, h.events.first())),
 
     *_frequency.over((7, 30, 90, 365, EVER), "visits", "Visits", "visits", lambda h, d: h.visits.count(d)),
@@ -129,9 +129,9 @@ FEATURES: tuple[Feature, ...] = (
     *_discount.over((90,), "promotion_click_share", "Share of visits with a click on a promotion", "share", lambda h, d: f.visit_share(h, h.visits.promoted, d)),
 
     *_affinity.over((365,), "top_category_share", "Share of interest in the favourite category", "share", f.top_category_share),
-    *_affinity.over((90, 365), "distinct_categories", "Different categories looked at or bought", "categories", lambda h, d: f.distinct(h, h.rows.category, d)),
+    *_affinity.over((90, 365), "distinct_categories", "Different categories looked at or bought", "categories", lambda h, d: f.distinct(h, "category", d)),
     *_affinity.over((365,), "category_entropy", "How evenly interest spreads over categories", "bits", f.category_entropy),
-    *_affinity.over((365,), "distinct_brands", "Different brands looked at or bought", "brands", lambda h, d: f.distinct(h, h.rows.brand, d)),
+    *_affinity.over((365,), "distinct_brands", "Different brands looked at or bought", "brands", lambda h, d: f.distinct(h, "brand", d)),
 
     *_content.over((90,), "page_views", "Pages viewed", "views", lambda h, d: f.events_of(h, PAGE_VIEW, d)),
     *_content.over((90,), "searches", "Searches", "events", lambda h, d: f.events_of(h, SEARCH, d)),
@@ -170,7 +170,7 @@ def features(profiles: Profiles, as_of_ms: int) -> NDArray[np.float32]:
 def top_categories(profiles: Profiles, as_of_ms: int, most: int = 3, days: int | None = 365) -> list[list[str]]:
     """Each customer's favourite categories by name, the most frequent first, names in order between equals."""
     history = History(profiles, as_of_ms)
-    found = history.counts_of(history.rows.category, days)
+    found = history.counts_of("category", days)
     names = [profiles.category_names[code] for code in found.code.tolist()]
     favourites: list[list[str]] = [[] for _ in range(len(profiles))]
     for owner, _, name in sorted(zip(found.owner.tolist(), (-found.count).tolist(), names, strict=True)):

@@ -2,10 +2,9 @@
 for every customer [n_profiles], NaN where it is undefined."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.features.columns import DAY_MS, MONEY_UNITS
-from shared.features.history import Floats, History, Ints, Mask, Timeline
+from shared.features.history import Coded, Floats, History, Ints, Mask, Timeline
 
 Window = int | None
 
@@ -30,40 +29,43 @@ def days_since(history: History, time_ms: Floats) -> Floats:
 
 def events_of(history: History, kind: int, days: Window) -> Ints:
     """Events of one kind."""
-    return history.events.total(history.of_kind(kind), days)
+    return history.count_of_kind(kind, days)
 
 
 def net_revenue(history: History, days: Window) -> Floats:
     """Spend less refunds, in the currency."""
-    return history.events.total(history.purchase_net - history.refund_net, days) / MONEY_UNITS
+    return (_spend(history, days) - history.refunds.total(history.refunds.net, days)) / MONEY_UNITS
 
 
 def average_order_value(history: History, days: Window) -> Floats:
     """Spend an order, refunds not subtracted."""
-    return ratio(history.events.total(history.purchase_net, days) / MONEY_UNITS, history.orders.count(days))
+    return ratio(_spend(history, days) / MONEY_UNITS, history.orders.count(days))
 
 
 def basket_size(history: History, days: Window) -> Floats:
     """Purchase lines an order."""
-    return ratio(history.events.total(history.purchases, days), history.orders.count(days))
+    return ratio(history.purchases.count(days), history.orders.count(days))
 
 
 def discount_share(history: History, days: Window) -> Floats:
     """Discounts over what the goods would have cost without them."""
-    undiscounted = history.purchase_net + history.purchase_discount
-    return ratio(history.events.total(history.purchase_discount, days), history.events.total(undiscounted, days))
+    discount = history.purchases.total(history.purchases.discount, days)
+    return ratio(discount, _spend(history, days) + discount)
 
 
 def discounted_line_share(history: History, days: Window) -> Floats:
     """Purchase lines with a discount over all purchase lines."""
-    return ratio(
-        history.events.total(history.purchase_discount > 0, days), history.events.total(history.purchases, days)
-    )
+    lines = history.purchases
+    return ratio(lines.total(lines.discount > 0, days), lines.count(days))
 
 
 def refund_share(history: History, days: Window) -> Floats:
     """Money paid back over money spent."""
-    return ratio(history.events.total(history.refund_net, days), history.events.total(history.purchase_net, days))
+    return ratio(history.refunds.total(history.refunds.net, days), _spend(history, days))
+
+
+def _spend(history: History, days: Window) -> Ints:
+    return history.purchases.total(history.purchases.net, days)
 
 
 def per_event(history: History, part: int, whole: int, days: Window) -> Floats:
@@ -138,14 +140,14 @@ def burstiness(history: History, days: Window) -> Floats:
 # ---- Affinity --------------------------------------------------------------------------------------------------------
 
 
-def distinct(history: History, codes: NDArray[np.uint32], days: Window) -> Ints:
-    """Different values among `codes` [n_rows], none left out."""
-    return np.bincount(history.counts_of(codes, days).owner, minlength=history.n)
+def distinct(history: History, column: Coded, days: Window) -> Ints:
+    """Different values of the column, none left out."""
+    return np.bincount(history.counts_of(column, days).owner, minlength=history.n)
 
 
 def category_entropy(history: History, days: Window) -> Floats:
     """Shannon entropy in bits of the customer's events over categories."""
-    found = history.counts_of(history.rows.category, days)
+    found = history.counts_of("category", days)
     share = found.count / np.bincount(found.owner, found.count, minlength=history.n)[found.owner]
     entropy = np.bincount(found.owner, -share * np.log2(share), minlength=history.n)
     return np.where(np.bincount(found.owner, minlength=history.n) > 0, entropy, np.nan)
@@ -153,9 +155,10 @@ def category_entropy(history: History, days: Window) -> Floats:
 
 def top_category_share(history: History, days: Window) -> Floats:
     """Events in the customer's most frequent category over all that name one."""
-    found = history.counts_of(history.rows.category, days)
+    found = history.counts_of("category", days)
     largest = np.zeros(history.n)
-    np.maximum.at(largest, found.owner, found.count)
+    owners, begins = np.unique(found.owner, return_index=True)
+    largest[owners] = np.maximum.reduceat(found.count, begins) if len(begins) else 0
     return ratio(largest, np.bincount(found.owner, found.count, minlength=history.n))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from shared.features.columns import (
     DAY_MS,
     EMAIL_CLICK,
     EMAIL_OPEN,
+    EVENT_TYPES,
     IDENTIFY,
     PURCHASE,
     REFUND,
@@ -26,11 +28,18 @@ from shared.features.state import Profiles
 VISIT_GAP_MS = 30 * 60_000
 """Inactivity that ends a visit where events carry no session id."""
 
-_NO_VISIT = (REFUND, EMAIL_OPEN, EMAIL_CLICK, IDENTIFY)
+_ABOVE_SESSIONS = 1 << 32
+"""Numbers from here on are visits without a session id, so never a session id's hash."""
+
+_IN_VISIT = ~np.isin(np.arange(len(EVENT_TYPES)), (REFUND, EMAIL_OPEN, EMAIL_CLICK, IDENTIFY))
+"""By kind, whether an event is part of a visit: refunds, e-mails and identification happen outside of one."""
+
 
 type Ints = NDArray[np.int64]
 type Floats = NDArray[np.float64]
 type Mask = NDArray[np.bool_]
+type Positions = NDArray[np.intp]
+type Coded = Literal["category", "brand"]
 
 
 @dataclass(frozen=True)
@@ -50,42 +59,46 @@ class Timeline:
     def _ends(self) -> Ints:
         return np.cumsum(np.bincount(self.owner, minlength=self.n_owners))
 
-    def begins(self, days: int | None) -> Ints:
-        """Position of each customer's first entry in the window [n_owners]."""
-        if days is None:
-            return np.concatenate(([0], self._ends[:-1]))
-        inside = self.time_ms >= self.as_of_ms - days * DAY_MS
-        entries: Ints = np.diff(_running(inside)[np.concatenate(([0], self._ends))])
-        return self._ends - entries
+    @cached_property
+    def _counts(self) -> dict[int | None, Ints]:
+        return {None: np.diff(self._ends, prepend=0)}
+
+    def count(self, days: int | None = None) -> Ints:
+        """Entries in the window, per customer [n_owners]."""
+        if days not in self._counts:
+            self._counts[days] = np.diff(_running(self.inside(days))[self._ends], prepend=0)
+        return self._counts[days]
 
     def total(self, values: Ints | Mask, days: int | None = None) -> Ints:
         """Sum of `values` [n] in the window, per customer [n_owners]."""
         running = _running(values)
-        return running[self._ends] - running[self.begins(days)]
+        total: Ints = running[self._ends] - running[self._ends - self.count(days)]
+        return total
 
-    def count(self, days: int | None = None) -> Ints:
-        """Entries in the window, per customer [n_owners]."""
-        return self._ends - self.begins(days)
+    def where(self, at: Mask | Positions) -> Timeline:
+        """The entries at `at` alone: a mask [n], or positions in ascending order."""
+        return Timeline(self.owner[at], self.time_ms[at], self.n_owners, self.as_of_ms)
+
+    def inside(self, days: int | None) -> Mask:
+        """Which entries are in the window [n]."""
+        inside: Mask = self.time_ms >= (0 if days is None else self.as_of_ms - days * DAY_MS)
+        return inside
 
     def within(self, days: int | None) -> Timeline:
         """The entries in the window alone."""
-        if days is None:
-            return self
-        inside = self.time_ms >= self.as_of_ms - days * DAY_MS
-        return Timeline(self.owner[inside], self.time_ms[inside], self.n_owners, self.as_of_ms)
+        return self if days is None else self.where(self.inside(days))
 
-    def last(self, mask: Mask | None = None) -> Floats:
-        """Time of each customer's last entry where `mask`, NaN where there is none [n_owners]."""
-        times = np.full(self.n_owners, np.nan)
-        at = slice(None) if mask is None else mask
-        times[self.owner[at]] = self.time_ms[at]
-        return times
+    def first(self) -> Floats:
+        """Time of each customer's first entry, NaN where there is none [n_owners]."""
+        return self._at(self._ends - self.count())
 
-    def first(self, mask: Mask | None = None) -> Floats:
-        """Time of each customer's first entry where `mask`, NaN where there is none [n_owners]."""
-        times = np.full(self.n_owners, np.nan)
-        at = np.arange(len(self.owner)) if mask is None else np.flatnonzero(mask)
-        times[self.owner[at[::-1]]] = self.time_ms[at[::-1]]
+    def last(self) -> Floats:
+        """Time of each customer's last entry, NaN where there is none [n_owners]."""
+        return self._at(self._ends - 1)
+
+    def _at(self, positions: Ints) -> Floats:
+        times, some = np.full(self.n_owners, np.nan), self.count() > 0
+        times[some] = self.time_ms[positions[some]]
         return times
 
 
@@ -100,19 +113,49 @@ class Visits(Timeline):
     end_ms: Ints
     engagement_ms: Ints
     events: Ints
-    promoted: Mask
-    """A promotion was clicked in it."""
-    viewed: Mask
-    carted: Mask
-    ordered: Mask
+    kinds: NDArray[np.uint16]
+    """Bit k is set where the visit has an event of kind k."""
     device: NDArray[np.uint8]
     """The first known device of the visit."""
 
-    @property
+    @cached_property
     def duration_ms(self) -> Ints:
         """The longer of the span between first and last event and the engagement that was reported."""
         longer: Ints = np.maximum(self.end_ms - self.time_ms, self.engagement_ms)
         return longer
+
+    @cached_property
+    def promoted(self) -> Mask:
+        """A promotion was clicked in it."""
+        return self._has(SELECT_PROMOTION)
+
+    @cached_property
+    def viewed(self) -> Mask:
+        """A product was looked at in it."""
+        return self._has(VIEW_ITEM)
+
+    @cached_property
+    def carted(self) -> Mask:
+        """Something was put in the cart in it."""
+        return self._has(ADD_TO_CART)
+
+    @cached_property
+    def ordered(self) -> Mask:
+        """Something was bought in it."""
+        return self._has(PURCHASE)
+
+    def _has(self, kind: int) -> Mask:
+        has: Mask = self.kinds & np.uint16(1 << kind) != 0
+        return has
+
+
+@dataclass(frozen=True)
+class Lines(Timeline):
+    """One entry a line of an order or a refund; amounts are in 1 / MONEY_UNITS of the currency."""
+
+    net: Ints
+    discount: Ints
+    order: NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,110 +176,120 @@ class History:
         self.rows: Rows = profiles.rows if known.all() else profiles.rows.take(known)
         owner = profiles.owner
         self.events = Timeline(owner if known.all() else owner[known], self.rows.time_ms, self.n, as_of_ms)
+        self._kind_counts: dict[int | None, Ints] = {}
+        self._code_counts: dict[tuple[str, int | None], Counts] = {}
 
-    def of_kind(self, *kinds: int) -> Mask:
-        """Which rows are of one of the kinds [n_rows]."""
-        return np.isin(self.rows.kind, np.array(kinds, np.uint8))
+    def of_kind(self, kind: int) -> Timeline:
+        """The events of one kind."""
+        return self.events.where(np.flatnonzero(self.rows.kind == kind))
 
-    @cached_property
-    def purchases(self) -> Mask:
-        """Which rows are lines of an order [n_rows]."""
-        return self.of_kind(PURCHASE)
-
-    @cached_property
-    def purchase_net(self) -> Ints:
-        """What was paid on each row, 0 where nothing was bought [n_rows]."""
-        return np.where(self.purchases, self.rows.net, 0)
-
-    @cached_property
-    def purchase_discount(self) -> Ints:
-        """What was taken off the price of each row [n_rows]."""
-        return np.where(self.purchases, self.rows.discount, 0)
+    def count_of_kind(self, kind: int, days: int | None) -> Ints:
+        """Events of one kind in the window, per customer [n_profiles]."""
+        if days not in self._kind_counts:
+            inside = self.events.inside(days)
+            cells = self.events.owner[inside] * len(EVENT_TYPES) + self.rows.kind[inside]
+            counts = np.bincount(cells, minlength=self.n * len(EVENT_TYPES))
+            self._kind_counts[days] = counts.reshape(self.n, len(EVENT_TYPES))
+        return self._kind_counts[days][:, kind]
 
     @cached_property
-    def refund_net(self) -> Ints:
-        """What was paid back on each row [n_rows]."""
-        return np.where(self.of_kind(REFUND), self.rows.net, 0)
+    def purchases(self) -> Lines:
+        """What was bought."""
+        return self._lines(PURCHASE)
+
+    @cached_property
+    def refunds(self) -> Lines:
+        """What was paid back."""
+        return self._lines(REFUND)
+
+    def _lines(self, kind: int) -> Lines:
+        at, rows = np.flatnonzero(self.rows.kind == kind), self.rows
+        return Lines(
+            owner=self.events.owner[at],
+            time_ms=rows.time_ms[at],
+            n_owners=self.n,
+            as_of_ms=self.as_of_ms,
+            net=rows.net[at],
+            discount=rows.discount[at],
+            order=rows.order[at],
+        )
 
     @cached_property
     def orders(self) -> Timeline:
         """One entry an order, dated at its first line; a purchase without an order id is an order of its own."""
-        lines = np.flatnonzero(self.purchases)
-        owner, order = self.events.owner[lines], self.rows.order[lines]
-        named = order != 0
-        _, first = np.unique(_pair(owner[named], order[named]), return_index=True)
-        opens = ~named
-        opens[np.flatnonzero(named)[first]] = True
-        at = lines[opens]
-        return Timeline(self.events.owner[at], self.rows.time_ms[at], self.n, self.as_of_ms)
+        lines = self.purchases
+        opens = lines.order == 0
+        named = np.flatnonzero(~opens)
+        _, first = np.unique(_pair(lines.owner[named], lines.order[named]), return_index=True)
+        opens[named[first]] = True
+        return lines.where(opens)
+
+    @cached_property
+    def visiting(self) -> Timeline:
+        """The events that are part of a visit."""
+        return self.events.where(self._in_visit)
 
     @cached_property
     def active_days(self) -> Timeline:
         """One entry for every UTC day with a visit's event, dated at the start of the day."""
-        at = np.flatnonzero(self.in_visit)
-        owner, day = self.events.owner[at], self.rows.time_ms[at] // DAY_MS
-        new = np.ones(len(at), bool)
+        owner, day = self.visiting.owner, self.visiting.time_ms // DAY_MS
+        new = np.ones(len(day), bool)
         new[1:] = (owner[1:] != owner[:-1]) | (day[1:] != day[:-1])
         return Timeline(owner[new], day[new] * DAY_MS, self.n, self.as_of_ms)
 
     @cached_property
-    def in_visit(self) -> Mask:
-        """Rows that are part of a visit: refunds, e-mails and identification happen outside of one."""
-        return ~self.of_kind(*_NO_VISIT)
+    def _in_visit(self) -> Positions:
+        return np.flatnonzero(_IN_VISIT[self.rows.kind])
 
     @cached_property
     def visits(self) -> Visits:
         """Visits by session id; events without one are cut into visits at 30 minutes of inactivity."""
-        at = np.flatnonzero(self.in_visit)
-        owner, session = self.events.owner[at], self.rows.session[at].astype(np.int64)
-        time = self.rows.time_ms[at]
-
+        owner, time_ms = self.visiting.owner, self.visiting.time_ms
+        rows = self.rows.take(self._in_visit)
+        session = rows.session.astype(np.int64)
         loose = np.flatnonzero(session == 0)
         cut = np.ones(len(loose), bool)
-        cut[1:] = (np.diff(owner[loose]) != 0) | (np.diff(time[loose]) > VISIT_GAP_MS)
-        session[loose] = -np.cumsum(cut)  # below zero, so never a session id's hash
+        cut[1:] = (np.diff(owner[loose]) != 0) | (np.diff(time_ms[loose]) > VISIT_GAP_MS)
+        session[loose] = _ABOVE_SESSIONS + np.cumsum(cut)
 
-        # Within an owner and session the sort is stable, so each visit's rows stay in the order of time.
-        rank = np.lexsort((session, owner))
-        new = np.ones(len(rank), bool)
-        new[1:] = (np.diff(owner[rank]) != 0) | (np.diff(session[rank]) != 0)
-        begins = np.flatnonzero(new)
-        visit = np.cumsum(new) - 1
-        rows = self.rows.take(at[rank])
-        edges = np.append(begins, len(rank))
+        # A visit is one run of rows, or several where another visit of the customer goes on at the same time.
+        new = np.ones(len(session), bool)
+        new[1:] = (session[1:] != session[:-1]) | (owner[1:] != owner[:-1])
+        runs = np.flatnonzero(new)
+        visit = owner[runs] * (2 * _ABOVE_SESSIONS) + session[runs]
+        rank = np.argsort(visit, kind="stable")
+        opens = np.flatnonzero(np.diff(visit[rank], prepend=-1))
+        order = np.argsort(rank[opens])  # back to the order of owner and time
+
+        def joined(how: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
+            return how.reduceat(how.reduceat(values, runs)[rank], opens)[order] if len(runs) else values
 
         # Time above device in one number: its minimum is the device of the earliest event that names one, and between
         # equal times the lower code, whatever order they came in.
-        named = rows.device != UNKNOWN_DEVICE
-        earliest = np.full(len(begins), np.iinfo(np.int64).max)
-        np.minimum.at(earliest, visit[named], rows.time_ms[named] << 3 | rows.device[named])
-        device = np.where(earliest == np.iinfo(np.int64).max, UNKNOWN_DEVICE, earliest & 7).astype(np.uint8)
-
-        def any_of(kind: int) -> Mask:
-            return np.bincount(visit, rows.kind == kind, minlength=len(begins)) > 0
-
-        order = np.lexsort((rows.time_ms[begins], owner[rank][begins]))
+        latest = np.iinfo(np.int64).max
+        device = joined(np.minimum, np.where(rows.device == UNKNOWN_DEVICE, latest, time_ms << 3 | rows.device))
         return Visits(
-            owner=owner[rank][begins][order],
-            time_ms=rows.time_ms[begins][order],
+            owner=owner[runs][rank[opens]][order],
+            time_ms=time_ms[runs][rank[opens]][order],
             n_owners=self.n,
             as_of_ms=self.as_of_ms,
-            end_ms=rows.time_ms[edges[1:] - 1][order],
-            engagement_ms=np.diff(_running(rows.engagement_ms)[edges])[order],
-            events=np.diff(edges)[order],
-            promoted=any_of(SELECT_PROMOTION)[order],
-            viewed=any_of(VIEW_ITEM)[order],
-            carted=any_of(ADD_TO_CART)[order],
-            ordered=any_of(PURCHASE)[order],
-            device=device[order],
+            end_ms=joined(np.maximum, time_ms),
+            engagement_ms=joined(np.add, rows.engagement_ms),
+            events=joined(np.add, np.ones(len(rows), np.int64)),
+            kinds=joined(np.bitwise_or, np.uint16(1) << rows.kind),
+            device=np.where(device == latest, UNKNOWN_DEVICE, device & 7).astype(np.uint8),
         )
 
-    def counts_of(self, codes: NDArray[np.uint32], days: int | None) -> Counts:
-        """Events in the window for every customer and distinct value of `codes` [n_rows], 0 left out."""
-        since = 0 if days is None else self.as_of_ms - days * DAY_MS
-        within = (codes != 0) & (self.rows.time_ms >= since)
-        pairs, counts = np.unique(_pair(self.events.owner[within], codes[within]), return_counts=True)
-        return Counts(pairs >> 32, pairs & 0xFFFFFFFF, counts)
+    def counts_of(self, column: Coded, days: int | None) -> Counts:
+        """Events in the window for every customer and distinct value of the column, 0 left out."""
+        if (column, days) not in self._code_counts:
+            codes = getattr(self.rows, column)
+            within = codes != 0
+            if days is not None:
+                within &= self.events.inside(days)
+            pairs, counts = np.unique(_pair(self.events.owner[within], codes[within]), return_counts=True)
+            self._code_counts[column, days] = Counts(pairs >> 32, pairs & 0xFFFFFFFF, counts)
+        return self._code_counts[column, days]
 
 
 def _pair(owner: Ints, code: NDArray[np.uint32]) -> Ints:
