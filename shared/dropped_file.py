@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from botocore.exceptions import ClientError
@@ -46,7 +47,7 @@ def take_in(s3: S3Client, bucket: str, key: str, rules: Rules, intake: Intake) -
     accepted = quarantined = 0
     try:
         for chunk in read_file(cast(BinaryIO, answer["Body"]), key, rules):
-            intake.add(chunk.events)
+            intake.add(chunk, refuse=partial(quarantine.lines, kind="claims"))
             accepted += len(chunk.events)
             if chunk.rejections:
                 quarantine.lines(chunk.rejections)

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from shared.backoff import Sleep, attempts
 from shared.decision import TARGETS, Decision
+from shared.keys import anonymous, visitor_key
+from shared.links import Copy, Link, LinkState
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,20 +56,32 @@ class StoredProfile:
 
     key: str
     version: int
-    """1 for a profile's first write, one more with each write since."""
+    """1 for a profile's first write, one more with each write since; 0 for one that is not stored."""
     state: bytes
+    """The events delivered under the profile's own id; empty where there are none."""
     events: int
     """Distinct events in `state`."""
     decision: Decision | None
+    link: Link | None = None
+    """Of a visitor: who that is."""
+    visitors: Mapping[str, Copy] = field(default_factory=dict)
+    """Of a customer: their visitors' histories, by profile key."""
 
+    @property
+    def size(self) -> int:
+        """About the bytes of the item that grow with events and visitors."""
+        return len(self.state) + sum(len(key) + len(copy.state or b"") + 40 for key, copy in self.visitors.items())
 
-def anonymous(key: str) -> str:
-    """A name for a profile that may stand in a log, where a customer's id may not: the same key gives the same name."""
-    return hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
+    @property
+    def is_someone(self) -> bool:
+        """Whether decisions are made on it: not on a visitor known as a customer, a shared device, or no events."""
+        if self.link is not None and self.link.state is not LinkState.UNLINKED:
+            return False
+        return bool(self.state) or any(copy.state for copy in self.visitors.values())
 
 
 def encode_profile(profile: StoredProfile) -> Item:
-    """The item of a profile; without a decision it leaves out that attribute, and an update leaves it as it was."""
+    """The item of a profile; an attribute that it has nothing for is left out, and an update leaves it as it was."""
     item: Item = {
         "pk": {"S": profile.key},
         "sk": {"S": PROFILE},
@@ -76,6 +89,11 @@ def encode_profile(profile: StoredProfile) -> Item:
         "state": {"B": profile.state},
         "events": {"N": str(profile.events)},
     }
+    if profile.link is not None:
+        item["link"] = _encode_link(profile.link)
+    if profile.visitors:
+        copies = {key.removeprefix(visitor_key("")): copy for key, copy in profile.visitors.items()}
+        item["visitors"] = {"M": {visitor: _encode_copy(copy) for visitor, copy in copies.items()}}
     if (decision := profile.decision) is not None:
         numbers = {
             "segment": decision.segment,
@@ -97,13 +115,35 @@ def encode_profile(profile: StoredProfile) -> Item:
 
 def decode_profile(item: Item) -> StoredProfile:
     """The profile of an item."""
+    copies: Item = item.get("visitors", {"M": {}})["M"]
     return StoredProfile(
         key=item["pk"]["S"],
         version=int(item["version"]["N"]),
         state=item["state"]["B"],
         events=int(item["events"]["N"]),
         decision=_decode_decision(item["decision"]["M"]) if "decision" in item else None,
+        link=_decode_link(item["link"]["M"]) if "link" in item else None,
+        visitors={visitor_key(visitor): _decode_copy(copy["M"]) for visitor, copy in copies.items()},
     )
+
+
+def _encode_link(link: Link) -> Item:
+    others = [{"S": other} for other in link.others]
+    return {"M": {"customer": {"S": link.customer}, "state": {"S": link.state}, "others": {"L": others}}}
+
+
+def _decode_link(item: Item) -> Link:
+    others = tuple(other["S"] for other in item["others"]["L"])
+    return Link(item["customer"]["S"], LinkState(item["state"]["S"]), others)
+
+
+def _encode_copy(copy: Copy) -> Item:
+    state = {} if copy.state is None else {"state": {"B": copy.state}}
+    return {"M": {"version": {"N": str(copy.version)}, **state}}
+
+
+def _decode_copy(item: Item) -> Copy:
+    return Copy(int(item["version"]["N"]), item["state"]["B"] if "state" in item else None)
 
 
 def _decode_decision(item: Item) -> Decision:
@@ -183,9 +223,11 @@ class ProfileTable:
             return {"Statement": f'INSERT INTO "{self._name}" VALUE {{{places}}}', "Parameters": list(item.values())}
         pk, sk = item.pop("pk"), item.pop("sk")
         seen = {"N": str(profile.version - 1)}
-        sets = " ".join(f'SET "{name}"=?' for name in item)
+        changes = " ".join(f'SET "{name}"=?' for name in item)
+        if not profile.is_someone:
+            changes += ' REMOVE "decision"'
         return {
-            "Statement": f'UPDATE "{self._name}" {sets} WHERE "pk"=? AND "sk"=? AND "version"=?',
+            "Statement": f'UPDATE "{self._name}" {changes} WHERE "pk"=? AND "sk"=? AND "version"=?',
             "Parameters": [*item.values(), pk, sk, seen],
         }
 
@@ -195,4 +237,4 @@ def _key(key: str) -> Any:
 
 
 def _refusal(profile: StoredProfile, code: str, message: str | None) -> str:
-    return f"profile {anonymous(profile.key)} ({len(profile.state)} bytes of state) was refused: {code}: {message}"
+    return f"profile {anonymous(profile.key)} ({profile.size} bytes of state) was refused: {code}: {message}"

@@ -29,10 +29,10 @@ class Quarantine:
         self._s3, self._bucket, self._source_key = s3, bucket, source_key
         self._folder = f"quarantine/{_folder_name(source_key)}/{version}"
 
-    def lines(self, rejections: Sequence[Rejection]) -> None:
-        """Keeps refused lines, one JSON object each, in a file named after the first of them."""
+    def lines(self, rejections: Sequence[Rejection], kind: str = "lines") -> None:
+        """Keeps refused lines, one JSON object each, in a file named after their `kind` and the first of them."""
         records = [self._record(r.reason, r.line, **_original(r.original)) for r in rejections]
-        self._put(f"lines-{rejections[0].line:09d}.ndjson", b"".join(record + b"\n" for record in records))
+        self._put(f"{kind}-{rejections[0].line:09d}.ndjson", b"".join(record + b"\n" for record in records))
 
     def whole(self, reason: str) -> None:
         """Keeps a copy of the source object, its bytes as they are, and why beside it."""

@@ -12,7 +12,10 @@ from moto.dynamodb.exceptions import ConditionalCheckFailed
 from moto.dynamodb.models import DynamoDBBackend
 
 _INSERT = re.compile(r"""INSERT INTO "(?P<table>[^"]+)" VALUE \{(?P<names>[^}]+)\}""")
-_UPDATE = re.compile(r"""UPDATE "(?P<table>[^"]+)" (?P<sets>SET .+) WHERE "pk"=\? AND "sk"=\? AND "version"=\?""")
+_UPDATE = re.compile(
+    r"""UPDATE "(?P<table>[^"]+)" (?P<sets>SET .+?)(?P<remove> REMOVE "decision")? """
+    r"""WHERE "pk"=\? AND "sk"=\? AND "version"=\?"""
+)
 
 
 class PartiQL:
@@ -45,7 +48,9 @@ class PartiQL:
             backend.update_item,
             found["table"],
             {"pk": pk, "sk": sk},
-            "SET " + ", ".join(f"#{name} = :{name}" for name in names),
+            "SET "
+            + ", ".join(f"#{name} = :{name}" for name in names)
+            + (" REMOVE decision" if found["remove"] else ""),
             {f"#{name}": name for name in names},
             {":seen": seen, **{f":{name}": value for name, value in zip(names, new, strict=True)}},
             condition_expression="#version = :seen",

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from shared import ingest as ingest_module
+from shared import update
 from shared.bundle import Bundle
+from shared.deciding import Moment
 from shared.features import Profiles, decode, encode, features, merge
-from shared.ingest import Ingested, Intake, Moment, ProfileTooLarge, TooManyRaces, ingest
-from shared.profile_table import ProfileTable, StoredProfile, TableOverloaded, anonymous
+from shared.ingest import Intake, ingest
+from shared.keys import anonymous
+from shared.profile_table import ProfileTable, StoredProfile, TableOverloaded
+from shared.update import Ingested, ProfileTooLarge, TooManyRaces
 from tests.bundles import make_bundle
 from tests.conftest import TABLE
 from tests.event_files import chunks, profiles, purchase
@@ -151,7 +155,7 @@ def test_customers_beyond_one_slice_are_all_stored(
 def test_profile_too_large_for_an_item_stops_no_other(
     table: ProfileTable, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest_module, "MAX_STATE_BYTES", 500)
+    monkeypatch.setattr(update, "MAX_STATE_BYTES", 500)
     heavy = [purchase("heavy", number=i, day=1 + i % 28) for i in range(200)]
     with pytest.raises(ProfileTooLarge, match=rf"{anonymous('customer#heavy')} \(200 events"):
         ingest(profiles(purchase("light"), *heavy), table, bundle, NOVEMBER)
@@ -162,7 +166,7 @@ def test_intake_writes_a_profile_of_many_files_once(table: ProfileTable, bundle:
     intake = Intake(table, bundle, NOVEMBER)
     for day in range(1, 6):
         for chunk in chunks([purchase("a", number=day, day=day), purchase("a", number=0)]):
-            intake.add(chunk.events)
+            intake.add(chunk, nothing_refused)
     intake.flush()
     assert (intake.accepted, intake.total) == (10, Ingested(6, 1, 0))
     assert stored(table, "a").version == 1
@@ -192,7 +196,11 @@ def test_intake_keeps_what_it_could_not_write(table: ProfileTable, bundle: Bundl
 
 def add(intake: Intake, *events: Any) -> None:
     for chunk in chunks(events):
-        intake.add(chunk.events)
+        intake.add(chunk, nothing_refused)
+
+
+def nothing_refused(rejections: Any) -> None:
+    raise AssertionError(rejections)
 
 
 class _Interrupted(ProfileTable):

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.decision import Decision
+from shared.keys import anonymous
 from shared.profile_table import (
     ProfileNotWritten,
     ProfileTable,
     StoredProfile,
     TableOverloaded,
-    anonymous,
     decode_profile,
     encode_profile,
 )

@@ -14,10 +14,11 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bundle import Bundle
+from shared.deciding import Moment
 from shared.dropped_file import take_in
 from shared.events import Rules
 from shared.events.event import parse_timestamp
-from shared.ingest import Intake, Moment
+from shared.ingest import Intake
 from shared.live_bundle import LiveBundle
 from shared.profile_table import ProfileTable
 
@@ -95,6 +96,9 @@ def _write(intake: Intake) -> None:
         "EventsDuplicate": intake.accepted - intake.total.events,
         "CustomersChanged": intake.total.customers,
         "SegmentsChanged": intake.total.segments,
+        "VisitorsLinked": intake.total.links,
+        "LinksRefused": intake.refused,
+        "SharedDevices": intake.total.shared,
     }
     _count(**counts)
     logger.info("Events folded", extra=counts)

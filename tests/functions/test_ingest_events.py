@@ -37,6 +37,9 @@ def test_dropped_file_becomes_a_decision(s3: "S3Client", drop: Drop, table: Prof
         "FilesMissing": 0,
         "CustomersChanged": 1,
         "SegmentsChanged": 0,
+        "VisitorsLinked": 0,
+        "LinksRefused": 0,
+        "SharedDevices": 0,
     }
 
 

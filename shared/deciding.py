@@ -1,0 +1,63 @@
+"""From histories to the decisions that are stored: one call of the bundle for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.decision import Decision
+from shared.features import Profiles, features
+from shared.intent import ACTIONS, intents
+
+if TYPE_CHECKING:
+    from shared.bundle import Bundle, Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When decisions are made, in UTC milliseconds."""
+
+    as_of_ms: int
+    """Only events before it count; the clock's time, unless past data is replayed."""
+    scored_at_ms: int
+    """The clock's time."""
+
+
+def decide(
+    profiles: Profiles, before: Mapping[str, Decision | None], bundle: Bundle, moment: Moment
+) -> dict[str, Decision]:
+    """The decision on each of `profiles`; those that stay in their segment keep the time since which they are in it."""
+    if not len(profiles):
+        return {}
+    known = features(profiles, moment.as_of_ms)
+    decided = bundle.decide(known)
+    intent = intents(decided, known, bundle.manifest)
+    segments, margins, runners_up = decided.segment.tolist(), _shortest(decided.margin), decided.runner_up.tolist()
+    micro_segments = [None] * len(profiles) if decided.micro_segment is None else decided.micro_segment.tolist()
+    predictions = {name: _shortest(values) for name, values in decided.predictions.items()}
+    return {
+        key: Decision(
+            segment=segments[i],
+            since_ms=_since(before.get(key), segments[i], moment),
+            margin=margins[i],
+            runner_up=runners_up[i],
+            predictions={name: values[i] for name, values in predictions.items()},
+            intent=intent[i],
+            action=ACTIONS[intent[i]],
+            as_of_ms=moment.as_of_ms,
+            scored_at_ms=moment.scored_at_ms,
+            model_version=bundle.bundle_id,
+            micro_segment=micro_segments[i],
+        )
+        for i, key in enumerate(profiles.keys)
+    }
+
+
+def _since(before: Decision | None, segment: int, moment: Moment) -> int:
+    return before.since_ms if before and before.segment == segment else moment.as_of_ms
+
+
+def _shortest(values: Floats) -> list[float]:
+    # 0.12 rather than 0.11999999731779099: the fewest digits that are still the same float32.
+    return [float(str(value)) for value in values]

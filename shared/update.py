@@ -1,0 +1,181 @@
+"""Stored profiles made to hold what is new: read, merge, decide, write, and again where another writer came first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from shared.backoff import Sleep, attempts
+from shared.deciding import Moment, decide
+from shared.features import Profiles, changed, encode, merge
+from shared.histories import own, with_visitors
+from shared.keys import anonymous
+from shared.links import Copy, Link, LinkState, newer
+from shared.profile_table import MAX_STATE_BYTES, ProfileTable, StoredProfile
+
+if TYPE_CHECKING:
+    from shared.bundle import Bundle
+
+RACES_AT_MOST = 10
+
+type Links = Mapping[str, Link | None]
+
+
+class TooManyRaces(Exception):
+    """Some profiles were changed by others each time they were about to be written; nothing is lost."""
+
+
+class ProfileTooLarge(Exception):
+    """A profile's history does not fit its item. All other profiles of the same input have been written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of events."""
+
+    events: int = 0
+    """Events counted for the first time."""
+    customers: int = 0
+    """Profiles changed, save those of visitors who became customers and of shared devices."""
+    segments: int = 0
+    """Profiles that moved from one segment to another."""
+    links: int = 0
+    """Visitors who became customers."""
+    shared: int = 0
+    """Visitors found to be devices that customers share."""
+
+    def __add__(self, other: Ingested) -> Ingested:
+        return Ingested(
+            self.events + other.events,
+            self.customers + other.customers,
+            self.segments + other.segments,
+            self.links + other.links,
+            self.shared + other.shared,
+        )
+
+
+def unchanged(links: Links) -> Links:
+    """The links as they are."""
+    return links
+
+
+@dataclass(frozen=True)
+class News:
+    """What profiles are to hold beside what they hold."""
+
+    events: Profiles
+    relink: Callable[[Links], Links] = unchanged
+    """From visitors' links as they are stored to what they become; called again for those that lost a race."""
+    copies: Mapping[str, Mapping[str, Copy]] = field(default_factory=dict)
+    """Of customers, their visitors' histories."""
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {key: i for i, key in enumerate(self.events.keys)}
+
+    def events_of(self, keys: Iterable[str]) -> Profiles:
+        """The new events of some profiles."""
+        return self.events.take(sorted(self._positions[key] for key in keys if key in self._positions))
+
+    def visitors_of(self, profile: StoredProfile) -> dict[str, Copy]:
+        """The visitors' histories that stand beside a customer's own from now on."""
+        copies = self.copies.get(profile.key, {})
+        return {**profile.visitors, **{key: newer(profile.visitors.get(key), copy) for key, copy in copies.items()}}
+
+
+@dataclass
+class Updater:
+    """Updates profiles of one table as of one moment, and sums up what that changed."""
+
+    table: ProfileTable
+    bundle: Bundle | None
+    """Without one, histories are stored and decisions stay as they are."""
+    moment: Moment
+    sleep: Sleep
+    total: Ingested = field(default_factory=Ingested)
+    too_large: list[str] = field(default_factory=list)
+    """Descriptions of profiles that would not fit their items and were left as they are."""
+
+    def update(self, keys: Sequence[str], news: News) -> list[StoredProfile]:
+        """The profiles at the distinct `keys` once they hold what is new; what gains nothing is not written.
+
+        Raises TooManyRaces and what the table raises; the same can be done again.
+        """
+        found: list[StoredProfile] = []
+        for _ in attempts(RACES_AT_MOST, self.sleep):
+            changes = self._changes(keys, news)
+            lost = self.table.save([change.after for change in changes if change.is_written])
+            done = [change for change in changes if change.after.key not in lost]
+            found += [change.after if change.fits else change.before for change in done]
+            self.total += sum((change.outcome for change in done if change.is_written), Ingested())
+            self.too_large += [change.description for change in done if not change.fits]
+            if not lost:
+                return found
+            keys = [key for key in keys if key in lost]
+        raise TooManyRaces(f"{len(keys)} profiles were changed by others in each of {RACES_AT_MOST} attempts")
+
+    def check(self) -> None:
+        """Raises ProfileTooLarge if any profile was."""
+        if self.too_large:
+            names = "; ".join(self.too_large)
+            raise ProfileTooLarge(f"profiles above {MAX_STATE_BYTES:,} bytes, left as they were: {names}")
+
+    def _changes(self, keys: Sequence[str], news: News) -> list[_Change]:
+        stored = {key: StoredProfile(key, 0, b"", 0, None) for key in keys} | self.table.load(keys)
+        before = own(stored)
+        after = merge(before, news.events_of(keys))
+        grown = after.take(changed(before, after))
+        states = dict(zip(grown.keys, zip(encode(grown), grown.event_counts.tolist(), strict=True), strict=True))
+        links = news.relink({key: profile.link for key, profile in stored.items()})
+        changes = []
+        for key, profile in stored.items():
+            state, events = states.get(key, (profile.state, profile.events))
+            new = replace(profile, state=state, events=events, link=links[key], visitors=news.visitors_of(profile))
+            if new != profile:
+                new = replace(new, version=profile.version + 1, decision=None)
+            changes.append(_Change(profile, new))
+        return changes if self.bundle is None else self._decided(changes, after, self.bundle)
+
+    def _decided(self, changes: list[_Change], histories: Profiles, bundle: Bundle) -> list[_Change]:
+        someone = [change for change in changes if change.is_written and change.after.is_someone]
+        keys = {change.after.key for change in someone}
+        known = histories.take([i for i, key in enumerate(histories.keys) if key in keys])
+        known = with_visitors(known, [change.after for change in someone])
+        decisions = decide(known, {change.after.key: change.before.decision for change in someone}, bundle, self.moment)
+        return [
+            _Change(change.before, replace(change.after, decision=decisions[key])) if key in decisions else change
+            for change in changes
+            for key in [change.after.key]
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    before: StoredProfile
+    after: StoredProfile
+
+    @property
+    def fits(self) -> bool:
+        return self.after.size <= MAX_STATE_BYTES
+
+    @property
+    def is_written(self) -> bool:
+        return self.after.version > self.before.version and self.fits
+
+    @property
+    def description(self) -> str:
+        return f"{anonymous(self.after.key)} ({self.after.events:,} events, {self.after.size:,} bytes)"
+
+    @property
+    def outcome(self) -> Ingested:
+        old, new = self.before.decision, self.after.decision
+        was, now = (profile.link and profile.link.state for profile in (self.before, self.after))
+        return Ingested(
+            events=self.after.events - self.before.events,
+            customers=int(self.after.is_someone),
+            segments=int(bool(old and new and old.segment != new.segment)),
+            links=int(was is None and now is LinkState.LINKED),
+            shared=int(was is not LinkState.SHARED and now is LinkState.SHARED),
+        )
