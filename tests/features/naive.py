@@ -64,7 +64,7 @@ def _money(lines: list[Event], placed: list[datetime]) -> dict[str, float]:
         "average_order_value": _ratio(bought, len(placed)),
         "basket_size": _ratio(len(purchases), len(placed)),
         "discount_share": _ratio(discount, bought + discount),
-        "discounted_line_share": _ratio(sum((e.get("discount") or 0) > 0 for e in purchases), len(purchases)),
+        "discounted_line_share": _ratio(sum(map(_discounted, purchases)), len(purchases)),
         "refunds": len(refunds),
         "refund_share": _ratio(refunded, bought),
     }
@@ -147,6 +147,11 @@ def _midnight(at: datetime) -> datetime:
 
 def _net(event: Event) -> float:
     return float((event.get("price") or 0.0) * (event.get("quantity") or 1.0))
+
+
+def _discounted(event: Event) -> bool:
+    """By a ten-thousandth of the currency or more: sums of decimals in files can leave traces that are no discount."""
+    return round((event.get("discount") or 0) * 10_000) > 0
 
 
 def _in_visit(event: Event) -> bool:
