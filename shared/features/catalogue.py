@@ -21,8 +21,9 @@ from shared.features.columns import (
     TABLET,
     VIEW_ITEM,
 )
-from shared.features.history import Floats, History, Ints
+from shared.features.history import History
 from shared.features.state import Profiles
+from shared.features.timeline import Floats, Ints
 
 type Formula = Callable[[History, int | None], Floats | Ints]
 

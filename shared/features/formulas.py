@@ -4,7 +4,8 @@ for every customer [n_profiles], NaN where it is undefined."""
 import numpy as np
 
 from shared.features.columns import DAY_MS, MONEY_UNITS
-from shared.features.history import Coded, Floats, History, Ints, Mask, Timeline
+from shared.features.history import Coded, History
+from shared.features.timeline import Floats, Ints, Mask, Timeline
 
 Window = int | None
 
@@ -34,12 +35,12 @@ def events_of(history: History, kind: int, days: Window) -> Ints:
 
 def net_revenue(history: History, days: Window) -> Floats:
     """Spend less refunds, in the currency."""
-    return (_spend(history, days) - history.refunds.total(history.refunds.net, days)) / MONEY_UNITS
+    return (history.purchases.amount(days) - history.refunds.amount(days)) / MONEY_UNITS
 
 
 def average_order_value(history: History, days: Window) -> Floats:
     """Spend an order, refunds not subtracted."""
-    return ratio(_spend(history, days) / MONEY_UNITS, history.orders.count(days))
+    return ratio(history.purchases.amount(days) / MONEY_UNITS, history.orders.count(days))
 
 
 def basket_size(history: History, days: Window) -> Floats:
@@ -50,7 +51,7 @@ def basket_size(history: History, days: Window) -> Floats:
 def discount_share(history: History, days: Window) -> Floats:
     """Discounts over what the goods would have cost without them."""
     discount = history.purchases.total(history.purchases.discount, days)
-    return ratio(discount, _spend(history, days) + discount)
+    return ratio(discount, history.purchases.amount(days) + discount)
 
 
 def discounted_line_share(history: History, days: Window) -> Floats:
@@ -61,11 +62,7 @@ def discounted_line_share(history: History, days: Window) -> Floats:
 
 def refund_share(history: History, days: Window) -> Floats:
     """Money paid back over money spent."""
-    return ratio(history.refunds.total(history.refunds.net, days), _spend(history, days))
-
-
-def _spend(history: History, days: Window) -> Ints:
-    return history.purchases.total(history.purchases.net, days)
+    return ratio(history.refunds.amount(days), history.purchases.amount(days))
 
 
 def per_event(history: History, part: int, whole: int, days: Window) -> Floats:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features.columns import (
-    ADD_TO_CART,
     DAY_MS,
     EMAIL_CLICK,
     EMAIL_OPEN,
@@ -18,12 +17,11 @@ from shared.features.columns import (
     IDENTIFY,
     PURCHASE,
     REFUND,
-    SELECT_PROMOTION,
     UNKNOWN_DEVICE,
-    VIEW_ITEM,
     Rows,
 )
 from shared.features.state import Profiles
+from shared.features.timeline import Ints, Lines, Positions, Timeline, Visits
 
 VISIT_GAP_MS = 30 * 60_000
 """Inactivity that ends a visit where events carry no session id."""
@@ -34,128 +32,7 @@ _ABOVE_SESSIONS = 1 << 32
 _IN_VISIT = ~np.isin(np.arange(len(EVENT_TYPES)), (REFUND, EMAIL_OPEN, EMAIL_CLICK, IDENTIFY))
 """By kind, whether an event is part of a visit: refunds, e-mails and identification happen outside of one."""
 
-
-type Ints = NDArray[np.int64]
-type Floats = NDArray[np.float64]
-type Mask = NDArray[np.bool_]
-type Positions = NDArray[np.intp]
 type Coded = Literal["category", "brand"]
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """Things that happened to customers, sorted by customer and time, for sums over trailing windows.
-
-    A window of d days at `as_of` holds what happened at or after as_of - d days (and before as_of); None is all of it.
-    """
-
-    owner: Ints
-    """Index of the customer [n]."""
-    time_ms: Ints
-    n_owners: int
-    as_of_ms: int
-
-    @cached_property
-    def _ends(self) -> Ints:
-        return np.cumsum(np.bincount(self.owner, minlength=self.n_owners))
-
-    @cached_property
-    def _counts(self) -> dict[int | None, Ints]:
-        return {None: np.diff(self._ends, prepend=0)}
-
-    def count(self, days: int | None = None) -> Ints:
-        """Entries in the window, per customer [n_owners]."""
-        if days not in self._counts:
-            self._counts[days] = np.diff(_running(self.inside(days))[self._ends], prepend=0)
-        return self._counts[days]
-
-    def total(self, values: Ints | Mask, days: int | None = None) -> Ints:
-        """Sum of `values` [n] in the window, per customer [n_owners]."""
-        running = _running(values)
-        total: Ints = running[self._ends] - running[self._ends - self.count(days)]
-        return total
-
-    def where(self, at: Mask | Positions) -> Timeline:
-        """The entries at `at` alone: a mask [n], or positions in ascending order."""
-        return Timeline(self.owner[at], self.time_ms[at], self.n_owners, self.as_of_ms)
-
-    def inside(self, days: int | None) -> Mask:
-        """Which entries are in the window [n]."""
-        inside: Mask = self.time_ms >= (0 if days is None else self.as_of_ms - days * DAY_MS)
-        return inside
-
-    def within(self, days: int | None) -> Timeline:
-        """The entries in the window alone."""
-        return self if days is None else self.where(self.inside(days))
-
-    def first(self) -> Floats:
-        """Time of each customer's first entry, NaN where there is none [n_owners]."""
-        return self._at(self._ends - self.count())
-
-    def last(self) -> Floats:
-        """Time of each customer's last entry, NaN where there is none [n_owners]."""
-        return self._at(self._ends - 1)
-
-    def _at(self, positions: Ints) -> Floats:
-        times, some = np.full(self.n_owners, np.nan), self.count() > 0
-        times[some] = self.time_ms[positions[some]]
-        return times
-
-
-def _running(values: Ints | Mask) -> Ints:
-    return np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
-
-
-@dataclass(frozen=True)
-class Visits(Timeline):
-    """One entry a visit, dated at its first event."""
-
-    end_ms: Ints
-    engagement_ms: Ints
-    events: Ints
-    kinds: NDArray[np.uint16]
-    """Bit k is set where the visit has an event of kind k."""
-    device: NDArray[np.uint8]
-    """The first known device of the visit."""
-
-    @cached_property
-    def duration_ms(self) -> Ints:
-        """The longer of the span between first and last event and the engagement that was reported."""
-        longer: Ints = np.maximum(self.end_ms - self.time_ms, self.engagement_ms)
-        return longer
-
-    @cached_property
-    def promoted(self) -> Mask:
-        """A promotion was clicked in it."""
-        return self._has(SELECT_PROMOTION)
-
-    @cached_property
-    def viewed(self) -> Mask:
-        """A product was looked at in it."""
-        return self._has(VIEW_ITEM)
-
-    @cached_property
-    def carted(self) -> Mask:
-        """Something was put in the cart in it."""
-        return self._has(ADD_TO_CART)
-
-    @cached_property
-    def ordered(self) -> Mask:
-        """Something was bought in it."""
-        return self._has(PURCHASE)
-
-    def _has(self, kind: int) -> Mask:
-        has: Mask = self.kinds & np.uint16(1 << kind) != 0
-        return has
-
-
-@dataclass(frozen=True)
-class Lines(Timeline):
-    """One entry a line of an order or a refund; amounts are in 1 / MONEY_UNITS of the currency."""
-
-    net: Ints
-    discount: Ints
-    order: NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +121,8 @@ class History:
     @cached_property
     def visits(self) -> Visits:
         """Visits by session id; events without one are cut into visits at 30 minutes of inactivity."""
-        owner, time_ms = self.visiting.owner, self.visiting.time_ms
-        rows = self.rows.take(self._in_visit)
-        session = rows.session.astype(np.int64)
+        at, owner, time_ms = self._in_visit, self.visiting.owner, self.visiting.time_ms
+        kind, device, session = self.rows.kind[at], self.rows.device[at], self.rows.session[at].astype(np.int64)
         loose = np.flatnonzero(session == 0)
         cut = np.ones(len(loose), bool)
         cut[1:] = (np.diff(owner[loose]) != 0) | (np.diff(time_ms[loose]) > VISIT_GAP_MS)
@@ -267,17 +143,17 @@ class History:
         # Time above device in one number: its minimum is the device of the earliest event that names one, and between
         # equal times the lower code, whatever order they came in.
         latest = np.iinfo(np.int64).max
-        device = joined(np.minimum, np.where(rows.device == UNKNOWN_DEVICE, latest, time_ms << 3 | rows.device))
+        first = joined(np.minimum, np.where(device == UNKNOWN_DEVICE, latest, time_ms << 3 | device))
         return Visits(
             owner=owner[runs][rank[opens]][order],
             time_ms=time_ms[runs][rank[opens]][order],
             n_owners=self.n,
             as_of_ms=self.as_of_ms,
             end_ms=joined(np.maximum, time_ms),
-            engagement_ms=joined(np.add, rows.engagement_ms),
-            events=joined(np.add, np.ones(len(rows), np.int64)),
-            kinds=joined(np.bitwise_or, np.uint16(1) << rows.kind),
-            device=np.where(device == latest, UNKNOWN_DEVICE, device & 7).astype(np.uint8),
+            engagement_ms=joined(np.add, self.rows.engagement_ms[at]),
+            events=joined(np.add, np.ones(len(at), np.int64)),
+            kinds=joined(np.bitwise_or, np.uint16(1) << kind),
+            device=np.where(first == latest, UNKNOWN_DEVICE, first & 7).astype(np.uint8),
         )
 
     def counts_of(self, column: Coded, days: int | None) -> Counts:
