@@ -1,11 +1,13 @@
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shared.decision import Decision
 from shared.keys import anonymous
+from shared.links import Copy, Link, LinkState
 from shared.profile_table import (
     ProfileNotWritten,
     ProfileTable,
@@ -48,7 +50,22 @@ def decision(**changes: Any) -> Decision:
     return Decision(**{**fields, **changes})
 
 
-@pytest.mark.parametrize("stored", [profile(), profile(decision=None), profile(decision=decision(micro_segment=0))])
+LINKED = Link("customer#1", LinkState.LINKED, ("a1b2c3", "d4e5f6"))
+SHARED = Link("customer#1", LinkState.SHARED)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        profile(),
+        profile(decision=None),
+        profile(decision=decision(micro_segment=0)),
+        profile("visitor#v", decision=None, link=LINKED),
+        profile(
+            state=b"", visitors={"visitor#v": Copy(3, b"visits"), "visitor#w": Copy(1, b""), "visitor#": Copy(9, None)}
+        ),
+    ],
+)
 def test_decoding_gives_back_what_was_encoded(stored: StoredProfile) -> None:
     assert decode_profile(encode_profile(stored)) == stored
 
@@ -84,6 +101,22 @@ def test_without_a_new_decision_the_one_before_stays(table: ProfileTable) -> Non
     table.save([profile(version=1)])
     table.save([profile(version=2, state=b"second", decision=None)])
     assert table.load(["customer#1"])["customer#1"] == profile(version=2, state=b"second")
+
+
+def test_links_and_visitors_are_stored(table: ProfileTable) -> None:
+    visitor = profile("visitor#v", state=b"", decision=None, link=LINKED)
+    customer = profile(visitors={"visitor#v": Copy(1, b""), "visitor#w": Copy(2, b"visits")})
+    assert table.save([visitor, customer]) == set()
+    customer = replace(customer, version=2, visitors={**customer.visitors, "visitor#w": Copy(3, None)})
+    assert table.save([customer]) == set()
+    assert table.load(["visitor#v", "customer#1"]) == {"visitor#v": visitor, "customer#1": customer}
+
+
+@pytest.mark.parametrize("link", [LINKED, SHARED])
+def test_a_visitor_who_is_somebody_else_loses_the_decision(table: ProfileTable, link: Link) -> None:
+    table.save([profile("visitor#v")])
+    table.save([profile("visitor#v", version=2, decision=None, link=link)])
+    assert table.load(["visitor#v"])["visitor#v"].decision is None
 
 
 @pytest.mark.parametrize(

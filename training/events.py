@@ -54,7 +54,8 @@ class EventFiles:
 def read_events(paths: Iterable[Path], currency: str = "", as_of_ms: int | None = None) -> EventFiles:
     """The events of files and of whole folders; hidden files in folders are passed over. An empty `currency` takes any.
 
-    Who is who is what events before `as_of_ms` say, or all of them where that is None. Raises InputError where a path is missing or not one event was found.
+    Who is who is what events before `as_of_ms` say, or all of them where that is None. Raises InputError where a path
+    is missing or not one event was found.
     """
     files = [file for path in paths for file in _files(path)]
     read, stack, claims = EventFiles(Profiles.empty(), len(files)), _MergeStack(), _Claims()

@@ -16,9 +16,14 @@ from shared.deciding import Moment
 from shared.identity import unlink
 from shared.links import NoSuchLink
 from shared.live_bundle import LiveBundle
-from shared.profile_table import ProfileTable
+from shared.profile_table import ProfileNotWritten, ProfileTable, TableOverloaded
+from shared.update import ProfileTooLarge, TooManyRaces
 from training import command
 from training.config import InputError
+from training.registry import connect
+
+_UNFINISHED = (ProfileNotWritten, ProfileTooLarge, TableOverloaded, TooManyRaces)
+"""The command can be given again, and goes on from there."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +43,7 @@ def _run(arguments: argparse.Namespace) -> None:
         done = unlink(table, arguments.visitor, Moment(as_of_ms=now_ms, scored_at_ms=now_ms), bundle)
     except NoSuchLink as error:
         raise InputError(f"{arguments.visitor}: {error}") from error
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, *_UNFINISHED) as error:
         raise InputError(f"table {arguments.table}: {error}") from error
     if done.customers:
         command.say(f"{arguments.visitor} is a visitor of their own again; later claims on them will be refused")
@@ -47,8 +52,9 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _live_bundle(bucket: str) -> Bundle:
-    live = LiveBundle(boto3.client("s3"), bucket)
-    bundle = live.get(time.monotonic())
+    with connect(bucket) as registry:
+        live = LiveBundle(registry.s3, bucket)
+        bundle = live.get(time.monotonic())
     if bundle is None:
         raise InputError(f"bucket {bucket}: {live.problem or 'no bundle has been published'}")
     return bundle

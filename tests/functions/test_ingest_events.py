@@ -111,6 +111,40 @@ def test_unreadable_file_is_quarantined_whole(
     assert {reason["source_key"] for reason in reasons} == {"events/a.ndjson.gz", "events/b.xlsx"}
 
 
+def test_visitor_becomes_a_customer_and_nobody_elses(
+    s3: "S3Client", drop: Drop, table: ProfileTable, measured: Measured, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(s3, make_bundle())
+    visits = [purchase("visit", number=i, customer_id=None, anonymous_id="phone") for i in range(2)]
+    assert drop({"events/monday.ndjson": ndjson(visits)}) == []
+    assert drop({"events/tuesday.ndjson": ndjson([purchase("889", anonymous_id="phone")])}) == []
+    customer, visitor = table.get("customer#889"), table.get("visitor#phone")
+    assert customer and customer.decision and customer.decision.segment == 1
+    assert visitor and visitor.decision is None and visitor.events == 2
+    assert measured()["VisitorsLinked"] == 1
+
+    lines = ndjson([purchase("889", number=1), purchase("secret-2", anonymous_id="phone")])
+    files = {"events/a.ndjson": lines, "events/b.ndjson": ndjson([purchase("secret-3", anonymous_id="phone")])}
+    for _ in range(2):
+        assert drop(files) == []
+    kept = {key: [json.loads(line) for line in body(s3, key).splitlines()] for key in quarantined(s3)}
+    assert [(key.split("/")[2], key.split("/")[4]) for key in kept] == [
+        ("a.ndjson", "claims-000000002.ndjson"),
+        ("b.ndjson", "claims-000000001.ndjson"),
+    ]
+    ((record,), _) = kept.values()
+    assert (record["source_key"], record["line"]) == ("events/a.ndjson", 2)
+    assert record["original"].encode() == lines.splitlines()[1]
+    assert "889" not in record["reason"] and "secret" not in record["reason"]
+    assert table.get("customer#secret-2") is not None
+    printed = capsys.readouterr().out
+    assert "secret-" not in printed and "phone" not in printed
+    emitted = [json.loads(line) for line in printed.splitlines() if line.startswith("{") and "_aws" in line]
+    assert [metric["SharedDevices"] for metric in emitted] == [[1.0], [0.0]]
+    assert [metric["LinksRefused"] for metric in emitted] == [[2.0], [2.0]]
+    assert [metric["EventsQuarantined"] for metric in emitted] == [[0.0, 0.0], [0.0, 0.0]]
+
+
 def test_longest_key_leaves_room_for_its_quarantine(s3: "S3Client", drop: Drop) -> None:
     key = f"events/{'é' * 500}.ndjson"
     assert drop({key: b"not json"}) == []
