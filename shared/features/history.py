@@ -21,7 +21,7 @@ from shared.features.columns import (
     Rows,
 )
 from shared.features.state import Profiles
-from shared.features.timeline import Ints, Lines, Positions, Timeline, Visits
+from shared.features.timeline import Ints, Lines, Mask, Positions, Timeline, Visits
 
 VISIT_GAP_MS = 30 * 60_000
 """Inactivity that ends a visit where events carry no session id."""
@@ -95,9 +95,10 @@ class History:
     def orders(self) -> Timeline:
         """One entry an order, dated at its first line; a purchase without an order id is an order of its own."""
         lines = self.purchases
-        opens = lines.order == 0
-        named = np.flatnonzero(~opens)
+        opens = _changes(lines.owner, lines.order) | (lines.order == 0)
+        named = np.flatnonzero(opens & (lines.order != 0))  # once for most orders: their lines follow each other
         _, first = np.unique(_pair(lines.owner[named], lines.order[named]), return_index=True)
+        opens[named] = False
         opens[named[first]] = True
         return lines.where(opens)
 
@@ -110,8 +111,7 @@ class History:
     def active_days(self) -> Timeline:
         """One entry for every UTC day with a visit's event, dated at the start of the day."""
         owner, day = self.visiting.owner, self.visiting.time_ms // DAY_MS
-        new = np.ones(len(day), bool)
-        new[1:] = (owner[1:] != owner[:-1]) | (day[1:] != day[:-1])
+        new = _changes(owner, day)
         return Timeline(owner[new], day[new] * DAY_MS, self.n, self.as_of_ms)
 
     @cached_property
@@ -129,30 +129,30 @@ class History:
         session[loose] = _ABOVE_SESSIONS + np.cumsum(cut)
 
         # A visit is one run of rows, or several where another visit of the customer goes on at the same time.
-        new = np.ones(len(session), bool)
-        new[1:] = (session[1:] != session[:-1]) | (owner[1:] != owner[:-1])
-        runs = np.flatnonzero(new)
+        runs = np.flatnonzero(_changes(owner, session))
+        ends = np.append(runs, len(at))[1:]
         visit = owner[runs] * (2 * _ABOVE_SESSIONS) + session[runs]
         rank = np.argsort(visit, kind="stable")
         opens = np.flatnonzero(np.diff(visit[rank], prepend=-1))
         order = np.argsort(rank[opens])  # back to the order of owner and time
 
-        def joined(how: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
-            return how.reduceat(how.reduceat(values, runs)[rank], opens)[order] if len(runs) else values
+        def joined(how: np.ufunc, of_runs: NDArray[Any]) -> NDArray[Any]:
+            return how.reduceat(of_runs[rank], opens)[order]
 
         # Time above device in one number: its minimum is the device of the earliest event that names one, and between
         # equal times the lower code, whatever order they came in.
         latest = np.iinfo(np.int64).max
-        first = joined(np.minimum, np.where(device == UNKNOWN_DEVICE, latest, time_ms << 3 | device))
+        named = np.where(device == UNKNOWN_DEVICE, latest, time_ms << 3 | device)
+        first = joined(np.minimum, np.minimum.reduceat(named, runs))
         return Visits(
             owner=owner[runs][rank[opens]][order],
             time_ms=time_ms[runs][rank[opens]][order],
             n_owners=self.n,
             as_of_ms=self.as_of_ms,
-            end_ms=joined(np.maximum, time_ms),
-            engagement_ms=joined(np.add, self.rows.engagement_ms[at]),
-            events=joined(np.add, np.ones(len(at), np.int64)),
-            kinds=joined(np.bitwise_or, np.uint16(1) << kind),
+            end_ms=joined(np.maximum, time_ms[ends - 1]),
+            engagement_ms=joined(np.add, np.add.reduceat(self.rows.engagement_ms[at], runs)),
+            events=joined(np.add, ends - runs),
+            kinds=joined(np.bitwise_or, np.bitwise_or.reduceat(np.uint16(1) << kind, runs)),
             device=np.where(first == latest, UNKNOWN_DEVICE, first & 7).astype(np.uint8),
         )
 
@@ -170,3 +170,10 @@ class History:
 
 def _pair(owner: Ints, code: NDArray[np.uint32]) -> Ints:
     return owner << 32 | code
+
+
+def _changes(*columns: NDArray[Any]) -> Mask:
+    """Whether a row differs from the one before it in any of the columns; the first does."""
+    changes = np.ones(len(columns[0]), bool)
+    changes[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    return changes
