@@ -24,7 +24,7 @@ help: ## List the commands
 
 # ---- Commands --------------------------------------------------------------------------------------------------------
 
-.PHONY: setup install build demo local test nightly samples lint clean
+.PHONY: setup install build demo local test nightly bench samples lint clean
 setup: $(ENVIRONMENTS) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
@@ -41,6 +41,9 @@ test: build ## Run all tests that need neither Docker nor an AWS account
 
 nightly: build ## Run the properties of delivery on 10,000 generated histories each
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events --numprocesses auto --maxprocesses 4
+
+bench: setup ## Measure speed, memory and size against the limit and the usual way; a table and bench/results.json
+	@$(PYTHON) -m bench $(OPTIONS)
 
 samples: build ## Run every sample of events/ with `sam local invoke`, which needs Docker
 	@$(PYTHON) -m pytest -m docker

@@ -1,0 +1,1 @@
+"""How fast and how small Tessera is, against the physical limit and the usual way: `python -m bench`."""

@@ -1,0 +1,107 @@
+"""All benchmarks: `python -m bench`, or `make bench`. A table on screen, and everything in bench/results.json.
+
+Each measurement runs in a process of its own on one core. Contenders take turns, so that a busy minute of the machine
+troubles both, and the best time of each counts.
+"""
+
+import argparse
+import subprocess
+import sys
+
+from bench.imports import ROOT, functions, import_seconds, is_built
+from bench.report import Line, import_lines, speed_lines, stream_lines, table, write
+from bench.tasks import TASKS, Inputs
+from bench.worker import Measurement, measure
+from local.complete_journey import read_lines
+from local.console import console, step
+from training.progress import progress
+
+RESULTS = ROOT / "bench/results.json"
+PURCHASES = ROOT / "build/bench/complete-journey.parquet"
+ROUNDS, IMPORT_ROUNDS = 3, 5
+REPEATS = 3
+STREAMS = (50, 100, 200, 400)
+FIVE_GIGABYTES = 5_000
+_STREAM = "take_in_stream"
+_FROM_FILES = ("fold_file", "duckdb_group_by", "duckdb_columns", "fold_file_to_features", "pandas_file")
+
+
+def main() -> int:
+    """Run them; exit status 1 if one of them cannot run, whatever the numbers are."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--five-gigabytes", action="store_true", help="only take in a stream of 5 GB, which takes minutes"
+    )
+    arguments = parser.parse_args()
+    try:
+        _five_gigabytes() if arguments.five_gigabytes else _everything()
+    except subprocess.CalledProcessError as error:
+        console.print(f"[red]✗[/] a measurement failed: {error}", soft_wrap=True)
+        return 1
+    return 0
+
+
+def _everything() -> None:
+    inputs = _inputs()
+    speed, streams, imports = _speed(inputs), _streams(inputs, STREAMS), _imports()
+    built = all(map(is_built, imports))
+    lines = [*speed_lines(speed), *stream_lines(streams), *import_lines(imports, built)]
+    measured = speed | {f"{_STREAM}_{megabytes}_mb": stream for megabytes, stream in streams.items()}
+    _show(lines, measured, "python -m bench")
+
+
+def _five_gigabytes() -> None:
+    streams = _streams(Inputs(PURCHASES), (STREAMS[-1], FIVE_GIGABYTES))
+    measured = {f"{_STREAM}_{megabytes}_mb": stream for megabytes, stream in streams.items()}
+    _show([*stream_lines(streams)], measured, "python -m bench --five-gigabytes")
+
+
+def _show(lines: list[Line], measured: dict[str, Measurement], command: str) -> None:
+    console.print(table(lines))
+    write(RESULTS, lines, measured, command)
+    console.print(f"All of it is in {RESULTS.relative_to(ROOT)}.")
+
+
+def _inputs() -> Inputs:
+    if not PURCHASES.exists():
+        PURCHASES.parent.mkdir(parents=True, exist_ok=True)
+        with step("Wrote the purchases of Complete Journey as one Parquet file"):
+            read_lines().to_parquet(PURCHASES, index=False)
+    return Inputs(PURCHASES)
+
+
+def _speed(inputs: Inputs) -> dict[str, Measurement]:
+    tasks = [task for task in TASKS if task != _STREAM]
+    found: dict[str, Measurement] = {}
+    with progress("speed", ROUNDS * len(tasks)) as advance:
+        for _ in range(ROUNDS):
+            for task in tasks:
+                advance(0, task)
+                new = measure(task, inputs, 1 if task in _FROM_FILES else REPEATS)
+                found[task] = found[task] + new if task in found else new
+                advance(1, task)
+    return found
+
+
+def _streams(inputs: Inputs, sizes: tuple[int, ...]) -> dict[int, Measurement]:
+    found: dict[int, Measurement] = {}
+    with progress("memory", sum(sizes)) as advance:
+        for megabytes in sizes:
+            advance(0, f"{megabytes:,} MB")
+            found[megabytes] = measure(_STREAM, Inputs(inputs.purchases, inputs.customers, megabytes))
+            advance(megabytes, f"{megabytes:,} MB")
+    return found
+
+
+def _imports() -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {function: [] for function in functions()}
+    with progress("imports", IMPORT_ROUNDS * len(found)) as advance:
+        for _ in range(IMPORT_ROUNDS):
+            for function, seconds in found.items():
+                seconds.append(import_seconds(function))
+                advance(1, function)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

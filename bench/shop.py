@@ -1,0 +1,91 @@
+"""A made-up online shop's customers, as many as asked for, always the same ones for the same seed.
+
+Visits, the depth they reach, devices, categories, baskets and refunds are drawn so that a customer has about 24 events,
+as the median customer of the Google Merchandise Store's public GA4 data has.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.features.codec import category_hash
+from shared.features.columns import (
+    ADD_TO_CART,
+    BEGIN_CHECKOUT,
+    COLUMN_TYPES,
+    DAY_MS,
+    DEVICES,
+    MONEY_UNITS,
+    PAGE_VIEW,
+    PURCHASE,
+    REFUND,
+    SEARCH,
+    SELECT_PROMOTION,
+    VIEW_ITEM,
+    EventColumns,
+    Rows,
+)
+
+AS_OF_MS = 1_514_764_800_000
+"""2018-01-01; the events lie in the 365 days before it."""
+
+_VISITS_MEAN = 3.6
+_EVENTS_BEYOND_FIRST_MEAN = 5.2
+_BROWSING = np.array([PAGE_VIEW, VIEW_ITEM, SEARCH, SELECT_PROMOTION, ADD_TO_CART])
+_BROWSING_SHARES = [0.38, 0.40, 0.08, 0.04, 0.10]
+_FUNNEL = (ADD_TO_CART, BEGIN_CHECKOUT, PURCHASE)
+_REACHED_SHARES = [0.80, 0.10, 0.05, 0.05]
+"""Visits that end while browsing, with something in the cart, in the checkout, and with an order."""
+_REFUNDED = 0.04
+_HOUR_MS = 3_600_000
+_DEVICE_SHARES = [0.02, 0.45, 0.45, 0.06, 0.02]
+_CATEGORIES = np.array([category_hash(f"Category {i}") for i in range(20)], np.uint32)
+_NAMES = {category_hash(f"Category {i}"): f"Category {i}" for i in range(20)}
+
+
+def shop_events(customers: int, seed: int = 7, first_customer: int = 0) -> EventColumns:
+    """About 24 events of each of `customers` customers over a year, in the order of time."""
+    rng = np.random.default_rng(seed)
+    visits_of = rng.geometric(1 / _VISITS_MEAN, customers)
+    customer = np.repeat(np.arange(customers), visits_of)
+    begins = AS_OF_MS - rng.integers(DAY_MS, 365 * DAY_MS, len(customer))
+    reached = rng.choice(4, len(customer), p=_REACHED_SHARES)
+    size = reached + rng.geometric(1 / (1 + _EVENTS_BEYOND_FIRST_MEAN), len(customer))
+
+    visit = np.repeat(np.arange(len(customer)), size)
+    position = np.arange(len(visit)) - np.repeat(np.cumsum(size) - size, size)
+    n = len(visit)
+    kind = rng.choice(_BROWSING, n, p=_BROWSING_SHARES)
+    kind[position == 0] = PAGE_VIEW
+    for step, what in enumerate(_FUNNEL):
+        kind[(position == (size - reached)[visit] + step) & (reached[visit] > step)] = what
+    gaps = rng.integers(2_000, 120_000, n)
+    gaps[position == 0] = 0
+    elapsed = np.cumsum(gaps)
+    time_ms = begins[visit] + elapsed - elapsed[position == 0][visit]
+    # Now and then an event of a visit with an order is the order's refund instead, some hours later.
+    refunded = (kind == VIEW_ITEM) & (position > 0) & (reached[visit] == len(_FUNNEL)) & (rng.random(n) < _REFUNDED)
+    kind[refunded] = REFUND
+    time_ms[refunded] += _HOUR_MS * rng.integers(2, 20, refunded.sum())
+
+    bought = np.isin(kind, (PURCHASE, REFUND))
+    on_product = np.isin(kind, (VIEW_ITEM, *_FUNNEL))
+    session = (visit + 1).astype(np.uint32)
+    columns: dict[str, NDArray[Any]] = {
+        "time_ms": time_ms,
+        "kind": kind,
+        "fingerprint": rng.integers(0, 1 << 40, n),
+        "session": session,
+        "order": np.where(bought, session, 0),
+        "category": np.where(on_product, _CATEGORIES[rng.zipf(1.5, n) % 20], 0),
+        "brand": np.where(on_product, rng.integers(1, 50, n), 0),
+        "net": np.where(bought, rng.integers(500, 20_000, n) * (MONEY_UNITS // 100), 0),
+        "discount": np.where((kind == PURCHASE) & (rng.random(n) < 0.3), 5 * MONEY_UNITS, 0),
+        "engagement_ms": rng.integers(0, 60_000, n),
+        "device": rng.choice(len(DEVICES), len(customer), p=_DEVICE_SHARES)[visit],
+    }
+    order = np.argsort(time_ms, kind="stable")
+    rows = Rows(*(columns[name][order].astype(dtype) for name, dtype in COLUMN_TYPES.items()))
+    keys = [f"customer#{first_customer + i:07d}" for i in range(customers)]
+    return EventColumns(keys, customer[visit][order], rows, _NAMES)

@@ -1,0 +1,97 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.imports import functions, import_seconds
+from bench.pandas_features import pandas_features
+from bench.report import speed_lines, stream_lines
+from bench.shop import AS_OF_MS, shop_events
+from bench.stream import EventStream
+from bench.tasks import TASKS, Inputs
+from bench.worker import Measurement, measure, timed
+from local.complete_journey import read_lines
+from shared.events import Rules, read_file
+from shared.features import FEATURE_NAMES, features, fold
+from shared.histories import union
+
+HOUSEHOLDS = 150
+
+
+@pytest.fixture(scope="module")
+def purchases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All purchases of a few households."""
+    lines = read_lines()
+    path = tmp_path_factory.mktemp("bench") / "purchases.parquet"
+    lines[lines.customer_id.isin(lines.customer_id.unique()[:HOUSEHOLDS])].to_parquet(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def measured(purchases: Path) -> dict[str, Measurement]:
+    inputs = Inputs(purchases, customers=200, megabytes=1)
+    return {task: timed(task, inputs, 1) for task in TASKS}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_takes_some_time_for_some_units(task: str, measured: dict[str, Measurement]) -> None:
+    found = measured[task]
+    numbers = [found.best, found.units, found.peak_bytes, *found.facts.values()]
+    assert all(math.isfinite(number) and number > 0 for number in numbers)
+
+
+def test_a_task_runs_in_a_process_of_its_own(purchases: Path) -> None:
+    found = measure("fold_file", Inputs(purchases), repeats=2)
+    assert len(found.seconds) == 2
+    assert found.peak_bytes > 20_000_000
+
+
+def test_every_line_of_the_table_can_be_written(measured: dict[str, Measurement]) -> None:
+    stream = measured["take_in_stream"]
+    assert all(line.what for line in [*speed_lines(measured), *stream_lines({1: stream, 2: stream})])
+
+
+@pytest.mark.parametrize("day", ["2017-03-01T13:07:00.005", "2018-01-02"])
+def test_pandas_comes_to_the_same_features(purchases: Path, day: str) -> None:
+    profiles = union([fold(chunk.events) for chunk in read_file(purchases, purchases.name, Rules())])
+    theirs = pandas_features(pd.read_parquet(purchases), pd.Timestamp(day))
+    ours = features(profiles, round(pd.Timestamp(day, tz="UTC").timestamp() * 1_000))
+    at = [profiles.keys.index(f"customer#{household}") for household in theirs.index]
+    assert len(at) > HOUSEHOLDS // 2
+    columns = [FEATURE_NAMES.index(name) for name in theirs.columns]
+    np.testing.assert_allclose(ours[np.ix_(at, columns)], theirs, rtol=1e-6, atol=1e-6)
+
+
+def test_features_that_pandas_leaves_out_say_nothing_of_purchases(purchases: Path) -> None:
+    profiles = union([fold(chunk.events) for chunk in read_file(purchases, purchases.name, Rules())])
+    as_of = pd.Timestamp("2018-01-02", tz="UTC")
+    matrix = features(profiles, round(as_of.timestamp() * 1_000))
+    told = pandas_features(pd.read_parquet(purchases), as_of.tz_localize(None)).columns
+    silent = matrix[:, [i for i, name in enumerate(FEATURE_NAMES) if name not in told]]
+    assert set(np.unique(silent[~np.isnan(silent)])) <= {0}
+
+
+def test_the_made_up_shop_is_the_same_every_time_and_lies_before_its_instant() -> None:
+    once, again = fold(shop_events(300)), fold(shop_events(300))
+    assert all(np.array_equal(a, b) for a, b in zip(once.rows.columns(), again.rows.columns(), strict=True))
+    assert once.last_event_ms.max() < AS_OF_MS
+    assert 20 < once.event_counts.mean() < 28
+
+
+def test_every_line_of_the_stream_is_a_valid_event() -> None:
+    stream = EventStream(500_000, customers=100)
+    chunks = list(read_file(stream, "stream.ndjson", Rules()))
+    assert sum(len(chunk.events) for chunk in chunks) == stream.lines
+    assert not any(chunk.rejections for chunk in chunks)
+
+
+@pytest.mark.parametrize("function", functions())
+def test_every_function_can_be_imported(function: str) -> None:
+    assert 0 < import_seconds(function) < 60
+
+
+def test_a_stream_read_in_pieces_is_the_stream_read_at_once() -> None:
+    whole, pieces = EventStream(10_000, 5), EventStream(10_000, 5)
+    assert b"".join(iter(lambda: pieces.read(777), b"")) == whole.read()
