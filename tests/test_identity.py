@@ -4,6 +4,7 @@ import io
 import random
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from shared.features import Profiles, encode, fold, merge
 from shared.histories import histories
 from shared.identity import Claims, unlink
 from shared.ingest import Intake, ingest
-from shared.links import VISITORS_A_CUSTOMER, Link, LinkState, NoSuchLink, resolve
+from shared.links import VISITORS_A_CUSTOMER, Link, LinkState, NoSuchLink, refusal, resolve
 from shared.profile_table import ProfileTable, StoredProfile
 from shared.update import Ingested
 from tests.bundles import make_bundle
@@ -178,6 +179,23 @@ def test_a_crash_after_any_request_is_made_good_by_the_next_delivery(first: list
     while every_interleaving(play) > 1:
         crashes += 1
     assert crashes == (2 if first is VISITS else 5)
+
+
+@pytest.mark.parametrize("news", [[*LINK], [VISITS[1]], [sign_in("phone", "b"), sign_in("phone", "c")]])
+def test_a_delivery_that_broke_off_is_finished_by_the_next_one(news: list[Event]) -> None:
+    known = [VISITS[0]] if news == LINK else [*LINK, VISITS[0]]
+    expected, requests, alive = offline(*known, *news), 0, True
+    while alive:
+        table = MemoryTable()
+        deliver(table, *known)
+        broken, requests = Writer(table, delivery(*news)), requests + 1
+        for _ in range(requests):
+            broken.step()
+        if alive := broken.alive:
+            broken.crash()
+        deliver(table, *news)
+        assert online(table) == expected
+    assert requests > 3
 
 
 def undo(table: ProfileTable) -> None:
@@ -355,3 +373,10 @@ def test_refused_claims_are_handed_back_chunk_by_chunk_with_their_lines(table: M
     ((rejection,),) = refused
     assert (rejection.line, intake.refused) == (3, 1)
     assert b'"phone-b' in rejection.original
+
+
+def test_the_page_on_identity_gives_every_reason() -> None:
+    page = (Path(__file__).parent.parent / "docs/identity.md").read_text()
+    links = [None, *(Link("customer#a", state) for state in LinkState)]
+    for reason in filter(None, (refusal(link, "customer#b") for link in links)):
+        assert f"| {reason.split(': ', 1)[1].removeprefix('anonymous_id ')} |" in page
