@@ -127,7 +127,7 @@ class Updater:
         before = own(stored)
         after = merge(before, news.events_of(keys))
         grown = after.take(changed(before, after))
-        states = dict(zip(grown.keys, zip(encode(grown), grown.event_counts.tolist(), strict=True), strict=True))
+        states = dict(zip(grown.keys, zip(encode(grown), grown.event_totals.tolist(), strict=True), strict=True))
         links = news.relink({key: profile.link for key, profile in stored.items()})
         changes = []
         for key, profile in stored.items():

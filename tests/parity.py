@@ -22,6 +22,7 @@ import pandas as pd
 from local.console import console
 from shared.events import Rules, read_file
 from shared.features import FEATURE_NAMES, Profiles, encode, features, fold, merge
+from shared.histories import union
 from tests.features.naive import naive_features
 from training.events import read_events
 from training.progress import progress
@@ -29,6 +30,8 @@ from training.progress import progress
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
 INSTANTS = 4
 CUSTOMERS_A_TASK = 50
+FILES_AT_ONCE = 10
+"""As many as one invocation takes in."""
 SEED = 11
 
 
@@ -82,11 +85,13 @@ def _fold_daily(frame: pd.DataFrame) -> Profiles:
     files += [files[i] for i in rng.choice(len(files), len(files) // 5, replace=False)]
     state = Profiles.empty()
     with progress("folding daily files", len(files)) as advance:
-        for some in batched(files, 25, strict=False):
-            for part in some:
-                content = io.BytesIO(part.to_parquet(index=False))
-                for chunk in read_file(content, "day.parquet", Rules(currency=None)):
-                    state = merge(state, fold(chunk.events))
+        for some in batched(files, FILES_AT_ONCE, strict=False):
+            folded = [
+                fold(chunk.events)
+                for part in some
+                for chunk in read_file(io.BytesIO(part.to_parquet(index=False)), "day.parquet", Rules(currency=None))
+            ]
+            state = merge(state, union(folded))
             advance(len(some), f"{len(state.rows):,} events")
     return state
 

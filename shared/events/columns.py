@@ -25,6 +25,7 @@ from shared.features.columns import (
     EventColumns,
     Rows,
 )
+from shared.features.state import FINGERPRINT_BITS
 from shared.keys import customer_key, visitor_key
 from shared.links import Claim
 
@@ -34,7 +35,7 @@ _DEVICE_CODES: dict[str | None, int] = {
     "": UNKNOWN_DEVICE,
     **{d: i for i, d in enumerate(DEVICES)},
 }
-_FINGERPRINT_BITS = (1 << 40) - 1
+_FINGERPRINT_MASK = (1 << FINGERPRINT_BITS) - 1
 AHEAD_MS = DAY_MS
 LARGEST_NET = 1e9
 
@@ -133,12 +134,12 @@ def add_name(names: dict[int, str], category: str) -> int:
 
 def event_fingerprint(event_id: str) -> int:
     """What stands for an event among its customer's: 40 bits of the hash of its id."""
-    return xxh3_64_intdigest(event_id.encode()) & _FINGERPRINT_BITS
+    return xxh3_64_intdigest(event_id.encode()) & _FINGERPRINT_MASK
 
 
 def _content_fingerprint(event: Event, time_ms: int, extras: bytes) -> int:
     whole = msgspec.json.encode(msgspec.structs.replace(event, timestamp=time_ms)) + extras
-    return xxh3_64_intdigest(whole) & _FINGERPRINT_BITS
+    return xxh3_64_intdigest(whole) & _FINGERPRINT_MASK
 
 
 def profile_key(event: Event) -> str:

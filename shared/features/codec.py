@@ -3,8 +3,9 @@
 A profile is a fixed header, its incompressible hashes, and a deflated body of varints, column after column: times as
 differences, sessions and orders as positions in a small dictionary, amounts in the coarsest exact unit.
 
-    header   version u8, deflated u8, rows u32, ids u32, brands u32, bytes of category names u32
-    hashes   fingerprints 5 bytes each, session and order ids u32 each, brands u32 each
+    header   version u8, flags u8, rows u32, ids u32, brands u32, bytes of category names u32
+    hashes   fingerprints 5 bytes each, session and order ids u32 each, brands u32 each, if flagged a sketch's SKETCHED
+             fingerprints
     body     3 units, number of categories, 10 columns of `rows` values, lengths of the category names, then the names
 """
 
@@ -16,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features.columns import Rows
-from shared.features.state import Profiles
+from shared.features.state import FINGERPRINT_BITS, SKETCHED, Profiles
 from shared.features.varint import decode_varints, encode_varints, unzigzag, zigzag
 
 VERSION = 1
 _HEADER = struct.Struct("<BBIIII")
-_FINGERPRINT_BYTES = 5
+_DEFLATED, _SKETCHED = 1, 2
+_FINGERPRINT_BYTES = FINGERPRINT_BITS // 8
 _TIME_UNITS = (1, 1_000, 60_000)
 _MONEY_UNITS = (1, 100, 10_000)
 _COLUMNS = 10
@@ -81,7 +83,7 @@ def encode(profiles: Profiles) -> list[bytes]:
     stream, byte_ends = encode_varints(values)
 
     cuts = np.concatenate(([0], byte_ends[value_starts[1:] - 1]))
-    fingerprints = rows.fingerprint.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :_FINGERPRINT_BYTES].tobytes()
+    fingerprints = _fingerprint_bytes(rows.fingerprint)
     ids, brands = id_values.astype("<u4").tobytes(), brand_values.astype("<u4").tobytes()
     return [
         _blob(
@@ -89,11 +91,12 @@ def encode(profiles: Profiles) -> list[bytes]:
             fingerprints[_FINGERPRINT_BYTES * starts[i] : _FINGERPRINT_BYTES * starts[i + 1]],
             ids[4 * id_lo : 4 * id_hi],
             brands[4 * brand_lo : 4 * brand_hi],
+            _fingerprint_bytes(profiles.sketches[key]) if key in profiles.sketches else b"",
             stream[cuts[i] : cuts[i + 1]],
             b"".join(names[name_lo:name_hi]),
         )
-        for i, (id_lo, id_hi, brand_lo, brand_hi, name_lo, name_hi) in enumerate(
-            zip(*_bounds(id_counts), *_bounds(brand_counts), *_bounds(category_counts), strict=True)
+        for i, (key, id_lo, id_hi, brand_lo, brand_hi, name_lo, name_hi) in enumerate(
+            zip(profiles.keys, *_bounds(id_counts), *_bounds(brand_counts), *_bounds(category_counts), strict=True)
         )
     ]
 
@@ -107,14 +110,19 @@ def decode(keys: list[str], blobs: list[bytes]) -> Profiles:
     starts = np.concatenate(([0], np.cumsum(counts)))
     owner = np.repeat(np.arange(len(keys)), counts)
 
-    ends = _HEADER.size + np.cumsum(np.column_stack([_FINGERPRINT_BYTES * counts, 4 * id_counts, 4 * brand_counts]), 1)
-    fingerprint_end, id_end, brand_end = ends.T.tolist()
+    flags = heads[:, 1]
+    sketch_bytes = np.where(flags & _SKETCHED, _FINGERPRINT_BYTES * SKETCHED, 0)
+    hash_bytes = np.column_stack([_FINGERPRINT_BYTES * counts, 4 * id_counts, 4 * brand_counts, sketch_bytes])
+    fingerprint_end, id_end, brand_end, sketch_end = (_HEADER.size + np.cumsum(hash_bytes, axis=1)).T.tolist()
     fingerprints = b"".join(b[_HEADER.size : end] for b, end in zip(blobs, fingerprint_end, strict=True))
     ids = b"".join(b[lo:hi] for b, lo, hi in zip(blobs, fingerprint_end, id_end, strict=True))
     brands = b"".join(b[lo:hi] for b, lo, hi in zip(blobs, id_end, brand_end, strict=True))
+    sketches = {
+        keys[i]: _fingerprints(blobs[i][brand_end[i] : sketch_end[i]]) for i in np.flatnonzero(flags & _SKETCHED)
+    }
     bodies = [
         zlib.decompress(b[lo:], wbits=-15) if deflated else b[lo:]
-        for b, lo, deflated in zip(blobs, brand_end, heads[:, 1].tolist(), strict=True)
+        for b, lo, deflated in zip(blobs, sketch_end, (flags & _DEFLATED).tolist(), strict=True)
     ]
     value_ends = [len(body) - size for body, size in zip(bodies, name_bytes.tolist(), strict=True)]
     values, value_starts = decode_varints([body[:end] for body, end in zip(bodies, value_ends, strict=True)])
@@ -127,14 +135,12 @@ def decode(keys: list[str], blobs: list[bytes]) -> Profiles:
     names = _split(b"".join(b[end:] for b, end in zip(bodies, value_ends, strict=True)), name_lengths)
 
     session = _running_sum(unzigzag(column[2]), starts)
-    raw = np.zeros((starts[-1], 8), np.uint8)
-    raw[:, :_FINGERPRINT_BYTES] = np.frombuffer(fingerprints, np.uint8).reshape(-1, _FINGERPRINT_BYTES)
     id_values, brand_values = np.frombuffer(ids, "<u4"), np.frombuffer(brands, "<u4")
     codes = np.array([category_hash(name) for name in names], np.uint32)
     rows = Rows(
         time_ms=_running_sum(column[0], starts) * time_unit[owner],
         kind=column[1].astype(np.uint8),
-        fingerprint=raw.view("<u8").ravel().astype(np.uint64),
+        fingerprint=_fingerprints(fingerprints),
         session=_look_up(id_values, id_counts, owner, session),
         order=_look_up(id_values, id_counts, owner, session + unzigzag(column[3])),
         category=_look_up(codes, category_counts, owner, column[4]),
@@ -144,7 +150,7 @@ def decode(keys: list[str], blobs: list[bytes]) -> Profiles:
         engagement_ms=column[8] * engagement_unit[owner],
         device=column[9].astype(np.uint8),
     )
-    return Profiles(keys, starts, rows, dict(zip(codes.tolist(), names, strict=True)))
+    return Profiles(keys, starts, rows, dict(zip(codes.tolist(), names, strict=True)), sketches)
 
 
 def _header(blob: bytes) -> tuple[int, ...]:
@@ -153,12 +159,25 @@ def _header(blob: bytes) -> tuple[int, ...]:
     return _HEADER.unpack_from(blob)
 
 
-def _blob(rows: int, fingerprints: bytes, ids: bytes, brands: bytes, values: bytes, names: bytes) -> bytes:
+def _blob(
+    rows: int, fingerprints: bytes, ids: bytes, brands: bytes, sketch: bytes, values: bytes, names: bytes
+) -> bytes:
     body = values + names
     deflated = zlib.compress(body, level=6, wbits=-15)
     smaller = len(deflated) < len(body)
-    head = _HEADER.pack(VERSION, smaller, rows, len(ids) // 4, len(brands) // 4, len(names))
-    return head + fingerprints + ids + brands + (deflated if smaller else body)
+    flags = (_DEFLATED if smaller else 0) | (_SKETCHED if sketch else 0)
+    head = _HEADER.pack(VERSION, flags, rows, len(ids) // 4, len(brands) // 4, len(names))
+    return head + fingerprints + ids + brands + sketch + (deflated if smaller else body)
+
+
+def _fingerprint_bytes(fingerprints: NDArray[np.uint64]) -> bytes:
+    return fingerprints.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :_FINGERPRINT_BYTES].tobytes()
+
+
+def _fingerprints(joined: bytes) -> NDArray[np.uint64]:
+    raw = np.zeros((len(joined) // _FINGERPRINT_BYTES, 8), np.uint8)
+    raw[:, :_FINGERPRINT_BYTES] = np.frombuffer(joined, np.uint8).reshape(-1, _FINGERPRINT_BYTES)
+    return raw.view("<u8").ravel().astype(np.uint64)
 
 
 def _dictionary(owner: Ints, n_profiles: int, *columns: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], Ints, Ints]:

@@ -4,7 +4,9 @@ A set is the whole trick. Its union is commutative, associative and idempotent, 
 batches and any repetition end in the same state, and every feature can be computed exactly at any instant.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -16,8 +18,18 @@ MOST_EVENTS = 6_000
 """Events kept of one customer, the latest ones. Keeping the latest commutes with union, so the state stays a function
 of the set of events that came in."""
 
+SKETCHED = 256
+"""Fingerprints that stand for all events ever seen of a customer with more than MOST_EVENTS: the smallest ones. How
+small they are tells how many there were, to about 1 / sqrt(SKETCHED); a repeat changes nothing. Z. Bar-Yossef et al.,
+Counting Distinct Elements in a Data Stream, RANDOM 2002."""
+
+FINGERPRINT_BITS = 40
+
 KEPT_DAYS = 400
 """A profile that is full with events of fewer days is not a person's."""
+
+type Sketch = NDArray[np.uint64]
+_NOTHING: Sketch = np.empty(0, np.uint64)
 
 
 @dataclass(frozen=True)
@@ -30,14 +42,25 @@ class Profiles:
     """Rows of profile i are starts[i]:starts[i + 1] [n_profiles + 1]."""
     rows: Rows
     category_names: dict[int, str]
+    sketches: dict[str, Sketch] = field(default_factory=dict)
+    """Of the profiles that have had more than MOST_EVENTS, by key."""
 
     def __len__(self) -> int:
         return len(self.keys)
 
     @property
     def event_counts(self) -> NDArray[np.int64]:
-        """Distinct events of each profile [n_profiles]."""
+        """Events kept of each profile [n_profiles]."""
         return np.diff(self.starts)
+
+    @property
+    def event_totals(self) -> NDArray[np.int64]:
+        """Distinct events of each profile ever: exact up to MOST_EVENTS, an estimate beyond [n_profiles]."""
+        totals = self.event_counts
+        for key, sketch in self.sketches.items():
+            estimate = (len(sketch) - 1) * 2**FINGERPRINT_BITS // int(sketch[-1])
+            totals[self.keys.index(key)] = max(estimate, MOST_EVENTS)
+        return totals
 
     @property
     def first_event_ms(self) -> NDArray[np.int64]:
@@ -67,7 +90,9 @@ class Profiles:
         counts = self.event_counts[at]
         starts = np.concatenate(([0], np.cumsum(counts)))
         rows = self.rows.take(np.repeat(self.starts[at] - starts[:-1], counts) + np.arange(starts[-1]))
-        return type(self)([self.keys[i] for i in at], starts, rows, self.category_names)
+        keys = [self.keys[i] for i in at]
+        sketches = {key: self.sketches[key] for key in keys if key in self.sketches} if self.sketches else {}
+        return type(self)(keys, starts, rows, self.category_names, sketches)
 
     @classmethod
     def empty(cls) -> Self:
@@ -89,7 +114,12 @@ def merge(a: Profiles, b: Profiles) -> Profiles:
     keys = sorted({*a.keys, *b.keys})
     position = {key: i for i, key in enumerate(keys)}
     owner = np.concatenate([np.array([position[key] for key in p.keys], np.int64)[p.owner] for p in (a, b)])
-    return _settle(keys, owner, Rows.concatenate([a.rows, b.rows]), _united(a.category_names, b.category_names))
+    sketches = {
+        key: _sketch(a.sketches.get(key, _NOTHING), b.sketches.get(key, _NOTHING))
+        for key in a.sketches.keys() | b.sketches.keys()
+    }
+    names = _united(a.category_names, b.category_names)
+    return _settle(keys, owner, Rows.concatenate([a.rows, b.rows]), names, sketches)
 
 
 def changed(before: Profiles, after: Profiles) -> NDArray[np.intp]:
@@ -101,6 +131,8 @@ def changed(before: Profiles, after: Profiles) -> NDArray[np.intp]:
     old, new = before.take(np.flatnonzero(same[at])), after.take(np.flatnonzero(same))
     differs = np.logical_or.reduce([a != b for a, b in zip(old.rows.columns(), new.rows.columns(), strict=True)])
     same[same] = np.bincount(new.owner, differs, minlength=len(new)) == 0
+    for key, sketch in after.sketches.items():
+        same[position[key]] &= np.array_equal(sketch, before.sketches.get(key, _NOTHING))
     return np.flatnonzero(~same)
 
 
@@ -109,7 +141,17 @@ def _united(a: dict[int, str], b: dict[int, str]) -> dict[int, str]:
     return {**a, **b, **{code: min(a[code], b[code]) for code in a.keys() & b.keys()}}
 
 
-def _settle(keys: list[str], owner: NDArray[np.int64], rows: Rows, category_names: dict[int, str]) -> Profiles:
+def _sketch(*fingerprints: Sketch) -> Sketch:
+    return np.unique(np.concatenate(fingerprints))[:SKETCHED]
+
+
+def _settle(
+    keys: list[str],
+    owner: NDArray[np.int64],
+    rows: Rows,
+    category_names: dict[int, str],
+    sketches: Mapping[str, Sketch] = MappingProxyType({}),
+) -> Profiles:
     """Sort rows into the canonical order and keep each event once; profiles without rows are left out."""
     once = _once_each(owner, rows)
     owner, time_ms, fingerprint = owner[once], rows.time_ms[once], rows.fingerprint[once]
@@ -117,12 +159,17 @@ def _settle(keys: list[str], owner: NDArray[np.int64], rows: Rows, category_name
     instant = np.cumsum(~_equals_previous(owner[order], time_ms[order]))
     order = order[np.argsort(_packed(instant, fingerprint[order]))]
     counts = np.bincount(owner, minlength=len(keys))
+    sketched = {
+        keys[i]: _sketch(sketches.get(keys[i], _NOTHING), fingerprint[owner == i])
+        for i in range(len(keys) if sketches or counts.max(initial=0) > MOST_EVENTS else 0)
+        if counts[i] > MOST_EVENTS or keys[i] in sketches
+    }
     if counts.max(initial=0) > MOST_EVENTS:
         order = order[_newer_after(counts) < MOST_EVENTS]
         counts = np.minimum(counts, MOST_EVENTS)
     present = np.flatnonzero(counts)
     starts = np.concatenate(([0], np.cumsum(counts[present])))
-    return Profiles([keys[i] for i in present], starts, rows.take(once[order]), category_names)
+    return Profiles([keys[i] for i in present], starts, rows.take(once[order]), category_names, sketched)
 
 
 def _newer_after(counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """Whatever way events are delivered, the state is the same to the byte and the features are the oracle's."""
 
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import batched, pairwise
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import shared.features.codec as codec_module
 import shared.features.state as state_module
 from shared.features import FEATURE_NAMES, Profiles, changed, decode, encode, features, fold, merge, top_categories
 from shared.features.columns import COLUMN_TYPES, DAY_MS, EventColumns, Rows
@@ -77,10 +78,13 @@ def test_a_customers_features_do_not_depend_on_who_else_is_in_the_batch(history:
 def test_a_full_profile_keeps_the_latest_events_in_any_delivery(history: History, random: Any, most: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(state_module, "MOST_EVENTS", most)
+        patch.setattr(state_module, "SKETCHED", 1)
+        patch.setattr(codec_module, "SKETCHED", 1)
         state = Profiles.empty()
-        for event in random.sample(history, len(history)):
-            state = reread(merge(state, folded([event])))
+        for events in batched(random.sample(history, len(history)), 7, strict=False):
+            state = reread(merge(state, folded([*events])))
         assert stored(state) == stored(folded(history))
+        assert not len(changed(state, merge(state, folded(history[:3]))))
     assert state.event_counts.max() <= most
     whole = folded(history)
     kept = np.concatenate([whole.rows.time_ms[max(b, e - most) : e] for b, e in pairwise(whole.starts.tolist())])
@@ -89,14 +93,16 @@ def test_a_full_profile_keeps_the_latest_events_in_any_delivery(history: History
 
 def test_a_million_events_of_one_customer_stay_small_and_are_called_automated() -> None:
     n, rng = 1_000_000, np.random.default_rng(3)
-    unique = {"fingerprint": np.arange(n), "session": np.arange(n), "time_ms": rng.integers(0, 30 * DAY_MS, n)}
+    time_ms = rng.integers(0, 30 * DAY_MS, n)
+    unique = {"fingerprint": rng.integers(0, 2**40, n), "session": np.arange(n), "time_ms": time_ms}
     rows = Rows(**{name: unique.get(name, rng.integers(0, 9, n)).astype(dtype) for name, dtype in COLUMN_TYPES.items()})
     names = {code: f"category {code}" for code in range(1, 9)}
     state = fold(EventColumns(["customer#bot"], np.zeros(n, np.int64), rows, names))
     [blob] = encode(state)
     assert len(blob) < 100_000
     assert state.automated.tolist() == [True]
-    assert state.rows.time_ms.min() >= np.sort(unique["time_ms"])[-MOST_EVENTS]
+    assert state.rows.time_ms.min() >= np.sort(time_ms)[-MOST_EVENTS]
+    assert reread(state).event_totals == pytest.approx(n, rel=0.2)
 
 
 @given(histories(20), histories(6))
