@@ -35,6 +35,7 @@ def decide(
     intent = intents(decided, known, bundle.manifest)
     segments, margins, runners_up = decided.segment.tolist(), _shortest(decided.margin), decided.runner_up.tolist()
     micro_segments = [None] * len(profiles) if decided.micro_segment is None else decided.micro_segment.tolist()
+    automated = profiles.automated.tolist()
     predictions = {name: _shortest(values) for name, values in decided.predictions.items()}
     return {
         key: Decision(
@@ -49,6 +50,7 @@ def decide(
             scored_at_ms=moment.scored_at_ms,
             model_version=bundle.bundle_id,
             micro_segment=micro_segments[i],
+            automated=automated[i],
         )
         for i, key in enumerate(profiles.keys)
     }

@@ -27,6 +27,8 @@ class Decision:
     scored_at_ms: int
     model_version: str
     micro_segment: int | None = None
+    automated: bool = False
+    """The profile has more events than a person makes, so that this is about a program."""
 
 
 def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,6 +57,7 @@ def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) ->
         },
         "intent": decision.intent,
         "action": decision.action,
+        "automated_traffic": decision.automated,
         "as_of": iso(decision.as_of_ms),
         "scored_at": iso(decision.scored_at_ms),
         "model_version": decision.model_version,

@@ -1,11 +1,10 @@
 """Histories put together from their parts: deliveries, and a customer's own events with those of their visitors."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import batched
 
-import numpy as np
-
-from shared.features import EventColumns, Profiles, decode, fold, merge
+from shared.features import Profiles, decode, merge
 from shared.profile_table import StoredProfile
 
 
@@ -24,19 +23,19 @@ def own(profiles: Mapping[str, StoredProfile]) -> Profiles:
 def with_visitors(histories: Profiles, profiles: Iterable[StoredProfile]) -> Profiles:
     """Customers' own `histories` and what they did as visitors, under the customers' keys."""
     parts = [(p.key, copy.state) for p in profiles for copy in p.visitors.values() if copy.state]
-    if not parts:
-        return histories
-    labels = [f"{i:09d}" for i in range(len(parts))]
-    visits = decode(labels, [state for _, state in parts])
-    return merge(histories, renamed(visits, {label: key for label, (key, _) in zip(labels, parts, strict=True)}))
+    return merge(histories, gathered(parts)) if parts else histories
 
 
-def renamed(profiles: Profiles, names: Mapping[str, str]) -> Profiles:
-    """The same events under new keys, of which several may be the same; a key without a new one stays."""
-    targets = [names.get(key, key) for key in profiles.keys]
-    position = {key: i for i, key in enumerate(dict.fromkeys(targets))}
-    owner = np.array([position[key] for key in targets], np.int64)[profiles.owner]
-    return fold(EventColumns(list(position), owner, profiles.rows, profiles.category_names))
+def gathered(parts: Iterable[tuple[str, bytes]]) -> Profiles:
+    """The histories behind encoded states, under keys of which several may be the same."""
+    layers: list[dict[str, bytes]] = []
+    seen = Counter[str]()
+    for key, state in parts:
+        if seen[key] == len(layers):
+            layers.append({})
+        layers[seen[key]][key] = state
+        seen[key] += 1
+    return union([decode(keys, [layer[key] for key in keys]) for layer in layers for keys in [sorted(layer)]])
 
 
 def union(parts: list[Profiles]) -> Profiles:

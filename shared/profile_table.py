@@ -109,6 +109,7 @@ def encode_profile(profile: StoredProfile) -> Item:
         item["decision"] = {
             "M": {name: {"N": repr(value)} for name, value in numbers.items() if value is not None}
             | {name: {"S": text} for name, text in texts.items()}
+            | ({"automated": {"BOOL": True}} if decision.automated else {})
         }
     return item
 
@@ -159,6 +160,7 @@ def _decode_decision(item: Item) -> Decision:
         scored_at_ms=int(item["scored_at_ms"]["N"]),
         model_version=item["model_version"]["S"],
         micro_segment=int(item["micro_segment"]["N"]) if "micro_segment" in item else None,
+        automated="automated" in item,
     )
 
 

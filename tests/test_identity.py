@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.bundle import Bundle
 from shared.deciding import Moment
 from shared.events import Claim, Rules, read_file
-from shared.features import Profiles, encode, fold, merge
+from shared.features import Profiles, codec, encode, fold, merge, state
 from shared.histories import histories
 from shared.identity import Claims, unlink
 from shared.ingest import Intake, ingest
@@ -258,6 +258,23 @@ def test_unlinking_leaves_just_what_came_with_the_customers_id(
     for batch in batches:
         deliver(table, *batch)
     assert online(table) == expected
+
+
+@given(deliveries(), st.data())
+def test_histories_that_are_full_are_no_exception(events: list[Event], data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state, "MOST_EVENTS", 4)
+        patch.setattr(state, "SKETCHED", 2)
+        patch.setattr(codec, "SKETCHED", 2)
+        table = MemoryTable()
+        for batch in shuffled_with_repeats(data, events):
+            deliver(table, *batch)
+        assert online(table) == offline(*events)
+        for visitor in OWNERS:
+            if any(event["anonymous_id"] == visitor and event["customer_id"] for event in events):
+                unlink(table, visitor, AS_OF, sleep=no_sleep)
+                events = unclaimed(visitor, *events)
+        assert online(table) == offline(*events)
 
 
 def test_an_event_of_both_the_visitor_and_the_customer_counts_once_and_survives_the_undoing(table: MemoryTable) -> None:

@@ -162,6 +162,16 @@ def test_profile_too_large_for_an_item_stops_no_other(
     assert list(table.load(["customer#heavy", "customer#light"])) == ["customer#light"]
 
 
+def test_customer_with_more_events_than_a_person_makes_is_called_automated(table: ProfileTable, bundle: Bundle) -> None:
+    clicks = [purchase("bot", number=i, day=1 + i % 28) for i in range(7_000)]
+    ingest(profiles(*clicks[:4_000], purchase("a")), table, bundle, NOVEMBER)
+    ingest(profiles(*clicks[3_000:]), table, bundle, NOVEMBER)
+    bot, person = stored(table, "bot"), stored(table, "a")
+    assert bot.events == pytest.approx(7_000, rel=0.2)
+    assert [p.decision.automated for p in (bot, person) if p.decision] == [True, False]
+    assert ingest(profiles(*clicks[:100]), table, bundle, DECEMBER) == Ingested()
+
+
 def test_intake_writes_a_profile_of_many_files_once(table: ProfileTable, bundle: Bundle) -> None:
     intake = Intake(table, bundle, NOVEMBER)
     for day in range(1, 6):

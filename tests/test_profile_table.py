@@ -60,6 +60,7 @@ SHARED = Link("customer#1", LinkState.SHARED)
         profile(),
         profile(decision=None),
         profile(decision=decision(micro_segment=0)),
+        profile(decision=decision(automated=True)),
         profile("visitor#v", decision=None, link=LINKED),
         profile(
             state=b"", visitors={"visitor#v": Copy(3, b"visits"), "visitor#w": Copy(1, b""), "visitor#": Copy(9, None)}

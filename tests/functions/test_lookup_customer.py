@@ -47,6 +47,7 @@ def test_answers_with_the_decision(s3: "S3Client", table: ProfileTable, lookup_c
         },
         "intent": "loyal",
         "action": "loyalty_reward",
+        "automated_traffic": False,
         "as_of": "2017-12-30T18:22:10Z",
         "scored_at": "2017-12-30T18:22:12.250Z",
         "model_version": "20171001-aaaaaaaa",
