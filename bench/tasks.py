@@ -80,6 +80,7 @@ def duckdb_columns(inputs: Inputs) -> Work:
 def pandas_file(inputs: Inputs) -> Work:
     """Recompute the features from the same file with pandas."""
     import pandas as pd
+    import pyarrow.parquet  # noqa: F401  what read_parquet would import first, which is not its work
 
     from bench.pandas_features import COLUMNS, pandas_features
 
