@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.events import Claim, Rules, UnreadableFile, read_file
-from shared.features import Profiles, fold, merge
-from shared.histories import renamed
+from shared.features import Profiles, encode, fold, merge
+from shared.histories import gathered
 from shared.links import Link, LinkState, resolve
 from training.config import InputError
 from training.progress import progress
@@ -89,7 +89,7 @@ def identified(profiles: Profiles, links: Mapping[str, Link]) -> Profiles:
     others = profiles.take([i for i, state in enumerate(states) if state is None])
     if not len(linked):
         return others
-    return merge(others, renamed(linked, {key: links[key].customer for key in linked.keys}))
+    return merge(others, gathered(zip((links[key].customer for key in linked.keys), encode(linked), strict=True)))
 
 
 class _Claims:
