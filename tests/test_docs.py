@@ -8,7 +8,7 @@ import pytest
 from local.emulator import ROOT
 from local.samples import SAMPLES, function_of
 from shared.events import FIELDS
-from shared.features import EVENT_TYPES
+from shared.features import EVENT_TYPES, FEATURES
 from shared.features.__main__ import markdown
 from tests.template import template
 
@@ -52,6 +52,10 @@ def test_every_parameter_it_names_is_in_the_template() -> None:
     named = re.findall(r"`([A-Z][A-Za-z]+)`", section)
     assert named
     assert [name for name in named if name not in template()["Parameters"]] == []
+
+
+def test_it_counts_the_features() -> None:
+    assert f"The {len(FEATURES)} numbers" in README
 
 
 def test_a_number_the_readme_quotes_from_the_decisions_is_there() -> None:

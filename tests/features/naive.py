@@ -132,7 +132,13 @@ def _burstiness(starts: list[datetime]) -> float:
 
 
 def _distinct(events: list[Event]) -> list[Event]:
-    return list({e.get("event_id") or tuple(sorted(e.items())): e for e in events}.values())
+    """One event of each id: the earliest, and of equal times the one that amounts to less."""
+    found: dict[Any, Event] = {}
+    for event in sorted(
+        events, key=lambda e: (_time(e), _net(e), e.get("discount") or 0, e.get("engagement_seconds") or 0)
+    ):
+        found.setdefault(event.get("event_id") or tuple(sorted(event.items())), event)
+    return list(found.values())
 
 
 def _time(event: Event) -> datetime:
