@@ -17,8 +17,9 @@ from local.emulator import LocalStackError
 from local.stack import Stack
 from shared.bundle import Bundle, Decisions
 from shared.events.event import parse_timestamp
-from shared.features import FEATURE_NAMES, decode, features
+from shared.features import FEATURE_NAMES, features
 from shared.features import Profiles as History
+from shared.histories import histories
 from shared.profile_table import StoredProfile
 
 LOOK_UPS = 100
@@ -88,8 +89,7 @@ def _show_household(stack: Stack, profiles: Profiles) -> None:
 
 def _show_moves(bundle: Bundle, profiles: Profiles) -> None:
     """Households whose segment was another at SPLIT: a stored history answers for any instant, the past included."""
-    keys = sorted(profiles)
-    history = decode(keys, [profiles[key].state for key in keys])
+    history = histories(profiles.values())
     history = history.take(np.flatnonzero(history.first_event_ms < parse_timestamp(SPLIT.isoformat())))
     then, now = (_standing(history, bundle, instant) for instant in (SPLIT.isoformat(), AS_OF))
     moved = np.flatnonzero(then.decided.segment != now.decided.segment)

@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = command.timestamp(arguments.as_of)
     bundle = Bundle.load(arguments.model)
-    files = read_events(arguments.events, bundle.manifest["currency"] or "")
+    files = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms)
     command.say(*files.summary())
     table = score(files.profiles, bundle, as_of_ms)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)

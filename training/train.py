@@ -37,7 +37,7 @@ def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) ->
 
     Raises InputError for events that cannot be trained on, and Refused where the export does not decide as the models.
     """
-    files = read_events(paths, config.currency)
+    files = read_events(paths, config.currency, as_of_ms)
     command.say(*files.summary())
     profiles, window = _known(files.profiles, as_of_ms, config)
     points = PointsInTime(profiles)
