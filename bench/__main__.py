@@ -1,4 +1,5 @@
-"""All benchmarks: `python -m bench`, or `make bench`. A table on screen, and everything in bench/results.json.
+"""All benchmarks: `python -m bench`, or `make bench`. The table is shown and put into bench/README.md; results.json
+beside it holds everything.
 
 Each measurement runs in a process of its own on one core. Contenders take turns, so that a busy minute of the machine
 troubles both, and the best time of each counts.
@@ -9,14 +10,14 @@ import subprocess
 import sys
 
 from bench.imports import ROOT, functions, import_seconds, is_built
-from bench.report import Line, import_lines, speed_lines, stream_lines, table, write
+from bench.report import Line, import_lines, markdown, refresh, speed_lines, stream_lines, table, write
 from bench.tasks import TASKS, Inputs
 from bench.worker import Measurement, measure
 from local.complete_journey import read_lines
 from local.console import console, step
 from training.progress import progress
 
-RESULTS = ROOT / "bench/results.json"
+RESULTS, PAGE = ROOT / "bench/results.json", ROOT / "bench/README.md"
 PURCHASES = ROOT / "build/bench/complete-journey.parquet"
 ROUNDS, IMPORT_ROUNDS = 3, 5
 REPEATS = 3
@@ -57,9 +58,10 @@ def _five_gigabytes() -> None:
 
 
 def _show(lines: list[Line], measured: dict[str, Measurement], command: str) -> None:
-    console.print(table(lines))
+    console.print(table(lines), width=None if console.is_terminal else 130)
     write(RESULTS, lines, measured, command)
-    console.print(f"All of it is in {RESULTS.relative_to(ROOT)}.")
+    refresh(PAGE, markdown(RESULTS))
+    console.print(f"All of it is in {RESULTS.relative_to(ROOT)}, and the table in {PAGE.relative_to(ROOT)}.")
 
 
 def _inputs() -> Inputs:

@@ -18,13 +18,15 @@ from bench.worker import Measurement
 LIBRARIES = ("numpy", "duckdb", "pandas", "pyarrow", "msgspec", "xxhash", "onnxruntime", "boto3")
 MEMORY_AIM = 512 * MEGABYTE
 _FLAT = 1.1
+_HEADINGS = ("what", "ours", "against", "ratio", "aim")
+_BEGIN, _END = "<!-- results -->", "<!-- end of results -->"
 
 
 @dataclass(frozen=True)
 class Line:
     """One line of the table."""
 
-    what: str
+    what: str = ""
     ours: str = ""
     against: str = ""
     """What it is held against, and that one's figure."""
@@ -75,12 +77,16 @@ def import_lines(imports: Mapping[str, list[float]], built: bool) -> Iterable[Li
 
 def table(lines: Iterable[Line]) -> Table:
     """The lines for the screen."""
-    shown = Table("what", "ours", "against", "ratio", "aim", title="One core, best of all rounds")
+    shown = Table(*_HEADINGS, title="One core, best of all rounds")
     for line in lines:
-        ratio = "" if line.ratio is None else f"{line.ratio:.3g}x {line.relation}"
-        mark = {None: "", True: " [green]✓[/]", False: " [yellow]not met[/]"}[line.met]
-        shown.add_row(line.what, line.ours, line.against, ratio, f"{line.aim}{mark}")
+        shown.add_row(*_cells(line), style="yellow" if line.met is False else None)
     return shown
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    ratio = "" if line.ratio is None else f"{line.ratio:.3g}x {line.relation}"
+    mark = {None: "", True: ": met", False: ": not met"}[line.met]
+    return line.what, line.ours, line.against, ratio, f"{line.aim}{mark}"
 
 
 def write(path: Path, lines: Iterable[Line], measured: Mapping[str, Measurement], command: str) -> None:
@@ -97,6 +103,29 @@ def write(path: Path, lines: Iterable[Line], measured: Mapping[str, Measurement]
         },
     }
     path.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n")
+
+
+def markdown(results: Path) -> str:
+    """What `write` wrote, for a page: a table a command."""
+    parts = []
+    for command, found in json.loads(results.read_text()).items():
+        machine, versions = found["machine"], found["versions"]
+        parts += [f"`{command}` on {found['date']}, {machine['cores']} cores of {machine['cpu']},"]
+        parts += [f"Python {versions['python']}, NumPy {versions['numpy']}, DuckDB {versions['duckdb']},"]
+        parts += [
+            f"pandas {versions['pandas']}:",
+            "",
+            "| " + " | ".join(_HEADINGS) + " |",
+            "|---" * len(_HEADINGS) + "|",
+        ]
+        parts += ["| " + " | ".join(_cells(Line(**line))) + " |" for line in found["table"]] + [""]
+    return "\n".join(parts)
+
+
+def refresh(page: Path, text: str) -> None:
+    """Put `text` between the page's two marks."""
+    before, _, rest = page.read_text().partition(_BEGIN)
+    page.write_text(f"{before}{_BEGIN}\n{text}{_END}{rest.partition(_END)[2]}")
 
 
 def _slower(what: str, ours: Measurement, name: str, theirs: Measurement, aim: float | None = None) -> Line:

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.imports import functions, import_seconds
+from bench.imports import ROOT, functions, import_seconds
 from bench.pandas_features import pandas_features
-from bench.report import import_lines, speed_lines, stream_lines, table
+from bench.report import import_lines, markdown, speed_lines, stream_lines, table
 from bench.shop import AS_OF_MS, shop_events
 from bench.stream import EventStream
 from bench.tasks import TASKS, Inputs
@@ -97,3 +97,7 @@ def test_every_function_can_be_imported(function: str) -> None:
 def test_a_stream_read_in_pieces_is_the_stream_read_at_once() -> None:
     whole, pieces = EventStream(10_000, 5), EventStream(10_000, 5)
     assert b"".join(iter(lambda: pieces.read(777), b"")) == whole.read()
+
+
+def test_the_page_shows_the_results_that_are_recorded() -> None:
+    assert markdown(ROOT / "bench/results.json") in (ROOT / "bench/README.md").read_text()
