@@ -15,7 +15,6 @@ from shared.deciding import Moment
 from shared.events import Rules, read_file
 from shared.events.event import parse_timestamp
 from shared.features import EventColumns, Profiles, decode, encode, features, fold, merge
-from shared.histories import union
 from shared.ingest import PROFILES_AT_ONCE, Intake
 from shared.profile_table import ProfileTable, StoredProfile
 
