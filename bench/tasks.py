@@ -202,7 +202,7 @@ def _parts(path: Path) -> list[EventColumns]:
 
 
 def _profiles(path: Path) -> Profiles:
-    return union([fold(chunk.events) for chunk in read_file(path, path.name, Rules())])
+    return merge(*[fold(chunk.events) for chunk in read_file(path, path.name, Rules())])
 
 
 def _batches(inputs: Inputs) -> list[Profiles]:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import batched
 
 from shared.features import Profiles, decode, merge
 from shared.profile_table import StoredProfile
@@ -35,11 +34,4 @@ def gathered(parts: Iterable[tuple[str, bytes]]) -> Profiles:
             layers.append({})
         layers[seen[key]][key] = state
         seen[key] += 1
-    return union([decode(keys, [layer[key] for key in keys]) for layer in layers for keys in [sorted(layer)]])
-
-
-def union(parts: list[Profiles]) -> Profiles:
-    """All of them merged, pair by pair, so that every row is sorted a logarithmic number of times."""
-    while len(parts) > 1:
-        parts = [merge(*pair) if len(pair) == 2 else pair[0] for pair in batched(parts, 2, strict=False)]
-    return parts[0] if parts else Profiles.empty()
+    return merge(*[decode(keys, [layer[key] for key in keys]) for layer in layers for keys in [sorted(layer)]])

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from shared.backoff import Sleep
 from shared.deciding import Moment
 from shared.events import Chunk, Claim, Rejection
-from shared.features import Profiles, fold
-from shared.histories import union
+from shared.features import Profiles, fold, merge
 from shared.identity import Claims, copies
 from shared.keys import is_visitor
 from shared.links import Copy
@@ -90,7 +89,7 @@ class Intake:
     def flush(self) -> None:
         """Writes what has gathered. If that fails it stays, for the next flush to try again."""
         claims = Claims((claim for found, _ in self._claims for claim in found), self.table)
-        self.total += ingest(union(self._folded), self.table, self.bundle, self.moment, claims=claims)
+        self.total += ingest(merge(*self._folded), self.table, self.bundle, self.moment, claims=claims)
         for found, refuse in self._claims:
             reasons = [(claim, reason) for claim in found if (reason := claims.refusal(claim))]
             if reasons:

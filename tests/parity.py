@@ -22,7 +22,6 @@ import pandas as pd
 from local.console import console
 from shared.events import Rules, read_file
 from shared.features import FEATURE_NAMES, Profiles, encode, features, fold, merge
-from shared.histories import union
 from tests.features.naive import naive_features
 from training.events import read_events
 from training.progress import progress
@@ -91,7 +90,7 @@ def _fold_daily(frame: pd.DataFrame) -> Profiles:
                 for part in some
                 for chunk in read_file(io.BytesIO(part.to_parquet(index=False)), "day.parquet", Rules(currency=None))
             ]
-            state = merge(state, union(folded))
+            state = merge(state, *folded)
             advance(len(some), f"{len(state.rows):,} events")
     return state
 

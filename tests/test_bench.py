@@ -14,8 +14,7 @@ from bench.tasks import TASKS, Inputs
 from bench.worker import Measurement, measure, timed
 from local.complete_journey import read_lines
 from shared.events import Rules, read_file
-from shared.features import FEATURE_NAMES, features, fold
-from shared.histories import union
+from shared.features import FEATURE_NAMES, features, fold, merge
 
 HOUSEHOLDS = 150
 
@@ -57,7 +56,7 @@ def test_every_line_of_the_table_can_be_written(measured: dict[str, Measurement]
 
 @pytest.mark.parametrize("day", ["2017-03-01T13:07:00.005", "2018-01-02"])
 def test_pandas_comes_to_the_same_features(purchases: Path, day: str) -> None:
-    profiles = union([fold(chunk.events) for chunk in read_file(purchases, purchases.name, Rules())])
+    profiles = merge(*[fold(chunk.events) for chunk in read_file(purchases, purchases.name, Rules())])
     theirs = pandas_features(pd.read_parquet(purchases), pd.Timestamp(day))
     ours = features(profiles, round(pd.Timestamp(day, tz="UTC").timestamp() * 1_000))
     at = [profiles.keys.index(f"customer#{household}") for household in theirs.index]
@@ -67,7 +66,7 @@ def test_pandas_comes_to_the_same_features(purchases: Path, day: str) -> None:
 
 
 def test_features_that_pandas_leaves_out_say_nothing_of_purchases(purchases: Path) -> None:
-    profiles = union([fold(chunk.events) for chunk in read_file(purchases, purchases.name, Rules())])
+    profiles = merge(*[fold(chunk.events) for chunk in read_file(purchases, purchases.name, Rules())])
     as_of = pd.Timestamp("2018-01-02", tz="UTC")
     matrix = features(profiles, round(as_of.timestamp() * 1_000))
     told = pandas_features(pd.read_parquet(purchases), as_of.tz_localize(None)).columns

@@ -15,6 +15,8 @@ from training.progress import progress
 
 REASONS_SHOWN = 10
 
+ROWS_AT_ONCE = 1_000_000
+
 
 @dataclass
 class EventFiles:
@@ -58,7 +60,7 @@ def read_events(paths: Iterable[Path], currency: str = "", as_of_ms: int | None 
     is missing or not one event was found.
     """
     files = [file for path in paths for file in _files(path)]
-    read, stack, claims = EventFiles(Profiles.empty(), len(files)), _MergeStack(), _Claims()
+    read, stack, claims = EventFiles(Profiles.empty(), len(files)), _Gathered(), _Claims()
     rules = Rules(currency=currency or None, now_ms=time.time_ns() // 1_000_000)
     with progress("reading events", sum(file.stat().st_size for file in files)) as advance:
         for file in files:
@@ -120,22 +122,18 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-class _MergeStack:
-    """Merges states of like size, so that each event is copied a logarithmic number of times."""
+class _Gathered:
+    """Gathers states and merges them whenever they have doubled, so that each event is copied a logarithmic number of
+    times and repeats do not pile up."""
 
     def __init__(self) -> None:
-        self._states: list[Profiles] = []
+        self._states: list[Profiles] = [Profiles.empty()]
 
     def push(self, state: Profiles) -> None:
         self._states.append(state)
-        while len(self._states) > 1 and len(self._states[-2].rows) <= 2 * len(self._states[-1].rows):
-            self._merge_last()
+        base, *added = (len(state.rows) for state in self._states)
+        if sum(added) > max(ROWS_AT_ONCE, base):
+            self._states = [self.merged()]
 
     def merged(self) -> Profiles:
-        while len(self._states) > 1:
-            self._merge_last()
-        return self._states[0] if self._states else Profiles.empty()
-
-    def _merge_last(self) -> None:
-        last = self._states.pop()
-        self._states[-1] = merge(self._states[-1], last)
+        return merge(*self._states)

@@ -30,6 +30,7 @@ KEPT_DAYS = 400
 
 type Sketch = NDArray[np.uint64]
 _NOTHING: Sketch = np.empty(0, np.uint64)
+_NOBODY = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -109,17 +110,19 @@ def fold(events: EventColumns) -> Profiles:
     return _settle(keys, rank[events.profile], events.rows, events.category_names)
 
 
-def merge(a: Profiles, b: Profiles) -> Profiles:
-    """The union of two states, profile by profile and event by event."""
-    keys = sorted({*a.keys, *b.keys})
+def merge(*states: Profiles) -> Profiles:
+    """The union of states, profile by profile and event by event: all sorted once, however many."""
+    keys = sorted({key for state in states for key in state.keys})
     position = {key: i for i, key in enumerate(keys)}
-    owner = np.concatenate([np.array([position[key] for key in p.keys], np.int64)[p.owner] for p in (a, b)])
-    sketches = {
-        key: _sketch(a.sketches.get(key, _NOTHING), b.sketches.get(key, _NOTHING))
-        for key in a.sketches.keys() | b.sketches.keys()
-    }
-    names = _united(a.category_names, b.category_names)
-    return _settle(keys, owner, Rows.concatenate([a.rows, b.rows]), names, sketches)
+    owners = [np.array([position[key] for key in state.keys], np.int64)[state.owner] for state in states]
+    sketches: dict[str, Sketch] = {}
+    names: dict[int, str] = {}
+    for state in states:
+        for key, sketch in state.sketches.items():
+            sketches[key] = _sketch(sketches.get(key, _NOTHING), sketch)
+        names = _united(names, state.category_names)
+    rows = Rows.concatenate([state.rows for state in states])
+    return _settle(keys, np.concatenate([_NOBODY, *owners]), rows, names, sketches)
 
 
 def changed(before: Profiles, after: Profiles) -> NDArray[np.intp]:
