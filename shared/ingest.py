@@ -47,11 +47,13 @@ def ingest(
     claims = claims or Claims((), table)
     updater, known = Updater(table, bundle, moment, sleep), dict[str, dict[str, Copy]]()
     # Visitors first: customers take over their histories as they then stand.
+    news = News(delta, relink=claims.settle)
     for keys in _slices({*filter(is_visitor, delta.keys)} | claims.visitors):
-        for customer, found in copies(updater.update(keys, News(delta, relink=claims.settle))).items():
+        for customer, found in copies(updater.update(keys, news)).items():
             known.setdefault(customer, {}).update(found)
+    news = News(delta, copies=known)
     for keys in _slices({key for key in delta.keys if not is_visitor(key)} | known.keys()):
-        updater.update(keys, News(delta, copies=known))
+        updater.update(keys, news)
     updater.check()
     return updater.total
 
