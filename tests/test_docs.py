@@ -1,6 +1,8 @@
 """The README against the code: what it names must be there, and what is there must be named."""
 
+import itertools
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,12 @@ def test_a_number_the_readme_quotes_from_the_decisions_is_there() -> None:
 
 def test_the_page_of_features_is_the_catalogue() -> None:
     assert (ROOT / "docs/features.md").read_text() == markdown(), "run: python -m shared.features > docs/features.md"
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = project["dependency-groups"].values()
+    wanted = {re.split(r"[\[=]", name)[0] for name in [*project["project"]["dependencies"], *itertools.chain(*groups)]}
+    told = (ROOT / "docs/decisions/0002-libraries.md").read_text()
+    stubs = {name for name in wanted if name.endswith("-stubs") or name.startswith("types-")}
+    assert [name for name in sorted(wanted - stubs) if name not in told] == []
