@@ -74,6 +74,7 @@ def _show_segments(bundle: Bundle, profiles: Profiles) -> None:
         console.print(
             f"  [bold]{segment['name']}[/] (segment {segment['id']}): {len(members):,} households,"
             f" {len(members) / len(decided):.0%}; expected churn {churn:.0%}\n    {segment['description']}",
+            soft_wrap=True,
         )
 
 
@@ -109,9 +110,8 @@ class _Standing:
     def describe(self, i: int) -> str:
         value = dict(zip(FEATURE_NAMES, self.matrix[i].tolist(), strict=True))
         return (
-            f"{self.names[int(self.decided.segment[i])]}; churn"
-            f" {self.decided.predictions['churn_probability'][i]:.0%}; {value['visits_90d']:.0f} visits in 90 days,"
-            f" the last {value['days_since_visit']:.0f} days before"
+            f"{self.names[int(self.decided.segment[i])]}, churn {self.decided.predictions['churn_probability'][i]:.0%},"
+            f" visits in 90 days: {value['visits_90d']:.0f}, days since the last: {value['days_since_visit']:.0f}"
         )
 
 
@@ -155,5 +155,6 @@ To look further:
   {here}/model/report.html      the segments and models, for a browser
   {here}/model/leaderboard.csv  every model that was tried
   {here}/scores.parquet         every household's decision, as a table
-  make local                         the same stack, left running for your own event files"""
+  make local                         the same stack, left running for your own event files""",
+        soft_wrap=True,
     )
