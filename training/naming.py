@@ -21,6 +21,8 @@ NAMES: dict[str, dict[str, float]] = {
     "Light shoppers": {"orders_365d": -1, "net_revenue_365d": -1, "average_order_value_365d": -0.5},
     "One-time big spenders": {"orders_365d": -0.7, "average_order_value_365d": 1, "days_since_order": 0.3},
     "Lapsing customers": {"days_since_visit": 1, "days_since_order": 1, "visits_30d": -0.7, "orders_30d": -0.7},
+    "Slowing down": {"visits_trend": -1, "orders_trend": -1, "net_revenue_trend": -1},
+    "Picking up": {"visits_trend": 1, "orders_trend": 1, "net_revenue_trend": 1},
     "Newcomers": {"tenure": -1.5, "days_since_visit": -0.3},
     "Discount seekers": {"discount_share_365d": 1.3, "discount_share_90d": 0.7},
     "Full-price shoppers": {"discount_share_365d": -1.2, "discount_share_90d": -0.6},
@@ -135,12 +137,21 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)
 
 
+ALIKE = {
+    "active_days": "visits",
+    "orders": "visits",
+    "order_interval_deviation": "order_interval_mean",
+    "orders_trend": "visits_trend",
+    "net_revenue_trend": "visits_trend",
+    "days_since_first_order": "tenure",
+    "visit_depth": "basket_size",
+}
+"""Features that say much the same as another: one word of them is enough."""
+
+
 def _topic(feature: Feature) -> str:
-    """Features that say much the same: one word of them is enough."""
-    stem = re.sub(r"_\d+d$", "", feature.name)
-    return {"active_days": "visits", "orders": "visits", "order_interval_deviation": "order_interval_mean"}.get(
-        stem, stem
-    )
+    stem = re.sub(r"_(\d+d|lifetime)$", "", feature.name)
+    return ALIKE.get(stem, stem)
 
 
 def _lower(text: str) -> str:
