@@ -98,7 +98,8 @@ def _show_moves(bundle: Bundle, profiles: Profiles) -> None:
     if len(moved):
         clearest = moved[np.minimum(then.decided.margin, now.decided.margin)[moved].argmax()]
         console.print(f"Household {history.keys[clearest].partition('#')[2]}, for one:")
-        console.print(f"  {SPLIT}: {then.describe(clearest)}\n  {AS_OF[:10]}: {now.describe(clearest)}")
+        both = f"  {SPLIT}: {then.describe(clearest)}\n  {AS_OF[:10]}: {now.describe(clearest)}"
+        console.print(both, soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
