@@ -22,7 +22,7 @@ import pandas as pd
 from local.console import console
 from shared.events import Rules, read_file
 from shared.features import FEATURE_NAMES, Profiles, encode, features, fold, merge
-from tests.features.naive import naive_features
+from tests.naive_features import naive_features
 from training.events import read_events
 from training.progress import progress
 

@@ -17,6 +17,7 @@ from pyarrow.parquet import read_table
 from local.stack import Stack
 from tests.e2e.conftest import STACK_CLOCK, wait_until
 from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
+from tests.events.test_read_file import BROKEN
 from tests.training import shop
 from tests.training.conftest import CONFIG
 from training import score, train
@@ -89,6 +90,20 @@ def test_refused_lines_are_quarantined_and_the_others_counted(stack: Stack) -> N
     assert [record["line"] for record in records] == [2, 3]
     assert [record["original"] for record in records] == ["{broken", '{"event_type": "purchase"}']
     assert all(record["source_key"] == "events/poisoned.ndjson" and record["reason"] for record in records)
+
+
+def test_of_1000_lines_50_broken_in_10_ways_950_count_and_50_are_kept_with_10_reasons(stack: Stack) -> None:
+    broken = [line.encode() for line in list(BROKEN)[:10]]
+    good = ndjson([purchase("thousand", number, day=1 + number % 28) for number in range(950)]).splitlines()
+    lines = [broken[i // 20 % 10] if i % 20 == 7 else good.pop() for i in range(1_000)]
+    drop(stack, "thousand.ndjson", b"\n".join(lines))
+    wait_for(stack, "thousand")
+    wait_until(lambda: len(quarantined(stack, "thousand.ndjson")) == 50)
+    records = quarantined(stack, "thousand.ndjson")
+    assert profile(stack, "thousand")["events"] == {"N": "950"}
+    assert [record["line"] for record in records] == list(range(8, 1_001, 20))
+    assert [record["original"].encode() for record in records] == lines[7::20]
+    assert len({record["reason"] for record in records}) == 10
 
 
 def test_an_unreadable_file_is_quarantined_whole(stack: Stack) -> None:

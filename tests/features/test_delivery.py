@@ -15,7 +15,7 @@ from shared.features import FEATURE_NAMES, Profiles, changed, decode, encode, fe
 from shared.features.columns import COLUMN_TYPES, DAY_MS, EventColumns, Rows
 from shared.features.state import MOST_EVENTS
 from tests.features.histories import LEAP_DAY, folded, histories
-from tests.features.naive import naive_features, naive_top_categories
+from tests.naive_features import naive_features, naive_top_categories
 
 History = list[dict[str, Any]]
 
