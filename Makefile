@@ -57,7 +57,7 @@ lint: setup ## Check formatting, style, types, imports and the template
 	cfn-lint template.yaml
 
 clean: ## Remove what was built and installed
-	rm -rf $(ROOT)/.aws-sam $(ROOT)/.cache $(ROOT)/.venv $(ROOT)/.venv-sam $(ROOT)/.venv-ministack
+	rm -rf $(ROOT)/.aws-sam $(ROOT)/.cache $(ROOT)/build $(ROOT)/.venv $(ROOT)/.venv-sam $(ROOT)/.venv-ministack
 
 # ---- Environments ----------------------------------------------------------------------------------------------------
 # The local AWS and SAM pin libraries that clash with the project's, so each lives in an environment of its own.

@@ -45,6 +45,9 @@ class Parity:
     """Differing values by feature."""
     changed_states: int
     """Customers whose bytes depend on the way of delivery."""
+    median_bytes: float
+    """Of a customer's encoded state."""
+    percentile_99_bytes: float
 
 
 def check(path: Path, workers: int) -> Parity:
@@ -52,10 +55,9 @@ def check(path: Path, workers: int) -> Parity:
     whole = read_events([path]).profiles
     frame = pd.read_parquet(path)
     piecemeal = _fold_daily(frame)
-    same = dict(zip(whole.keys, encode(whole), strict=True)) == dict(
-        zip(piecemeal.keys, encode(piecemeal), strict=True)
-    )
-    changed = 0 if same else sum(a != b for a, b in zip(encode(whole), encode(piecemeal), strict=False))
+    states = dict(zip(whole.keys, encode(whole), strict=True))
+    others = dict(zip(piecemeal.keys, encode(piecemeal), strict=True))
+    changed = sum(states.get(key) != others.get(key) for key in states.keys() | others.keys())
 
     instants = _instants(frame)
     matrices = [features(piecemeal, round(at.timestamp() * 1_000)) for at in instants]
@@ -71,7 +73,9 @@ def check(path: Path, workers: int) -> Parity:
                     differing[FEATURE_NAMES[j]] = differing.get(FEATURE_NAMES[j], 0) + int(wrong[:, j].sum())
             done += len(expected)
             advance(len(expected), f"{done:,} customers")
-    return Parity(len(frame), len(whole), sum(m.size for m in matrices), differing, changed)
+    sizes = [len(state) for state in states.values()]
+    values = sum(matrix.size for matrix in matrices)
+    return Parity(len(frame), len(whole), values, differing, changed, *np.percentile(sizes, [50, 99]).tolist())
 
 
 def _fold_daily(frame: pd.DataFrame) -> Profiles:
@@ -133,7 +137,9 @@ def main() -> int:
         wrong = sum(parity.differing.values())
         console.print(
             f"{path}: {parity.events:,} events, {parity.customers:,} customers, {parity.values:,} values compared,"
-            f" {wrong:,} differ, {parity.changed_states:,} states depend on the delivery"
+            f" {wrong:,} differ, {parity.changed_states:,} states depend on the delivery;"
+            f" a state takes {parity.median_bytes:,.0f} bytes at the median,"
+            f" {parity.percentile_99_bytes:,.0f} at the 99th percentile"
         )
         for name, count in parity.differing.items():
             console.print(f"  {name}: {count:,} differ")
