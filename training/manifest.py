@@ -14,7 +14,8 @@ import numpy as np
 from shared.decision import iso
 from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, Profiles
 from training.config import Config
-from training.export import OPSET, versions
+from training.export import versions
+from training.graph import OPSET
 from training.naming import Segment
 from training.predictions import Outcome
 from training.preparation import Matrix
