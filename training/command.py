@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from shared.bundle import BundleMismatch
 from shared.events.event import parse_timestamp
 from training.config import InputError
-from training.gate import Refused
+from training.parity import Refused
 
 BAD_INPUT, REFUSED = 2, 1
 

@@ -73,6 +73,8 @@ class Config:
     """Depth of each tree: small, so that a prediction's exact reasons stay cheap."""
     learning_rate: float = 0.07
     """Shrinkage of each tree."""
+    parity_rows: int = 1_000_000
+    """Rows at least on which the export must decide as the fitted models do; made up where too few were seen."""
     training_rows: int = 200_000
     """Rows a model is fitted on, about at most; those of the rarer label stay, the others stand for those left out."""
     calibration_folds: int = 3

@@ -1,16 +1,20 @@
-"""Makes a trained bundle the live one, once it has passed the export gate.
+"""Makes a trained bundle the live one, once it has passed the gate.
 
-python -m training.publish --model DIR --bucket NAME [--force-reason TEXT]
+python -m training.publish --model DIR --bucket NAME [--force-reason TEXT] [--margin SHARE]
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from training import command, gate
+from shared.bundle import Bundle, BundleMismatch
+from training import command, gate, holdout
 from training.config import InputError
-from training.registry import FILES, connect
+from training.contest import MARGIN, Bout, contest
+from training.parity import Refused
+from training.registry import FILES, Live, Registry, connect
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,6 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="TEXT",
         help="recorded with the bundle; excuses worse figures, never an export that decides otherwise than its models",
     )
+    parser.add_argument(
+        "--margin",
+        type=float,
+        default=MARGIN,
+        metavar="SHARE",
+        help=f"share of a live bundle's figure that this one may be worse by ({MARGIN} by default)",
+    )
     return command.run(parser, _run, arguments)
 
 
@@ -32,9 +43,38 @@ def _run(arguments: argparse.Namespace) -> None:
     bundle, parity = gate.run(arguments.model)
     command.say(f"gate passed: {parity}")
     with connect(arguments.bucket) as registry:
+        live = registry.live()
+        try:
+            bouts, worse = _against(registry, live, bundle, arguments.model, arguments.margin), []
+        except (InputError, json.JSONDecodeError) as error:
+            bouts, worse = [], [f"it cannot be read: {error}"]
+        command.say(*map(str, bouts))
+        worse += [failure for bout in bouts for failure in bout.failures]
+        if worse and not arguments.force_reason:
+            told = f"beside the live bundle {live.bundle_id}: {'; '.join(worse)}"
+            raise Refused(f"{told} (--force-reason excuses it)")
         registry.upload(arguments.model, bundle.bundle_id)
-        live = registry.switch(bundle.bundle_id, force_reason=arguments.force_reason)
-    command.say(f"{live['bundle_id']} is live in {arguments.bucket}; before it: {live['previous'] or 'none'}")
+        record = registry.switch(
+            live,
+            bundle.bundle_id,
+            force_reason=arguments.force_reason,
+            excused=worse,
+            compared={bout.target: bout.as_dict() for bout in bouts},
+        )
+    command.say(f"{record['bundle_id']} is live in {arguments.bucket}; before it: {record['previous'] or 'none'}")
+
+
+def _against(registry: Registry, live: Live, bundle: Bundle, folder: Path, margin: float) -> list[Bout]:
+    """The bundle in `folder` beside the live one; nothing where there is no other."""
+    if live.bundle_id in (None, bundle.bundle_id):
+        return []
+    manifest = registry.manifest(live.bundle_id)
+    try:
+        champion = registry.bundle(live.bundle_id)
+    except BundleMismatch as mismatch:
+        champion = None
+        command.say(f"the live bundle cannot be run beside this one: {mismatch}")
+    return contest(bundle.manifest, holdout.load(folder), manifest, champion, margin)
 
 
 if __name__ == "__main__":

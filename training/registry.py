@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.bundle import Bundle
 from shared.decision import iso
 from training.config import InputError
 
@@ -19,6 +20,23 @@ if TYPE_CHECKING:
 
 FILES = {"bundle.onnx": "application/octet-stream", "manifest.json": "application/json", "report.html": "text/html"}
 CURRENT = "models/current.json"
+KEPT_SWITCHES = 200
+"""Switches that `current.json` remembers."""
+OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
+
+
+@dataclass(frozen=True)
+class Live:
+    """What `models/current.json` said when it was read."""
+
+    content: dict[str, Any]
+    """Empty before anything was published."""
+    etag: str | None = None
+
+    @property
+    def bundle_id(self) -> str | None:
+        """The live bundle, None before anything was published."""
+        return self.content.get("bundle_id")
 
 
 @dataclass(frozen=True)
@@ -28,13 +46,13 @@ class Registry:
     s3: "S3Client"
     bucket: str
 
-    def current(self) -> dict[str, Any] | None:
-        """What `models/current.json` says; None before anything was published."""
+    def live(self) -> Live:
+        """The live bundle, as it is now."""
         try:
-            content: dict[str, Any] = json.loads(self.s3.get_object(Bucket=self.bucket, Key=CURRENT)["Body"].read())
+            answer = self.s3.get_object(Bucket=self.bucket, Key=CURRENT)
         except self.s3.exceptions.NoSuchKey:
-            return None
-        return content
+            return Live({})
+        return Live(json.loads(answer["Body"].read()), answer["ETag"])
 
     def upload(self, folder: Path, bundle_id: str) -> None:
         """Puts the bundle beside the others; nothing uses it yet."""
@@ -44,20 +62,60 @@ class Registry:
 
     def holds(self, bundle_id: str) -> bool:
         """Whether the bundle's files are all there."""
-        listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=f"models/{bundle_id}/").get("Contents", [])
-        return {f"models/{bundle_id}/{name}" for name in FILES} <= {entry["Key"] for entry in listed}
+        return set(FILES) <= self._files().get(bundle_id, set())
 
-    def switch(self, bundle_id: str, **notes: str | None) -> dict[str, Any]:
-        """Makes the bundle the live one, in one write; `notes` are recorded with it."""
-        live = self.current() or {}
-        # A bundle that is published again must not become its own predecessor: rollback would lead nowhere.
-        previous = live.get("previous") if live.get("bundle_id") == bundle_id else live.get("bundle_id")
-        now_ms = int(datetime.now(UTC).timestamp()) * 1000
-        said = {name: note for name, note in notes.items() if note}
-        content = {"bundle_id": bundle_id, "published_at": iso(now_ms), "previous": previous, **said}
-        body = json.dumps(content).encode()
-        self.s3.put_object(Bucket=self.bucket, Key=CURRENT, Body=body, ContentType="application/json")
+    def bundle_ids(self) -> list[str]:
+        """Every whole bundle, by name."""
+        return [name for name, files in sorted(self._files().items()) if set(FILES) <= files]
+
+    def manifest(self, bundle_id: str) -> dict[str, Any]:
+        """What the bundle says of itself."""
+        content: dict[str, Any] = json.loads(self._read(f"models/{bundle_id}/manifest.json"))
         return content
+
+    def bundle(self, bundle_id: str) -> Bundle:
+        """The bundle, ready to run. Raises BundleMismatch where this code computes other features."""
+        return Bundle.from_files(self._read(f"models/{bundle_id}/bundle.onnx"), self.manifest(bundle_id))
+
+    def switch(self, before: Live, bundle_id: str, **notes: Any) -> dict[str, Any]:
+        """Makes the bundle the live one, in one write, and records it with the `notes` that are not empty.
+
+        Raises InputError where another process has switched since `before` was read: what was checked against that
+        bundle says nothing about the new one.
+        """
+        # A bundle that is published again must not become its own predecessor: rollback would lead nowhere.
+        previous = before.content.get("previous") if before.bundle_id == bundle_id else before.bundle_id
+        now_ms = int(datetime.now(UTC).timestamp()) * 1000
+        record = {"bundle_id": bundle_id, "published_at": iso(now_ms), "previous": previous}
+        record |= {name: note for name, note in notes.items() if note}
+        content = {**record, "history": [*before.content.get("history", []), record][-KEPT_SWITCHES:]}
+        body = json.dumps(content, indent=2).encode()
+        unchanged: dict[str, Any] = {"IfMatch": before.etag} if before.etag else {"IfNoneMatch": "*"}
+        try:
+            self.s3.put_object(Bucket=self.bucket, Key=CURRENT, Body=body, ContentType="application/json", **unchanged)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in OVERTAKEN:
+                raise InputError(
+                    f"another bundle went live in {self.bucket} meanwhile; run the command again"
+                ) from error
+            raise
+        return record
+
+    def _files(self) -> dict[str, set[str]]:
+        """Names of the files of every bundle, by bundle."""
+        found: dict[str, set[str]] = {}
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix="models/"):
+            for entry in page.get("Contents", []):
+                _, bundle_id, *name = entry["Key"].split("/")
+                if name:
+                    found.setdefault(bundle_id, set()).add("/".join(name))
+        return found
+
+    def _read(self, key: str) -> bytes:
+        try:
+            return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except self.s3.exceptions.NoSuchKey as error:
+            raise InputError(f"bucket {self.bucket} holds no {key}") from error
 
 
 @contextmanager

@@ -22,16 +22,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     with connect(arguments.bucket) as registry:
-        live = registry.current()
-        if live is None:
+        live = registry.live()
+        if live.bundle_id is None:
             raise InputError(f"nothing was published to {arguments.bucket} yet")
-        target = arguments.to or live["previous"]
+        target = arguments.to or live.content.get("previous")
         if target is None:
-            raise InputError(f"{live['bundle_id']} is the first bundle of {arguments.bucket}: there is none before it")
+            raise InputError(f"{live.bundle_id} is the first bundle of {arguments.bucket}: there is none before it")
         if not registry.holds(target):
             raise InputError(f"bucket {arguments.bucket} holds no whole bundle {target}")
-        registry.switch(target, rolled_back_from=live["bundle_id"])
-    command.say(f"{target} is live in {arguments.bucket}; {live['bundle_id']} was before")
+        registry.switch(live, target, rolled_back_from=live.bundle_id)
+    command.say(f"{target} is live in {arguments.bucket}; {live.bundle_id} was before")
 
 
 if __name__ == "__main__":

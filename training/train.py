@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from shared.bundle import Bundle
 from shared.decision import iso
 from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, Profiles
-from training import command, gate
+from training import command, gate, holdout, reasons_file
 from training.config import Config, InputError
 from training.events import read_events
 from training.export import bundle, model_version
@@ -51,12 +51,16 @@ def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) ->
 
     serving = Bundle.from_files(exported.SerializeToString(deterministic=True), about)
     seen = [X, *(outcome.fitted for outcome in outcomes if outcome.fitted is not None)]
-    parity, rows = gate.prove(serving, segmentation, models, seen, config.seed)
+    parity, rows = gate.pass_training(serving, exported, segmentation, models, seen, config)
     command.say(f"gate: {parity}")
 
     out.mkdir(parents=True, exist_ok=True)
-    kept = gate.save(out, rows, gate.reference(segmentation, models, rows))
-    about["gate"] = {**parity.as_dict(), "kept_rows": len(rows), "sha256": kept}
+    held = {o.target.name: found for o in outcomes if (found := holdout.held_out(o, points, config.seed)) is not None}
+    for outcome in (outcome for outcome in outcomes if outcome.target.name in held):
+        about["targets"][outcome.target.name]["holdout"] = holdout.about(outcome, held[outcome.target.name])
+    kept = {gate.GATE_FILE: gate.save(out, rows, segmentation, models), holdout.HOLDOUT_FILE: holdout.save(out, held)}
+    about["gate"] = {**parity.as_dict(), "kept_rows": len(rows), "files": kept}
+    about["reasons"] = reasons_file.save(out, exported, reasons_file.background(X, config.seed))
     (out / "bundle.onnx").write_bytes(exported.SerializeToString(deterministic=True))
     write_json(out / "manifest.json", about)
     write_leaderboard(out / "leaderboard.csv", segmentation, outcomes)

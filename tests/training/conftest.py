@@ -15,6 +15,7 @@ trees = 25
 bootstraps = 2
 most_segments = 5
 calibration_folds = 2
+parity_rows = 20000
 """
 
 

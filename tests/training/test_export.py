@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from shared.bundle import Decisions
-from training import gate
+from training import parity
 from training.config import Config
 from training.export import bundle, content_hash, model_version
 from training.models import CANDIDATES, Model, fit_calibrated
@@ -59,11 +59,12 @@ def test_onnx_runtime_agrees_on_training_rows_and_difficult_ones(
     customers: Matrix, segmentation: Segmentation, models: dict[str, Model]
 ) -> None:
     exported = bundle(segmentation, models, customers.shape[1], METADATA)
-    rows = np.concatenate([customers, gate.difficult_rows(customers, seed=1)])
-    parity = gate.compare(gate.reference(segmentation, models, rows), decide(exported, rows))
-    assert parity.failures() == []
-    assert parity.rows > 3 * len(customers)
-    assert set(parity.differences) == {"segment_distance", "runner_up_distance", *models}
+    difficult = parity.difficult_rows(customers, seed=1), parity.edge_rows(customers, exported, seed=1)
+    rows = np.concatenate([customers, *difficult])
+    found = parity.compare(parity.reference(segmentation, models, rows), decide(exported, rows))
+    assert found.failures() == []
+    assert found.flips == 0
+    assert set(found.differences) == {"segment_distance", "runner_up_distance", *models}
 
 
 def test_one_row_is_decided_as_it_is_in_a_batch(
@@ -80,7 +81,7 @@ def test_a_weight_changed_anywhere_is_noticed(
     customers: Matrix, segmentation: Segmentation, models: dict[str, Model]
 ) -> None:
     exported = bundle(segmentation, models, customers.shape[1], METADATA)
-    answers = gate.reference(segmentation, models, customers)
+    answers = parity.reference(segmentation, models, customers)
     for name in ("segment/nearest/centroids", "segment/pca/transform_matrix", "churn/calibrate/slope"):
         tampered = onnx.ModelProto()
         tampered.CopyFrom(exported)
@@ -88,7 +89,7 @@ def test_a_weight_changed_anywhere_is_noticed(
         values = onnx.numpy_helper.to_array(weight).copy()
         values.flat[0] += 0.5
         weight.CopyFrom(onnx.numpy_helper.from_array(values, name))
-        assert gate.compare(answers, decide(tampered, customers)).failures(), name
+        assert parity.compare(answers, decide(tampered, customers)).failures(), name
         assert content_hash(tampered) != content_hash(exported)
 
 

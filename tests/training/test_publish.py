@@ -9,9 +9,15 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.bundles import make_bundle
+from tests.bundles import publish as put_bundle
 from tests.conftest import BUCKET
-from training import gate, publish, rollback
-from training.gate import Refused
+from tests.training.conftest import Shop
+from training import gate, publish, rollback, train
+from training.config import InputError
+from training.models import CANDIDATES
+from training.parity import Refused
+from training.registry import connect
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -84,7 +90,7 @@ def test_features_that_this_code_does_not_compute_are_refused(own: Path) -> None
         gate.run(own)
 
 
-@pytest.mark.parametrize("name", ["bundle.onnx", "manifest.json", "gate.npz", "report.html"])
+@pytest.mark.parametrize("name", ["bundle.onnx", "manifest.json", "gate.npz", "holdout.npz", "report.html"])
 def test_a_missing_file_is_bad_input(own: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     (own / name).unlink()
     assert publish.main(["--model", str(own), "--bucket", BUCKET]) == 2
@@ -96,16 +102,76 @@ def test_an_unknown_bucket_is_bad_input(model: Path, aws: None, capsys: pytest.C
     assert capsys.readouterr().err.startswith("error: bucket nobodys-bucket: ")
 
 
-def put_bundle(s3: "S3Client", bundle_id: str) -> None:
-    for name in ("bundle.onnx", "manifest.json", "report.html"):
-        s3.put_object(Bucket=BUCKET, Key=f"models/{bundle_id}/{name}", Body=b"")
+def put_live(s3: "S3Client", bundle_id: str = "20230101-00000000") -> None:
+    """A small bundle, whole and live."""
+    s3.put_object(Bucket=BUCKET, Key=f"models/{bundle_id}/report.html", Body=b"<html></html>")
+    put_bundle(s3, make_bundle(bundle_id))
+
+
+def test_a_bundle_that_is_no_worse_goes_live_and_the_comparison_is_recorded(
+    model: Path, s3: "S3Client", capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_live(s3)
+    assert publish.main(["--model", str(model), "--bucket", BUCKET]) == 0
+    assert "churn: auc " in capsys.readouterr().out
+    figures = current(s3)["compared"]["churn"]["figures"]
+    assert figures["auc"]["ours"] > figures["auc"]["live"]
+    assert "excused" not in current(s3)
+
+
+@pytest.fixture
+def worse(shop: Shop, tmp_path: Path) -> Path:
+    """A bundle of the same data by far too few trees and candidates of no use."""
+    config = tmp_path / "worse.toml"
+    config.write_text(shop.config.read_text().replace("trees = 25", "trees = 1") + "learning_rate = 0.001\n")
+    weak = {name: fit for name, fit in CANDIDATES.items() if name == "xgboost"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.predictions.CANDIDATES", weak)
+        arguments = ["--events", str(shop.file), "--out", str(tmp_path / "worse"), "--config", str(config)]
+        assert train.main(arguments) == 0
+    return tmp_path / "worse"
+
+
+def test_worse_figures_on_the_same_holdout_are_refused_unless_there_is_a_reason(
+    model: Path, worse: Path, s3: "S3Client", capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert publish.main(["--model", str(model), "--bucket", BUCKET]) == 0
+    before = current(s3)
+    assert publish.main(["--model", str(worse), "--bucket", BUCKET]) == 1
+    assert "error: refused: beside the live bundle" in (said := capsys.readouterr().err)
+    assert "churn auc" in said and "--force-reason" in said
+    assert current(s3) == before
+    assert publish.main(["--model", str(worse), "--bucket", BUCKET, "--force-reason", "a drill"]) == 0
+    live = current(s3)
+    assert live["bundle_id"] != before["bundle_id"] and live["force_reason"] == "a drill"
+    assert any("churn auc" in excuse for excuse in live["excused"])
+    assert [entry["bundle_id"] for entry in live["history"]] == [before["bundle_id"], live["bundle_id"]]
+
+
+def test_a_broken_live_bundle_can_be_replaced_for_a_reason(
+    model: Path, s3: "S3Client", capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key="models/current.json", Body=b'{"bundle_id": "gone"}')
+    assert publish.main(["--model", str(model), "--bucket", BUCKET]) == 1
+    assert "holds no models/gone/manifest.json" in capsys.readouterr().err
+    assert publish.main(["--model", str(model), "--bucket", BUCKET, "--force-reason", "repair"]) == 0
+
+
+def test_of_two_who_publish_at_once_one_is_told_to_look_again(s3: "S3Client") -> None:
+    with connect(BUCKET) as registry:
+        nothing = registry.live()
+        registry.switch(nothing, "first")
+        with pytest.raises(InputError, match="another bundle went live"):
+            registry.switch(nothing, "second")
+        first = registry.live()
+        registry.switch(first, "third")
+        with pytest.raises(InputError, match="another bundle went live"):
+            registry.switch(first, "fourth")
+    assert [entry["bundle_id"] for entry in current(s3)["history"]] == ["first", "third"]
 
 
 def test_rollback_returns_to_the_bundle_before(model: Path, s3: "S3Client") -> None:
-    put_bundle(s3, "20230101-00000000")
-    s3.put_object(
-        Bucket=BUCKET, Key="models/current.json", Body=json.dumps({"bundle_id": "20230101-00000000"}).encode()
-    )
+    put_live(s3)
     for _ in range(2):
         assert publish.main(["--model", str(model), "--bucket", BUCKET]) == 0
     newer = current(s3)["bundle_id"]

@@ -18,7 +18,7 @@ from training import score, train
 
 def test_the_same_data_twice_gives_the_same_bytes(shop: Shop, model: Path, tmp_path: Path) -> None:
     again = train_model(shop, tmp_path)
-    for name in ("bundle.onnx", "leaderboard.csv", "gate.npz"):
+    for name in ("bundle.onnx", "leaderboard.csv", "gate.npz", "holdout.npz"):
         assert (again / name).read_bytes() == (model / name).read_bytes(), name
     first, second = (json.loads((folder / "manifest.json").read_text()) for folder in (model, again))
     assert {**first, "created_at": ""} == {**second, "created_at": ""}
@@ -73,7 +73,9 @@ def test_only_events_before_as_of_are_used(shop: Shop, tmp_path: Path) -> None:
 
 
 def test_targets_that_the_data_cannot_support_are_left_out_with_a_reason(shop: Shop, tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text("most_segments = 3\ntrees = 5\nbootstraps = 1\nminimum_class_count = 300\n")
+    (tmp_path / "config.toml").write_text(
+        "most_segments = 3\ntrees = 5\nbootstraps = 1\nminimum_class_count = 300\nparity_rows = 0\n"
+    )
     arguments = ["--events", str(shop.file), "--out", str(tmp_path), "--config", str(tmp_path / "config.toml")]
     assert train.main([*arguments, "--as-of", "2024-03-25"]) == 0
     targets = json.loads((tmp_path / "manifest.json").read_text())["targets"]
