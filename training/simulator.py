@@ -33,8 +33,8 @@ DEVICES = ("mobile", "desktop", "tablet")
 BRANDS, PRODUCTS = 20, 25
 """Brands of a category, products of a brand."""
 JOINED_WITHIN_DAYS = 120
-STEADY = 8.0
-"""Shape of the gamma distribution of visit rates between customers of a kind: a third more or less is usual."""
+STEADY = 12.0
+"""Shape of the gamma distribution of visit rates between customers of a kind: three tenths more or less are usual."""
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 
 type Ints = NDArray[np.int64]
