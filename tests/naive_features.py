@@ -132,13 +132,17 @@ def _burstiness(starts: list[datetime]) -> float:
 
 
 def _distinct(events: list[Event]) -> list[Event]:
-    """One event of each id: the earliest, and of equal times the one that amounts to less."""
+    """One event of each id: the latest, and of equal times the one that amounts to more."""
     found: dict[Any, Event] = {}
-    for event in sorted(
-        events, key=lambda e: (_time(e), _net(e), e.get("discount") or 0, e.get("engagement_seconds") or 0)
-    ):
-        found.setdefault(event.get("event_id") or tuple(sorted(event.items())), event)
+    for event in sorted(events, key=lambda e: (_time(e), *_amounts(e))):
+        found[event.get("event_id") or tuple(sorted(event.items()))] = event
     return list(found.values())
+
+
+def _amounts(event: Event) -> tuple[float, float, float]:
+    kind = event["event_type"]
+    net = _net(event) if kind in ("purchase", "refund") else 0.0
+    return net, (event.get("discount") or 0.0) if kind == "purchase" else 0.0, event.get("engagement_seconds") or 0.0
 
 
 def _time(event: Event) -> datetime:

@@ -25,6 +25,12 @@ Counting Distinct Elements in a Data Stream, RANDOM 2002."""
 
 FINGERPRINT_BITS = 40
 
+PRECEDENCE = (
+    "time_ms", "net", "discount", "engagement_ms", "kind", "device", "session", "order", "category", "brand",
+)  # fmt: skip
+"""Of rows with one fingerprint the last in this order stands: the latest, and of equal times the one with the larger
+amounts."""
+
 KEPT_DAYS = 400
 """A profile that is full with events of fewer days is not a person's."""
 
@@ -101,28 +107,24 @@ class Profiles:
         return cls([], np.zeros(1, np.int64), Rows.empty(), {})
 
 
-def fold(events: EventColumns) -> Profiles:
-    """The state after `events` and nothing else: every distinct event once, whatever their order."""
-    ranked = sorted(range(len(events.keys)), key=events.keys.__getitem__)
-    rank = np.empty(len(ranked), np.int64)
-    rank[ranked] = np.arange(len(ranked))
-    keys = [events.keys[i] for i in ranked]
-    return _settle(keys, rank[events.profile], events.rows, events.category_names)
+def fold(*events: EventColumns) -> Profiles:
+    """The state after all of `events` and nothing else: every distinct event once, whatever their order."""
+    keys, places = _together([part.keys for part in events])
+    owners = [place[part.profile] for place, part in zip(places, events, strict=True)]
+    names = _united([part.category_names for part in events])
+    return _settle(keys, owners, [part.rows for part in events], names)
 
 
 def merge(*states: Profiles) -> Profiles:
     """The union of states, profile by profile and event by event: all sorted once, however many."""
-    keys = sorted({key for state in states for key in state.keys})
-    position = {key: i for i, key in enumerate(keys)}
-    owners = [np.array([position[key] for key in state.keys], np.int64)[state.owner] for state in states]
+    keys, places = _together([state.keys for state in states])
+    owners = [np.repeat(place, state.event_counts) for place, state in zip(places, states, strict=True)]
     sketches: dict[str, Sketch] = {}
-    names: dict[int, str] = {}
     for state in states:
         for key, sketch in state.sketches.items():
             sketches[key] = _sketch(sketches.get(key, _NOTHING), sketch)
-        names = _united(names, state.category_names)
-    rows = Rows.concatenate([state.rows for state in states])
-    return _settle(keys, np.concatenate([_NOBODY, *owners]), rows, names, sketches)
+    names = _united([state.category_names for state in states])
+    return _settle(keys, owners, [state.rows for state in states], names, sketches)
 
 
 def changed(before: Profiles, after: Profiles) -> NDArray[np.intp]:
@@ -139,9 +141,19 @@ def changed(before: Profiles, after: Profiles) -> NDArray[np.intp]:
     return np.flatnonzero(~same)
 
 
-def _united(a: dict[int, str], b: dict[int, str]) -> dict[int, str]:
-    # Two names with one hash: the smaller stands for both, whichever came first.
-    return {**a, **b, **{code: min(a[code], b[code]) for code in a.keys() & b.keys()}}
+def _together(parts: list[list[str]]) -> tuple[list[str], list[NDArray[np.int64]]]:
+    """All keys, sorted, and where among them those of each part are."""
+    keys = sorted(set().union(*parts))
+    position = {key: i for i, key in enumerate(keys)}
+    return keys, [np.fromiter(map(position.__getitem__, part), np.int64, len(part)) for part in parts]
+
+
+def _united(parts: list[dict[int, str]]) -> dict[int, str]:
+    names: dict[int, str] = {}
+    for part in parts:
+        for code, name in part.items():  # two names with one hash: the smaller stands for both, whichever came first
+            names[code] = min(names.get(code, name), name)
+    return names
 
 
 def _sketch(*fingerprints: Sketch) -> Sketch:
@@ -150,17 +162,16 @@ def _sketch(*fingerprints: Sketch) -> Sketch:
 
 def _settle(
     keys: list[str],
-    owner: NDArray[np.int64],
-    rows: Rows,
+    owners: list[NDArray[np.int64]],
+    parts: list[Rows],
     category_names: dict[int, str],
     sketches: Mapping[str, Sketch] = MappingProxyType({}),
 ) -> Profiles:
     """Sort rows into the canonical order and keep each event once; profiles without rows are left out."""
+    owner, rows = np.concatenate([_NOBODY, *owners]), Rows.concatenate(parts)
     once = _once_each(owner, rows)
-    owner, time_ms, fingerprint = owner[once], rows.time_ms[once], rows.fingerprint[once]
-    order = np.argsort(_packed(owner, time_ms - time_ms.min(initial=0)))
-    instant = np.cumsum(~_equals_previous(owner[order], time_ms[order]))
-    order = order[np.argsort(_packed(instant, fingerprint[order]))]
+    owner, fingerprint = owner[once], rows.fingerprint[once]
+    order = _sorted(owner, rows.time_ms[once], fingerprint)
     counts = np.bincount(owner, minlength=len(keys))
     sketched = {
         keys[i]: _sketch(sketches.get(keys[i], _NOTHING), fingerprint[owner == i])
@@ -172,7 +183,8 @@ def _settle(
         counts = np.minimum(counts, MOST_EVENTS)
     present = np.flatnonzero(counts)
     starts = np.concatenate(([0], np.cumsum(counts[present])))
-    return Profiles([keys[i] for i in present], starts, rows.take(once[order]), category_names, sketched)
+    kept = rows.take(order if isinstance(once, slice) else once[order])
+    return Profiles([keys[i] for i in present], starts, kept, category_names, sketched)
 
 
 def _newer_after(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -180,15 +192,42 @@ def _newer_after(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.repeat(np.cumsum(counts), counts) - 1 - np.arange(counts.sum())
 
 
-def _once_each(owner: NDArray[np.int64], rows: Rows) -> NDArray[np.intp]:
-    """Positions of one row for each distinct (owner, fingerprint): the earliest, whatever the order of `rows`."""
-    order = np.argsort(_packed(owner, rows.fingerprint))
-    repeats = _equals_previous(owner[order], rows.fingerprint[order])
-    columns = rows.columns()
-    if repeats.any() and not _equals_previous(*(column[order] for column in columns))[repeats].all():
+def _once_each(owner: NDArray[np.int64], rows: Rows) -> NDArray[np.intp] | slice:
+    """Positions of one row for each distinct (owner, fingerprint), in any order of `rows`: PRECEDENCE's last.
+
+    As that is the latest, a profile that is full stays a function of the set that came in: where the last row of an id
+    is among those dropped, its earlier ones would be as well.
+    """
+    ids = _packed(owner, rows.fingerprint)
+    if not _equals_previous(np.sort(ids)).any():
+        return slice(None)
+    order = np.argsort(ids)
+    repeats = _equals_previous(ids[order])
+    one, other = order[repeats], order[np.flatnonzero(repeats) - 1]
+    if any((column[one] != column[other]).any() for column in rows.columns()):
         # One id with differing contents: only an order over every column makes the same one win everywhere.
-        order = np.lexsort((*columns[::-1], rows.fingerprint, owner))
-    return order[~repeats]
+        several = _with_previous(repeats)
+        some = order[several]
+        ranks = [getattr(rows, name)[some] for name in reversed(PRECEDENCE)]
+        order[several] = some[np.lexsort((*ranks, ids[some]))]
+    last = np.ones(len(order), bool)
+    last[:-1] = ~repeats[1:]
+    return order[last]
+
+
+def _sorted(owner: NDArray[np.int64], time_ms: NDArray[np.int64], fingerprint: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Positions in the order of owner, time and fingerprint."""
+    instant = _packed(owner, time_ms - time_ms.min(initial=0))
+    spare = 64 - int(instant.max(initial=0)).bit_length()
+    cut = max(FINGERPRINT_BITS - spare, 0)  # as much of the fingerprint as there is room for settles nearly all ties
+    key = instant << np.uint64(FINGERPRINT_BITS - cut) | fingerprint >> np.uint64(cut)
+    order = np.argsort(key)
+    tied = _equals_previous(key[order]) if cut else np.zeros(len(order), bool)
+    if tied.any():
+        tied = _with_previous(tied)
+        some = order[tied]
+        order[tied] = some[np.lexsort((fingerprint[some], key[some]))]
+    return order
 
 
 def _packed(high: NDArray[np.int64], low: NDArray[Any]) -> NDArray[np.uint64]:
@@ -202,7 +241,14 @@ def _packed(high: NDArray[np.int64], low: NDArray[Any]) -> NDArray[np.uint64]:
     return high.astype(np.uint64) << np.uint64(low_bits) | low.astype(np.uint64)
 
 
-def _equals_previous(*columns: NDArray[Any]) -> NDArray[np.bool_]:
-    equal = np.zeros(len(columns[0]), bool)
-    equal[1:] = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
+def _equals_previous(values: NDArray[Any]) -> NDArray[np.bool_]:
+    equal = np.zeros(len(values), bool)
+    equal[1:] = values[1:] == values[:-1]
     return equal
+
+
+def _with_previous(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is flagged, and what stands before it."""
+    both = flags.copy()
+    both[:-1] |= flags[1:]
+    return both

@@ -47,6 +47,12 @@ def histories(max_size: int = 40) -> st.SearchStrategy[list[dict[str, Any]]]:
     return numbered.map(lambda found: [{**event, "event_id": f"e{i}"} for i, event in enumerate(found)])
 
 
+def corrected_histories() -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Events of one customer under a few ids, so that many come again with other contents."""
+    given = st.lists(st.tuples(events(), st.integers(0, 5)), min_size=3, max_size=30)
+    return given.map(lambda found: [{**event, "customer_id": "a", "event_id": f"e{i}"} for event, i in found])
+
+
 def folded(history: list[dict[str, Any]]) -> Profiles:
     """The state after a file of these events; every one of them must be accepted."""
     state = Profiles.empty()
