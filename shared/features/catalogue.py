@@ -157,8 +157,9 @@ FEATURE_SET_HASH: str = hashlib.sha256(
 """Changes whenever the meaning of the feature matrix does; a model bundle carries the hash that it was trained on."""
 
 
-def features(profiles: Profiles, as_of_ms: int) -> NDArray[np.float32]:
-    """The feature matrix at `as_of_ms` (UTC milliseconds), from the events strictly before it.
+def features(profiles: Profiles, as_of_ms: int | Ints) -> NDArray[np.float32]:
+    """The feature matrix at `as_of_ms` (UTC milliseconds), from the events strictly before it; the instant is one for
+    all profiles, or one each [n_profiles].
 
     Returns float32 [n_profiles, len(FEATURES)] in the order of FEATURES; NaN where a feature is undefined.
     """

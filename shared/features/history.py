@@ -45,10 +45,11 @@ class Counts:
 
 
 class History:
-    """The events of `profiles` strictly before `as_of_ms`."""
+    """The events of `profiles` strictly before `as_of_ms`: one instant for all, or one each [n_profiles]."""
 
-    def __init__(self, profiles: Profiles, as_of_ms: int) -> None:
-        known = profiles.rows.time_ms < as_of_ms
+    def __init__(self, profiles: Profiles, as_of_ms: int | Ints) -> None:
+        until = as_of_ms if isinstance(as_of_ms, int) else np.repeat(as_of_ms, profiles.event_counts)
+        known = profiles.rows.time_ms < until
         self.n, self.as_of_ms = len(profiles), as_of_ms
         self.rows: Rows = profiles.rows if known.all() else profiles.rows.take(known)
         owner = profiles.owner

@@ -27,7 +27,8 @@ class Timeline:
     """Index of the customer [n]."""
     time_ms: Ints
     n_owners: int
-    as_of_ms: int
+    as_of_ms: int | Ints
+    """One instant for all customers, or one each [n_owners]."""
 
     @cached_property
     def _ends(self) -> Ints:
@@ -57,7 +58,10 @@ class Timeline:
 
     def inside(self, days: int | None) -> Mask:
         """Which entries are in the window [n]."""
-        inside: Mask = self.time_ms >= (0 if days is None else self.as_of_ms - days * DAY_MS)
+        if days is None:
+            return np.ones(len(self.time_ms), bool)
+        begins = self.as_of_ms - days * DAY_MS
+        inside: Mask = self.time_ms >= (begins[self.owner] if isinstance(begins, np.ndarray) else begins)
         return inside
 
     def within(self, days: int | None) -> Timeline:
