@@ -1,0 +1,171 @@
+"""Scores everyone with a challenger beside the champion, and tells what would change.
+
+python -m training.shadow --events PATH [PATH …] --champion DIR|BUCKET --challenger DIR --as-of TIMESTAMP
+                          [--out FILE.parquet]
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import spearmanr
+
+from shared.bundle import PREDICTIONS, Bundle
+from shared.decision import iso
+from shared.events.event import parse_timestamp
+from shared.features import Profiles
+from shared.keys import customer_key
+from training import command
+from training.config import Config, InputError
+from training.events import read_events
+from training.predictions import measure
+from training.registry import connect
+from training.score import score
+from training.targets import DAY_MS, targets
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+METRICS = ("auc", "average_precision", "lift_at_10_percent", "brier", "spearman", "mean_absolute_error", "total_ratio")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.shadow", description="Score with two bundles and compare."
+    )
+    parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
+    parser.add_argument(
+        "--champion",
+        required=True,
+        metavar="DIR|BUCKET",
+        help="a bundle's folder, or the bucket whose live bundle it is",
+    )
+    parser.add_argument("--challenger", type=Path, required=True, metavar="DIR", help="folder that training wrote")
+    parser.add_argument("--as-of", required=True, metavar="TIMESTAMP", help="only events before it count for scores")
+    parser.add_argument("--out", type=Path, metavar="FILE.parquet", help="where to write both decisions of everyone")
+    return command.run(parser, _run, arguments)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    as_of_ms = command.timestamp(arguments.as_of)
+    champion, challenger = _champion(arguments.champion), Bundle.load(arguments.challenger)
+    files = read_events(arguments.events, challenger.manifest.get("currency") or "", as_of_ms)
+    command.say(*files.summary())
+    both = side_by_side(files.profiles, champion, challenger, as_of_ms)
+    console = Console(highlight=False, width=max(120, Console().width))
+    console.print(
+        f"{both.num_rows:,} customers as of {iso(as_of_ms)}: champion {champion.bundle_id},"
+        f" challenger {challenger.bundle_id}",
+        soft_wrap=True,
+    )
+    for role, bundle in ((CHAMPION, champion), (CHALLENGER, challenger)):
+        known = bundle.manifest.get("events", {}).get("last")
+        if known and parse_timestamp(known) > as_of_ms:
+            console.print(f"the {role} was trained on events until {known}, which flatters its figures", soft_wrap=True)
+    for table in (_changes(both), _segments(both), _predictions(both), _figures(files.profiles, both, as_of_ms)):
+        if table.row_count:
+            console.print(table, soft_wrap=True)
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(both, arguments.out)
+        command.say(f"both decisions of everyone are in {arguments.out}")
+
+
+def side_by_side(profiles: Profiles, champion: Bundle, challenger: Bundle, as_of_ms: int) -> pa.Table:
+    """A row a customer, with the columns of `training.score` once for each bundle: `champion_…` and `challenger_…`."""
+    columns = {}
+    for role, bundle in ((CHAMPION, champion), (CHALLENGER, challenger)):
+        table = score(profiles, bundle, as_of_ms)
+        columns["customer_id"] = table["customer_id"]
+        columns |= {f"{role}_{name}": table[name] for name in table.column_names if name != "customer_id"}
+    return pa.table(columns)
+
+
+def _champion(place: str) -> Bundle:
+    if Path(place).is_dir():
+        return Bundle.load(place)
+    with connect(place) as registry:
+        bundle_id = registry.live().bundle_id
+        if bundle_id is None:
+            raise InputError(f"{place} is no folder, and nothing was published to a bucket of that name")
+        return registry.bundle(bundle_id)
+
+
+def _changes(both: pa.Table) -> Table:
+    """Of how many customers what differs."""
+    table = _table("What would change", "decision", "customers", "share")
+    for name in ("segment_name", "intent", "action"):
+        differ = int(pc.sum(pc.not_equal(both[f"{CHAMPION}_{name}"], both[f"{CHALLENGER}_{name}"])).as_py() or 0)
+        table.add_row(name.removesuffix("_name"), f"{differ:,}", f"{differ / both.num_rows:.1%}")
+    return table
+
+
+def _segments(both: pa.Table) -> Table:
+    """The customers of each of the champion's segments by where the challenger puts them."""
+    before, after = (both[f"{role}_segment_name"].to_pylist() for role in (CHAMPION, CHALLENGER))
+    names = sorted(set(after), key=lambda name: -after.count(name))
+    caption = "Across: " + ", ".join(f"{i} {name}" for i, name in enumerate(names, 1))
+    table = _table("Segments: the champion's down, the challenger's across", "", *map(str, range(1, len(names) + 1)))
+    table.caption, table.caption_justify = caption, "left"
+    cells = Counter(zip(before, after, strict=True))
+    for own in sorted(set(before), key=lambda name: -before.count(name)):
+        table.add_row(own, *(f"{cells[own, name]:,}" if cells[own, name] else "·" for name in names))
+    return table
+
+
+def _predictions(both: pa.Table) -> Table:
+    """How the predictions of the two relate."""
+    table = _table(
+        "Predictions", "prediction", "champion's mean", "challenger's mean", "mean difference", "rank correlation"
+    )
+    for name in PREDICTIONS:
+        columns = [both[f"{role}_{name}"] for role in (CHAMPION, CHALLENGER)]
+        if any(column.null_count for column in columns):
+            missing = " and ".join(r for r, c in zip((CHAMPION, CHALLENGER), columns, strict=True) if c.null_count)
+            table.add_row(name, f"not predicted by {missing}")
+            continue
+        old, new = (column.to_numpy() for column in columns)
+        same_order = f"{spearmanr(old, new).statistic:.3f}" if np.ptp(old) and np.ptp(new) else "-"
+        table.add_row(name, f"{old.mean():.4g}", f"{new.mean():.4g}", f"{(new - old).mean():+.4g}", same_order)
+    return table
+
+
+def _figures(profiles: Profiles, both: pa.Table, as_of_ms: int) -> Table:
+    """How good both are, for every horizon that the events cover."""
+    table = _table("Against what happened after", "", CHAMPION, CHALLENGER)
+    rows = {key: row for row, key in enumerate(profiles.keys)}
+    at = np.array([rows[customer_key(customer)] for customer in both["customer_id"].to_pylist()])
+    known_ms = int(profiles.rows.time_ms.max()) + DAY_MS
+    for target in targets(Config()):
+        end_ms = as_of_ms + target.horizon_days * DAY_MS
+        judged = target.eligible(profiles, as_of_ms)[at]
+        y = target.label(profiles, as_of_ms, end_ms)[at][judged]
+        if end_ms > known_ms or len(np.unique(y > 0)) < 2:
+            continue
+        found = [
+            measure(target, y, column.to_numpy()[judged].astype(np.float64)) if not column.null_count else {}
+            for column in (both[f"{role}_{target.output}"] for role in (CHAMPION, CHALLENGER))
+        ]
+        for name in (name for name in METRICS if any(name in figures for figures in found)):
+            cells = (f"{figures[name]:.4g}" if name in figures else "-" for figures in found)
+            table.add_row(f"{target.name} {name.replace('_', ' ')}", *cells)
+    return table
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
