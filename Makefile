@@ -14,6 +14,7 @@ LAYER_PLATFORM ?= x86_64-manylinux_2_28
 UNUSED_IN_LAYER := tests test include f2py transformers quantization datasets
 
 export SAM_CLI_TELEMETRY := 0
+export PLAYWRIGHT_BROWSERS_PATH := $(ROOT)/.cache/browsers
 export __SAM_CLI_APP_DIR := $(ROOT)/.cache/sam
 export PATH := $(ROOT)/.venv/bin:$(PATH)
 unexport VIRTUAL_ENV
@@ -36,7 +37,7 @@ demo: build ## Run the whole system once on real data, locally, and print what h
 local: build ## Start the whole system locally and keep it running until Ctrl-C
 	@$(PYTHON) -m local.stack $(OPTIONS)
 
-test: build ## Run all tests that need neither Docker nor an AWS account
+test: build $(ROOT)/.venv/.browser ## Run all tests that need neither Docker nor an AWS account
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 nightly: build ## Run the properties of delivery on 10,000 generated histories each
@@ -74,6 +75,10 @@ $(ENVIRONMENTS): $(ROOT)/uv.lock | $(UV)
 	@echo "Installing locked packages into $(notdir $(@D))"
 	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --frozen --compile-bytecode $(GROUPS)
 	@touch $@
+
+# A test that looks at report.html fails without one and says why, so a machine that can have none is not stopped here.
+$(ROOT)/.venv/.browser: $(ROOT)/.venv/.ready
+	@cd $(ROOT) && if $(PYTHON) -m tests.browser; then touch $@; fi
 
 # ---- Artifacts -------------------------------------------------------------------------------------------------------
 # `sam build` calls the build-* targets below, with ARTIFACTS_DIR set. Bytecode goes into the artifacts because Lambda
