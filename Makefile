@@ -94,7 +94,9 @@ $(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(RO
 COMPILE = $(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $(ARTIFACTS_DIR)
 COPY_SOURCES = tar -C $(ROOT) --exclude '__pycache__' -cf - $(1) | tar -C $(2) -xf -
 
-.PHONY: build-SharedLayer build-IngestEventsFunction build-LookupCustomerFunction
+FUNCTIONS := IngestEvents LookupCustomer PublishTransitions
+
+.PHONY: build-SharedLayer $(FUNCTIONS:%=build-%Function)
 build-SharedLayer: $(ROOT)/.venv/.ready
 	@cd $(ROOT) && $(UV) export --quiet --frozen --no-default-groups --format pylock.toml --output-file $(CURDIR)/pylock.toml
 	@cd $(ROOT) && $(UV) pip install --quiet --preview-features pylock --python $(PYTHON) --link-mode copy --no-deps \
@@ -107,6 +109,7 @@ build-SharedLayer: $(ROOT)/.venv/.ready
 
 build-IngestEventsFunction: PACKAGE := functions/ingest_events
 build-LookupCustomerFunction: PACKAGE := functions/lookup_customer
-build-IngestEventsFunction build-LookupCustomerFunction: $(ROOT)/.venv/.ready
+build-PublishTransitionsFunction: PACKAGE := functions/publish_transitions
+$(FUNCTIONS:%=build-%Function): $(ROOT)/.venv/.ready
 	@$(call COPY_SOURCES,functions/__init__.py $(PACKAGE),$(ARTIFACTS_DIR))
 	@$(COMPILE) -p /var/task $(ARTIFACTS_DIR)

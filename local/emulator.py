@@ -78,14 +78,14 @@ def emulator(host: str = LOOPBACK, port: int | None = None) -> Iterator[Emulator
 
     Raises LocalStackError if it is not installed, or does not start.
     """
-    program = ROOT / ".venv-ministack/bin/ministack"
-    if not program.exists():
+    program = [ROOT / ".venv-ministack/bin/python", ROOT / "local/emulator_fixes.py"]
+    if not program[0].exists():
         raise LocalStackError("The local AWS is not installed: run `make setup`.")
     port = port or _free_port(host)
     folder = Path(tempfile.mkdtemp(prefix="tessera-"))
     with _signals_handled_by(_leave, signal.SIGTERM, signal.SIGHUP), (folder / "ministack.log").open("wb") as log:
         process = subprocess.Popen(
-            [program], env=_settings(host, port, folder), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            program, env=_settings(host, port, folder), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
             endpoint = f"http://{host}:{port}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.emulator import LocalStackError, tail
 from local.stack import Stack
-from shared.profile_table import StoredProfile, decode_profile
+from shared.profile_table import PROFILE, StoredProfile, decode_profile
 from training.progress import progress
 
 QUIET_SECONDS = 2.0
@@ -60,7 +60,9 @@ def drop(stack: Stack, files: list[Path], prefix: str) -> None:
 
 def read_profiles(stack: Stack) -> dict[str, StoredProfile]:
     """All profiles of the table, by key."""
-    pages = stack.dynamodb.get_paginator("scan").paginate(TableName=stack.table)
+    pages = stack.dynamodb.get_paginator("scan").paginate(
+        TableName=stack.table, FilterExpression="sk = :profile", ExpressionAttributeValues={":profile": {"S": PROFILE}}
+    )
     profiles = [decode_profile(item) for page in pages for item in page["Items"]]
     return {profile.key: profile for profile in profiles}
 

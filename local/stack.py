@@ -41,6 +41,7 @@ class Stack:
     table: str
     queue_url: str
     dlq_url: str
+    bus: str
     api_url: str
 
     @property
@@ -138,6 +139,7 @@ def _describe(aws: Emulator) -> Stack:
         table=outputs["ProfileTableName"],
         queue_url=outputs["IngestQueueUrl"],
         dlq_url=outputs["IngestDeadLetterQueueUrl"],
+        bus=outputs["EventBusName"],
         api_url=f"{aws.endpoint}/_aws/execute-api/{identifier('Api')}/v1",
     )
 

@@ -10,6 +10,11 @@ def customer_key(customer_id: str) -> str:
     return f"{_CUSTOMER}{customer_id}"
 
 
+def customer_id(key: str) -> str:
+    """Whose the key of a customer's profile is."""
+    return key.removeprefix(_CUSTOMER)
+
+
 def visitor_key(anonymous_id: str) -> str:
     """The key of the profile of a visitor not yet known as a customer."""
     return f"{_VISITOR}{anonymous_id}"

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from shared.backoff import Sleep, attempts
 from shared.decision import TARGETS, Decision
-from shared.keys import anonymous, visitor_key
+from shared.keys import anonymous, is_visitor, visitor_key
 from shared.links import Copy, Link, LinkState
+from shared.members import members_of
+from shared.transitions import Cause
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 type Item = dict[str, Any]
 
+NOT_MOVED = "no"
 PROFILE = "profile"
 """Sort key of a profile's item; other kinds of item may stand beside it under the same partition key."""
 
@@ -66,6 +69,8 @@ class StoredProfile:
     """Of a visitor: who that is."""
     visitors: Mapping[str, Copy] = field(default_factory=dict)
     """Of a customer: their visitors' histories, by profile key."""
+    moved: Cause | None = None
+    """Why this version is in another segment than the version before; None where it is not."""
 
     @property
     def size(self) -> int:
@@ -88,6 +93,8 @@ def encode_profile(profile: StoredProfile) -> Item:
         "version": {"N": str(profile.version)},
         "state": {"B": profile.state},
         "events": {"N": str(profile.events)},
+        # Always there, so that the stream's filter lets those who moved through and nobody else.
+        "moved": {"S": profile.moved or NOT_MOVED},
     }
     if profile.link is not None:
         item["link"] = _encode_link(profile.link)
@@ -95,6 +102,8 @@ def encode_profile(profile: StoredProfile) -> Item:
         copies = {key.removeprefix(visitor_key("")): copy for key, copy in profile.visitors.items()}
         item["visitors"] = {"M": {visitor: _encode_copy(copy) for visitor, copy in copies.items()}}
     if (decision := profile.decision) is not None:
+        if not is_visitor(profile.key):
+            item["member_of"] = {"S": members_of(decision.segment, profile.key)}
         numbers = {
             "segment": decision.segment,
             "since_ms": decision.since_ms,
@@ -125,7 +134,12 @@ def decode_profile(item: Item) -> StoredProfile:
         decision=_decode_decision(item["decision"]["M"]) if "decision" in item else None,
         link=_decode_link(item["link"]["M"]) if "link" in item else None,
         visitors={visitor_key(visitor): _decode_copy(copy["M"]) for visitor, copy in copies.items()},
+        moved=_decode_cause(item.get("moved", {"S": NOT_MOVED})["S"]),
     )
+
+
+def _decode_cause(text: str) -> Cause | None:
+    return None if text == NOT_MOVED else Cause(text)
 
 
 def _encode_link(link: Link) -> Item:
@@ -227,7 +241,7 @@ class ProfileTable:
         seen = {"N": str(profile.version - 1)}
         changes = " ".join(f'SET "{name}"=?' for name in item)
         if not profile.is_someone:
-            changes += ' REMOVE "decision"'
+            changes += ' REMOVE "decision" REMOVE "member_of"'
         return {
             "Statement": f'UPDATE "{self._name}" {changes} WHERE "pk"=? AND "sk"=? AND "version"=?',
             "Parameters": [*item.values(), pk, sk, seen],

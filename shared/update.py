@@ -14,6 +14,7 @@ from shared.histories import own, with_visitors
 from shared.keys import anonymous
 from shared.links import Copy, Link, LinkState, newer
 from shared.profile_table import MAX_STATE_BYTES, ProfileTable, StoredProfile
+from shared.transitions import Cause
 
 if TYPE_CHECKING:
     from shared.bundle import Bundle
@@ -136,7 +137,8 @@ class Updater:
             if new != profile:
                 new = replace(new, version=profile.version + 1, decision=None)
             changes.append(_Change(profile, new))
-        return changes if self.bundle is None else self._decided(changes, after, self.bundle)
+        decided = changes if self.bundle is None else self._decided(changes, after, self.bundle)
+        return [replace(change, after=replace(change.after, moved=change.cause)) for change in decided]
 
     def _decided(self, changes: list[_Change], histories: Profiles, bundle: Bundle) -> list[_Change]:
         someone = [change for change in changes if change.is_written and change.after.is_someone]
@@ -165,6 +167,19 @@ class _Change:
         return self.after.version > self.before.version and self.fits
 
     @property
+    def cause(self) -> Cause | None:
+        """Why the profile moves; what is not written stays as it is, and with it the cause it was stored with."""
+        old, new = self.before.decision, self.after.decision
+        if self.after.version == self.before.version:
+            return self.before.moved
+        stays = old.segment == new.segment if old and new else old is new
+        if stays or (new is None and self.after.is_someone):
+            return None
+        relinked = _linked(self.before) != _linked(self.after)
+        begins = old is None and self.before.state != self.after.state
+        return Cause.IDENTITY if relinked and not begins else Cause.EVENTS
+
+    @property
     def description(self) -> str:
         return f"{anonymous(self.after.key)} ({self.after.events:,} events, {self.after.size:,} bytes)"
 
@@ -179,3 +194,7 @@ class _Change:
             links=int(was is None and now is LinkState.LINKED),
             shared=int(was is not LinkState.SHARED and now is LinkState.SHARED),
         )
+
+
+def _linked(profile: StoredProfile) -> set[str]:
+    return {visitor for visitor, copy in profile.visitors.items() if copy.state is not None}

@@ -21,7 +21,7 @@ settings.register_profile("default", max_examples=200, deadline=None)
 settings.register_profile("nightly", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-BUCKET, TABLE = "tessera-data", "tessera-profiles"
+BUCKET, TABLE, BUS = "tessera-data", "tessera-profiles", "tessera"
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="testing",
@@ -30,6 +30,7 @@ os.environ.update(
     DATA_BUCKET=BUCKET,
     TABLE_NAME=TABLE,
     CURRENCY="USD",
+    EVENT_BUS=BUS,
     POWERTOOLS_SERVICE_NAME="tessera",
     POWERTOOLS_METRICS_NAMESPACE="Tessera",
     POWERTOOLS_TRACE_DISABLED="true",

@@ -30,6 +30,7 @@ class MemoryTable(ProfileTable):
         item = {**known, **encode_profile(profile)}
         if not profile.is_someone:
             item.pop("decision", None)
+            item.pop("member_of", None)
         self.items[profile.key] = item
         return True
 

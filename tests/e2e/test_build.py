@@ -17,6 +17,7 @@ LAYER = BUILT / "SharedLayer"
 HANDLERS = {
     "IngestEventsFunction": "functions.ingest_events.app",
     "LookupCustomerFunction": "functions.lookup_customer.app",
+    "PublishTransitionsFunction": "functions.publish_transitions.app",
 }
 
 

@@ -15,6 +15,7 @@ from botocore.credentials import Credentials
 from pyarrow.parquet import read_table
 
 from local.stack import Stack
+from shared.profile_table import PROFILE
 from tests.e2e.conftest import STACK_CLOCK, wait_until
 from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
 from tests.events.test_read_file import BROKEN
@@ -48,13 +49,8 @@ def quarantined(stack: Stack, name: str) -> list[dict[str, Any]]:
 
 
 def profile(stack: Stack, customer: str) -> dict[str, Any]:
-    items = stack.dynamodb.query(
-        TableName=stack.table,
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"customer#{customer}"}},
-    )["Items"]
-    assert len(items) == 1
-    return dict(items[0])
+    key: Any = {"pk": {"S": f"customer#{customer}"}, "sk": {"S": PROFILE}}
+    return dict(stack.dynamodb.get_item(TableName=stack.table, Key=key)["Item"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Keeps and publishes the moves of customers between segments."""

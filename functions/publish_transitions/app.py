@@ -1,0 +1,41 @@
+"""Keeps every move of a customer in the ledger, counts it in the sizes of segments, and publishes it on the bus."""
+
+import os
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.announcements import Announcer
+from shared.ledger import Ledger
+from shared.table_stream import transition_of
+
+logger, tracer, metrics = Logger(), Tracer(), Metrics()
+ledger = Ledger(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
+announcer = Announcer(boto3.client("events"), os.environ["EVENT_BUS"])
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Takes a batch of the table's stream, in order.
+
+    Rows come first and events after them, so that a batch that breaks off between the two comes again, finds its rows,
+    and publishes the same ids. From the first event that the bus refuses on, the batch comes again too.
+    """
+    found = [(record["dynamodb"]["SequenceNumber"], transition_of(record, lambda _: ())) for record in event["Records"]]
+    moves = [(number, moved) for number, moved in found if moved]
+    transitions = [moved for _, moved in moves]
+    recorded = ledger.record(transitions)
+    refused = announcer.publish(transitions)
+    metrics.add_metric("TransitionsRecorded", MetricUnit.Count, recorded)
+    metrics.add_metric("TransitionsPublished", MetricUnit.Count, len(transitions) - len(refused))
+    metrics.add_metric("TransitionsRefused", MetricUnit.Count, len(refused))
+    failed = [number for number, moved in moves if moved.id in refused]
+    if failed:
+        logger.error("The bus refused events", extra={"refused": len(refused)})
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed[:1]]}

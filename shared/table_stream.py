@@ -1,0 +1,53 @@
+"""Records of the table's stream as the transitions that they tell of."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from shared.profile_table import StoredProfile, decode_profile
+from shared.transitions import Cause, Transition, transition
+
+type Reasons = Callable[[StoredProfile], Sequence[Mapping[str, Any]]]
+"""The features that speak most for a profile's segment, the strongest first."""
+
+
+def transition_of(record: Mapping[str, Any], reasons: Reasons) -> Transition | None:
+    """The transition that a change of a customer's profile is; None where the segment stays.
+
+    The same record always gives the same transition. `reasons` is asked only of those who entered a segment.
+    """
+    change = record["dynamodb"]
+    old, new = (_profile(change.get(image)) for image in ("OldImage", "NewImage"))
+    before, after = (profile.decision if profile else None for profile in (old, new))
+    stays = before.segment == after.segment if before and after else before is after
+    last = new or old
+    if stays or last is None:
+        return None
+    return transition(
+        key=last.key,
+        version=new.version if new else last.version + 1,
+        before=before,
+        after=after,
+        cause=(new.moved or Cause.EVENTS) if new else Cause.ERASURE,
+        seen_ms=round(float(change["ApproximateCreationDateTime"]) * 1_000),
+        reasons=reasons(new) if new and after else (),
+    )
+
+
+def _profile(image: Mapping[str, Any] | None) -> StoredProfile | None:
+    return decode_profile(_with_bytes(image)) if image else None
+
+
+def _with_bytes(value: Any) -> Any:
+    """DynamoDB's JSON with its binary values decoded, as boto3 gives it."""
+    match value:
+        case {"B": str(text)} if len(value) == 1:
+            return {"B": base64.b64decode(text)}
+        case dict():
+            return {name: _with_bytes(inner) for name, inner in value.items()}
+        case list():
+            return [_with_bytes(inner) for inner in value]
+        case _:
+            return value

@@ -1,0 +1,68 @@
+"""What leaves the table: its stream as Lambda hands it over, and the events that reach the bus."""
+
+import json
+from base64 import b64encode
+from typing import Any
+
+import boto3
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+
+from tests.conftest import BUS, TABLE
+from tests.template import template
+
+
+class TableStream:
+    """The records that the template's filters let through, each handed out once."""
+
+    def __init__(self) -> None:
+        table: Any = dynamodb_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].tables[TABLE]
+        self._shard = table.stream_shard
+        self._seen = self._shard.starting_sequence_number
+
+    def records(self) -> list[dict[str, Any]]:
+        found = self._shard.get(self._seen, 1_000_000)
+        self._seen += len(found)
+        return [record for record in map(_as_lambda_gives_it, found) if _passes(record)]
+
+
+class Bus:
+    """The stack's bus, with a queue that a rule on it fills."""
+
+    def __init__(self) -> None:
+        events, self._sqs = boto3.client("events"), boto3.client("sqs")
+        events.create_event_bus(Name=BUS)
+        self._queue = self._sqs.create_queue(QueueName="journeys")["QueueUrl"]
+        arn = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]
+        events.put_rule(Name="moves", EventBusName=BUS, EventPattern=json.dumps({"source": ["tessera"]}))
+        events.put_targets(Rule="moves", EventBusName=BUS, Targets=[{"Id": "journeys", "Arn": arn["QueueArn"]}])
+
+    def details(self) -> list[dict[str, Any]]:
+        """What was published since it was last asked."""
+        found = []
+        while messages := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                event = json.loads(message["Body"])
+                assert (event["source"], event["detail-type"]) == ("tessera", "Customer Segment Changed")
+                found.append(event["detail"])
+                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+
+def _as_lambda_gives_it(record: Any) -> Any:
+    change = {**record["dynamodb"]}
+    change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
+    return json.loads(json.dumps({**record, "dynamodb": change}, default=lambda b: b64encode(b).decode()))
+
+
+def _passes(record: Any) -> bool:
+    source = template()["Resources"]["PublishTransitionsFunction"]["Properties"]["Events"]["ChangedProfiles"]
+    filters = source["Properties"]["FilterCriteria"]["Filters"]
+    return any(_matches(record, json.loads(one["Pattern"])) for one in filters)
+
+
+def _matches(value: Any, pattern: Any) -> bool:
+    """As https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html has it, for what is used here."""
+    if isinstance(pattern, dict):
+        return isinstance(value, dict) and all(_matches(value.get(name), inner) for name, inner in pattern.items())
+    return any(str(value).startswith(one["prefix"]) if isinstance(one, dict) else value == one for one in pattern)

@@ -1,0 +1,224 @@
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.ledger import Ledger
+from shared.members import Members
+from tests.bundles import make_bundle, publish
+from tests.conftest import TABLE
+from tests.event_files import ndjson, purchase
+from tests.functions.conftest import Context
+from tests.functions.streams import Bus, TableStream
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+type Drop = Callable[..., list[str]]
+type Publish = Callable[..., list[str]]
+
+ROWS = 50
+
+
+@pytest.fixture
+def bus(aws: None) -> Bus:
+    return Bus()
+
+
+@pytest.fixture
+def stream(dynamodb: "DynamoDBClient") -> TableStream:
+    return TableStream()
+
+
+@pytest.fixture
+def app(dynamodb: "DynamoDBClient", bus: Bus) -> ModuleType:
+    return importlib.reload(importlib.import_module("functions.publish_transitions.app"))
+
+
+@pytest.fixture
+def handle(app: ModuleType) -> Publish:
+    def give(records: list[dict[str, Any]]) -> list[str]:
+        answer = app.handler({"Records": records}, Context())
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    return give
+
+
+@pytest.fixture
+def ledger(dynamodb: "DynamoDBClient") -> Ledger:
+    return Ledger(dynamodb, TABLE, sleep=lambda _seconds: None)
+
+
+@pytest.fixture
+def members(dynamodb: "DynamoDBClient") -> Members:
+    return Members(dynamodb, TABLE)
+
+
+@pytest.fixture
+def shop(s3: "S3Client", drop: Drop) -> Callable[[str, int], None]:
+    """Lets a customer place orders until they have so many; 0 to 1 make segment 0 or 1, 10 segment 2."""
+    publish(s3, make_bundle(centroids=(0.0, 2.0, 10.0)))
+
+    def place(customer: str, orders: int) -> None:
+        lines = [purchase(customer, number, day=1 + number) for number in range(orders)]
+        assert drop({f"events/{customer}-{orders}.ndjson": ndjson(lines)}) == []
+
+    return place
+
+
+def test_a_move_is_kept_published_and_counted(
+    shop: Callable[[str, int], None], stream: TableStream, handle: Publish, bus: Bus, ledger: Ledger, members: Members
+) -> None:
+    shop("889", 2)
+    shop("889", 12)
+    assert handle(stream.records()) == []
+    first, second = sorted(bus.details(), key=lambda detail: detail["to"])
+    assert (first["from"], first["to"], second["from"], second["to"]) == (None, 1, 1, 2)
+    assert second["customer_id"] == "889" and second["cause"] == "events" and second["at"] == "2017-11-01T00:00:00Z"
+    assert second["predictions"]["churn_probability"] < 0.01 and second["action"] and second["model_version"]
+    kept, _ = ledger.history("customer#889", ROWS)
+    assert [moved.id for moved in kept] == [second["transition_id"], first["transition_id"]]
+    assert (members.sizes()[1], members.sizes()[2]) == (0, 1)
+    assert members.page(2, 10) == (["customer#889"], None)
+    assert members.page(1, 10) == ([], None)
+
+
+def test_who_stays_in_a_segment_wakes_nobody(shop: Callable[[str, int], None], stream: TableStream) -> None:
+    shop("889", 11)
+    stream.records()
+    shop("889", 12)
+    assert stream.records() == []
+
+
+def test_visitors_are_not_told_of(drop: Drop, s3: "S3Client", stream: TableStream) -> None:
+    publish(s3, make_bundle())
+    drop({"events/visit.ndjson": ndjson([purchase("x", customer_id=None, anonymous_id="v")])})
+    assert stream.records() == []
+
+
+def test_a_customer_moved_by_a_link_says_so(
+    drop: Drop, s3: "S3Client", stream: TableStream, handle: Publish, bus: Bus
+) -> None:
+    publish(s3, make_bundle())
+    visits = [purchase("v", n, day=1 + n, customer_id=None, anonymous_id="v") for n in range(12)]
+    drop({"events/a.ndjson": ndjson([purchase("889")]), "events/b.ndjson": ndjson(visits)})
+    drop({"events/c.ndjson": ndjson([purchase("889", anonymous_id="v")])})
+    handle(stream.records())
+    assert {(detail["to"], detail["cause"]) for detail in bus.details()} == {(0, "events"), (2, "identity")}
+
+
+def test_the_same_records_again_change_nothing_and_repeat_the_ids(
+    shop: Callable[[str, int], None], stream: TableStream, handle: Publish, bus: Bus, ledger: Ledger, members: Members
+) -> None:
+    for customer in map(str, range(40)):
+        shop(customer, 2)
+    records = stream.records()
+    handle(records[:25])
+    before = {detail["transition_id"] for detail in bus.details()}
+    handle(records)
+    assert before < {detail["transition_id"] for detail in bus.details()}
+    assert members.sizes() == {1: 40}
+    assert all(len(ledger.history(f"customer#{n}", ROWS)[0]) == 1 for n in range(40))
+
+
+def test_a_crash_after_the_rows_loses_no_event(
+    shop: Callable[[str, int], None],
+    stream: TableStream,
+    app: ModuleType,
+    handle: Publish,
+    bus: Bus,
+    members: Members,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop("889", 2)
+    records = stream.records()
+    with monkeypatch.context() as broken:
+        broken.setattr(app.announcer, "publish", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            handle(records)
+    assert bus.details() == []
+    handle(records)
+    assert [detail["customer_id"] for detail in bus.details()] == ["889"]
+    assert members.sizes() == {1: 1}
+
+
+def test_from_the_first_refused_event_on_the_batch_comes_again(
+    shop: Callable[[str, int], None],
+    stream: TableStream,
+    app: ModuleType,
+    handle: Publish,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for customer in map(str, range(15)):
+        shop(customer, 2)
+    records = stream.records()
+    put, refused = app.announcer._client.put_events, {"customer#3", "customer#12"}
+
+    def put_most(Entries: list[Any]) -> Any:
+        answer = put(Entries=Entries)
+        for entry, outcome in zip(Entries, answer["Entries"], strict=True):
+            if any(f'"{key.removeprefix("customer#")}"' in entry["Detail"] for key in refused):
+                outcome["ErrorCode"] = "ThrottlingException"
+        return answer
+
+    monkeypatch.setattr(app.announcer, "_sleep", lambda _seconds: None)
+    monkeypatch.setattr(app.announcer._client, "put_events", put_most)
+    first = next(r for r in records if r["dynamodb"]["Keys"]["pk"]["S"] in refused)
+    assert handle(records) == [first["dynamodb"]["SequenceNumber"]]
+
+
+def test_an_erased_customer_leaves_the_segment(
+    shop: Callable[[str, int], None],
+    stream: TableStream,
+    handle: Publish,
+    bus: Bus,
+    members: Members,
+    dynamodb: "DynamoDBClient",
+) -> None:
+    shop("889", 2)
+    dynamodb.delete_item(TableName=TABLE, Key={"pk": {"S": "customer#889"}, "sk": {"S": "profile"}})
+    handle(stream.records())
+    assert [(d["from"], d["to"], d["cause"]) for d in bus.details()] == [(None, 1, "events"), (1, None, "erasure")]
+    assert members.sizes()[1] == 0
+
+
+def test_history_comes_newest_first_and_page_by_page(
+    shop: Callable[[str, int], None], stream: TableStream, handle: Publish, ledger: Ledger
+) -> None:
+    for orders in range(1, 14):
+        shop("889", orders)
+    handle(stream.records())
+    whole, end = ledger.history("customer#889", ROWS)
+    assert end is None and [moved.entered for moved in whole] == [2, 1, 0]
+    paged, before = [], None
+    for _ in whole:
+        page, before = ledger.history("customer#889", 1, before)
+        paged += page
+    assert paged == whole and before is None
+
+
+def test_rows_and_sizes_survive_collisions(
+    shop: Callable[[str, int], None],
+    stream: TableStream,
+    app: ModuleType,
+    handle: Publish,
+    members: Members,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop("889", 2)
+    write, collisions = app.ledger._client.transact_write_items, iter([True, True, False])
+    error = app.ledger._client.exceptions.TransactionCanceledException
+
+    def collide(**request: Any) -> Any:
+        if next(collisions):
+            answer: Any = {"CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}]}
+            raise error(answer, "TransactWriteItems")
+        return write(**request)
+
+    monkeypatch.setattr(app.ledger, "_sleep", lambda _seconds: None)
+    monkeypatch.setattr(app.ledger._client, "transact_write_items", collide)
+    handle(stream.records())
+    assert members.sizes() == {1: 1}
