@@ -85,7 +85,7 @@ $(ROOT)/.venv/.browser: $(ROOT)/.venv/.ready
 # cannot write it, and unchecked because unzipping changes the times of the files.
 
 $(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(ROOT)/samconfig.toml $(ROOT)/Makefile \
-		$(shell find $(ROOT)/shared $(ROOT)/functions -not -path '*__pycache__*' 2>/dev/null)
+		$(shell find $(ROOT)/shared $(ROOT)/functions $(ROOT)/statemachines -not -path '*__pycache__*' 2>/dev/null)
 	@echo "Building the layer and the functions with sam"
 	@mkdir -p $(ROOT)/.aws-sam
 	@cd $(ROOT) && $(SAM) build >.aws-sam/build.log 2>&1 || { cat .aws-sam/build.log; exit 1; }
@@ -94,7 +94,7 @@ $(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(RO
 COMPILE = $(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $(ARTIFACTS_DIR)
 COPY_SOURCES = tar -C $(ROOT) --exclude '__pycache__' -cf - $(1) | tar -C $(2) -xf -
 
-FUNCTIONS := IngestEvents LookupCustomer PublishTransitions
+FUNCTIONS := IngestEvents LookupCustomer PublishTransitions RescoreCustomers PlanBackfill BackfillEvents SummariseRun
 
 .PHONY: build-SharedLayer $(FUNCTIONS:%=build-%Function)
 build-SharedLayer: $(ROOT)/.venv/.ready
@@ -110,6 +110,10 @@ build-SharedLayer: $(ROOT)/.venv/.ready
 build-IngestEventsFunction: PACKAGE := functions/ingest_events
 build-LookupCustomerFunction: PACKAGE := functions/lookup_customer
 build-PublishTransitionsFunction: PACKAGE := functions/publish_transitions
+build-RescoreCustomersFunction: PACKAGE := functions/rescore_customers
+build-PlanBackfillFunction: PACKAGE := functions/plan_backfill
+build-BackfillEventsFunction: PACKAGE := functions/backfill_events
+build-SummariseRunFunction: PACKAGE := functions/summarise_run
 $(FUNCTIONS:%=build-%Function): $(ROOT)/.venv/.ready
 	@$(call COPY_SOURCES,functions/__init__.py $(PACKAGE),$(ARTIFACTS_DIR))
 	@$(COMPILE) -p /var/task $(ARTIFACTS_DIR)

@@ -43,6 +43,8 @@ class Stack:
     dlq_url: str
     bus: str
     api_url: str
+    rescore_arn: str
+    backfill_arn: str
 
     @property
     def endpoint(self) -> str:
@@ -128,11 +130,12 @@ def _describe(aws: Emulator) -> Stack:
 
     # The emulator asks for an action of its own name where AWS asks for PartiQLInsert and PartiQLUpdate on the table.
     batch = {"Effect": "Allow", "Action": "dynamodb:BatchExecuteStatement", "Resource": "*"}
-    aws.session.client("iam", endpoint_url=aws.endpoint).put_role_policy(
-        RoleName=identifier("IngestEventsRole"),
-        PolicyName="EmulatorPartiQL",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [batch]}),
-    )
+    for role in ("IngestEventsRole", "BackfillEventsRole", "RescoreCustomersRole"):
+        aws.session.client("iam", endpoint_url=aws.endpoint).put_role_policy(
+            RoleName=identifier(role),
+            PolicyName="EmulatorPartiQL",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [batch]}),
+        )
     return Stack(
         emulator=aws,
         bucket=outputs["DataBucketName"],
@@ -141,6 +144,8 @@ def _describe(aws: Emulator) -> Stack:
         dlq_url=outputs["IngestDeadLetterQueueUrl"],
         bus=outputs["EventBusName"],
         api_url=f"{aws.endpoint}/_aws/execute-api/{identifier('Api')}/v1",
+        rescore_arn=outputs["RescoreStateMachineArn"],
+        backfill_arn=outputs["BackfillStateMachineArn"],
     )
 
 

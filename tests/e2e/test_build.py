@@ -18,6 +18,10 @@ HANDLERS = {
     "IngestEventsFunction": "functions.ingest_events.app",
     "LookupCustomerFunction": "functions.lookup_customer.app",
     "PublishTransitionsFunction": "functions.publish_transitions.app",
+    "RescoreCustomersFunction": "functions.rescore_customers.app",
+    "PlanBackfillFunction": "functions.plan_backfill.app",
+    "BackfillEventsFunction": "functions.backfill_events.app",
+    "SummariseRunFunction": "functions.summarise_run.app",
 }
 
 

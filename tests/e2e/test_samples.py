@@ -35,6 +35,12 @@ def _seed(stack: Stack) -> None:
         Bucket=stack.bucket, Key="events/2017-10-01.ndjson", Body=ndjson([purchase("of the first file")])
     )
     stack.s3.put_object(Bucket=stack.bucket, Key="events/2017-10-02.csv.gz", Body=csv)
+    history = {
+        "01.ndjson": ndjson([purchase("of the first history")]),
+        "02.csv.gz": gzip.compress(csv_file([purchase("of the second history")])),
+    }
+    for name, body in history.items():
+        stack.s3.put_object(Bucket=stack.bucket, Key=f"history/2017-09/{name}", Body=body)
 
 
 def check_ingest_events(stack: Stack, answer: Any) -> None:
@@ -50,10 +56,34 @@ def check_lookup_customer(stack: Stack, answer: Any) -> None:
     assert body["segment"]["name"].startswith("About")
 
 
+def check_rescore_customers(_stack: Stack, answer: Any) -> None:
+    assert answer == {"done": True}
+
+
+def check_plan_backfill(stack: Stack, answer: Any) -> None:
+    assert answer == {"run": "sample", "plan": "reports/backfill/sample/batches.json", "batches": 1}
+    stack.s3.head_object(Bucket=stack.bucket, Key=answer["plan"])
+
+
+def check_backfill_events(stack: Stack, answer: Any) -> None:
+    assert answer == {"done": True}
+    for customer in ("of%20the%20first%20history", "of%20the%20second%20history"):
+        assert stack.api_get(f"/customers/{customer}/segment")[0] == 200
+
+
+def check_summarise_run(stack: Stack, answer: Any) -> None:
+    assert answer["report"] == "reports/backfill/sample.json"
+    stack.s3.head_object(Bucket=stack.bucket, Key=answer["report"])
+
+
 # A sample without its check here fails.
 CHECKS: dict[str, Callable[[Stack, Any], None]] = {
     "ingest_events": check_ingest_events,
     "lookup_customer": check_lookup_customer,
+    "rescore_customers": check_rescore_customers,
+    "plan_backfill": check_plan_backfill,
+    "backfill_events": check_backfill_events,
+    "summarise_run": check_summarise_run,
 }
 
 

@@ -1,0 +1,1 @@
+"""A batch of files in, decisions out."""

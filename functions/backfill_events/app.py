@@ -1,0 +1,80 @@
+"""Takes in one batch of a history's files, as far as the time of an invocation goes."""
+
+import os
+import time
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.backfill import Batch, BatchProgress, FilesFailed, take_batch
+from shared.bundle import Bundle
+from shared.deciding import Moment
+from shared.events import Rules
+from shared.events.event import parse_timestamp
+from shared.ingest import Intake
+from shared.live_bundle import LiveBundle
+from shared.profile_table import ProfileTable
+from shared.run_parts import RunParts
+
+RESERVE_MS = 300_000
+"""A file is begun only with as much time left: to read it, and to write what has gathered."""
+
+logger, tracer, metrics = Logger(), Tracer(), Metrics()
+bucket = os.environ["DATA_BUCKET"]
+s3 = boto3.client("s3")
+table = ProfileTable(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
+live_bundle = LiveBundle(s3, bucket)
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
+    """Takes the `run` and a `batch` of its plan, goes on where the batch is, and says if it is done.
+
+    Raises FilesFailed once all other files of the batch are in, and what tables and buckets raise; the same may always
+    be given again.
+    """
+    batch = Batch(event["batch"]["number"], event["batch"]["keys"])
+    parts = RunParts(s3, bucket, "backfill", event["run"], BatchProgress)
+    begun_ms = _read_clock().scored_at_ms
+    progress = parts.read(batch.number) or BatchProgress(batch.keys, begun_ms, begun_ms)
+    counted = progress.counted
+
+    def keep(progress: BatchProgress) -> None:
+        progress.updated_ms = _read_clock().scored_at_ms
+        parts.write(batch.number, progress)
+
+    take_batch(
+        progress,
+        s3,
+        bucket,
+        Rules(currency=os.environ["CURRENCY"] or None, now_ms=_read_clock().as_of_ms),
+        lambda: Intake(table, _current_bundle(), _read_clock()),
+        keep,
+        time.monotonic,
+        lambda: context.get_remaining_time_in_millis() > RESERVE_MS,
+    )
+    metrics.add_metric("EventsCounted", MetricUnit.Count, progress.counted - counted)
+    metrics.add_metric("FilesFailed", MetricUnit.Count, len(progress.failed))
+    told = {"run": event["run"], "batch": batch.number, "files": progress.files, "waiting": len(progress.todo)}
+    logger.info("Files taken in", extra={**told, "failed": progress.failed})
+    if progress.failed and not progress.todo:
+        raise FilesFailed(f"{len(progress.failed)} of {len(batch.keys)} files of batch {batch.number} failed")
+    return {"done": progress.done}
+
+
+def _current_bundle() -> Bundle | None:
+    bundle = live_bundle.get(time.monotonic())
+    if live_bundle.problem:
+        logger.error("The live bundle cannot be loaded", extra={"problem": live_bundle.problem})
+    return bundle
+
+
+def _read_clock() -> Moment:
+    clock_ms = time.time_ns() // 1_000_000
+    frozen = os.environ.get("FROZEN_TIME")
+    return Moment(as_of_ms=parse_timestamp(frozen) if frozen else clock_ms, scored_at_ms=clock_ms)

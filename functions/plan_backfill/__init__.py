@@ -1,0 +1,1 @@
+"""A history in, batches of its files out."""

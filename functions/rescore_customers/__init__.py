@@ -1,0 +1,1 @@
+"""A new model in, decisions on everyone out."""
