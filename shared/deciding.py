@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared.decision import Decision
 from shared.features import Profiles, features
 from shared.intent import ACTIONS, intents
+from shared.next_change import DAY_MS, State, next_changes
 
 if TYPE_CHECKING:
     from shared.bundle import Bundle, Floats
@@ -22,6 +23,8 @@ class Moment:
     """Only events before it count; the clock's time, unless past data is replayed."""
     scored_at_ms: int
     """The clock's time."""
+    horizon_days: int = 90
+    """How many days ahead it is looked for when a decision changes if nothing happens; 0 for not at all."""
 
 
 def decide(
@@ -36,6 +39,8 @@ def decide(
     segments, margins, runners_up = decided.segment.tolist(), _shortest(decided.margin), decided.runner_up.tolist()
     micro_segments = [None] * len(profiles) if decided.micro_segment is None else decided.micro_segment.tolist()
     automated = profiles.automated.tolist()
+    changes = next_changes(profiles, State.of(decided.segment, intent), bundle, moment.as_of_ms, moment.horizon_days)
+    horizon_ms = (moment.as_of_ms // DAY_MS + moment.horizon_days) * DAY_MS if moment.horizon_days else None
     predictions = {name: _shortest(values) for name, values in decided.predictions.items()}
     return {
         key: Decision(
@@ -51,8 +56,10 @@ def decide(
             model_version=bundle.bundle_id,
             micro_segment=micro_segments[i],
             automated=automated[i],
+            next_change=change,
+            due_ms=change.at_ms if change else horizon_ms,
         )
-        for i, key in enumerate(profiles.keys)
+        for i, (key, change) in enumerate(zip(profiles.keys, changes, strict=True))
     }
 
 

@@ -10,6 +10,16 @@ TARGETS = {"churn_probability": "churn", "conversion_probability": "conversion",
 
 
 @dataclass(frozen=True, slots=True)
+class NextChange:
+    """What a decision turns into if nothing happens."""
+
+    at_ms: int
+    """A midnight, UTC."""
+    segment: int
+    intent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Times are UTC milliseconds since 1970; `margin` and probabilities run from 0 to 1."""
 
@@ -29,6 +39,10 @@ class Decision:
     micro_segment: int | None = None
     automated: bool = False
     """The profile has more events than a person makes, so that this is about a program."""
+    next_change: NextChange | None = None
+    """None where segment and intent stay as they are throughout the time that was looked ahead."""
+    due_ms: int | None = None
+    """When to look again: at the next change, or at the end of the time that was looked ahead."""
 
 
 def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,9 +72,19 @@ def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) ->
         "intent": decision.intent,
         "action": decision.action,
         "automated_traffic": decision.automated,
+        "next_change": decision.next_change and _next_change(decision.next_change, names),
         "as_of": iso(decision.as_of_ms),
         "scored_at": iso(decision.scored_at_ms),
         "model_version": decision.model_version,
+    }
+
+
+def _next_change(change: NextChange, names: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "at": iso(change.at_ms),
+        "to": change.segment,
+        "name": names.get(change.segment),
+        "intent": change.intent,
     }
 
 

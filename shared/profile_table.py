@@ -12,7 +12,8 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from shared.backoff import Sleep, attempts
-from shared.decision import TARGETS, Decision
+from shared.decision import TARGETS, Decision, NextChange
+from shared.due import due_shard
 from shared.keys import anonymous, is_visitor, visitor_key
 from shared.links import Copy, Link, LinkState
 from shared.members import members_of
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 type Item = dict[str, Any]
 
 NOT_MOVED = "no"
+OF_A_DECISION = ("decision", "member_of", "due_shard", "due_ms")
+"""Attributes that go when a profile is nobody's any more."""
 PROFILE = "profile"
 """Sort key of a profile's item; other kinds of item may stand beside it under the same partition key."""
 
@@ -113,13 +116,17 @@ def encode_profile(profile: StoredProfile) -> Item:
             "scored_at_ms": decision.scored_at_ms,
             "micro_segment": decision.micro_segment,
             **decision.predictions,
+            "due_ms": decision.due_ms,
         }
         texts = {"intent": decision.intent, "action": decision.action, "model_version": decision.model_version}
         item["decision"] = {
             "M": {name: {"N": repr(value)} for name, value in numbers.items() if value is not None}
             | {name: {"S": text} for name, text in texts.items()}
             | ({"automated": {"BOOL": True}} if decision.automated else {})
+            | ({"next_change": _encode_change(decision.next_change)} if decision.next_change else {})
         }
+        if decision.due_ms is not None:
+            item |= {"due_shard": {"S": due_shard(profile.key)}, "due_ms": {"N": str(decision.due_ms)}}
     return item
 
 
@@ -161,6 +168,15 @@ def _decode_copy(item: Item) -> Copy:
     return Copy(int(item["version"]["N"]), item["state"]["B"] if "state" in item else None)
 
 
+def _encode_change(change: NextChange) -> Item:
+    numbers = {"at_ms": change.at_ms, "segment": change.segment}
+    return {"M": {name: {"N": str(value)} for name, value in numbers.items()} | {"intent": {"S": change.intent}}}
+
+
+def _decode_change(item: Item) -> NextChange:
+    return NextChange(int(item["at_ms"]["N"]), int(item["segment"]["N"]), item["intent"]["S"])
+
+
 def _decode_decision(item: Item) -> Decision:
     return Decision(
         segment=int(item["segment"]["N"]),
@@ -175,6 +191,8 @@ def _decode_decision(item: Item) -> Decision:
         model_version=item["model_version"]["S"],
         micro_segment=int(item["micro_segment"]["N"]) if "micro_segment" in item else None,
         automated="automated" in item,
+        next_change=_decode_change(item["next_change"]["M"]) if "next_change" in item else None,
+        due_ms=int(item["due_ms"]["N"]) if "due_ms" in item else None,
     )
 
 
@@ -241,7 +259,7 @@ class ProfileTable:
         seen = {"N": str(profile.version - 1)}
         changes = " ".join(f'SET "{name}"=?' for name in item)
         if not profile.is_someone:
-            changes += ' REMOVE "decision" REMOVE "member_of"'
+            changes += "".join(f' REMOVE "{name}"' for name in OF_A_DECISION)
         return {
             "Statement": f'UPDATE "{self._name}" {changes} WHERE "pk"=? AND "sk"=? AND "version"=?',
             "Parameters": [*item.values(), pk, sk, seen],

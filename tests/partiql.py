@@ -13,7 +13,7 @@ from moto.dynamodb.models import DynamoDBBackend
 
 _INSERT = re.compile(r"""INSERT INTO "(?P<table>[^"]+)" VALUE \{(?P<names>[^}]+)\}""")
 _UPDATE = re.compile(
-    r"""UPDATE "(?P<table>[^"]+)" (?P<sets>SET .+?)(?P<remove> REMOVE "decision" REMOVE "member_of")? """
+    r"""UPDATE "(?P<table>[^"]+)" (?P<sets>SET .+?)(?P<remove>(?: REMOVE "\w+")*) """
     r"""WHERE "pk"=\? AND "sk"=\? AND "version"=\?"""
 )
 
@@ -50,7 +50,7 @@ class PartiQL:
             {"pk": pk, "sk": sk},
             "SET "
             + ", ".join(f"#{name} = :{name}" for name in names)
-            + (" REMOVE decision, member_of" if found["remove"] else ""),
+            + (f" REMOVE {', '.join(gone)}" if (gone := re.findall(r'"(\w+)"', found["remove"])) else ""),
             {f"#{name}": name for name in names},
             {":seen": seen, **{f":{name}": value for name, value in zip(names, new, strict=True)}},
             condition_expression="#version = :seen",

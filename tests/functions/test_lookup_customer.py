@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from botocore.exceptions import ClientError
 
-from shared.decision import Decision
+from shared.decision import Decision, NextChange
 from shared.keys import customer_key
 from shared.profile_table import ProfileTable, StoredProfile
 from tests.bundles import make_bundle, publish
@@ -28,6 +28,7 @@ DECISION = Decision(
     as_of_ms=1_514_658_130_000,
     scored_at_ms=1_514_658_132_250,
     model_version="20171001-aaaaaaaa",
+    next_change=NextChange(1_516_406_400_000, segment=1, intent="likely_to_churn"),
 )
 
 
@@ -48,6 +49,7 @@ def test_answers_with_the_decision(s3: "S3Client", table: ProfileTable, lookup_c
         "intent": "loyal",
         "action": "loyalty_reward",
         "automated_traffic": False,
+        "next_change": {"at": "2018-01-20T00:00:00Z", "to": 1, "name": "About 2", "intent": "likely_to_churn"},
         "as_of": "2017-12-30T18:22:10Z",
         "scored_at": "2017-12-30T18:22:12.250Z",
         "model_version": "20171001-aaaaaaaa",

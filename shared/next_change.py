@@ -1,0 +1,144 @@
+"""When a decision will change if nothing happens: the first midnight on which segment or intent differs, and to what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.decision import NextChange
+from shared.features import FEATURES, Profiles, features
+from shared.intent import ACTIONS, intents
+
+if TYPE_CHECKING:
+    from shared.bundle import Bundle
+
+DAY_MS = 86_400_000
+WINDOWS = sorted({feature.window_days for feature in FEATURES if feature.window_days})
+GRID_DAYS = 7
+"""Between two days that nothing leaves a window on, only times since something grow: a look every week is enough."""
+BUSY = 0.05
+"""Who has something leave a window on a larger share of the days is looked at every day: where much moves, segment and
+intent come and go within days."""
+FIRST_LOOK = 4
+"""Days of each customer that are tried at once, then twice as many, and so on: most change soon or not at all."""
+ROWS_AT_ONCE = 500_000
+"""Events of all instants tried at once, which bounds the memory."""
+
+_INTENTS = list(ACTIONS)
+
+type Days = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class State:
+    """Segment and intent of some customers, as one number each [n]."""
+
+    segment: NDArray[np.int64]
+    intent: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, segment: NDArray[np.int64], intent: list[str]) -> State:
+        """From what a bundle decided and the rules said."""
+        return cls(np.asarray(segment), np.array([_INTENTS.index(name) for name in intent], np.int64))
+
+    @property
+    def code(self) -> NDArray[np.int64]:
+        """Both in one."""
+        return self.segment * len(_INTENTS) + self.intent
+
+
+def next_changes(
+    profiles: Profiles, now: State, bundle: Bundle, as_of_ms: int, horizon_days: int
+) -> list[NextChange | None]:
+    """Of each profile, the first of the next `horizon_days` midnights (UTC) on which `now` no longer holds.
+
+    Tried are the days on which something leaves a window and one day a week; where one of them differs, the first that
+    does is searched for between it and the one before. So a change that comes and goes between two days that are tried
+    may be missed: it lasted less than a week.
+    """
+    if not horizon_days:
+        return [None] * len(profiles)
+    today = as_of_ms // DAY_MS
+    seen = _Seen(profiles, bundle, today, now.code, horizon_days)
+    days = _days_to_try(profiles, today, horizon_days)
+    held, found = np.zeros(len(profiles), np.int64), np.zeros(len(profiles), np.int64)
+    look, waiting = FIRST_LOOK, np.arange(len(profiles))
+    while len(waiting):
+        first = _next_of(days[waiting], held[waiting], look)
+        differs = seen.differs(np.repeat(waiting, look), first.ravel()).reshape(first.shape)
+        hit = differs.any(axis=1)
+        at = differs.argmax(axis=1)
+        rows = np.arange(len(waiting))
+        before = np.where(at > 0, first[rows, at - 1], held[waiting])
+        found[waiting[hit]], held[waiting] = first[rows, at][hit], np.where(hit, before, first.max(axis=1))
+        more = ~hit & (first[:, -1] > 0)
+        waiting, look = waiting[more], look * 2
+    changes = np.flatnonzero(found)
+    low, high = held[changes], found[changes]
+    while len(open_ := np.flatnonzero(high - low > 1)):
+        middle = (low[open_] + high[open_]) // 2
+        differs = seen.differs(changes[open_], middle)
+        high[open_] = np.where(differs, middle, high[open_])
+        low[open_] = np.where(differs, low[open_], middle)
+    found[changes] = high
+    return seen.answers(found)
+
+
+def _days_to_try(profiles: Profiles, today: int, horizon_days: int) -> NDArray[np.bool_]:
+    """Whether each of the days 0 to `horizon_days` from now is worth a look, 0 never [n_profiles, horizon + 1]."""
+    days = np.zeros((len(profiles), horizon_days + 1), bool)
+    owner, happened = profiles.owner, profiles.rows.time_ms // DAY_MS - today
+    for window in WINDOWS:
+        leaves = happened + window + 1
+        within = (leaves > 0) & (leaves <= horizon_days)
+        days[owner[within], leaves[within]] = True
+    days[days.mean(axis=1) > BUSY] = True
+    days[:, GRID_DAYS::GRID_DAYS] = True
+    days[:, 0], days[:, -1] = False, True
+    return days
+
+
+def _next_of(days: NDArray[np.bool_], after: Days, count: int) -> Days:
+    """Of each row the first `count` days marked after `after` [n, count]; 0 where there are no more."""
+    later = days & (np.arange(days.shape[1]) > after[:, None])
+    order = np.argsort(~later, axis=1, kind="stable")[:, :count]
+    found = np.where(np.take_along_axis(later, order, axis=1), order, 0)
+    return np.pad(found, ((0, 0), (0, count - found.shape[1])))
+
+
+class _Seen:
+    """What is decided of customers on days to come."""
+
+    def __init__(self, profiles: Profiles, bundle: Bundle, today: int, now: Days, horizon_days: int) -> None:
+        self._profiles, self._bundle, self._today, self._now = profiles, bundle, today, now
+        self._codes = np.empty((len(profiles), horizon_days + 1), np.int64)
+
+    def differs(self, who: Days, days: Days) -> NDArray[np.bool_]:
+        """Whether segment or intent differ from now's on each of `days` from now, 0 being now itself [n]."""
+        self._codes[who[days == 0], 0] = self._now[who[days == 0]]
+        asked = np.flatnonzero(days)
+        parts = np.cumsum(self._profiles.event_counts[who[asked]]) // ROWS_AT_ONCE
+        for part in np.split(asked, np.flatnonzero(np.diff(parts)) + 1):
+            if len(part):
+                self._codes[who[part], days[part]] = self._decide(who[part], days[part])
+        differs: NDArray[np.bool_] = self._codes[who, days] != self._now[who]
+        return differs
+
+    def _decide(self, who: Days, days: Days) -> Days:
+        then = self._profiles.take(who)
+        known = features(then, (self._today + days) * DAY_MS)
+        decided = self._bundle.decide(known)
+        return State.of(decided.segment, intents(decided, known, self._bundle.manifest)).code
+
+    def answers(self, found: Days) -> list[NextChange | None]:
+        """The changes on the days that differ; None for 0."""
+        states = zip(found.tolist(), self._codes[np.arange(len(found)), found].tolist(), strict=True)
+        return [_change(self._today + day, code) if day else None for day, code in states]
+
+
+def _change(day: int, code: int) -> NextChange:
+    segment, intent = divmod(code, len(_INTENTS))
+    return NextChange(day * DAY_MS, segment, _INTENTS[intent])
