@@ -1,6 +1,7 @@
 """Names and sentences for segments, from what sets their customers apart."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,44 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from shared.features import FEATURES, Feature
+from shared.features import FEATURES
+from training.patterns import DESCRIPTIONS, NAMES, WORDS, Facts, Is, Pattern, facts
 from training.preparation import Matrix
 from training.segments import Segmentation
 
-NAMES: dict[str, dict[str, float]] = {
-    "Loyal regulars": {"orders_365d": 1, "days_since_order": -1, "order_interval_mean": -1},
-    "Top spenders": {"net_revenue_365d": 1, "net_revenue_90d": 1, "average_order_value_365d": 0.5},
-    "Big-basket shoppers": {"basket_size_365d": 1, "average_order_value_365d": 1, "orders_365d": -0.3},
-    "Little-and-often shoppers": {"basket_size_365d": -1, "average_order_value_365d": -1, "orders_365d": 0.7},
-    "Occasional shoppers": {"orders_365d": -1, "order_interval_mean": 1, "tenure": 0.5},
-    "Light shoppers": {"orders_365d": -1, "net_revenue_365d": -1, "average_order_value_365d": -0.5},
-    "One-time big spenders": {"orders_365d": -0.7, "average_order_value_365d": 1, "days_since_order": 0.3},
-    "Lapsing customers": {"days_since_visit": 1, "days_since_order": 1, "visits_30d": -0.7, "orders_30d": -0.7},
-    "Slowing down": {"visits_trend": -1, "orders_trend": -1, "net_revenue_trend": -1},
-    "Picking up": {"visits_trend": 1, "orders_trend": 1, "net_revenue_trend": 1},
-    "Newcomers": {"tenure": -1.5, "days_since_visit": -0.3},
-    "Discount seekers": {"discount_share_365d": 1.3, "discount_share_90d": 0.7},
-    "Full-price shoppers": {"discount_share_365d": -1.2, "discount_share_90d": -0.6},
-    "Weekend shoppers": {"weekend_share_365d": 1.5},
-    "Weekday shoppers": {"weekend_share_365d": -1.2},
-    "Evening shoppers": {"evening_share_365d": 1.5},
-    "Daytime shoppers": {"evening_share_365d": -1.2},
-    "Variety seekers": {"distinct_categories_365d": 1, "category_entropy_365d": 1},
-    "Single-category shoppers": {"distinct_categories_365d": -1, "category_entropy_365d": -1},
-    "Browsers who rarely buy": {"views_90d": 1, "visit_duration_90d": 0.7, "orders_90d": -1, "visits_90d": 0.7},
-    "Frequent visitors": {"visits_30d": 1, "visits_90d": 1, "active_days_90d": 1, "orders_90d": -0.7},
-    "Cart abandoners": {"cart_abandonment_90d": 1.2, "carts_90d": 0.8, "cart_to_order_90d": -0.5},
-    "Decided buyers": {"cart_to_order_90d": 1, "click_to_cart_90d": 1, "cart_abandonment_90d": -1},
-    "Mobile visitors": {"mobile_share_365d": 1.2, "desktop_share_365d": -0.6},
-    "Desktop visitors": {"desktop_share_365d": 1.0, "mobile_share_365d": -0.5},
-    "Tablet visitors": {"tablet_share_365d": 1.5},
-    "Frequent returners": {"refund_share_365d": 1.5},
-    "Passing visitors": {"visits_365d": -1, "visit_duration_90d": -0.7, "orders_365d": -0.5, "active_days_365d": -0.7},
-}
-"""How far above (positive) or below the average, in standard deviations, features speak for a name."""
-
 TELLING = 3
-"""Features named in a sentence."""
+"""Facts told in a sentence."""
+
+UNUSUAL = "Unusual customers"
+"""The segment of those who are like no others."""
+
+WORD_PRICE, WORD_WORTH = 0.5, 0.4
+"""What a further word takes from a name's score, and what it gives back where it is as true as can be: a plain name is
+better, unless another segment has it or the word has a weight of its own."""
+
+TELLING_SHARE, TELLING_TIMES, LARGEST_TIMES = 0.05, 1.2, 20
+"""Facts closer to what is typical than this, in points or as a ratio, are not told; larger ratios than the last are not
+put as one."""
 
 
 @dataclass(frozen=True)
@@ -66,78 +47,161 @@ class Segment:
         }
 
 
+@dataclass(frozen=True)
+class Claim:
+    """A name that is true of a segment, how much it says, and what makes it true."""
+
+    name: str
+    score: float
+    tests: tuple[Is, ...]
+
+
 def catalogue(segmentation: Segmentation, X: Matrix) -> tuple[list[Segment], NDArray[np.float64]]:
     """The segments of the customers X [n, n_features], and how far each lies from the average customer in each
     feature, in standard deviations [n_segments, n_features]."""
-    segment = segmentation.distances(X).argmin(axis=1)
-    standardised = segmentation.prepare.transform(X)
-    count = segmentation.chosen.segments
-    heights = np.stack([standardised[segment == i].mean(axis=0) for i in range(count)]).astype(np.float64)
+    return describe(segmentation.segment_of(X), X, segmentation.standardised(X), segmentation.unusual)
+
+
+def describe(
+    segment: NDArray[np.int64], X: Matrix, standardised: Matrix, unusual: int | None = None
+) -> tuple[list[Segment], NDArray[np.float64]]:
+    """The same for customers whose `segment` [n] is known; that with the id `unusual` holds those like no others.
+
+    `standardised` [n, n_features] are the prepared X.
+    """
+    ids = np.unique(segment).tolist()
+    heights = np.stack([standardised[segment == i].mean(axis=0) for i in ids]).astype(np.float64)
     heights -= standardised.mean(axis=0)
-    typical = _medians(X)
-    names = unique_names(heights)
-    segments = []
-    for i in range(count):
-        own = X[segment == i]
-        description = describe(heights[i], _medians(own), typical)
-        profile = dict(zip((f.name for f in FEATURES), map(_number, _medians(own)), strict=True))
-        segments.append(Segment(i, names[i], description, len(own), profile))
+    everyone, own = facts(X), [facts(X[segment == i]) for i in ids]
+    chosen = unique_names([claims(typical, everyone, i == unusual) for i, typical in zip(ids, own, strict=True)], ids)
+    segments = [
+        Segment(
+            id=i,
+            name=claim.name,
+            description=sentence(own[n], everyone, claim.tests, heights[n]),
+            size=int((segment == i).sum()),
+            profile=_medians(X[segment == i]),
+        )
+        for n, (i, claim) in enumerate(zip(ids, chosen, strict=True))
+    ]
     return segments, heights
 
 
-def describe(heights: NDArray[np.float64], own: NDArray[np.float64], typical: NDArray[np.float64]) -> str:
-    """A sentence on what sets a segment apart: its own medians beside everybody's [n_features each]."""
+def claims(own: Facts, everyone: Facts, unusual: bool = False) -> list[Claim]:
+    """Every name that is true of a segment, whose facts are `own`."""
+    words = [(word, strength) for word in WORDS if (strength := word.strength(own, everyone)) is not None]
+    found = [Claim(UNUSUAL, 100.0, ())] if unusual else []
+    for noun in NAMES:
+        strength = noun.strength(own, everyone)
+        if strength is None:
+            continue
+        found.append(Claim(noun.name, noun.weight + strength, noun.tests))
+        found += [
+            Claim(
+                f"{word.name} {_lower(noun.name)}",
+                noun.weight + strength - WORD_PRICE + WORD_WORTH * worth + word.weight,
+                (*noun.tests, *word.tests),
+            )
+            for word, worth in words
+            if not word.topics & noun.topics
+        ]
+        found += _with_two_words(noun, strength, words)
+    return found
+
+
+def _with_two_words(noun: Pattern, strength: float, words: list[tuple[Pattern, float]]) -> list[Claim]:
+    """Long names, for segments that shorter ones do not tell apart."""
+    return [
+        Claim(
+            f"{first.name} {_lower(second.name)} {_lower(noun.name)}",
+            noun.weight + strength - 3 * WORD_PRICE + WORD_WORTH * min(a, b),
+            (*noun.tests, *first.tests, *second.tests),
+        )
+        for i, (first, a) in enumerate(words)
+        for second, b in words[i + 1 :]
+        if not (first.topics & noun.topics or second.topics & noun.topics or first.topics & second.topics)
+    ]
+
+
+def unique_names(claims: Sequence[Sequence[Claim]], ids: Sequence[int]) -> list[Claim]:
+    """For each segment one of its claims, no name twice, so that together they say the most.
+
+    A segment for which none is left is numbered.
+    """
+    names = sorted({claim.name for own in claims for claim in own})
+    column = {name: j for j, name in enumerate(names)}
+    score = np.full((len(claims), len(names) + len(claims)), -1e6)
+    score[:, len(names) :] = 0.0
+    best: list[dict[str, Claim]] = []
+    for n, own in enumerate(claims):
+        best.append({})
+        for claim in sorted(own, key=lambda claim: claim.score):
+            best[n][claim.name] = claim
+            score[n, column[claim.name]] = claim.score
+    chosen = linear_sum_assignment(-score)[1]
+    return [best[n][names[j]] if j < len(names) else Claim(f"Segment {ids[n]}", 0.0, ()) for n, j in enumerate(chosen)]
+
+
+# ---- Sentences -------------------------------------------------------------------------------------------------------
+
+
+def sentence(own: Facts, everyone: Facts, tests: Sequence[Is], heights: NDArray[np.float64]) -> str:
+    """What sets a segment apart: what makes its name true, then what differs most [n_features]."""
     told: list[str] = []
     topics: set[str] = set()
-    for j in np.argsort(-np.abs(heights), kind="stable"):
-        feature, topic = FEATURES[j], _topic(FEATURES[j])
-        here, usual = format_value(feature, own[j]), format_value(feature, typical[j])
-        if topic in topics or here == usual or "none" in (here, usual):
+    others = (FEATURES[j].name for j in np.argsort(-np.abs(heights), kind="stable"))
+    for fact in (*dict.fromkeys(test.fact for test in tests), *others):
+        words, topic = fact_in_words(fact, own[fact], everyone[fact]), _topic(fact)
+        if words is None or topic in topics:
             continue
         topics.add(topic)
-        told.append(f"{_lower(feature.description)}: {here} (typical: {usual})")
+        told.append(words)
         if len(told) == TELLING:
             break
     return f"{_upper('; '.join(told))}." if told else "Close to the average customer in every respect."
 
 
-def format_value(feature: Feature, value: float) -> str:
-    """A feature's value as a marketer reads it."""
+def fact_in_words(fact: str, own: float, usual: float) -> str | None:
+    """One fact beside what is typical of everybody; None where it is undefined or the same."""
+    description, unit = DESCRIPTIONS[fact]
+    here, typical = format_value(unit, own), format_value(unit, usual)
+    if here == typical or "none" in (here, typical) or not _telling(unit, own, usual):
+        return None
+    if unit == "share" and re.match("Share of (?!the )", description):
+        return f"{here} of {description.removeprefix('Share of ')} (typical: {typical})"
+    if unit not in ("share", "index") and 1.5 <= own / max(usual, 1e-9) <= LARGEST_TIMES:
+        return f"{_lower(description)}: {here}, {own / usual:.1f}\N{MULTIPLICATION SIGN} the typical {typical}"
+    return f"{_lower(description)}: {here} (typical: {typical})"
+
+
+def _telling(unit: str, own: float, usual: float) -> bool:
+    if unit in ("share", "index"):
+        return abs(own - usual) >= TELLING_SHARE
+    low, high = sorted((abs(own), abs(usual)))
+    return own * usual <= 0 or high / low >= TELLING_TIMES
+
+
+def format_value(unit: str, value: float) -> str:
+    """A fact's value as a marketer reads it."""
     if np.isnan(value):
         return "none"
-    if feature.unit == "share":
+    if unit == "share":
         return f"{value:.0%}"
-    digits = 0 if abs(value) >= 10 or value == round(value) else 1
+    digits = 2 if unit == "ratio" else 0 if abs(value) >= 10 or value == round(value) else 1
     number = f"{value:,.{digits}f}"
-    return number + {"days": " day" if number == "1" else " days", "seconds": " s"}.get(feature.unit, "")
+    return number + {"days": " day" if number == "1" else " days", "seconds": " s"}.get(unit, "")
 
 
-def unique_names(heights: NDArray[np.float64]) -> list[str]:
-    """The names that together fit the segments' `heights` [n_segments, n_features] best, each used once.
-
-    Segments beyond the names are numbered.
-    """
-    position = {feature.name: j for j, feature in enumerate(FEATURES)}
-    fit = np.zeros((len(heights), max(len(NAMES), len(heights))))
-    for n, wants in enumerate(NAMES.values()):
-        known = {position[name]: weight for name, weight in wants.items() if name in position}
-        weights = np.array(list(known.values()))
-        if known:
-            fit[:, n] = heights[:, list(known)] @ weights / np.linalg.norm(weights) ** 1.2
-    chosen = linear_sum_assignment(-fit)[1]
-    names = list(NAMES)
-    return [names[n] if n < len(names) else f"Segment {i}" for i, n in enumerate(chosen)]
-
-
-def _medians(X: Matrix) -> NDArray[np.float64]:
-    return np.array([np.median(known) if len(known := column[~np.isnan(column)]) else np.nan for column in X.T])
+def _medians(X: Matrix) -> dict[str, float | None]:
+    known = (column[~np.isnan(column)] for column in X.T)
+    return {f.name: _number(float(np.median(v))) if len(v) else None for f, v in zip(FEATURES, known, strict=True)}
 
 
 def _number(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 4)
+    return None if np.isnan(value) else round(value, 4)
 
 
-ALIKE = {
+ALIKE: Mapping[str, str] = {
     "active_days": "visits",
     "orders": "visits",
     "order_interval_deviation": "order_interval_mean",
@@ -145,12 +209,13 @@ ALIKE = {
     "net_revenue_trend": "visits_trend",
     "days_since_first_order": "tenure",
     "visit_depth": "basket_size",
+    "discounted_line_share": "discount_share",
 }
-"""Features that say much the same as another: one word of them is enough."""
+"""Facts that say much the same as another: one word of them is enough."""
 
 
-def _topic(feature: Feature) -> str:
-    stem = re.sub(r"_(\d+d|lifetime)$", "", feature.name)
+def _topic(fact: str) -> str:
+    stem = re.sub(r"_(\d+d|lifetime)$", "", fact)
     return ALIKE.get(stem, stem)
 
 
