@@ -31,17 +31,22 @@ class Timeline:
     """One instant for all customers, or one each [n_owners]."""
 
     @cached_property
+    def _lengths(self) -> Ints:
+        return np.bincount(self.owner, minlength=self.n_owners)
+
+    @cached_property
     def _ends(self) -> Ints:
-        return np.cumsum(np.bincount(self.owner, minlength=self.n_owners))
+        return np.cumsum(self._lengths)
 
     @cached_property
     def _counts(self) -> dict[int | None, Ints]:
-        return {None: np.diff(self._ends, prepend=0)}
+        return {None: self._lengths}
 
     def count(self, days: int | None = None) -> Ints:
         """Entries in the window, per customer [n_owners]."""
         if days not in self._counts:
-            self._counts[days] = np.diff(_running(self.inside(days))[self._ends], prepend=0)
+            running = _running(self.inside(days))
+            self._counts[days] = running[self._ends] - running[self._ends - self._lengths]
         return self._counts[days]
 
     def total(self, values: Ints | Mask, days: int | None = None) -> Ints:
