@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
-from xxhash import xxh3_64_intdigest, xxh32_intdigest
+from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
 
 from shared.events.event import DESCRIPTIONS, Event, parse_timestamp
 from shared.events.readers import Batch, Rejection
+from shared.events.texts import Texts
 from shared.features.codec import category_hash
 from shared.features.columns import (
     COLUMN_TYPES,
@@ -35,6 +36,7 @@ _DEVICE_CODES: dict[str | None, int] = {
     "": UNKNOWN_DEVICE,
     **{d: i for i, d in enumerate(DEVICES)},
 }
+_NUMBERS = ("time_ms", "kind", "category", "net", "discount", "engagement_ms", "device")
 _FINGERPRINT_MASK = (1 << FINGERPRINT_BITS) - 1
 AHEAD_MS = DAY_MS
 LARGEST_NET = 1e9
@@ -71,8 +73,9 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
     keys: dict[str, int] = {}
     names: dict[int, str] = {}
     profile: list[int] = []
-    rows: list[tuple[int, ...]] = []
-    hashes = _Memo(text_hash)
+    events: list[Event] = []
+    numbers: list[tuple[int, ...]] = []
+    contents: dict[int, int] = {}
     categories = _Memo(lambda name: add_name(names, name))
     claims: dict[tuple[str, str], Claim] = {}
     for found, line, original, extras in zip(judged, batch.lines, batch.originals, batch.extras, strict=True):
@@ -83,27 +86,34 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
             pair = (visitor_key(event.anonymous_id), key)
             if pair not in claims or time_ms < claims[pair].time_ms:
                 claims[pair] = Claim(*pair, time_ms, line, original)
+        if not event.event_id:
+            contents[len(events)] = _content_fingerprint(event, time_ms, extras)
+        events.append(event)
         profile.append(keys.setdefault(key, len(keys)))
         kind = _KINDS.get(event.event_type, OTHER)
-        rows.append(
+        numbers.append(
             (
                 time_ms,
                 kind,
-                event_fingerprint(event.event_id) if event.event_id else _content_fingerprint(event, time_ms, extras),
-                hashes[event.session_id],
-                hashes[event.order_id],
                 categories[event.category],
-                hashes[event.brand],
                 net if kind in (PURCHASE, REFUND) else 0,
                 round((event.discount or 0.0) * MONEY_UNITS) if kind == PURCHASE else 0,
                 round((event.engagement_seconds or 0.0) * 1_000),
                 _DEVICE_CODES.get(event.device and event.device.lower(), OTHER_DEVICE),
             )
         )
-    columns: list[Any] = list(zip(*rows, strict=True)) or [()] * len(COLUMN_TYPES)
-    packed = Rows(*(np.array(values, dtype) for values, dtype in zip(columns, COLUMN_TYPES.values(), strict=True)))
-    events = EventColumns(list(keys), np.array(profile, np.int64), packed, names)
-    return events, sorted(refused.values(), key=lambda rejection: rejection.line), list(claims.values())
+    columns = dict(zip(_NUMBERS, zip(*numbers, strict=True), strict=True)) if numbers else dict.fromkeys(_NUMBERS, ())
+    fingerprint = event_fingerprints(Texts.of([event.event_id or "" for event in events]))
+    fingerprint[[*contents]] = [*contents.values()]
+    rows = Rows(
+        fingerprint=fingerprint,
+        session=text_codes(Texts.of([event.session_id or "" for event in events])),
+        order=text_codes(Texts.of([event.order_id or "" for event in events])),
+        brand=text_codes(Texts.of([event.brand or "" for event in events])),
+        **{name: np.array(values, COLUMN_TYPES[name]) for name, values in columns.items()},
+    )
+    counted = EventColumns(list(keys), np.array(profile, np.int64), rows, names)
+    return counted, sorted(refused.values(), key=lambda rejection: rejection.line), list(claims.values())
 
 
 class _Memo(dict[str | None, int]):
@@ -118,9 +128,12 @@ class _Memo(dict[str | None, int]):
         return code
 
 
-def text_hash(text: str) -> int:
-    """What stands for a session, order or brand among its customer's: 32 bits, 0 for none."""
-    return (xxh32_intdigest(text.encode()) or 1) if text else 0
+def text_codes(texts: Texts) -> NDArray[np.uint32]:
+    """What stands for sessions, orders or brands among their customer's: 32 bits, 0 for none [n]."""
+    codes = texts.hashes().astype(np.uint32)
+    codes[codes == 0] = 1
+    codes[texts.sizes == 0] = 0
+    return codes
 
 
 def add_name(names: dict[int, str], category: str) -> int:
@@ -132,9 +145,9 @@ def add_name(names: dict[int, str], category: str) -> int:
     return code
 
 
-def event_fingerprint(event_id: str) -> int:
-    """What stands for an event among its customer's: 40 bits of the hash of its id."""
-    return xxh3_64_intdigest(event_id.encode()) & _FINGERPRINT_MASK
+def event_fingerprints(ids: Texts) -> NDArray[np.uint64]:
+    """What stands for events among their customer's: 40 bits of the hashes of their ids [n]."""
+    return ids.hashes() & np.uint64(_FINGERPRINT_MASK)
 
 
 def _content_fingerprint(event: Event, time_ms: int, extras: bytes) -> int:

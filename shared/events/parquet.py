@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +16,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.events.arrow import BrokenStream, Columns, batches
 from shared.events.columns import (
     AHEAD_MS,
     LARGEST_NET,
     Rules,
     add_name,
-    event_fingerprint,
-    text_hash,
+    event_fingerprints,
+    text_codes,
 )
 from shared.events.event import FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LONGEST_ID, LONGEST_TEXT
 from shared.events.readers import BATCH_LINES, Batch, ByteStream, UnreadableFile
+from shared.events.texts import Texts
 from shared.features.columns import (
     DEVICES,
     EVENT_TYPES,
@@ -43,7 +45,6 @@ from shared.keys import customer_key, visitor_key
 if TYPE_CHECKING:
     import duckdb
 
-ROWS_AT_ONCE = 200_000
 _LATEST_MS = 253_402_300_800_000  # the year 10000, past which Python has no dates
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "FLOAT", "DOUBLE", "DECIMAL", "UINTEGER")
 _NUMBER_FIELDS = ("quantity", "price", "discount", "engagement_seconds")
@@ -68,24 +69,28 @@ def read_parquet(stream: ByteStream, rules: Rules) -> Iterator[tuple[EventColumn
         try:
             table = database.from_parquet(str(path))
             types = dict(zip(table.columns, map(str, table.types), strict=True))
-            source = f"read_parquet('{path}', file_row_number = true)"
-            counted = database.execute(f"SELECT count(*) FROM {source}").fetchone()
-            plain = _plain(types, rules)
-            for begin in range(0, counted[0] if counted else 0, ROWS_AT_ONCE if plain else BATCH_LINES):
-                end = begin + (ROWS_AT_ONCE if plain else BATCH_LINES)
-                part = f"FROM {source} WHERE file_row_number >= {begin} AND file_row_number < {end}"
-                if plain is None:
-                    yield None, _parsed(database, types, part)
-                    continue
-                columns = database.execute(f"SELECT {_columns(types)} {part} AND ({plain})").fetchnumpy()
-                events = _event_columns(columns)
-                others = end - begin > len(events)
-                yield events, _parsed(database, types, f"{part} AND ({plain}) IS NOT TRUE") if others else Batch()
-        except duckdb.Error as error:
+            source, plain = f"FROM read_parquet('{path}', file_row_number = true)", _plain(types, rules)
+            yield from _by_row(database, types, source) if plain is None else _by_column(database, types, source, plain)
+        except (duckdb.Error, BrokenStream) as error:
             raise UnreadableFile(f"not a readable Parquet file: {str(error).splitlines()[0]}") from error
 
 
 # ---- Plain rows ------------------------------------------------------------------------------------------------------
+
+
+def _by_column(
+    database: duckdb.DuckDBPyConnection, types: Types, source: str, plain: str
+) -> Iterator[tuple[EventColumns, Batch]]:
+    database.execute("SET arrow_large_buffer_size = true")
+    others = f"CASE WHEN ({plain}) IS TRUE THEN '' ELSE {_object(types)} END AS other"
+    read = 0
+    for found in batches(database.sql(f"SELECT {_columns(types)}, {others} {source}")):
+        texts, batch = found.texts("other"), Batch()
+        at = np.flatnonzero(texts.sizes)
+        for number, text in zip((read + 1 + at).tolist(), texts.take(at).tolist(), strict=True):
+            _add(batch, number, msgspec.json.decode(text))
+        yield _event_columns(found, np.flatnonzero(texts.sizes == 0)), batch
+        read += len(found)
 
 
 def _plain(types: Types, rules: Rules) -> str | None:
@@ -124,50 +129,73 @@ def _plain(types: Types, rules: Rules) -> str | None:
 
 
 def _columns(types: Types) -> str:
-    customer, visitor = _text("customer_id", types), _text("anonymous_id", types)
-    key = f"coalesce('{customer_key('')}' || {customer}, '{visitor_key('')}' || {visitor})"
+    kind = f"coalesce(list_position({list(EVENT_TYPES)}, {_text('event_type', types)}) - 1, {OTHER})"
+    device = f"coalesce(list_position({list(DEVICES)}, lower({_text('device', types)})) - 1, {OTHER_DEVICE})"
     selected = {
-        "key": key,
-        "time_ms": _TIME,
-        "kind": f"coalesce(list_position({list(EVENT_TYPES)}, {_text('event_type', types)}) - 1, {OTHER})",
-        "event_id": _text("event_id", types),
-        **{name: f"coalesce({_text(name, types)}, '')" for name in ("session_id", "order_id", "category", "brand")},
+        "person": f"coalesce({_text('customer_id', types)}, {_text('anonymous_id', types)})",
+        "visitor": f"({_text('customer_id', types)} IS NULL)::UTINYINT",
+        "time_ms": f"coalesce({_TIME}, 0)::BIGINT",
+        "kind": f"({kind})::UTINYINT",
+        **{name: _text(name, types) for name in ("event_id", "session_id", "order_id", "category", "brand")},
         "net": f"{_number('price', types, 0)} * {_number('quantity', types, 1)}",
         "discount": _number("discount", types, 0),
         "engagement": _number("engagement_seconds", types, 0),
-        "device": f"CASE WHEN coalesce({_text('device', types)}, '') = '' THEN {UNKNOWN_DEVICE} ELSE "
-        f"coalesce(list_position({list(DEVICES)}, lower({_text('device', types)})) - 1, {OTHER_DEVICE}) END",
+        "device": f"(CASE WHEN coalesce({_text('device', types)}, '') = '' THEN {UNKNOWN_DEVICE} ELSE {device} END)"
+        "::UTINYINT",
     }
     return ", ".join(f"{expression} AS {name}" for name, expression in selected.items())
 
 
-def _event_columns(found: dict[str, Any]) -> EventColumns:
-    keys: dict[str, int] = {}
-    profile = _mapped(found["key"], lambda key: keys.setdefault(key, len(keys)), np.int64)
-    names: dict[int, str] = {}
-    kind = found["kind"].astype(np.uint8)
-    money = np.isin(kind, np.array([PURCHASE, REFUND], np.uint8))
+def _event_columns(found: Columns, at: NDArray[np.int64]) -> EventColumns:
+    """The rows of `found` at the positions `at`, which are plain."""
+
+    def numbers(name: str, dtype: type[np.generic] = np.float64) -> NDArray[Any]:
+        return found.numbers(name, dtype)[at]
+
+    def texts(name: str) -> Texts:
+        return found.texts(name).take(at)
+
+    keys, profile = _profiles(texts("person"), numbers("visitor", np.uint8))
+    names, category = _categories(texts("category"))
+    kind = numbers("kind", np.uint8)
     rows = Rows(
-        time_ms=found["time_ms"].astype(np.int64),
+        time_ms=numbers("time_ms", np.int64),
         kind=kind,
-        fingerprint=np.array([event_fingerprint(name) for name in found["event_id"].tolist()], np.uint64),
-        session=_mapped(found["session_id"], text_hash, np.uint32),
-        order=_mapped(found["order_id"], text_hash, np.uint32),
-        category=_mapped(found["category"], lambda name: add_name(names, name), np.uint32),
-        brand=_mapped(found["brand"], text_hash, np.uint32),
-        net=np.where(money, np.rint(found["net"] * MONEY_UNITS), 0).astype(np.int64),
-        discount=np.where(kind == PURCHASE, np.rint(found["discount"] * MONEY_UNITS), 0).astype(np.int64),
-        engagement_ms=np.rint(found["engagement"] * 1_000).astype(np.int64),
-        device=found["device"].astype(np.uint8),
+        fingerprint=event_fingerprints(texts("event_id")),
+        session=text_codes(texts("session_id")),
+        order=text_codes(texts("order_id")),
+        category=category,
+        brand=text_codes(texts("brand")),
+        net=_whole(np.where((kind == PURCHASE) | (kind == REFUND), numbers("net"), 0), MONEY_UNITS),
+        discount=_whole(np.where(kind == PURCHASE, numbers("discount"), 0), MONEY_UNITS),
+        engagement_ms=_whole(numbers("engagement"), 1_000),
+        device=numbers("device", np.uint8),
     )
-    return EventColumns(list(keys), profile, rows, names)
+    return EventColumns(keys, profile, rows, names)
 
 
-def _mapped[T: np.generic](values: NDArray[Any], code: Callable[[str], int], dtype: type[T]) -> NDArray[T]:
-    """`code` of every value, computed once for each distinct one."""
-    texts = values.tolist()
-    codes = {text: code(text) for text in dict.fromkeys(texts)}
-    return np.fromiter(map(codes.__getitem__, texts), dtype, len(texts))
+def _profiles(people: Texts, visitor: NDArray[np.uint8]) -> tuple[list[str], NDArray[np.int64]]:
+    """The keys of customers, and of visitors where `visitor` says so, and which of them each row belongs to."""
+    positions, person = people.distinct()
+    both = 2 * person + visitor
+    used = np.flatnonzero(np.bincount(both, minlength=2 * len(positions)))
+    ids = people.take(positions[used // 2]).tolist()
+    keys = [(customer_key, visitor_key)[code % 2](id_) for code, id_ in zip(used.tolist(), ids, strict=True)]
+    rank = np.zeros(2 * len(positions), np.int64)
+    rank[used] = np.arange(len(used))
+    return keys, rank[both]
+
+
+def _categories(texts: Texts) -> tuple[dict[int, str], NDArray[np.uint32]]:
+    """The names behind the codes, and the code of each row."""
+    names: dict[int, str] = {}
+    positions, category = texts.distinct()
+    codes = [add_name(names, name) for name in texts.take(positions).tolist()]
+    return names, np.array(codes, np.uint32)[category]
+
+
+def _whole(amounts: NDArray[np.float64], units: int) -> NDArray[np.int64]:
+    return np.rint(amounts * units).astype(np.int64)
 
 
 _TIME = "epoch_ns(timestamp) // 1_000_000"
@@ -184,15 +212,31 @@ def _number(name: str, types: Types, absent: float) -> str:
 # ---- All other rows --------------------------------------------------------------------------------------------------
 
 
-def _parsed(database: duckdb.DuckDBPyConnection, types: Types, part: str) -> Batch:
+def _by_row(database: duckdb.DuckDBPyConnection, types: Types, source: str) -> Iterator[tuple[None, Batch]]:
     columns = ", ".join(f'{_as_json(name, kind)} AS "{name}"' for name, kind in types.items())
-    batch = Batch()
-    rows = database.execute(f"SELECT file_row_number + 1, {columns} {part} ORDER BY file_row_number")
-    while some := rows.fetchmany(BATCH_LINES):
-        for number, *row in some:
-            raw = {name: value for name, value in zip(types, row, strict=True) if value is not None}
-            batch.add(number, msgspec.json.encode(raw), raw, strict=True)
-    return batch
+    counted = database.execute(f"SELECT count(*) {source}").fetchone()
+    for begin in range(0, counted[0] if counted else 0, BATCH_LINES):
+        part = f"WHERE file_row_number >= {begin} AND file_row_number < {begin + BATCH_LINES} ORDER BY file_row_number"
+        batch, rows = Batch(), database.execute(f"SELECT {columns} {source} {part}").fetchall()
+        for number, row in enumerate(rows, begin + 1):
+            _add(batch, number, dict(zip(types, row, strict=True)))
+        yield None, batch
+
+
+def _add(batch: Batch, number: int, row: dict[str, Any]) -> None:
+    raw = {name: value for name, value in row.items() if value is not None}
+    batch.add(number, msgspec.json.encode(raw), raw, strict=True)
+
+
+def _object(types: Types) -> str:
+    """SQL for a whole row as an object of JSON, which knows no numbers that are not finite: they become texts."""
+    named = {name.replace("'", "''"): (_as_json(name, kind), kind) for name, kind in types.items()}
+    finite = "CASE WHEN isfinite({0}) THEN to_json({0}) ELSE to_json(({0})::VARCHAR) END"
+    values = [
+        f"'{name}', {finite.format(value) if kind.startswith(_NUMBERS) and value.endswith('DOUBLE') else value}"
+        for name, (value, kind) in named.items()
+    ]
+    return f"json_object({', '.join(values)})::VARCHAR"
 
 
 def _as_json(name: str, kind: str) -> str:

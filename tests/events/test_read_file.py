@@ -271,3 +271,34 @@ def test_a_file_longer_than_a_batch_keeps_its_line_numbers() -> None:
 )
 def test_timestamps_are_read_as_utc(value: str | float, expected: str) -> None:
     assert parse_timestamp(value) == np.datetime64(expected, "ms").astype(int)
+
+
+def test_a_parquet_file_whose_data_is_damaged_is_unreadable() -> None:
+    n = 10_000
+    frame = pd.DataFrame([GOOD] * n).assign(event_id=[f"e{i * 7919 % n}" for i in range(n)])
+    frame["timestamp"] = pd.to_datetime(frame.timestamp, utc=True)
+    whole = _parquet(frame)
+    middle = slice(len(whole) // 4, len(whole) // 2)
+    damaged = whole[: middle.start] + b"\xff" * (middle.stop - middle.start) + whole[middle.stop :]
+    with pytest.raises(UnreadableFile, match="not a readable Parquet file"):
+        read(damaged, "a.parquet")
+
+
+def test_parquet_rows_are_numbered_through_all_its_batches() -> None:
+    n, bad = 300_000, [0, 131_071, 131_072, 200_000, 299_999]
+    frame = pd.DataFrame({"event_type": "page_view", "customer_id": "889", "event_id": np.arange(n).astype(str)})
+    frame["timestamp"] = pd.Timestamp("2017-10-01T10:00:00Z")
+    frame["price"] = np.where(np.isin(np.arange(n), bad), np.inf, 1.0)
+    chunks = [*read_file(io.BytesIO(_parquet(frame)), "a.parquet", Rules())]
+    assert sum(len(chunk.events) for chunk in chunks) == n - len(bad)
+    rejections = [rejection for chunk in chunks for rejection in chunk.rejections]
+    assert [rejection.line for rejection in rejections] == [i + 1 for i in bad]
+    assert "not the text 'inf'" in rejections[0].reason
+
+
+def test_reading_parquet_can_stop_before_its_end() -> None:
+    frame = pd.DataFrame([GOOD] * 200_000)
+    frame["timestamp"] = pd.to_datetime(frame.timestamp, utc=True)
+    for chunk in read_file(io.BytesIO(_parquet(frame)), "a.parquet", Rules()):
+        assert 0 < len(chunk.events) < len(frame)
+        break
