@@ -1,10 +1,13 @@
-"""Answers one customer's segment: GET /customers/{customer_id}/segment."""
+"""Answers one customer's segment, and on request why: GET /customers/{customer_id}/segment?explain=true."""
+
+from __future__ import annotations
 
 import json
 import os
 import time
+from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import boto3
@@ -21,6 +24,9 @@ from shared.keys import customer_key
 from shared.manifests import Manifests
 from shared.profile_table import ProfileTable
 
+if TYPE_CHECKING:
+    from shared.explaining import Explainer
+
 LONGEST_CUSTOMER_ID = 128
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
@@ -28,7 +34,8 @@ app = APIGatewayRestResolver()
 # A page waits for the answer, so a slow connection is given up early and tried again.
 impatient = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
 table = ProfileTable(boto3.client("dynamodb", config=impatient), os.environ["TABLE_NAME"])
-manifests = Manifests(boto3.client("s3", config=impatient), os.environ["DATA_BUCKET"])
+s3 = boto3.client("s3", config=impatient)
+manifests = Manifests(s3, os.environ["DATA_BUCKET"])
 
 
 class NotFound(Exception):
@@ -57,7 +64,19 @@ def segment(customer_id: str) -> dict[str, Any]:
         raise NotFound("customer_not_found", "No event of this customer has been counted.")
     if profile.decision is None:
         raise NotFound("no_decision_yet", "The customer is known; a segment follows once a model has been published.")
-    return answer(customer_id, profile.decision, manifests.get(profile.decision.model_version, time.monotonic()))
+    manifest = manifests.get(profile.decision.model_version, time.monotonic())
+    found = answer(customer_id, profile.decision, manifest)
+    if app.current_event.get_query_string_value("explain") == "true":
+        found["explanation"] = _explainer().explain(profile, manifest)
+    return found
+
+
+@cache
+def _explainer() -> Explainer:
+    # What takes NumPy is loaded by the first who asks for reasons, not by every cold start.
+    from shared.explaining import Explainer
+
+    return Explainer(s3, os.environ["DATA_BUCKET"])
 
 
 @app.exception_handler(NotFound)  # type: ignore[untyped-decorator]
