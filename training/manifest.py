@@ -78,8 +78,8 @@ def thresholds(X: Matrix, outcomes: Sequence[Outcome], config: Config) -> dict[s
     }
 
 
-def write_leaderboard(path: Path, segmentation: Segmentation, outcomes: Sequence[Outcome]) -> None:
-    """A row for everything that was tried."""
+def leaderboard(segmentation: Segmentation, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """A row for everything that was tried: its task, its name, whether it was chosen, and its figures."""
     rows: list[dict[str, Any]] = [
         {
             "task": "segments",
@@ -97,6 +97,11 @@ def write_leaderboard(path: Path, segmentation: Segmentation, outcomes: Sequence
         for name, metrics in outcome.leaderboard.items():
             chosen = outcome.model is not None and outcome.model.name == name
             rows.append({"task": outcome.target.name, "candidate": name, "chosen": chosen, **metrics})
+    return rows
+
+
+def write_leaderboard(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """The leaderboard as CSV."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns)

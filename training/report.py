@@ -1,150 +1,245 @@
 """report.html: one self-contained page on a bundle, for a marketer and a data scientist."""
 
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from shared.features import FEATURES
-from training.predictions import Outcome
-from training.segments import Segmentation
+from shared.intent import ACTIONS
+from training import report_plots as plots
+from training.findings import Findings
+from training.holdout import Holdout
+from training.report_tables import dot, heat_map, importance_table, segment_table, table
 
-matplotlib.use("svg")
-matplotlib.rcParams["svg.hashsalt"] = "tessera"
+TITLES = {"churn": "Who is about to leave", "conversion": "Who is about to buy", "ltv": "Who will be worth most"}
+FOUND = {"churn": "leaving customers", "conversion": "buyers", "ltv": "spend"}
+"""What is counted where customers are approached in the order of a prediction."""
+RULES = {
+    "dormant": ("no visit for {dormant_days:.0f} days",),
+    "likely_to_convert": ("probability of buying at least {likely_to_convert:.1%}",),
+    "high_value_newcomer": (
+        "first seen at most {newcomer_days:.0f} days ago",
+        "expected value at least {high_value:,.0f}",
+    ),
+    "likely_to_churn": ("probability of leaving at least {likely_to_churn:.1%}",),
+    "loyal": ("at least {loyal_orders:.0f} orders within a year",),
+}
+TENTH = 0.1
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1c2733; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
-h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5dde5; padding-bottom: .3rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .35rem .6rem; vertical-align: top; }
-th { border-bottom: 2px solid #d5dde5; } tr + tr td { border-top: 1px solid #eef2f5; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-svg { max-width: 100%; height: auto; } .figures { display: flex; flex-wrap: wrap; gap: 1rem; } .note { color: #5b6b7b; }
-"""
 
-type Cell = str | float | int | None
-
-
-def report(
-    about: dict[str, Any], heights: NDArray[np.float64], segmentation: Segmentation, outcomes: Sequence[Outcome]
-) -> str:
-    """The page for the manifest `about`; `heights` [n_segments, n_features] in standard deviations from the average."""
-    events = about["events"]
-    trained = [outcome for outcome in outcomes if outcome.model]
-    body = [
-        f"<h1>Tessera bundle {escape(about['bundle_id'])}</h1>",
-        f"<p>{events['rows']:,} events of {events['customers']:,} customers, {events['first']} to {events['last']}."
-        f" Trained as of {about['as_of']}.</p>",
-        "<h2>Segments</h2>",
-        _segment_table(about),
-        "<h2>What is typical of each</h2>",
-        '<p class="note">Distance of the segment\'s customers from the average one, in standard deviations.</p>',
-        _svg(_heat_map(about, heights)),
-        "<h2>How the number of segments was chosen</h2>",
-        _clustering_table(segmentation),
-        "<h2>Predictions</h2>",
-        '<p class="note">Measured on the latest time slice by models fitted on earlier ones.</p>',
-        *(_metrics_table(outcome) for outcome in outcomes),
-        '<div class="figures">',
-        *(_svg(_calibration(outcome)) for outcome in trained),
-        "</div>",
-        "<h2>The export decides as the models do</h2>",
-        _table(
-            ["largest difference of", "over", ""],
-            [[name, f"{about['gate']['rows']:,} rows", f"{v:.1e}"] for name, v in about["gate"]["differences"].items()],
-        ),
-        f"<p>{about['gate']['flips']} customers in another segment; {about['gate']['ties']} exactly between two.</p>",
-    ]
+def report(about: Mapping[str, Any], findings: Findings) -> str:
+    """The page for the manifest `about`."""
+    sections = {
+        "Segments": _segments(about, findings),
+        "Profiles": _profiles(about, findings),
+        "Map": _map(about, findings),
+        "Predictions": _predictions(about, findings),
+        "Actions": _actions(about, findings),
+        "Choice": _choice(findings),
+        "Proof": _proof(about),
+        "Origin": _origin(about),
+    }
+    links = "".join(f'<li><a href="#{name.lower()}">{name}</a></li>' for name in sections)
+    body = "\n".join(
+        f'<section id="{name.lower()}">{content}</section>' for name, content in sections.items() if content
+    )
+    style = Path(__file__).with_suffix(".css").read_text()
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(about["bundle_id"])}</title>'
-        f'<link rel="icon" href="data:,"><style>{STYLE}</style></head>\n<body>\n'
-        + "\n".join(body)
-        + "\n</body></html>\n"
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Customer segments: bundle {escape(about['bundle_id'])}</title>"
+        f'<link rel="icon" href="data:,"><style>\n{style}</style></head>\n<body>\n{_header(about)}\n'
+        f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n<main>\n{body}\n</main>\n'
+        f"<footer><p>Made by Tessera as it trained the bundle <code>{escape(about['bundle_id'])}</code>.</p></footer>\n"
+        "</body></html>\n"
     )
 
 
-def _segment_table(about: dict[str, Any]) -> str:
-    total = sum(segment["size"] for segment in about["segments"])
-    return _table(
-        ["id", "name", "customers", "share", "what sets them apart"],
-        [[s["id"], s["name"], s["size"], f"{s['size'] / total:.1%}", s["description"]] for s in about["segments"]],
+def _header(about: Mapping[str, Any]) -> str:
+    events, tiles = about["events"], []
+    tiles.append(("customers", f"{sum(s['size'] for s in about['segments']):,}", f"{events['rows']:,} events"))
+    tiles.append(("segments", str(len(about["segments"])), f"{about['segmentation']['micro_segments']} micro-segments"))
+    for name, target in about["targets"].items():
+        value, told = "left out", target.get("reason") or ""
+        if target["trained"]:
+            metric = "spearman" if "spearman" in target["metrics"] else "auc"
+            number = target["metrics"][metric]
+            value = "-" if number is None else f"{number:.3f}"
+            told = "rank correlation" if metric == "spearman" else "AUC: 0.5 is chance, 1 is perfect"
+        tiles.append((TITLES.get(name, name).lower(), value, told))
+    shown = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(told)}</small></dd></div>"
+        for name, value, told in tiles
     )
-
-
-def _clustering_table(segmentation: Segmentation) -> str:
-    return _table(
-        ["segments", "silhouette", "stability", "smallest", "Davies-Bouldin", "Calinski-Harabasz", ""],
-        [
-            [
-                c.segments,
-                f"{c.silhouette:.3f}",
-                f"{c.stability:.2f}",
-                f"{c.smallest:.1%}",
-                f"{c.davies_bouldin:.2f}",
-                f"{c.calinski_harabasz:.0f}",
-                "chosen" if c is segmentation.chosen else "",
-            ]
-            for c in segmentation.tried
-        ],
-    )
-
-
-def _metrics_table(outcome: Outcome) -> str:
-    title = f"<h3>{outcome.target.name}: {escape(outcome.target.meaning)}</h3>"
-    if outcome.model is None:
-        return f"{title}<p>Left out: {escape(outcome.reason or '')}.</p>"
-    names = list(outcome.metrics)
-    rows: list[list[Cell]] = [
-        [f"{name} (chosen)" if name == outcome.model.name else name, *(f"{metrics[n]:,.4g}" for n in names)]
-        for name, metrics in outcome.leaderboard.items()
-    ]
-    return title + _table(["model", *(name.replace("_", " ") for name in names)], rows)
-
-
-def _table(head: list[str], rows: list[list[Cell]]) -> str:
-    def cell(tag: str, value: Cell) -> str:
-        number = isinstance(value, int | float) or (isinstance(value, str) and value[:1].isdigit())
-        text = f"{value:,}" if isinstance(value, int | float) else escape(value or "")
-        return f"<{tag}{' class=number' if number else ''}>{text}</{tag}>"
-
-    header = "".join(f"<th>{escape(name)}</th>" for name in head)
     return (
-        f"<table><tr>{header}</tr>{''.join(f'<tr>{"".join(cell("td", v) for v in row)}</tr>' for row in rows)}</table>"
+        "<header><h1>Customer segments and predictions</h1>"
+        f'<p class="lead">What was learnt from {_day(events["first"])} to {_day(events["last"])}, as of'
+        f" {_day(about['as_of'])}. Bundle <code>{escape(about['bundle_id'])}</code>.</p>"
+        f'<dl class="tiles">{shown}</dl></header>'
     )
 
 
-def _heat_map(about: dict[str, Any], heights: NDArray[np.float64]) -> Figure:
-    told = np.flatnonzero(np.abs(heights).max(axis=0) > 0.1)
-    figure = Figure(figsize=(2.5 + 1.1 * len(heights), 1.6 + 0.24 * len(told)), layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(heights[:, told].T, cmap="RdBu_r", vmin=-2, vmax=2, aspect="auto")
-    axes.set_yticks(range(len(told)), [FEATURES[j].name for j in told], fontsize=8)
+def _segments(about: Mapping[str, Any], findings: Findings) -> str:
+    return (
+        "<h2>Segments</h2><p>Customers who behave alike, found without being told what to look for. The names are"
+        " suggestions and may be edited.</p>" + segment_table(about["segments"])
+    )
+
+
+def _profiles(about: Mapping[str, Any], findings: Findings) -> str:
+    return (
+        "<h2>What is typical of each</h2><p>The middle customer of every segment, in the figures that tell the segments"
+        " apart most. Blue (▲) is above the average customer, orange (▼) below; the stronger, the farther.</p>"
+        + heat_map(about["segments"], findings.heights)
+    )
+
+
+def _map(about: Mapping[str, Any], findings: Findings) -> str:
     names = [segment["name"] for segment in about["segments"]]
-    axes.set_xticks(range(len(names)), names, rotation=35, ha="right", fontsize=8)
-    figure.colorbar(image, ax=axes, shrink=0.5)
-    return figure
-
-
-def _calibration(outcome: Outcome) -> Figure:
-    predicted, actual = np.array([(p, a) for p, a, _ in outcome.bins]).T
-    figure = Figure(figsize=(4, 4), layout="constrained")
-    axes = figure.subplots()
-    top = max(predicted.max(), actual.max()) * 1.05 or 1.0
-    axes.plot([0, top], [0, top], color="#b0bcc8", linewidth=1)
-    axes.plot(predicted, actual, marker="o", color="#2463eb")
-    axes.set(
-        xlim=(0, top), ylim=(0, top), xlabel="predicted, mean of each tenth", ylabel="actual", title=outcome.target.name
+    drawn = plots.customer_map(findings.points, findings.segment, names, findings.explained)
+    legend = "".join(f"<li>{dot(i)}{i} {escape(name)}</li>" for i, name in enumerate(names))
+    return (
+        "<h2>Map of the customers</h2><p>Each dot is a customer, close to those who behave alike. The two axes are"
+        " the combinations of figures in which customers differ most; together they tell"
+        f" {sum(findings.explained):.0%} of all differences, so segments that overlap here may lie apart in another"
+        " direction.</p>"
+        f'<figure>{drawn}<ul class="legend">{legend}</ul></figure>'
     )
-    return figure
 
 
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+def _choice(findings: Findings) -> str:
+    rows = [row for row in findings.leaderboard if row["task"] == "segments"]
+    return (
+        "<h2>How the segments were chosen</h2><p>Everything that was tried. Silhouette says how clearly the segments"
+        " are separated (up to 1), stability how far the same customers end up together when the data is drawn again (1"
+        " is always); of Davies-Bouldin less is better, of Calinski-Harabasz more.</p>" + _leaderboard(rows)
+    )
+
+
+def _predictions(about: Mapping[str, Any], findings: Findings) -> str:
+    return (
+        "<h2>Predictions</h2><p>Measured on the latest stretch of time whose outcome is known, by models that had"
+        " only seen what came before it.</p>"
+        + "".join(_prediction(name, target, findings) for name, target in about["targets"].items())
+    )
+
+
+def _prediction(name: str, target: Mapping[str, Any], findings: Findings) -> str:
+    title = (
+        f"<h3>{escape(TITLES.get(name, name))}</h3><p class='caption'>{escape(name)}: {escape(target['meaning'])}</p>"
+    )
+    if not target["trained"]:
+        return f"<article>{title}<p>Left out: {escape(target['reason'])}.</p></article>"
+    held, what = findings.holdouts[name], FOUND.get(name, "what happened")
+    probability = target["output"].endswith("_probability")
+    figures = [
+        (plots.gains(held.predicted, held.y, what), "The farther above the dashed line, the better the order."),
+        (
+            plots.tenths(held.predicted, held.y, probability),
+            "A good prediction falls from left to right; above each bar, how many times the average.",
+        ),
+        (
+            plots.calibration(held.predicted, held.y, probability),
+            "On the dashed line, what was predicted is what happened. Bars: where the truth lies 19 times in 20.",
+        ),
+    ]
+    shown = "".join(f"<figure>{drawn}<figcaption>{told}</figcaption></figure>" for drawn, told in figures)
+    rows = [row for row in findings.leaderboard if row["task"] == name]
+    measured = "AUC" if probability else "rank correlation"
+    return (
+        f'<article>{title}<p>{_headline(name, held, probability)}</p><div class="figures">{shown}</div>'
+        f"<h4>What it rests on</h4>{importance_table(findings.importance[name], measured)}"
+        '<p class="caption">Figures that tell the same share their weight: each may matter more than its bar says.</p>'
+        f"<details><summary>All models that were tried</summary>{_leaderboard(rows)}</details></article>"
+    )
+
+
+def _headline(name: str, held: Holdout, probability: bool) -> str:
+    order = np.argsort(-held.predicted, kind="stable")
+    top = order[: max(1, round(len(order) * TENTH))]
+    total = np.maximum(held.y, 0).sum()
+    share = np.maximum(held.y[top], 0).sum() / total if total else 0.0
+    tenth = f"The tenth of the {len(order):,} customers with the highest prediction"
+    if not probability:
+        return f"{tenth} brought <strong>{share:.0%}</strong> of all spend."
+    happened, usual = held.y[top].mean(), held.y.mean()
+    times = f", {happened / usual:.1f} times the average of {usual:.1%}" if usual else ""
+    return (
+        f"{tenth} holds <strong>{share:.0%}</strong> of the {FOUND.get(name, 'cases')}: it happened for"
+        f" <strong>{happened:.1%}</strong> of them{times}."
+    )
+
+
+def _actions(about: Mapping[str, Any], findings: Findings) -> str:
+    total = sum(findings.intents.values())
+    rows = [
+        [intent.replace("_", " "), _rule(intent, about), f"{count:,}", f"{count / total:.1%}", action.replace("_", " ")]
+        for intent, action in ACTIONS.items()
+        for count in [findings.intents.get(intent, 0)]
+    ]
+    return (
+        "<h2>What to do with whom</h2><p>Every customer has one intent, the first that fits, and with it the next best"
+        " action.</p>" + table(["intent", "who", "customers", "share", "action"], rows)
+    )
+
+
+def _rule(intent: str, about: Mapping[str, Any]) -> str:
+    try:
+        return " and ".join(part.format(**about["thresholds"]) for part in RULES[intent])
+    except KeyError:
+        return "everyone else" if intent not in RULES else "nobody: the bundle lacks the prediction"
+
+
+def _leaderboard(rows: list[Mapping[str, Any]]) -> str:
+    figures = [
+        key for key in dict.fromkeys(key for row in rows for key in row) if key not in ("task", "candidate", "chosen")
+    ]
+    chosen = next((i for i, row in enumerate(rows) if row["chosen"]), None)
+    cells = [
+        [f"{row['candidate']}{' (chosen)' * row['chosen']}", *(_figure(row.get(key)) for key in figures)]
+        for row in rows
+    ]
+    return table(["candidate", *(key.replace("_", " ") for key in figures)], cells, chosen=chosen)
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return "-" if np.isnan(value) else f"{value:,.4g}"
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _proof(about: Mapping[str, Any]) -> str:
+    gate = about["gate"]
+    rows = [[name.replace("_", " "), f"{value:.1e}"] for name, value in gate["differences"].items()]
+    return (
+        "<h2>The proof that it decides as trained</h2><p>What is deployed was compared with the models it was made"
+        f" from on <strong>{gate['rows']:,}</strong> rows: all that were trained on, and rows made to be difficult."
+        f" <strong>{gate['flips']:,}</strong> changed their segment; {gate['ties']:,} lie exactly between two.</p>"
+        + table(["output", "largest difference"], rows)
+    )
+
+
+def _origin(about: Mapping[str, Any]) -> str:
+    events = about["events"]
+    rows = [
+        ["events", f"{events['rows']:,} of {events['customers']:,} customers, {events['first']} to {events['last']}"],
+        ["hash of the events", events["hash"]],
+        ["as of", about["as_of"]],
+        ["features", f"{len(about['features'])}, hash {about['feature_set_hash']}"],
+        ["versions", ", ".join(f"{name} {version}" for name, version in about["versions"].items())],
+        ["seed", str(about["seed"])],
+    ]
+    for name, target in about["targets"].items():
+        if "holdout" in target:
+            rows.append([f"{name} judged on", f"{target['holdout']['from']} to {target['holdout']['until']}"])
+    options = [[name, str(value)] for name, value in about["config"].items()]
+    return (
+        f"<h2>Where it comes from</h2>{table(['of the bundle', ''], rows)}"
+        f"<details><summary>All options</summary>{table(['option', 'value'], options)}</details>"
+    )
+
+
+def _day(time: str) -> str:
+    return escape(time[:10])

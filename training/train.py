@@ -22,7 +22,8 @@ from training import command, gate, holdout, reasons_file
 from training.config import Config, InputError
 from training.events import read_events
 from training.export import bundle, model_version
-from training.manifest import manifest, write_json, write_leaderboard
+from training.findings import find
+from training.manifest import leaderboard, manifest, write_json, write_leaderboard
 from training.naming import catalogue
 from training.predictions import Outcome, fit_target
 from training.preparation import Matrix
@@ -63,8 +64,10 @@ def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) ->
     about["reasons"] = reasons_file.save(out, exported, reasons_file.background(X, config.seed))
     (out / "bundle.onnx").write_bytes(exported.SerializeToString(deterministic=True))
     write_json(out / "manifest.json", about)
-    write_leaderboard(out / "leaderboard.csv", segmentation, outcomes)
-    (out / "report.html").write_text(report(about, heights, segmentation, outcomes))
+    tried = leaderboard(segmentation, outcomes)
+    write_leaderboard(out / "leaderboard.csv", tried)
+    findings = find(serving, X, segmentation, heights, tried, models, held, config)
+    (out / "report.html").write_text(report(about, findings))
     command.say(*_summary(about), f"{out}: bundle {about['bundle_id']}")
 
 

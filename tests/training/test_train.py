@@ -55,14 +55,6 @@ def test_one_candidate_of_each_task_is_chosen(model: Path) -> None:
     assert len(rows) == 3 + 3 * 2
 
 
-def test_the_report_needs_no_other_file(model: Path) -> None:
-    page = (model / "report.html").read_text()
-    manifest = json.loads((model / "manifest.json").read_text())
-    assert all(segment["name"] in page for segment in manifest["segments"])
-    assert page.count("<svg") == 4
-    assert "src=" not in page and "@import" not in page
-
-
 def test_only_events_before_as_of_are_used(shop: Shop, tmp_path: Path) -> None:
     early = [event for event in shop.events if event["timestamp"] < "2024-08-01"]
     (tmp_path / "early.ndjson").write_bytes(ndjson(early))

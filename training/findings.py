@@ -1,0 +1,75 @@
+"""What report.html shows beyond the manifest: where customers lie, what predictions rest on, what came of them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.bundle import Bundle
+from shared.intent import intents
+from training.config import Config
+from training.holdout import Holdout
+from training.importance import importance
+from training.models import Model
+from training.preparation import Matrix
+from training.progress import progress
+from training.segments import Segmentation
+
+MAPPED_CUSTOMERS = 2_000
+"""Customers on the map: more would hide each other."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The material of the report's plots and tables."""
+
+    heights: NDArray[np.float64]
+    """How far each segment lies from the average customer, in standard deviations [n_segments, n_features]."""
+    points: Matrix
+    """Some customers on the two main components [n, 2]."""
+    segment: NDArray[np.int64]
+    """Their segments [n]."""
+    explained: Sequence[float]
+    """Share of all differences that each of the two components tells."""
+    leaderboard: Sequence[Mapping[str, Any]]
+    """Everything that was tried."""
+    holdouts: Mapping[str, Holdout]
+    """The latest slice of every target that has a model."""
+    importance: Mapping[str, Mapping[str, float]]
+    """By target, what shuffling each feature costs."""
+    intents: Mapping[str, int]
+    """Customers by intent."""
+
+
+def find(
+    bundle: Bundle,
+    X: Matrix,
+    segmentation: Segmentation,
+    heights: NDArray[np.float64],
+    leaderboard: Sequence[Mapping[str, Any]],
+    models: Mapping[str, Model],
+    holdouts: Mapping[str, Holdout],
+    config: Config,
+) -> Findings:
+    """The findings on the customers X [n, n_features]; `models` are keyed by output, `holdouts` by target."""
+    decisions = bundle.decide(X)
+    some = np.sort(np.random.default_rng(config.seed).permutation(len(X))[:MAPPED_CUSTOMERS])
+    resting: dict[str, dict[str, float]] = {}
+    with progress("weighing features", len(holdouts)) as advance:
+        for target, holdout in holdouts.items():
+            model = models[bundle.manifest["targets"][target]["output"]]
+            resting[target] = importance(model, holdout, config.seed)
+            advance(1, target)
+    return Findings(
+        heights,
+        segmentation.components(X[some])[:, :2],
+        decisions.segment[some],
+        segmentation.pca.explained_variance_ratio_[:2].tolist(),
+        leaderboard,
+        holdouts,
+        resting,
+        Counter(intents(decisions, X, bundle.manifest)),
+    )
