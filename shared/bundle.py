@@ -16,6 +16,8 @@ from shared.features import FEATURE_NAMES, FEATURE_SET_HASH
 BUNDLE_FORMAT = "1"
 SEGMENT_OUTPUTS = ("segment", "segment_distance", "runner_up", "runner_up_distance")
 MANIFEST_KEYS = {"bundle_id", "segments", "targets", "thresholds"}
+ROWS_AT_ONCE = 500
+"""Rows of one run: each is held beside every prototype of a segment, of which there may be 2,000."""
 PREDICTIONS = ("churn_probability", "conversion_probability", "expected_ltv")
 
 # ONNX Runtime's exceptions have no common base but Exception.
@@ -97,9 +99,12 @@ class Bundle:
         )
 
     def decide(self, features: Floats) -> Decisions:
-        """Decides for every row of `features`, float32 [n, len(FEATURE_NAMES)], NaN where undefined, in one run."""
-        arrays = self._session.run(self._outputs, {"features": features})
-        return Decisions(**dict(zip(self._outputs, arrays, strict=True)))
+        """Decides for every row of `features`, float32 [n, len(FEATURE_NAMES)], NaN where undefined."""
+        runs = [
+            self._session.run(self._outputs, {"features": features[start : start + ROWS_AT_ONCE]})
+            for start in range(0, max(len(features), 1), ROWS_AT_ONCE)
+        ]
+        return Decisions(**{name: np.concatenate(arrays) for name, *arrays in zip(self._outputs, *runs, strict=True)})
 
 
 def _session(onnx: bytes) -> ort.InferenceSession:

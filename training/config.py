@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+CLUSTERINGS = ("auto", "k-means", "dbscan", "ward")
+
 
 class InputError(Exception):
     """The user's input cannot be used; the message is one line that says what is wrong and what to do."""
@@ -42,28 +44,38 @@ class Config:
     minimum_class_count: int = 100
     """A target with fewer positives or negatives than this is left out of the bundle."""
 
-    fewest_segments: int = 3
+    clustering: str = "auto"
+    """How segments are found: `k-means`, `dbscan`, `ward`, or `auto` for the one that a rule chooses of all three."""
+    segments: int = 0
+    """Number of segments, those who are like no others included; 0 lets the rule choose."""
+    fewest_segments: int = 4
     """Smallest number of segments tried."""
     most_segments: int = 10
     """Largest number of segments tried."""
-    smallest_segment: float = 0.005
+    smallest_segment: float = 0.01
     """No segment may hold a smaller share of the customers."""
     minimum_stability: float = 0.7
     """Mean adjusted Rand index, between the segments of all customers and those of bootstrap samples, to reach."""
-    silhouette_tolerance: float = 0.35
-    """Of the stable numbers of segments, the largest whose silhouette is within this share of the best is taken."""
-    bootstraps: int = 4
+    stability_tolerance: float = 0.05
+    """Of the sound candidates, those whose stability is at most this much below the best are compared further."""
+    most_unusual: float = 0.1
+    """Share of the customers, at most, that DBSCAN may leave without a segment of their own kind."""
+    minimum_fidelity: float = 0.9
+    """Share of unseen customers, at least, whom the stand-in for Ward's hierarchy puts where that did."""
+    bootstraps: int = 5
     """Bootstrap samples behind each stability."""
     clustering_sample: int = 20_000
     """Customers that segments are fitted on, at most; the rest are assigned to them."""
-    silhouette_sample: int = 2_000
-    """Customers that the silhouette is measured on, at most, since its cost grows with their square."""
+    pairs_sample: int = 4_000
+    """Customers that Ward's hierarchy is fitted on and all are judged on, at most: memory grows with their square."""
+    most_core_samples: int = 2_000
+    """Customers that DBSCAN is fitted on, at most, and so the most core samples that a bundle has to hold."""
     explained_variance: float = 0.9
     """Share of the variance that the principal components keep."""
     clip_share: float = 0.005
     """Share of the customers at each end of a feature beyond which its values are drawn in."""
     micro_segment_customers: int = 50
-    """Micro-segments hold this many customers or more on average; segments under twice as many are not divided."""
+    """Every micro-segment holds this many customers or more; a segment with fewer is a single one."""
     most_micro_segments: int = 6
     """Micro-segments at most in one segment."""
 
@@ -102,6 +114,10 @@ class Config:
                 raise InputError(f"{field.name} must not be negative, but is {value}")
         if self.fewest_segments < 2 or self.most_segments < self.fewest_segments:
             raise InputError("fewest_segments must be at least 2 and most_segments at least as large")
+        if self.clustering not in CLUSTERINGS:
+            raise InputError(f'clustering must be one of {", ".join(CLUSTERINGS)}, but is "{self.clustering}"')
+        if self.segments == 1:
+            raise InputError("segments must be at least 2, or 0 for the number that the rule chooses, but is 1")
         if self.choose_by not in ("average_precision", "brier"):
             raise InputError(f'choose_by must be "average_precision" or "brier", but is "{self.choose_by}"')
 

@@ -75,7 +75,8 @@ def run(folder: Path) -> tuple[Bundle, Parity]:
     with np.load(folder / GATE_FILE, allow_pickle=False) as kept:
         answers: Answers = dict(kept)
     X = answers.pop("features")
-    if missing := set(answers) - {"distances", "micro_segment", "micro_gap"} ^ set(bundle.decide(X[:1]).predictions):
+    segments = {"distances", "eps", "micro_segment", "micro_gap"}
+    if missing := set(answers) - segments ^ set(bundle.decide(X[:1]).predictions):
         raise Refused(f"bundle and models differ in the outputs {', '.join(sorted(missing))}")
     parity = Parity()
     for start in range(0, len(X), CHUNK):

@@ -49,14 +49,7 @@ def manifest(
         "seed": config.seed,
         "config": dataclasses.asdict(config),
         "segments": [segment.as_dict() for segment in segments],
-        "segmentation": {
-            "algorithm": "k-means",
-            "components": int(segmentation.pca.n_components_),
-            "explained_variance": round(float(segmentation.pca.explained_variance_ratio_.sum()), 4),
-            "silhouette": round(segmentation.chosen.silhouette, 4),
-            "stability": round(segmentation.chosen.stability, 4),
-            "micro_segments": len(segmentation.micro_owner),
-        },
+        "segmentation": segmentation.about(),
         "targets": {outcome.target.name: _target(outcome, config) for outcome in outcomes},
         "thresholds": thresholds(X, outcomes, config),
     }
@@ -81,16 +74,7 @@ def thresholds(X: Matrix, outcomes: Sequence[Outcome], config: Config) -> dict[s
 def leaderboard(segmentation: Segmentation, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """A row for everything that was tried: its task, its name, whether it was chosen, and its figures."""
     rows: list[dict[str, Any]] = [
-        {
-            "task": "segments",
-            "candidate": f"k-means, {tried.segments} segments",
-            "chosen": tried is segmentation.chosen,
-            "silhouette": tried.silhouette,
-            "davies_bouldin": tried.davies_bouldin,
-            "calinski_harabasz": tried.calinski_harabasz,
-            "stability": tried.stability,
-            "smallest_segment": tried.smallest,
-        }
+        {"task": "segments", "candidate": tried.name, "chosen": tried is segmentation.chosen, **tried.figures()}
         for tried in segmentation.tried
     ]
     for outcome in outcomes:

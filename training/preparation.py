@@ -1,5 +1,7 @@
 """From raw features to comparable ones: fill gaps, tame long tails, draw in extremes, standardise."""
 
+import re
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -8,6 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+
+from shared.features import Feature
 
 type Matrix = NDArray[np.float32]
 
@@ -53,6 +57,49 @@ def preparation(clip_share: float) -> Pipeline:
         ("scale", StandardScaler()),
     ]
     return Pipeline(steps)
+
+
+def balanced_preparation(X: Matrix, clip_share: float, features: Sequence[Feature] | None) -> tuple[Pipeline, Matrix]:
+    """The steps fitted to X [n, n_features], with the features' weights in the last one; and X prepared by them.
+
+    Without `features`, all count alike.
+    """
+    prepare = preparation(clip_share)
+    prepared = prepare.fit_transform(X)
+    if features is None:
+        return prepare, prepared
+    weight = weights(prepared, features)
+    scale = prepare["scale"]
+    scale.scale_ = np.divide(scale.scale_, weight, out=np.full(len(weight), np.inf), where=weight > 0)
+    return prepare, prepare.transform(X)
+
+
+def weights(standardised: Matrix, features: Sequence[Feature]) -> NDArray[np.float64]:
+    """How much each feature counts in a distance [n_features], so that no group outvotes the others by its number.
+
+    Of a measure over several windows the longest with an end counts and the others do not: they say the same with more
+    chance in it. The rest of each group are divided by the standard deviation along their principal axis, as multiple
+    factor analysis does (Escofier and Pagès, Multiple factor analysis, 1994).
+    """
+    longest: dict[str, tuple[int, int]] = {}
+    for j, feature in enumerate(features):
+        measure = re.sub(r"_(\d+d|lifetime)$", "", feature.name)
+        longest[measure] = max(longest.get(measure, (-1, -1)), (feature.window_days or 0, j))
+    kept = [j for _, j in longest.values() if standardised[:, j].std() > 0]
+    weight = np.zeros(len(features))
+    for group in {features[j].group: None for j in kept}:
+        own = [j for j in kept if features[j].group == group]
+        together = np.atleast_2d(np.cov(standardised[:, own].astype(np.float64), rowvar=False))
+        weight[own] = np.linalg.eigvalsh(together)[-1] ** -0.5
+    return weight
+
+
+def standardised(prepare: Pipeline, X: Matrix) -> Matrix:
+    """X [n, n_features] prepared without the weights: in standard deviations from the mean."""
+    scale = prepare["scale"]
+    spread = np.sqrt(scale.var_)
+    values = (prepare[:-1].transform(X) - scale.mean_) / np.where(spread > 0, spread, 1.0)
+    return values.astype(np.float32)  # type: ignore[no-any-return]
 
 
 def _signed_log(X: Matrix) -> Matrix:

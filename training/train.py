@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from shared.bundle import Bundle
 from shared.decision import iso
-from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, Profiles
+from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Profiles
 from training import command, gate, holdout, reasons_file
 from training.config import Config, InputError
 from training.events import read_events
@@ -105,7 +105,7 @@ def _fit(points: PointsInTime, window: Window, config: Config) -> tuple[Matrix, 
     with progress("fitting models", len(steps) + 2) as advance:
         X = points.features(window.as_of_ms)
         advance(1, "segments")
-        segmentation = fit_segments(X, config)
+        segmentation = fit_segments(X, config, FEATURES)
         advance(1, steps[0].name)
         outcomes = []
         for target in steps:

@@ -10,7 +10,7 @@ from training.config import Config
 from training.export import bundle, content_hash, model_version
 from training.models import CANDIDATES, Model, fit_calibrated
 from training.preparation import Matrix
-from training.segments import Clustering, Segmentation, choose, fit_segments
+from training.segments import Segmentation, fit_segments
 
 CONFIG = Config(trees=20, bootstraps=2, most_segments=4, minimum_stability=0.0)
 METADATA = {"model_version": "20240101"}
@@ -82,7 +82,7 @@ def test_a_weight_changed_anywhere_is_noticed(
 ) -> None:
     exported = bundle(segmentation, models, customers.shape[1], METADATA)
     answers = parity.reference(segmentation, models, customers)
-    for name in ("segment/nearest/centroids", "segment/pca/transform_matrix", "churn/calibrate/slope"):
+    for name in ("segment/nearest/prototypes", "segment/pca/transform_matrix", "churn/calibrate/slope"):
         tampered = onnx.ModelProto()
         tampered.CopyFrom(exported)
         (weight,) = (tensor for tensor in tampered.graph.initializer if tensor.name == name)
@@ -98,7 +98,8 @@ def test_every_step_can_be_read_back_by_its_name(
 ) -> None:
     exported = bundle(segmentation, models, customers.shape[1], METADATA)
     values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in exported.graph.initializer}
-    np.testing.assert_allclose(values["segment/nearest/centroids"], segmentation.chosen.kmeans.cluster_centers_, 1e-6)
+    np.testing.assert_array_equal(values["segment/nearest/prototypes"], segmentation.chosen.prototypes.points)
+    np.testing.assert_array_equal(values["segment/nearest/owner"], segmentation.chosen.prototypes.owner)
     np.testing.assert_allclose(values["segment/pca/transform_matrix"], segmentation.pca.components_.T, 1e-6)
     np.testing.assert_array_equal(values["segment/log/mask"], segmentation.prepare["log"].mask_)
     assert {"Imputer", "Scaler"} <= {node.op_type for node in exported.graph.node}
@@ -107,24 +108,4 @@ def test_every_step_can_be_read_back_by_its_name(
 
 def test_micro_segments_lie_inside_their_segment(customers: Matrix, segmentation: Segmentation) -> None:
     micro, _ = segmentation.micro_segments(customers)
-    np.testing.assert_array_equal(segmentation.micro_owner[micro], segmentation.distances(customers).argmin(axis=1))
-
-
-def clustering(k: int, silhouette: float, stability: float = 0.9, smallest: float = 0.1) -> Clustering:
-    from sklearn.cluster import KMeans
-
-    return Clustering(KMeans(k), silhouette, stability, smallest, 0.0, 0.0)
-
-
-def test_the_largest_sound_number_of_segments_is_chosen() -> None:
-    config = Config(silhouette_tolerance=0.3, minimum_stability=0.7, smallest_segment=0.02)
-    tried = [
-        clustering(3, 0.30),
-        clustering(4, 0.25),
-        clustering(5, 0.22),
-        clustering(6, 0.20),
-        clustering(7, 0.29, stability=0.5),
-        clustering(8, 0.29, smallest=0.001),
-    ]
-    assert choose(tried, config).segments == 5
-    assert choose(tried[4:], config).segments == 7
+    np.testing.assert_array_equal(segmentation.micro.owner[micro], segmentation.segment_of(customers))
