@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from shared.decision import Decision
 from shared.features import Profiles, features
-from shared.intent import ACTIONS, intents
+from shared.intent import intents
+from shared.labels import action
 from shared.next_change import DAY_MS, State, next_changes
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def decide(
             runner_up=runners_up[i],
             predictions={name: values[i] for name, values in predictions.items()},
             intent=intent[i],
-            action=ACTIONS[intent[i]],
+            action=action(bundle.manifest, intent[i], segments[i])["key"],
             as_of_ms=moment.as_of_ms,
             scored_at_ms=moment.scored_at_ms,
             model_version=bundle.bundle_id,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.labels import action
+
 TARGETS = {"churn_probability": "churn", "conversion_probability": "conversion", "expected_ltv": "ltv"}
 """The training target behind each prediction, as the manifest names it."""
 
@@ -53,6 +55,7 @@ def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) ->
     """
     names = {segment["id"]: segment["name"] for segment in manifest.get("segments", ())}
     targets = manifest.get("targets", {})
+    doing = action(manifest, decision.intent, decision.segment) if manifest else {"key": decision.action}
     return {
         "customer_id": customer_id,
         "segment": {
@@ -70,7 +73,8 @@ def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) ->
             if name not in decision.predictions
         },
         "intent": decision.intent,
-        "action": decision.action,
+        "action": doing["key"],
+        "action_details": {name: text for name, text in doing.items() if name != "key"} or None,
         "automated_traffic": decision.automated,
         "next_change": decision.next_change and _next_change(decision.next_change, names),
         "as_of": iso(decision.as_of_ms),

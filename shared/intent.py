@@ -8,16 +8,7 @@ from numpy.typing import NDArray
 
 from shared.bundle import Decisions
 from shared.features import FEATURE_NAMES
-
-ACTIONS: Mapping[str, str] = {
-    "dormant": "reactivation_campaign",
-    "likely_to_convert": "high_intent_offer",
-    "high_value_newcomer": "welcome_and_subscription_incentive",
-    "likely_to_churn": "win_back_offer",
-    "loyal": "loyalty_reward",
-    "steady": "no_action",
-}
-"""The next best action for each intent; where several intents fit, the first of these is meant."""
+from shared.labels import ACTIONS as ACTIONS
 
 type Thresholds = Mapping[str, float]
 

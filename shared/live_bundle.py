@@ -9,23 +9,24 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.bundle import Bundle, BundleMismatch
 from shared.fresh_object import ABSENT, FreshObject
+from shared.labels import labelled, labels_key, parse_labels
+from shared.manifests import POINTER_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-POINTER_KEY = "models/current.json"
 CHECK_EVERY_SECONDS = 15.0
 
 
 class LiveBundle:
-    """Loads the live bundle once and replaces it when the pointer names another.
+    """Loads the live bundle once and replaces it when the pointer names another; its manifest has the user's labels.
 
     A bundle that cannot be loaded never replaces one that works: the one before stays, and `problem` says why until
     the pointer names a bundle that loads.
     """
 
     def __init__(self, s3: S3Client, bucket: str, check_every: float = CHECK_EVERY_SECONDS) -> None:
-        self._s3, self._bucket = s3, bucket
+        self._s3, self._bucket, self._check_every = s3, bucket, check_every
         self._pointer = FreshObject(s3, bucket, POINTER_KEY, check_every)
         self._bundle: Bundle | None = None
         self._refused: tuple[bytes, str] | None = None
@@ -38,6 +39,7 @@ class LiveBundle:
         """
         try:
             self._follow(self._pointer.read(now))
+            self._label(now)
             self.problem = None
         except BundleMismatch as error:
             self.problem = str(error)
@@ -56,10 +58,16 @@ class LiveBundle:
             bundle_id = _bundle_id(pointer)
             if self._bundle is None or self._bundle.bundle_id != bundle_id:
                 self._bundle = self._load(bundle_id)
+                self._trained = self._bundle.manifest
+                self._labels = FreshObject(self._s3, self._bucket, labels_key(bundle_id), self._check_every)
             self._refused = None
         except BundleMismatch as error:
             self._refused = (pointer, str(error))
             raise
+
+    def _label(self, now: float) -> None:
+        if self._bundle:
+            self._bundle.manifest = labelled(self._trained, parse_labels(self._labels.read(now)))
 
     def _load(self, bundle_id: str) -> Bundle:
         key = f"models/{bundle_id}/manifest.json"

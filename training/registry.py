@@ -13,12 +13,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.bundle import Bundle
 from shared.decision import iso
+from shared.labels import Labels, labels_key, parse_labels
 from training.config import InputError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-FILES = {"bundle.onnx": "application/octet-stream", "manifest.json": "application/json", "report.html": "text/html"}
+FILES = {
+    "bundle.onnx": "application/octet-stream",
+    "manifest.json": "application/json",
+    "reasons.npz": "application/octet-stream",
+    "report.html": "text/html",
+}
 CURRENT = "models/current.json"
 KEPT_SWITCHES = 200
 """Switches that `current.json` remembers."""
@@ -72,6 +78,18 @@ class Registry:
         """What the bundle says of itself."""
         content: dict[str, Any] = json.loads(self._read(f"models/{bundle_id}/manifest.json"))
         return content
+
+    def labels(self, bundle_id: str) -> Labels:
+        """What the user calls the bundle's segments, and does for whom; empty where nothing was edited."""
+        try:
+            return parse_labels(self.s3.get_object(Bucket=self.bucket, Key=labels_key(bundle_id))["Body"].read())
+        except self.s3.exceptions.NoSuchKey:
+            return {}
+
+    def label(self, bundle_id: str, labels: Labels) -> None:
+        """Puts `labels` in the place of the bundle's labels before."""
+        body = json.dumps(labels, indent=2).encode()
+        self.s3.put_object(Bucket=self.bucket, Key=labels_key(bundle_id), Body=body, ContentType="application/json")
 
     def bundle(self, bundle_id: str) -> Bundle:
         """The bundle, ready to run. Raises BundleMismatch where this code computes other features."""

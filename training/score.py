@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 from shared.bundle import Bundle, Decisions
 from shared.decision import iso
 from shared.features import Profiles, features
-from shared.intent import ACTIONS, intents
+from shared.intent import intents
 from shared.keys import customer_key
+from shared.labels import action
 from training import command
 from training.config import InputError
 from training.events import read_events
@@ -60,7 +61,10 @@ def score(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> pa.Table:
         "micro_segment_id": _column(decisions, "micro_segment"),
         **{name: _column(decisions, name) for name in ("churn_probability", "conversion_probability", "expected_ltv")},
         "intent": found,
-        "action": [ACTIONS[intent] for intent in found],
+        "action": [
+            action(bundle.manifest, intent, segment)["key"]
+            for intent, segment in zip(found, decisions.segment.tolist(), strict=True)
+        ],
         "model_version": [bundle.bundle_id] * len(customers),
     }
     return pa.table(columns, schema=SCHEMA)

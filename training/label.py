@@ -1,0 +1,49 @@
+"""Names, descriptions and actions of a published bundle: shown, or changed without training again.
+
+python -m training.label --bucket NAME [--file labels.toml] [--bundle BUNDLE_ID]
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from shared.labels import labelled
+from training import command
+from training.config import InputError
+from training.labels import as_toml, labels_for, read_labels
+from training.registry import connect
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.label",
+        description="Show or change what segments are called and what is done for whom.",
+    )
+    parser.add_argument("--bucket", required=True, metavar="NAME", help="the stack's data bucket")
+    parser.add_argument(
+        "--file", type=Path, metavar="FILE", help="TOML file with labels; shows the current ones without"
+    )
+    parser.add_argument("--bundle", metavar="BUNDLE_ID", help="the live one by default")
+    return command.run(parser, _run, arguments)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    file = read_labels(arguments.file) if arguments.file else None
+    with connect(arguments.bucket) as registry:
+        bundle_id = arguments.bundle or registry.live().bundle_id
+        if bundle_id is None:
+            raise InputError(f"nothing was published to {arguments.bucket} yet")
+        manifest = registry.manifest(bundle_id)
+        if file is None:
+            command.say(as_toml(labelled(manifest, registry.labels(bundle_id))))
+            return
+        labels = labels_for(manifest, file)
+        registry.label(bundle_id, labels)
+    segments, actions = (len(labels.get(part, {})) for part in ("segments", "actions"))
+    command.say(f"{bundle_id} in {arguments.bucket}: {segments} segments and {actions} actions have labels of yours")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
