@@ -56,7 +56,7 @@ def test_a_proven_bundle_goes_live(model: Path, s3: "S3Client") -> None:
     assert {f"models/{bundle_id}/{name}" for name in ("bundle.onnx", "manifest.json", "report.html")} < set(keys(s3))
 
 
-@pytest.mark.parametrize("weight", ["segment/nearest/centroids", "churn/calibrate/slope", "segment/micro/centroids"])
+@pytest.mark.parametrize("weight", ["segment/nearest/prototypes", "churn/calibrate/slope", "segment/micro/centroids"])
 def test_a_tampered_bundle_is_refused_whatever_the_reason(
     own: Path, s3: "S3Client", capsys: pytest.CaptureFixture[str], weight: str
 ) -> None:

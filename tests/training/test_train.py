@@ -67,7 +67,7 @@ def test_only_events_before_as_of_are_used(shop: Shop, tmp_path: Path) -> None:
 
 def test_targets_that_the_data_cannot_support_are_left_out_with_a_reason(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
-        "most_segments = 3\ntrees = 5\nbootstraps = 1\nminimum_class_count = 300\nparity_rows = 0\n"
+        "most_segments = 4\ntrees = 5\nbootstraps = 1\nminimum_class_count = 300\nparity_rows = 0\n"
     )
     arguments = ["--events", str(shop.file), "--out", str(tmp_path), "--config", str(tmp_path / "config.toml")]
     assert train.main([*arguments, "--as-of", "2024-03-25"]) == 0
