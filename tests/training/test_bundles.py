@@ -25,7 +25,8 @@ def listed(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_every_bundle_is_listed_with_its_figures_and_reasons(
     model: Path, s3: "S3Client", capsys: pytest.CaptureFixture[str]
 ) -> None:
-    s3.put_object(Bucket=BUCKET, Key=f"models/{OLDER}/report.html", Body=b"<html></html>")
+    for name in ("report.html", "reasons.npz"):
+        s3.put_object(Bucket=BUCKET, Key=f"models/{OLDER}/{name}", Body=b"")
     put_bundle(s3, make_bundle(OLDER))
     assert publish.main(["--model", str(model), "--bucket", BUCKET, "--force-reason", "spring sale"]) == 0
     said = listed(capsys)
