@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from shared.features import FEATURE_NAMES
 
 FILE = "reasons.npz"
+TINY = 1e-30
 OUTPUTS = {"churn_probability": "churn", "conversion_probability": "conversion", "expected_ltv": "ltv"}
 
 type Arrays = Mapping[str, NDArray[Any]]
@@ -61,7 +62,8 @@ class Nearest:
     owner: NDArray[np.int64]
     """Segment of each prototype [n_prototypes]."""
     eps: float | None = None
-    """Who is farther than this from every prototype is in the last segment, which has none of its own."""
+    """Who is farther than this from every prototype is in the segment `unusual`, which has none of its own."""
+    unusual: int | None = None
 
     def distances(self, x: Row) -> Vector:
         """Euclidean distance of one customer to each prototype [n_prototypes]."""
@@ -72,14 +74,9 @@ class Nearest:
         """The segment of one customer."""
         distances = self.distances(x)
         nearest = int(distances.argmin())
-        if self.eps is not None and distances[nearest] > self.eps:
+        if self.eps is not None and self.unusual is not None and distances[nearest] > self.eps:
             return self.unusual
         return int(self.owner[nearest])
-
-    @property
-    def unusual(self) -> int:
-        """The segment of those far from every prototype; there is none without `eps`."""
-        return int(self.owner.max()) + 1
 
     def contributions(self, x: Row, segment: int, other: int) -> tuple[Vector, float]:
         """How much each feature brings `x` nearer to `segment` than to `other` [n_features], and what that sums to: the
@@ -87,12 +84,13 @@ class Nearest:
 
         The difference of squared distances d² - e² is linear in the point, so that it splits over the prepared
         features without remainder, each measured from the middle between the two prototypes; d - e is that divided by
-        d + e. Where one of the two is the segment of those far from everything, every feature counts by its own part
-        in the distance to the nearest prototype beyond `eps`.
+        d + e. The unusual are `eps` from their own segment, where it begins: for and against it, every feature counts
+        by its part in the distance to the nearest prototype, less the same share of each for `eps`.
         """
         distances = self.distances(x)
-        if self.unusual in (segment, other) and self.eps is not None:
-            return self._beyond_eps(x, distances, sign=1.0 if segment == self.unusual else -1.0)
+        if self.eps is not None and self.unusual in (segment, other):
+            shares, beyond = self._beyond(x, distances, self.eps)
+            return (shares, beyond) if segment == self.unusual else (-shares, -beyond)
         near, far = (self._nearest_of(which, distances) for which in (segment, other))
         between = self.prototypes[near] - self.prototypes[far]
         middle = self.centre + self.components @ (self.prototypes[near] + self.prototypes[far]) / 2
@@ -100,14 +98,13 @@ class Nearest:
         shares = 2 * (self.prepare(x) - middle) * (self.components @ between) / (total if total > 0 else 1.0)
         return shares, float(distances[far] - distances[near])
 
-    def _beyond_eps(self, x: Row, distances: Vector, sign: float) -> tuple[Vector, float]:
+    def _beyond(self, x: Row, distances: Vector, eps: float) -> tuple[Vector, float]:
         nearest = int(distances.argmin())
-        gap = self.prepare(x) - self.centre - self.components @ self.prototypes[nearest]
-        along = self.components @ ((self.prepare(x) - self.centre) @ self.components - self.prototypes[nearest])
-        parts = gap * along / max(distances[nearest], np.finfo(float).tiny)
-        assert self.eps is not None
-        share = 1 - self.eps / max(distances[nearest], np.finfo(float).tiny)
-        return sign * parts * share, sign * float(distances[nearest] - self.eps)
+        distance = max(float(distances[nearest]), TINY)
+        gap = self.prepare(x) - self.centre
+        along = self.components @ (gap @ self.components - self.prototypes[nearest])
+        parts = (gap - self.components @ self.prototypes[nearest]) * along / distance
+        return parts * (1 - eps / distance), distance - eps
 
     def _nearest_of(self, segment: int, distances: Vector) -> int:
         own = np.flatnonzero(self.owner == segment)
@@ -270,7 +267,7 @@ class Reasons:
     predictions: Mapping[str, PredictionReasons]
     """By output."""
     low: Row
-    """Smallest value seen of each feature in the background, NaN left out [n_features]."""
+    """From here to `high` is what a customer may be expected to reach, of each feature [n_features]."""
     high: Row
 
     @classmethod
@@ -306,7 +303,8 @@ def _nearest(arrays: Arrays) -> Nearest:
     components, centre, prototypes = (
         arrays[f"segment/{part}"].astype(np.float64) for part in ("components", "centre", "prototypes")
     )
-    return Nearest(_prepare("segment", arrays), components, centre, prototypes, arrays["segment/owner"], eps)
+    unusual = int(arrays["segment/unusual"]) if "segment/unusual" in arrays else None
+    return Nearest(_prepare("segment", arrays), components, centre, prototypes, arrays["segment/owner"], eps, unusual)
 
 
 def _prediction(output: str, name: str, arrays: Arrays) -> PredictionReasons:

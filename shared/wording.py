@@ -48,3 +48,10 @@ def _short(name: str, usual: float, value: float) -> str:
     said = format_value(ABOUT[name].unit, usual)
     # The unit has just been named, unless there was no value to name it with.
     return said if isnan(value) else said.removesuffix(" days").removesuffix(" day").removesuffix(" s")
+
+
+def instead(name: str, value: float, other: float) -> str:
+    """A feature at another value than the customer's."""
+    feature = ABOUT[name]
+    text = f"{feature.description[0].lower()}{feature.description[1:]}"
+    return f"{text}: {format_value(feature.unit, other)} instead of {format_value(feature.unit, value)}"

@@ -18,6 +18,8 @@ from training.preparation import Matrix
 
 BACKGROUND = 256
 """Customers whose average a prediction is explained against."""
+FEASIBLE_SHARE = 0.05
+"""Customers at each end of a feature beyond whom nobody is expected to come."""
 
 type Arrays = dict[str, NDArray[Any]]
 type Range = tuple[np.float32, np.float32, bool]
@@ -42,8 +44,8 @@ def save(out: Path, exported: ModelProto, customers: Matrix) -> dict[str, Any]:
         "bundle_id": np.array(graph.metadata["model_version"]),
         "features": np.array(json.loads(graph.metadata["feature_names"])),
         "background": np.array(len(customers)),
-        "low": _extreme(np.nanmin, customers),
-        "high": _extreme(np.nanmax, customers),
+        "low": _quantile(customers, FEASIBLE_SHARE),
+        "high": _quantile(customers, 1 - FEASIBLE_SHARE),
         **graph.segments(),
     }
     for name in OUTPUTS.values():
@@ -67,17 +69,11 @@ class _Graph:
             **self._preparation("segment"),
             "segment/components": self._values["segment/pca/transform_matrix"],
             "segment/centre": self._values["segment/pca/mean"],
-            **self._prototypes(),
         }
-        if "segment/nearest/eps" in self._values:
-            found["segment/eps"] = self._values["segment/nearest/eps"]
+        for part in ("eps", "unusual"):
+            if f"segment/nearest/{part}" in self._values:
+                found[f"segment/{part}"] = self._values[f"segment/nearest/{part}"]
         return found
-
-    def _prototypes(self) -> Arrays:
-        if "segment/nearest/prototypes" not in self._values:  # one prototype a segment
-            found = self._values["segment/nearest/centroids"]
-            return {"segment/prototypes": found, "segment/owner": np.arange(len(found))}
-        return {f"segment/{part}": self._values[f"segment/nearest/{part}"] for part in ("prototypes", "owner")}
 
     def prediction(self, name: str, customers: Matrix) -> Arrays:
         """One prediction's model and calibration; nothing where the bundle was trained without it."""
@@ -198,5 +194,6 @@ def _prepared(prepare: Arrays, name: str, customers: Matrix) -> Matrix:
     )
 
 
-def _extreme(of: Any, customers: Matrix) -> NDArray[np.float32]:
-    return np.array([of(known) if len(known := c[~np.isnan(c)]) else np.nan for c in customers.T], np.float32)
+def _quantile(customers: Matrix, share: float) -> NDArray[np.float32]:
+    known = (column[~np.isnan(column)] for column in customers.T)
+    return np.array([np.quantile(values, share) if len(values) else np.nan for values in known], np.float32)
