@@ -84,7 +84,7 @@ $(ROOT)/.venv/.browser: $(ROOT)/.venv/.ready
 # `sam build` calls the build-* targets below, with ARTIFACTS_DIR set. Bytecode goes into the artifacts because Lambda
 # cannot write it, and unchecked because unzipping changes the times of the files.
 
-$(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(ROOT)/samconfig.toml $(ROOT)/Makefile \
+$(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(ROOT)/api/openapi.yaml $(ROOT)/samconfig.toml $(ROOT)/Makefile \
 		$(shell find $(ROOT)/shared $(ROOT)/functions $(ROOT)/statemachines -not -path '*__pycache__*' 2>/dev/null)
 	@echo "Building the layer and the functions with sam"
 	@mkdir -p $(ROOT)/.aws-sam
@@ -94,7 +94,7 @@ $(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(RO
 COMPILE = $(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $(ARTIFACTS_DIR)
 COPY_SOURCES = tar -C $(ROOT) --exclude '__pycache__' -cf - $(1) | tar -C $(2) -xf -
 
-FUNCTIONS := IngestEvents LookupCustomer PublishTransitions RescoreCustomers PlanBackfill BackfillEvents SummariseRun
+FUNCTIONS := AcceptEvents BrowseSegments IngestEvents IngestLiveEvents LookupCustomer PublishTransitions RescoreCustomers PlanBackfill BackfillEvents SummariseRun
 
 .PHONY: build-SharedLayer $(FUNCTIONS:%=build-%Function)
 build-SharedLayer: $(ROOT)/.venv/.ready
@@ -107,6 +107,9 @@ build-SharedLayer: $(ROOT)/.venv/.ready
 	@$(call COPY_SOURCES,shared,$(ARTIFACTS_DIR)/python)
 	@$(COMPILE) -p /opt $(ARTIFACTS_DIR)
 
+build-AcceptEventsFunction: PACKAGE := functions/accept_events
+build-BrowseSegmentsFunction: PACKAGE := functions/browse_segments
+build-IngestLiveEventsFunction: PACKAGE := functions/ingest_live_events
 build-IngestEventsFunction: PACKAGE := functions/ingest_events
 build-LookupCustomerFunction: PACKAGE := functions/lookup_customer
 build-PublishTransitionsFunction: PACKAGE := functions/publish_transitions

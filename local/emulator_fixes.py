@@ -1,14 +1,21 @@
 """Starts ministack with what it lacks of AWS and this system uses; run by its own Python, never imported.
 
-- PartiQL writes reach a table's stream, as on AWS; ministack 1.5.33 forgets them there.
+ministack 1.5.33 forgets these, which AWS does:
+- PartiQL writes reach a table's stream;
+- an imported OpenAPI document brings its gateway responses, request validators, and the models these check with.
 """
 
+import json
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from ministack.app import main
-from ministack.services import dynamodb
+from ministack.services import apigateway_v1, dynamodb
+
+PLACES = {"path": "path", "query": "querystring", "header": "header"}
+
+_import_routes = apigateway_v1._import_rest_api
 
 
 def _reach_the_stream(name: str) -> None:
@@ -31,7 +38,34 @@ def _reach_the_stream(name: str) -> None:
     setattr(dynamodb, name, write_and_tell)
 
 
+def _import_whole(spec: Any, data: Any = None) -> Any:
+    api = _import_routes(spec, data)
+    for kind, found in spec.get("x-amazon-apigateway-gateway-responses", {}).items():
+        apigateway_v1._put_gateway_response(api, kind, found)
+    for name, schema in spec.get("components", {}).get("schemas", {}).items():
+        apigateway_v1._create_model(api, {"name": name, "schema": json.dumps(schema)})
+    validators = {
+        name: json.loads(apigateway_v1._create_request_validator(api, {"name": name, **checks})[2])["id"]
+        for name, checks in spec.get("x-amazon-apigateway-request-validators", {}).items()
+    }
+    usual = spec.get("x-amazon-apigateway-request-validator")
+    for resource in apigateway_v1._resources[api].values():
+        for method, stored in resource["resourceMethods"].items():
+            operation = spec["paths"][resource["path"]][method.lower()]
+            stored["requestValidatorId"] = validators.get(operation.get("x-amazon-apigateway-request-validator", usual))
+            stored["requestParameters"] = {
+                f"method.request.{PLACES[found['in']]}.{found['name']}": found["required"]
+                for found in operation.get("parameters", ())
+            }
+            stored["requestModels"] = {
+                kind: found["schema"]["$ref"].rpartition("/")[2]
+                for kind, found in operation.get("requestBody", {}).get("content", {}).items()
+            }
+    return api
+
+
 if __name__ == "__main__":
     _reach_the_stream("_partiql_insert")
     _reach_the_stream("_partiql_update")
+    apigateway_v1._import_rest_api = _import_whole
     sys.exit(main())

@@ -71,19 +71,24 @@ class Stack:
         """SQS client."""
         return self.emulator.session.client("sqs", endpoint_url=self.endpoint)
 
-    def api_get(self, path: str, *, signed: bool = True) -> tuple[int, Any]:
-        """HTTP status and decoded JSON of a GET on the API; `path` starts with a slash and is percent-encoded."""
+    def api(self, method: str, path: str, body: Any = None, *, signed: bool = True) -> tuple[int, Any]:
+        """HTTP status and decoded JSON of a call of the API; `path` starts with a slash and is percent-encoded."""
         url = urlsplit(self.api_url + path)
-        request = AWSRequest("GET", url.geturl())
+        data = None if body is None else json.dumps(body).encode()
+        request = AWSRequest(method, url.geturl(), data=data, headers={"content-type": "application/json"})
         if signed:
             SigV4Auth(self.emulator.credentials, "execute-api", REGION).add_auth(request)
         connection = http.client.HTTPConnection(url.netloc, timeout=ANSWER_SECONDS)
         try:
-            connection.request("GET", f"{url.path}?{url.query}".rstrip("?"), headers=dict(request.headers))
+            connection.request(method, f"{url.path}?{url.query}".rstrip("?"), body=data, headers=dict(request.headers))
             answer = connection.getresponse()
             return answer.status, json.load(answer)
         finally:
             connection.close()
+
+    def api_get(self, path: str, *, signed: bool = True) -> tuple[int, Any]:
+        """HTTP status and decoded JSON of a GET on the API."""
+        return self.api("GET", path, signed=signed)
 
 
 @contextmanager
@@ -130,7 +135,7 @@ def _describe(aws: Emulator) -> Stack:
 
     # The emulator asks for an action of its own name where AWS asks for PartiQLInsert and PartiQLUpdate on the table.
     batch = {"Effect": "Allow", "Action": "dynamodb:BatchExecuteStatement", "Resource": "*"}
-    for role in ("IngestEventsRole", "BackfillEventsRole", "RescoreCustomersRole"):
+    for role in ("IngestEventsRole", "IngestLiveEventsRole", "BackfillEventsRole", "RescoreCustomersRole"):
         aws.session.client("iam", endpoint_url=aws.endpoint).put_role_policy(
             RoleName=identifier(role),
             PolicyName="EmulatorPartiQL",

@@ -31,6 +31,8 @@ os.environ.update(
     TABLE_NAME=TABLE,
     CURRENCY="USD",
     EVENT_BUS=BUS,
+    CURSOR_SECRET="cursors",
+    LIVE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/live",
     POWERTOOLS_SERVICE_NAME="tessera",
     POWERTOOLS_METRICS_NAMESPACE="Tessera",
     POWERTOOLS_TRACE_DISABLED="true",

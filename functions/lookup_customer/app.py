@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response, content_types
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 LONGEST_CUSTOMER_ID = 128
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
-app = APIGatewayRestResolver()
+origin = os.environ.get("ALLOWED_ORIGIN")
+app = APIGatewayRestResolver(cors=CORSConfig(allow_origin=origin) if origin else None)
 # A page waits for the answer, so a slow connection is given up early and tried again.
 impatient = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
 table = ProfileTable(boto3.client("dynamodb", config=impatient), os.environ["TABLE_NAME"])

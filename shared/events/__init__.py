@@ -1,13 +1,13 @@
 """Event files and payloads in; columns of valid events, and every refused line with its reason, out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared.events.columns import Rules, to_columns
 from shared.events.event import FIELDS, Event
 from shared.events.parquet import read_parquet
-from shared.events.readers import ByteStream, Rejection, UnreadableFile, read_batches
+from shared.events.readers import Batch, ByteStream, Rejection, UnreadableFile, read_batches
 from shared.features.columns import EventColumns
 from shared.links import Claim
 
@@ -21,6 +21,7 @@ __all__ = [
     "Rules",
     "UnreadableFile",
     "read_file",
+    "read_lines",
 ]
 
 
@@ -52,3 +53,11 @@ def read_file(source: Path | ByteStream, name: str, rules: Rules) -> Iterator[Ch
     else:
         for batch in read_batches(source, name):
             yield Chunk(*to_columns(batch, rules))
+
+
+def read_lines(lines: Iterable[bytes], rules: Rules) -> Chunk:
+    """Events that came without a file: lines of one JSON object each, counted from 1."""
+    batch = Batch()
+    for number, line in enumerate(lines, 1):
+        batch.add_json(number, line)
+    return Chunk(*to_columns(batch, rules))

@@ -23,7 +23,7 @@ class Journeys:
             EventBusName=self.stack.bus,
             EventPattern=json.dumps({"source": ["tessera"], "detail-type": ["Customer Segment Changed"]}),
         )
-        target = {"Id": "journeys", "Arn": arn["QueueArn"]}
+        target: Any = {"Id": "journeys", "Arn": arn["QueueArn"]}
         events.put_targets(Rule="moves", EventBusName=self.stack.bus, Targets=[target])
 
     def of(self, customer: str) -> list[dict[str, Any]]:

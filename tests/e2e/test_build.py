@@ -15,6 +15,9 @@ LAMBDA_LIMIT = 262_144_000
 BUILT = ROOT / ".aws-sam/build"
 LAYER = BUILT / "SharedLayer"
 HANDLERS = {
+    "AcceptEventsFunction": "functions.accept_events.app",
+    "BrowseSegmentsFunction": "functions.browse_segments.app",
+    "IngestLiveEventsFunction": "functions.ingest_live_events.app",
     "IngestEventsFunction": "functions.ingest_events.app",
     "LookupCustomerFunction": "functions.lookup_customer.app",
     "PublishTransitionsFunction": "functions.publish_transitions.app",

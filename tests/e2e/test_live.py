@@ -1,5 +1,8 @@
 """Live events in, and moves out, on a local AWS."""
 
+import json
+from typing import Any
+
 import pytest
 
 from local.stack import Stack
@@ -25,3 +28,74 @@ def test_a_dropped_file_ends_on_the_bus(stack: Stack, journeys: Journeys) -> Non
         (None, 1, "events"),
         (1, 2, "events"),
     ]
+
+
+def decided(stack: Stack, customer: str) -> Any:
+    wait_until(lambda: stack.api_get(f"/customers/{customer}/segment")[0] == 200)
+    return stack.api_get(f"/customers/{customer}/segment")[1]
+
+
+def test_events_of_the_api_are_decided_on_and_bad_ones_kept(stack: Stack, journeys: Journeys) -> None:
+    orders = [purchase("caller", number, day=number + 1) for number in range(12)]
+    status, answer = stack.api("POST", "/events", {"events": [*orders, {"event_type": "purchase"}, 5]})
+    assert (status, answer["accepted"], answer["rejected"]) == (202, 12, 2)
+    assert [reason["index"] for reason in answer["reasons"]] == [12, 13]
+    assert decided(stack, "caller")["segment"]["name"] == "About 10"
+    listed = stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix="quarantine/live/api/")
+    assert len(listed["Contents"]) == 1
+    wait_until(lambda: len(journeys.of("caller")) == 1)
+    _, history = stack.api_get("/customers/caller/history")
+    assert [moved["transition_id"] for moved in history["transitions"]] == [journeys.of("caller")[0]["transition_id"]]
+
+
+def test_events_on_the_bus_are_decided_on(stack: Stack) -> None:
+    entry: Any = {
+        "Source": "shop",
+        "DetailType": "purchase",
+        "Detail": json.dumps(purchase("rider")),
+        "EventBusName": stack.bus,
+    }
+    events = stack.emulator.session.client("events", endpoint_url=stack.endpoint)
+    assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+    assert decided(stack, "rider")["segment"]["id"] in {0, 1}
+
+
+def test_segments_are_counted_and_list_their_members(stack: Stack) -> None:
+    orders = [purchase(f"member-{c}", n, day=n + 1) for c in range(7) for n in range(12)]
+    assert stack.api("POST", "/events", {"events": orders})[0] == 202
+
+    def members() -> set[str]:
+        found, cursor = set[str](), ""
+        while cursor is not None:
+            page = stack.api_get(f"/segments/2/customers?limit=2&cursor={cursor}")[1]
+            found |= {member["customer_id"] for member in page["customers"]}
+            cursor = page["cursor"]
+        return found
+
+    wait_until(lambda: {f"member-{c}" for c in range(7)} <= members())
+    wait_until(lambda: stack.api_get("/segments")[1]["segments"][2]["size"] == len(members()))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("GET", "/customers/nobody/history", None, 404, "customer_not_found"),
+        ("GET", "/segments/99/customers", None, 404, "segment_not_found"),
+        ("GET", "/segments/1/customers?limit=0", None, 400, "invalid_limit"),
+        ("GET", "/segments/1/customers?cursor=AAAA", None, 400, "invalid_cursor"),
+        ("POST", "/events", {"event": []}, 400, "invalid_body"),
+        ("GET", "/nothing/here", None, 403, "unsigned_or_no_such_route"),
+    ],
+)
+def test_what_cannot_be_answered_says_so_in_json(
+    stack: Stack, method: str, path: str, body: Any, status: int, code: str
+) -> None:
+    answered, answer = stack.api(method, path, body)
+    assert (answered, answer["error"]["code"]) == (status, code)
+    assert answer["error"]["message"]
+
+
+def test_an_unsigned_call_is_refused_in_json(stack: Stack) -> None:
+    status, answer = stack.api_get("/segments", signed=False)
+    assert status == 403
+    assert answer["error"]["code"]

@@ -1,0 +1,1 @@
+"""Live events in, by the API."""

@@ -1,0 +1,102 @@
+"""Takes live events from the API: POST /events."""
+
+import os
+import time
+from http import HTTPStatus
+from typing import Any
+
+import boto3
+import msgspec
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.logging import correlation_paths
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.events import Rejection, Rules, read_lines
+from shared.events.event import parse_timestamp
+from shared.failures import Refused, failure, refusal
+from shared.live_events import LONGEST_EVENT_BYTES, Message, packed, quarantine_of
+
+EVENTS_A_CALL = 500
+
+logger, tracer, metrics = Logger(), Tracer(), Metrics()
+origin = os.environ.get("ALLOWED_ORIGIN")
+app = APIGatewayRestResolver(cors=CORSConfig(allow_origin=origin) if origin else None)
+bucket, queue = os.environ["DATA_BUCKET"], os.environ["LIVE_QUEUE_URL"]
+s3, sqs = boto3.client("s3"), boto3.client("sqs")
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """The body of a request."""
+
+    events: list[msgspec.Raw]
+
+
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answers one request of the API; whatever goes wrong, the answer is the contract's JSON."""
+    metrics.add_metric("Deliveries", MetricUnit.Count, 1)
+    return app.resolve(event, context)
+
+
+@app.post("/events")
+def accept() -> tuple[dict[str, Any], int]:
+    """Queues the events that keep the rules and keeps the others in quarantine, each with its reason."""
+    lines = [bytes(event) for event in _delivery().events]
+    if len(lines) > EVENTS_A_CALL:
+        raise Refused(
+            HTTPStatus.BAD_REQUEST, "too_many_events", f"At most {EVENTS_A_CALL} events a call, not {len(lines)}."
+        )
+    rejections = _rejections(lines)
+    if rejections:
+        message = Message(app.current_event.request_context.request_id, "api", lines)
+        quarantine_of(message, s3, bucket).lines(rejections)
+    refused = {rejection.line for rejection in rejections}
+    accepted = [line for number, line in enumerate(lines, 1) if number not in refused]
+    for body in packed(accepted):
+        sqs.send_message(QueueUrl=queue, MessageBody=body)
+    metrics.add_metric("EventsAccepted", MetricUnit.Count, len(accepted))
+    metrics.add_metric("EventsQuarantined", MetricUnit.Count, len(rejections))
+    reasons = [{"index": rejection.line - 1, "reason": rejection.reason} for rejection in rejections]
+    return {"accepted": len(accepted), "rejected": len(reasons), "reasons": reasons}, HTTPStatus.ACCEPTED
+
+
+def _delivery() -> Delivery:
+    try:
+        return msgspec.json.decode(app.current_event.decoded_body or "", type=Delivery)
+    except (ValueError, RecursionError) as error:
+        message = f'The body must be {{"events": [ … ]}}: {error}'
+        raise Refused(HTTPStatus.BAD_REQUEST, "invalid_body", message) from error
+
+
+def _rejections(lines: list[bytes]) -> list[Rejection]:
+    clock_ms = time.time_ns() // 1_000_000
+    frozen = os.environ.get("FROZEN_TIME")
+    rules = Rules(os.environ["CURRENCY"] or None, parse_timestamp(frozen) if frozen else clock_ms)
+    found = {rejection.line: rejection for rejection in read_lines(lines, rules).rejections}
+    for number, line in enumerate(lines, 1):
+        if len(line) > LONGEST_EVENT_BYTES:
+            reason = f"an event may take {LONGEST_EVENT_BYTES:,} bytes, not {len(line):,}"
+            found[number] = Rejection(number, reason, line)
+    return [found[number] for number in sorted(found)]
+
+
+@app.exception_handler(Refused)  # type: ignore[untyped-decorator]
+def _refused(error: Refused) -> Response[str]:
+    return refusal(error)
+
+
+@app.not_found
+def _no_such_route(_error: NotFoundError) -> Response[str]:
+    return failure(HTTPStatus.NOT_FOUND, "route_not_found", "There is nothing at this address.")
+
+
+@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
+def _broken(_error: Exception) -> Response[str]:
+    logger.exception("Events were not accepted")
+    message = "The events were not accepted, for a failure on our side; please send them again."
+    return failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message)

@@ -1,0 +1,137 @@
+"""Lists segments, who is in them, and who moved: GET /segments, …/{segment_id}/customers, /customers/{id}/history."""
+
+import os
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.logging import correlation_paths
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.cursors import Cursors, InvalidCursor
+from shared.failures import Refused, failure, refusal
+from shared.keys import customer_id as id_of
+from shared.keys import customer_key
+from shared.ledger import Ledger
+from shared.manifests import Manifests
+from shared.members import Members
+from shared.profile_table import ProfileTable
+from shared.transitions import answer
+
+LONGEST_CUSTOMER_ID = 128
+MOST_A_PAGE, USUAL_PAGE = 100, 25
+
+logger, tracer, metrics = Logger(), Tracer(), Metrics()
+origin = os.environ.get("ALLOWED_ORIGIN")
+app = APIGatewayRestResolver(cors=CORSConfig(allow_origin=origin) if origin else None)
+dynamodb, table_name = boto3.client("dynamodb"), os.environ["TABLE_NAME"]
+profiles, ledger, members = (
+    ProfileTable(dynamodb, table_name),
+    Ledger(dynamodb, table_name),
+    Members(dynamodb, table_name),
+)
+manifests = Manifests(boto3.client("s3"), os.environ["DATA_BUCKET"])
+cursors = Cursors(lambda: str(parameters.get_secret(os.environ["CURSOR_SECRET"], max_age=3_600)).encode())
+
+
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answers one request of the API; whatever goes wrong, the answer is the contract's JSON."""
+    metrics.add_metric("Listings", MetricUnit.Count, 1)
+    return app.resolve(event, context)
+
+
+@app.get("/segments")
+def segments() -> dict[str, Any]:
+    """The segments of the live model, each with how many customers are in it now."""
+    manifest = manifests.live(time.monotonic())
+    sizes = members.sizes()
+    return {
+        "model_version": manifest.get("bundle_id"),
+        "segments": [
+            {
+                "id": segment["id"],
+                "name": segment["name"],
+                "description": segment.get("description"),
+                "size": sizes[segment["id"]],
+                "profile": segment.get("profile", {}),
+            }
+            for segment in manifest.get("segments", ())
+        ],
+    }
+
+
+@app.get("/segments/<segment_id>/customers")
+def customers(segment_id: str) -> dict[str, Any]:
+    """Who is in a segment, in no order of meaning."""
+    known = {str(segment["id"]) for segment in manifests.live(time.monotonic()).get("segments", ())}
+    if segment_id not in known:
+        raise Refused(HTTPStatus.NOT_FOUND, "segment_not_found", "The live model has no such segment.")
+    place = _cursor(f"members of {segment_id}", lambda found: (int(found[0]), str(found[1])))
+    keys, following = members.page(int(segment_id), _limit(), place)
+    return {
+        "customers": [{"customer_id": id_of(key)} for key in keys],
+        "cursor": following and cursors.seal(f"members of {segment_id}", following),
+    }
+
+
+@app.get("/customers/<customer_id>/history")
+def history(customer_id: str) -> dict[str, Any]:
+    """A customer's moves between segments, newest first."""
+    customer_id = unquote(customer_id)  # a REST API hands the path over as it was encoded
+    key, limit = customer_key(customer_id), _limit()
+    before = _cursor(f"history of {key}", int)
+    moves, following = ledger.history(key, limit, before) if len(customer_id) <= LONGEST_CUSTOMER_ID else ([], None)
+    if not moves and before is None and (len(customer_id) > LONGEST_CUSTOMER_ID or profiles.get(key) is None):
+        raise Refused(HTTPStatus.NOT_FOUND, "customer_not_found", "No event of this customer has been counted.")
+    return {
+        "customer_id": customer_id,
+        "transitions": [answer(moved) for moved in moves],
+        "cursor": following and cursors.seal(f"history of {key}", following),
+    }
+
+
+def _limit() -> int:
+    text = app.current_event.query_string_parameters.get("limit", str(USUAL_PAGE))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= MOST_A_PAGE and len(text) < 4):
+        raise Refused(HTTPStatus.BAD_REQUEST, "invalid_limit", f"limit must be a whole number from 1 to {MOST_A_PAGE}.")
+    return int(text)
+
+
+def _cursor[Place](request: str, read: Callable[[Any], Place]) -> Place | None:
+    cursor = app.current_event.query_string_parameters.get("cursor")
+    if not cursor:
+        return None
+    try:
+        return read(cursors.open(request, cursor))
+    except InvalidCursor as error:
+        message = "cursor must be the one that the page before gave, for the same request."
+        raise Refused(HTTPStatus.BAD_REQUEST, "invalid_cursor", message) from error
+
+
+@app.exception_handler(Refused)  # type: ignore[untyped-decorator]
+def _refused(error: Refused) -> Response[str]:
+    return refusal(error)
+
+
+@app.not_found
+def _no_such_route(_error: NotFoundError) -> Response[str]:
+    return failure(HTTPStatus.NOT_FOUND, "route_not_found", "There is nothing at this address.")
+
+
+@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
+def _broken(_error: Exception) -> Response[str]:
+    logger.exception("A list could not be given")
+    return failure(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The answer failed on our side; please try again."
+    )

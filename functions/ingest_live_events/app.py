@@ -1,0 +1,95 @@
+"""Folds live events into customer profiles and decides their segments, whatever brought them: SQS, Kinesis, Kafka."""
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.bundle import Bundle
+from shared.deciding import Moment
+from shared.events import Rejection, Rules
+from shared.events.event import parse_timestamp
+from shared.ingest import Intake
+from shared.live_bundle import LiveBundle
+from shared.live_events import Message, messages, quarantine_of, take_in
+from shared.profile_table import ProfileNotWritten, ProfileTable
+from shared.update import ProfileTooLarge
+
+logger, tracer, metrics = Logger(), Tracer(), Metrics()
+bucket = os.environ["DATA_BUCKET"]
+s3 = boto3.client("s3")
+table = ProfileTable(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
+live_bundle = LiveBundle(s3, bucket)
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Takes a batch of messages in, so that a profile that several of them share is written once.
+
+    What breaks a rule is quarantined, and so are messages that the table will never take; anything else that fails
+    raises, and the batch comes again.
+    """
+    moment, bundle = _read_clock(), _current_bundle()
+    batch = messages(event)
+    try:
+        _take_in(batch, Intake(table, bundle, moment))
+    except (ProfileTooLarge, ProfileNotWritten):
+        for message in batch:
+            _take_in_alone(message, Intake(table, bundle, moment))
+    return {"batchItemFailures": []}
+
+
+def _take_in_alone(message: Message, intake: Intake) -> None:
+    try:
+        _take_in([message], intake)
+    except (ProfileTooLarge, ProfileNotWritten) as error:
+        lines = [Rejection(number, str(error), line) for number, line in enumerate(message.lines, 1)]
+        quarantine_of(message, s3, bucket).lines(lines, kind="unwritten")
+        _count(EventsQuarantined=len(lines))
+        logger.error("The table did not take a message", extra={"message_id": message.id, "reason": str(error)})
+
+
+@tracer.capture_method(capture_response=False)
+def _take_in(batch: Sequence[Message], intake: Intake) -> None:
+    rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=intake.moment.as_of_ms)
+    quarantined = sum(len(take_in(message, s3, bucket, rules, intake)) for message in batch)
+    intake.flush()
+    counts = {
+        "EventsCounted": intake.total.events,
+        "EventsDuplicate": intake.accepted - intake.total.events,
+        "EventsQuarantined": quarantined,
+        "CustomersChanged": intake.total.customers,
+        "SegmentsChanged": intake.total.segments,
+        "VisitorsLinked": intake.total.links,
+        "LinksRefused": intake.refused,
+        "SharedDevices": intake.total.shared,
+    }
+    _count(**counts)
+    logger.info("Live events folded", extra={"messages": len(batch), **counts})
+
+
+def _read_clock() -> Moment:
+    clock_ms = time.time_ns() // 1_000_000
+    frozen = os.environ.get("FROZEN_TIME")
+    return Moment(as_of_ms=parse_timestamp(frozen) if frozen else clock_ms, scored_at_ms=clock_ms)
+
+
+def _current_bundle() -> Bundle | None:
+    bundle = live_bundle.get(time.monotonic())
+    if live_bundle.problem:
+        logger.error("The live bundle cannot be loaded", extra={"problem": live_bundle.problem})
+    _count(BundleRefused=int(live_bundle.problem is not None))
+    return bundle
+
+
+def _count(**values: int) -> None:
+    for name, value in values.items():
+        metrics.add_metric(name, MetricUnit.Count, value)
