@@ -21,7 +21,7 @@ from shared.features.columns import (
     Rows,
 )
 from shared.features.state import Profiles
-from shared.features.timeline import Ints, Lines, Mask, Positions, Timeline, Visits
+from shared.features.timeline import WINDOWS, Ints, Lines, Mask, Positions, Timeline, Visits
 
 VISIT_GAP_MS = 30 * 60_000
 """Inactivity that ends a visit where events carry no session id."""
@@ -31,6 +31,8 @@ _ABOVE_SESSIONS = 1 << 32
 
 _IN_VISIT = ~np.isin(np.arange(len(EVENT_TYPES)), (REFUND, EMAIL_OPEN, EMAIL_CLICK, IDENTIFY))
 """By kind, whether an event is part of a visit: refunds, e-mails and identification happen outside of one."""
+
+_AGE_BITS = len(WINDOWS).bit_length()
 
 type Coded = Literal["category", "brand"]
 
@@ -55,16 +57,16 @@ class History:
         owner = profiles.owner
         self.events = Timeline(owner if known.all() else owner[known], self.rows.time_ms, self.n, as_of_ms)
         self._kind_counts: dict[int | None, Ints] = {}
-        self._code_counts: dict[tuple[str, int | None], Counts] = {}
+        self._codes: dict[Coded, _Codes] = {}
 
     def of_kind(self, kind: int) -> Timeline:
         """The events of one kind."""
-        return self.events.where(np.flatnonzero(self.rows.kind == kind))
+        return self.events.where(_at(self.rows.kind == kind))
 
     def count_of_kind(self, kind: int, days: int | None) -> Ints:
         """Events of one kind in the window, per customer [n_profiles]."""
         if days not in self._kind_counts:
-            inside = self.events.inside(days)
+            inside = _at(self.events.inside(days))
             cells = self.events.owner[inside] * len(EVENT_TYPES) + self.rows.kind[inside]
             counts = np.bincount(cells, minlength=self.n * len(EVENT_TYPES))
             self._kind_counts[days] = counts.reshape(self.n, len(EVENT_TYPES))
@@ -81,7 +83,7 @@ class History:
         return self._lines(REFUND)
 
     def _lines(self, kind: int) -> Lines:
-        at, rows = np.flatnonzero(self.rows.kind == kind), self.rows
+        at, rows = _at(self.rows.kind == kind), self.rows
         return Lines(
             owner=self.events.owner[at],
             time_ms=rows.time_ms[at],
@@ -116,8 +118,8 @@ class History:
         return Timeline(owner[new], day[new] * DAY_MS, self.n, self.as_of_ms)
 
     @cached_property
-    def _in_visit(self) -> Positions:
-        return np.flatnonzero(_IN_VISIT[self.rows.kind])
+    def _in_visit(self) -> Positions | slice:
+        return _at(_IN_VISIT[self.rows.kind])
 
     @cached_property
     def visits(self) -> Visits:
@@ -131,23 +133,26 @@ class History:
 
         # A visit is one run of rows, or several where another visit of the customer goes on at the same time.
         runs = np.flatnonzero(_changes(owner, session))
-        ends = np.append(runs, len(at))[1:]
+        ends = np.append(runs, len(owner))[1:]
         visit = owner[runs] * (2 * _ABOVE_SESSIONS) + session[runs]
-        rank = np.argsort(visit, kind="stable")
-        opens = np.flatnonzero(np.diff(visit[rank], prepend=-1))
-        order = np.argsort(rank[opens])  # back to the order of owner and time
+        rank = np.argsort(visit)
+        opens = np.flatnonzero(_changes(visit[rank]))
+        begins = np.minimum.reduceat(rank, opens) if len(rank) else rank
+        order = np.argsort(begins)  # back to the order of owner and time
+        begins = runs[begins[order]]
 
         def joined(how: np.ufunc, of_runs: NDArray[Any]) -> NDArray[Any]:
-            return how.reduceat(of_runs[rank], opens)[order]
+            return of_runs if len(opens) == len(runs) else how.reduceat(of_runs[rank], opens)[order]
 
         # Time above device in one number: its minimum is the device of the earliest event that names one, and between
         # equal times the lower code, whatever order they came in.
         latest = np.iinfo(np.int64).max
-        named = np.where(device == UNKNOWN_DEVICE, latest, time_ms << 3 | device)
+        named = time_ms << 3 | device
+        named[device == UNKNOWN_DEVICE] = latest
         first = joined(np.minimum, np.minimum.reduceat(named, runs))
         return Visits(
-            owner=owner[runs][rank[opens]][order],
-            time_ms=time_ms[runs][rank[opens]][order],
+            owner=owner[begins],
+            time_ms=time_ms[begins],
             n_owners=self.n,
             as_of_ms=self.as_of_ms,
             end_ms=joined(np.maximum, time_ms[ends - 1]),
@@ -159,14 +164,39 @@ class History:
 
     def counts_of(self, column: Coded, days: int | None) -> Counts:
         """Events in the window for every customer and distinct value of the column, 0 left out."""
-        if (column, days) not in self._code_counts:
-            codes = getattr(self.rows, column)
-            within = codes != 0
-            if days is not None:
-                within &= self.events.inside(days)
-            pairs, counts = np.unique(_pair(self.events.owner[within], codes[within]), return_counts=True)
-            self._code_counts[column, days] = Counts(pairs >> 32, pairs & 0xFFFFFFFF, counts)
-        return self._code_counts[column, days]
+        if column not in self._codes:
+            self._codes[column] = _Codes(self.events, getattr(self.rows, column))
+        return self._codes[column].counts(days)
+
+
+class _Codes:
+    """How often customers' events carry each value, of all windows with one sort."""
+
+    def __init__(self, events: Timeline, codes: NDArray[np.uint32]) -> None:
+        named = _at(codes != 0)
+        keys = _pair(events.owner[named], codes[named])
+        keys <<= _AGE_BITS
+        keys |= events.age[named]
+        keys.sort()
+        pairs = keys >> _AGE_BITS
+        self._begins = np.flatnonzero(_changes(pairs))
+        self._pairs = pairs[self._begins]
+        self._ages = keys.astype(np.uint8) & np.uint8((1 << _AGE_BITS) - 1)
+        self._counts: dict[int | None, Counts] = {}
+
+    def counts(self, days: int | None) -> Counts:
+        if days not in self._counts:
+            running = np.concatenate(([0], np.cumsum(self._ages <= WINDOWS.index(days))))
+            count = np.diff(running[np.append(self._begins, len(self._ages))])
+            owner, code = self._pairs >> 32, self._pairs & 0xFFFFFFFF
+            some = np.flatnonzero(count)
+            self._counts[days] = Counts(owner[some], code[some], count[some])
+        return self._counts[days]
+
+
+def _at(mask: Mask) -> Positions | slice:
+    """Where `mask` is set: all of it is quicker to take as a slice."""
+    return slice(None) if mask.all() else np.flatnonzero(mask)
 
 
 def _pair(owner: Ints, code: NDArray[np.uint32]) -> Ints:
@@ -176,5 +206,7 @@ def _pair(owner: Ints, code: NDArray[np.uint32]) -> Ints:
 def _changes(*columns: NDArray[Any]) -> Mask:
     """Whether a row differs from the one before it in any of the columns; the first does."""
     changes = np.ones(len(columns[0]), bool)
-    changes[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    changes[1:] = columns[0][1:] != columns[0][:-1]
+    for column in columns[1:]:
+        changes[1:] |= column[1:] != column[:-1]
     return changes

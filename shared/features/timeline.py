@@ -15,6 +15,10 @@ type Floats = NDArray[np.float64]
 type Mask = NDArray[np.bool_]
 type Positions = NDArray[np.intp]
 
+_DAYS = (7, 30, 90, 365)
+WINDOWS = (*_DAYS, None)
+"""Days of the windows that can be asked for, the shortest first; None is all of time."""
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -39,15 +43,24 @@ class Timeline:
         return np.cumsum(self._lengths)
 
     @cached_property
-    def _counts(self) -> dict[int | None, Ints]:
-        return {None: self._lengths}
+    def age(self) -> NDArray[np.uint8]:
+        """Position in WINDOWS of the shortest window that each entry is in [n]."""
+        age, instant = np.zeros(len(self.time_ms), np.uint8), self.as_of_ms
+        until = instant[self.owner] if isinstance(instant, np.ndarray) else instant
+        for days in _DAYS:
+            age += self.time_ms < until - days * DAY_MS
+        return age
+
+    @cached_property
+    def _counts(self) -> Ints:
+        cells = self.owner * len(WINDOWS) + self.age
+        counts = np.bincount(cells, minlength=self.n_owners * len(WINDOWS)).reshape(-1, len(WINDOWS))
+        return np.cumsum(counts, axis=1).T.copy()
 
     def count(self, days: int | None = None) -> Ints:
         """Entries in the window, per customer [n_owners]."""
-        if days not in self._counts:
-            running = _running(self.inside(days))
-            self._counts[days] = running[self._ends] - running[self._ends - self._lengths]
-        return self._counts[days]
+        count: Ints = np.diff(self._ends, prepend=0) if days is None else self._counts[WINDOWS.index(days)]
+        return count
 
     def total(self, values: Ints | Mask, days: int | None = None) -> Ints:
         """Sum of `values` [n] in the window, per customer [n_owners]."""
@@ -57,17 +70,13 @@ class Timeline:
         total: Ints = running[self._ends] - running[self._ends - self.count(days)]
         return total
 
-    def where(self, at: Mask | Positions) -> Timeline:
-        """The entries at `at` alone: a mask [n], or positions in ascending order."""
+    def where(self, at: Mask | Positions | slice) -> Timeline:
+        """The entries at `at` alone: a mask [n], positions in ascending order or a slice."""
         return Timeline(self.owner[at], self.time_ms[at], self.n_owners, self.as_of_ms)
 
     def inside(self, days: int | None) -> Mask:
         """Which entries are in the window [n]."""
-        if days is None:
-            return np.ones(len(self.time_ms), bool)
-        begins = self.as_of_ms - days * DAY_MS
-        inside: Mask = self.time_ms >= (begins[self.owner] if isinstance(begins, np.ndarray) else begins)
-        return inside
+        return self.age <= WINDOWS.index(days)
 
     def within(self, days: int | None) -> Timeline:
         """The entries in the window alone."""
