@@ -42,10 +42,10 @@ def parse_labels(body: bytes | None) -> Labels:
     return found if isinstance(found, dict) else {}
 
 
-def labelled(manifest: Mapping[str, Any], labels: Labels) -> Mapping[str, Any]:
+def labelled(manifest: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
     """The manifest with `labels` in the place of what it says, and with all labels that made it what it is."""
     if not labels or "segments" not in manifest:
-        return manifest
+        return dict(manifest)
     edits: Mapping[str, Mapping[str, Any]] = labels.get("segments", {})
     actions: Mapping[str, Any] = labels.get("actions", {})
     before: Labels = manifest.get("labels", {})

@@ -37,7 +37,7 @@ def test_labels_take_the_place_of_what_training_wrote_and_leave_the_rest() -> No
     assert names(found) == ["About 0", "About 2", "Regulars"]
     assert found["thresholds"] == MANIFEST["thresholds"]
     assert names(MANIFEST) == ["About 0", "About 2", "About 10"]
-    assert labelled(MANIFEST, {}) is MANIFEST
+    assert labelled(MANIFEST, {}) == MANIFEST
 
 
 def test_labels_laid_over_labels_are_all_remembered() -> None:

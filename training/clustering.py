@@ -6,8 +6,8 @@ hierarchy, which can assign nobody new, a few centroids in each of its clusters,
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,25 +43,42 @@ class Prototypes:
     owner: Labels
     """Segment of each, in ascending order [n_prototypes]."""
     eps: float = np.inf
-    """Who is farther than this from all of them is unusual: of the segment after the last. Infinite: nobody is."""
+    """Who is farther than this from all of them is unusual: of a segment without prototypes. Infinite: nobody is."""
+    apart: int | None = None
+    """The id of that segment; None for the one after the last."""
 
     @property
     def unusual(self) -> int | None:
         """The segment of those far from everything."""
-        return int(self.owner.max(initial=-1)) + 1 if np.isfinite(self.eps) else None
+        if not np.isfinite(self.eps):
+            return None
+        return int(self.owner.max(initial=-1)) + 1 if self.apart is None else self.apart
 
     @property
     def segments(self) -> int:
         """How many, that of unusual customers included."""
-        return int(self.owner.max(initial=-1)) + 1 + int(np.isfinite(self.eps))
+        return len(np.unique(self.owner)) + int(np.isfinite(self.eps))
+
+    def relabelled(self, ids: Sequence[int]) -> Self:
+        """The same by other ids: those of `ids` [segments], in the order of the ids now, each used once."""
+        now = np.unique([*self.owner, *([] if self.unusual is None else [self.unusual])])
+        new = dict(zip(now.tolist(), ids, strict=True))
+        owner = np.array([new[i] for i in self.owner.tolist()], np.int64)
+        order = np.argsort(owner, kind="stable")
+        apart = None if self.unusual is None else new[self.unusual]
+        return replace(self, points=self.points[order], owner=owner[order], apart=apart)
 
     def distances(self, points: Matrix) -> NDArray[np.float64]:
-        """Euclidean distance of each point to the nearest prototype of each segment [n, segments].
+        """Euclidean distance of each point to the nearest prototype of each segment [n, largest id + 1].
 
-        That to the unusual segment is `eps` for everyone, so that the smallest of a row always tells the segment.
+        That to the unusual segment is `eps` for everyone, so that the smallest of a row always tells the segment; that
+        to an id which no segment has is infinite.
         """
         begins = np.flatnonzero(np.diff(self.owner, prepend=-1))
-        found = np.full((len(points), self.segments), self.eps)
+        unusual = -1 if self.unusual is None else self.unusual
+        found = np.full((len(points), max(int(self.owner.max(initial=-1)), unusual) + 1), np.inf)
+        if unusual >= 0:
+            found[:, unusual] = self.eps
         for start in range(0, len(points) if len(begins) else 0, CHUNK):
             part = slice(start, start + CHUNK)
             found[part, self.owner[begins]] = np.minimum.reduceat(cdist(points[part], self.points), begins, axis=1)

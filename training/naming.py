@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,15 @@ TELLING_SHARE, TELLING_TIMES, LARGEST_TIMES = 0.05, 1.2, 20
 put as one."""
 
 
+EASE = 0.25
+"""A name once given stays while its bounds are met but for this share: small changes of the data do not change it."""
+
+type Previous = Mapping[int, Mapping[str, Any]]
+"""Entries of an earlier catalogue by id, as the manifest holds them; those `edited` have a name of the user's."""
+
+NONE: Previous = {}
+
+
 @dataclass(frozen=True)
 class Segment:
     """An entry of the segment catalogue."""
@@ -42,9 +51,7 @@ class Segment:
 
     def as_dict(self) -> dict[str, Any]:
         """The entry as the manifest holds it."""
-        return {"id": self.id, "name": self.name, "description": self.description, "size": self.size} | {
-            "profile": self.profile
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -56,14 +63,16 @@ class Claim:
     tests: tuple[Is, ...]
 
 
-def catalogue(segmentation: Segmentation, X: Matrix) -> tuple[list[Segment], NDArray[np.float64]]:
+def catalogue(
+    segmentation: Segmentation, X: Matrix, before: Previous = NONE
+) -> tuple[list[Segment], NDArray[np.float64]]:
     """The segments of the customers X [n, n_features], and how far each lies from the average customer in each
-    feature, in standard deviations [n_segments, n_features]."""
-    return describe(segmentation.segment_of(X), X, segmentation.standardised(X), segmentation.unusual)
+    feature, in standard deviations [n_segments, n_features]. Those in the catalogue `before` keep their names."""
+    return describe(segmentation.segment_of(X), X, segmentation.standardised(X), segmentation.unusual, before)
 
 
 def describe(
-    segment: NDArray[np.int64], X: Matrix, standardised: Matrix, unusual: int | None = None
+    segment: NDArray[np.int64], X: Matrix, standardised: Matrix, unusual: int | None = None, before: Previous = NONE
 ) -> tuple[list[Segment], NDArray[np.float64]]:
     """The same for customers whose `segment` [n] is known; that with the id `unusual` holds those like no others.
 
@@ -72,27 +81,35 @@ def describe(
     ids = np.unique(segment).tolist()
     heights = np.stack([standardised[segment == i].mean(axis=0) for i in ids]).astype(np.float64)
     heights -= standardised.mean(axis=0)
-    everyone, own = facts(X), [facts(X[segment == i]) for i in ids]
-    chosen = unique_names([claims(typical, everyone, i == unusual) for i, typical in zip(ids, own, strict=True)], ids)
-    segments = [
-        Segment(
-            id=i,
-            name=claim.name,
-            description=sentence(own[n], everyone, claim.tests, heights[n]),
-            size=int((segment == i).sum()),
-            profile=_medians(X[segment == i]),
-        )
-        for n, (i, claim) in enumerate(zip(ids, chosen, strict=True))
+    everyone, own = facts(X), {i: facts(X[segment == i]) for i in ids}
+    kept = {i: claim for i in ids if i in before and (claim := _kept(before[i], own[i], everyone))}
+    taken = {claim.name for claim in kept.values()}
+    open_to = [
+        [kept[i]]
+        if i in kept
+        else [claim for claim in claims(own[i], everyone, i == unusual) if claim.name not in taken]
+        for i in ids
     ]
+    segments = []
+    for n, (i, claim) in enumerate(zip(ids, unique_names(open_to, ids), strict=True)):
+        told, members = sentence(own[i], everyone, claim.tests, heights[n]), X[segment == i]
+        segments.append(Segment(i, claim.name, told, len(members), _medians(members)))
     return segments, heights
 
 
-def claims(own: Facts, everyone: Facts, unusual: bool = False) -> list[Claim]:
-    """Every name that is true of a segment, whose facts are `own`."""
-    words = [(word, strength) for word in WORDS if (strength := word.strength(own, everyone)) is not None]
+def _kept(before: Mapping[str, Any], own: Facts, everyone: Facts) -> Claim | None:
+    """The name that a segment had, where the user gave it or it is about true still."""
+    if before.get("edited"):
+        return Claim(before["name"], 0.0, ())
+    return next((claim for claim in claims(own, everyone, True, EASE) if claim.name == before["name"]), None)
+
+
+def claims(own: Facts, everyone: Facts, unusual: bool = False, ease: float = 0.0) -> list[Claim]:
+    """Every name that is true of a segment, whose facts are `own`, with all bounds eased by that share."""
+    words = [(word, strength) for word in WORDS if (strength := word.strength(own, everyone, ease)) is not None]
     found = [Claim(UNUSUAL, 100.0, ())] if unusual else []
     for noun in NAMES:
-        strength = noun.strength(own, everyone)
+        strength = noun.strength(own, everyone, ease)
         if strength is None:
             continue
         found.append(Claim(noun.name, noun.weight + strength, noun.tests))

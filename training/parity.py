@@ -81,8 +81,8 @@ def compare(answers: Answers, decisions: Decisions) -> Parity:
     distances, rows = answers["distances"], np.arange(len(decisions))
     others = distances.copy()
     others[rows, decisions.segment] = np.inf
-    # Nobody is nearest to "unusual", the last segment where there is one, but those who are in it.
-    others[np.isfinite(answers["eps"]), -1] = np.inf
+    # Nobody runs up to "unusual", which is at `eps` from everyone.
+    others[distances == answers["eps"][:, None]] = np.inf
     parity = Parity(len(decisions))
     for name, segment, distance, among in (
         ("segment_distance", decisions.segment, decisions.segment_distance, distances),

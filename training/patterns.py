@@ -40,8 +40,11 @@ class Is:
     everyone: float | None = None
     """What is typical of everybody must be at least this: otherwise the fact tells nobody apart."""
 
-    def strength(self, own: Facts, everyone: Facts) -> float | None:
-        """How far beyond its bounds the fact lies, from 0 to 1; None where it does not pass or is unknown."""
+    def strength(self, own: Facts, everyone: Facts, ease: float = 0.0) -> float | None:
+        """How far beyond its bounds the fact lies, from 0 to 1; None where it does not pass or is unknown.
+
+        With `ease`, bounds are met that much short of them, as a share.
+        """
         value, usual = own[self.fact], everyone[self.fact]
         if np.isnan(value) or np.isnan(usual) or (self.everyone is not None and usual < self.everyone):
             return None
@@ -50,7 +53,7 @@ class Is:
             return None
         lows = [bound for bound in (self.least, self.times and self.times * usual) if bound is not None]
         highs = [bound for bound in (self.most, self.times_at_most and self.times_at_most * usual) if bound is not None]
-        if any(value < low for low in lows) or any(value > high for high in highs):
+        if any(value < low * (1 - ease) for low in lows) or any(value > high * (1 + ease) for high in highs):
             return None
         room = 1.0 if UNITS[self.fact] == "share" else np.inf
         beyond = [(value - low) / max(min(low, room - low), 1e-9) for low in lows]
@@ -69,9 +72,9 @@ class Pattern:
     weight: float = 0.0
     """Between names that are all true, the one of the larger weight says more."""
 
-    def strength(self, own: Facts, everyone: Facts) -> float | None:
-        """From 0 (barely) to 1; None where it is not true."""
-        found = [test.strength(own, everyone) for test in self.tests]
+    def strength(self, own: Facts, everyone: Facts, ease: float = 0.0) -> float | None:
+        """From 0 (barely) to 1; None where it is not true, bounds eased by that share."""
+        found = [test.strength(own, everyone, ease) for test in self.tests]
         known = [strength for strength in found if strength is not None]
         if len(known) < len(found):
             return None

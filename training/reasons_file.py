@@ -110,21 +110,21 @@ class _Graph:
 
     def _trees(self, name: str, customers: Matrix) -> Arrays:
         found = attributes(self._nodes[f"{name}/trees"])
-        paths = leaves(found)
-        m = max(1, *(len(ranges) for ranges, _ in paths))
-        filled = [[*ranges.items(), *[(0, EVERYTHING)] * (m - len(ranges))] for ranges, _ in paths]
-        leaf: Arrays = {
-            "feature": np.array([[feature for feature, _ in path] for path in filled], np.int16),
-            "low": np.array([[low for _, (low, _, _) in path] for path in filled], np.float32),
-            "high": np.array([[high for _, (_, high, _) in path] for path in filled], np.float32),
-            "undefined": np.array([[undefined for _, (_, _, undefined) in path] for path in filled], bool),
-        }
-        return {
-            **leaf,
-            "value": np.array([value for _, value in paths], np.float32),
-            "counts": _counts(leaf, customers),
-            "base": np.array(found.get("base_values", [0.0])[0]),
-        }
+        return {**leaf_arrays(leaves(found), customers), "base": np.array(found.get("base_values", [0.0])[0])}
+
+
+def leaf_arrays(paths: list[tuple[dict[int, Range], float]], customers: Matrix) -> Arrays:
+    """The leaves as `shared.reasons.Trees` has them, but for `counts`: how many customers meet each set of ranges."""
+    m = max(1, *(len(ranges) for ranges, _ in paths))
+    filled = [[*ranges.items(), *[(0, EVERYTHING)] * (m - len(ranges))] for ranges, _ in paths]
+    leaf: Arrays = {
+        "feature": np.array([[feature for feature, _ in path] for path in filled], np.int16),
+        "low": np.array([[low for _, (low, _, _) in path] for path in filled], np.float32),
+        "high": np.array([[high for _, (_, high, _) in path] for path in filled], np.float32),
+        "undefined": np.array([[undefined for _, (_, _, undefined) in path] for path in filled], bool),
+    }
+    value = np.array([value for _, value in paths], np.float32)
+    return {**leaf, "value": value, "counts": _counts(leaf, customers)}
 
 
 def attributes(node: NodeProto) -> dict[str, Any]:

@@ -97,9 +97,8 @@ def _profiles(about: Mapping[str, Any], findings: Findings) -> str:
 
 
 def _map(about: Mapping[str, Any], findings: Findings) -> str:
-    names = [segment["name"] for segment in about["segments"]]
-    drawn = plots.customer_map(findings.points, findings.segment, names, findings.explained)
-    legend = "".join(f"<li>{dot(i)}{i} {escape(name)}</li>" for i, name in enumerate(names))
+    drawn = plots.customer_map(findings.points, findings.segment, findings.explained)
+    legend = "".join(f"<li>{dot(s['id'])}{s['id']} {escape(s['name'])}</li>" for s in about["segments"])
     return (
         "<h2>Map of the customers</h2><p>Each dot is a customer, close to those who behave alike. The two axes are"
         " the combinations of figures in which customers differ most; together they tell"

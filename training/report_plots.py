@@ -50,20 +50,20 @@ def colour(segment: int) -> str:
     return PALETTE[segment % len(PALETTE)]
 
 
-def customer_map(points: Points, segment: NDArray[np.int64], names: Sequence[str], explained: Sequence[float]) -> str:
+def customer_map(points: Points, segment: NDArray[np.int64], explained: Sequence[float]) -> str:
     """Customers [n, 2] on the two main axes of difference, coloured by segment [n]."""
     with matplotlib.rc_context(STYLE):
         figure, axes = _figure(11.4, 6.0)
-        for i in range(len(names)):
+        ids = np.unique(segment).tolist()
+        for i in ids:
             own = points[segment == i]
             axes.scatter(own[:, 0], own[:, 1], s=14, color=colour(i), alpha=0.65, linewidths=0)
-        for i in range(len(names)):
-            if (segment == i).any():
-                at = np.median(points[segment == i], axis=0)
-                axes.annotate(
-                    str(i), at, ha="center", va="center", fontsize=10, fontweight="bold", color="white",
-                    bbox={"boxstyle": "circle,pad=0.3", "facecolor": colour(i), "edgecolor": "white"},
-                )  # fmt: skip
+        for i in ids:
+            at = np.median(points[segment == i], axis=0)
+            axes.annotate(
+                str(i), at, ha="center", va="center", fontsize=10, fontweight="bold", color="white",
+                bbox={"boxstyle": "circle,pad=0.3", "facecolor": colour(i), "edgecolor": "white"},
+            )  # fmt: skip
         low, high = np.quantile(points, [0.002, 0.998], axis=0)
         room = 0.06 * (high - low)
         axes.set(xlim=(low[0] - room[0], high[0] + room[0]), ylim=(low[1] - room[1], high[1] + room[1]))

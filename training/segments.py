@@ -1,7 +1,7 @@
 """Segments: balanced features, principal components, and the clustering that a stated rule chooses among all tried."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -118,6 +118,13 @@ class Segmentation:
         """The nearest micro-segment of the row's segment [n], and by what share the second nearest is farther [n]."""
         points = self.components(X)
         return self.micro.of(points, self.chosen.prototypes.segment_of(points))
+
+    def relabelled(self, ids: Sequence[int]) -> "Segmentation":
+        """The same by other ids: those of `ids` [segments], in the order of the ids now, each used once."""
+        chosen = replace(self.chosen, prototypes=self.chosen.prototypes.relabelled(ids))
+        tried = [chosen if one is self.chosen else one for one in self.tried]
+        micro = replace(self.micro, owner=np.asarray(ids, np.int64)[self.micro.owner])
+        return replace(self, chosen=chosen, tried=tried, micro=micro)
 
     def about(self) -> dict[str, Any]:
         """What the manifest says of it."""

@@ -18,11 +18,15 @@ from threadpoolctl import threadpool_limits
 from shared.bundle import Bundle
 from shared.decision import iso
 from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Profiles
+from shared.labels import labelled
 from training import command, gate, holdout, reasons_file
 from training.config import Config, InputError
+from training.contest import figures
 from training.events import read_events
 from training.export import bundle, model_version
 from training.findings import find
+from training.identity import identified, load_previous
+from training.labels import read_actions
 from training.manifest import leaderboard, manifest, write_json, write_leaderboard
 from training.naming import catalogue
 from training.predictions import Outcome, fit_target
@@ -33,9 +37,10 @@ from training.segments import Segmentation, fit_segments
 from training.targets import DAY_MS, PointsInTime, known_at, targets
 
 
-def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) -> None:
+def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config, previous: Bundle | None = None) -> None:
     """Trains on the events in `paths` strictly before `as_of_ms` and writes the bundle's folder `out`.
 
+    Segments that carry on those of the bundle `previous` keep their ids and names.
     Raises InputError for events that cannot be trained on, and Refused where the export does not decide as the models.
     """
     files = read_events(paths, config.currency, as_of_ms)
@@ -45,10 +50,12 @@ def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) ->
     # Sums in one order: with several threads their last digits, and so the bundle, would differ from run to run.
     with threadpool_limits(limits=1):
         X, segmentation, outcomes = _fit(points, window, config)
+    segmentation, identity = identified(segmentation, X, previous)
     models = {outcome.target.output: outcome.model for outcome in outcomes if outcome.model}
     exported = bundle(segmentation, models, len(FEATURE_NAMES), _metadata(window))
-    segments, heights = catalogue(segmentation, X)
+    segments, heights = catalogue(segmentation, X, identity.before)
     about = manifest(model_version(exported), window.as_of_ms, profiles, X, segments, segmentation, outcomes, config)
+    about = labelled({**about, "identity": identity.as_dict(), "actions": read_actions()}, identity.labels)
 
     serving = Bundle.from_files(exported.SerializeToString(deterministic=True), about)
     seen = [X, *(outcome.fitted for outcome in outcomes if outcome.fitted is not None)]
@@ -58,7 +65,8 @@ def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) ->
     out.mkdir(parents=True, exist_ok=True)
     held = {o.target.name: found for o in outcomes if (found := holdout.held_out(o, points, config.seed)) is not None}
     for outcome in (outcome for outcome in outcomes if outcome.target.name in held):
-        about["targets"][outcome.target.name]["holdout"] = holdout.about(outcome, held[outcome.target.name])
+        name, rows_held = outcome.target.name, held[outcome.target.name]
+        about["targets"][name]["holdout"] = holdout.about(outcome, rows_held, figures(name, rows_held, serving))
     kept = {gate.GATE_FILE: gate.save(out, rows, segmentation, models), holdout.HOLDOUT_FILE: holdout.save(out, held)}
     about["gate"] = {**parity.as_dict(), "kept_rows": len(rows), "files": kept}
     about["reasons"] = reasons_file.save(out, exported, reasons_file.background(X, config.seed))
@@ -68,7 +76,7 @@ def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) ->
     write_leaderboard(out / "leaderboard.csv", tried)
     findings = find(serving, X, segmentation, heights, tried, models, held, config)
     (out / "report.html").write_text(report(about, findings))
-    command.say(*_summary(about), f"{out}: bundle {about['bundle_id']}")
+    command.say(*_summary(about), *identity.summary(), f"{out}: bundle {about['bundle_id']}")
 
 
 @dataclass(frozen=True)
@@ -147,12 +155,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--as-of", metavar="TIMESTAMP", help="only events before it count; the end of the data by default"
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with options of training/config.py")
+    parser.add_argument(
+        "--previous",
+        metavar="DIR|s3://BUCKET",
+        help="a bundle's folder, or the bucket whose live bundle it is: segments that go on keep their ids and names",
+    )
     return command.run(parser, _run, arguments)
 
 
 def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
-    train(arguments.events, arguments.out, as_of_ms, Config.load(arguments.config))
+    previous = None if arguments.previous is None else load_previous(arguments.previous)
+    train(arguments.events, arguments.out, as_of_ms, Config.load(arguments.config), previous)
 
 
 if __name__ == "__main__":
