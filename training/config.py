@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 CLUSTERINGS = ("auto", "k-means", "dbscan", "ward")
+CHOOSE_BY = ("log_loss", "brier", "average_precision")
 
 
 class InputError(Exception):
@@ -79,25 +80,33 @@ class Config:
     most_micro_segments: int = 6
     """Micro-segments at most in one segment."""
 
-    trees: int = 150
-    """Trees of each XGBoost model."""
+    trees: int = 300
+    """Trees of each XGBoost model at most; with a half and a quarter of them it is a candidate as well."""
     tree_depth: int = 3
     """Depth of each tree: small, so that a prediction's exact reasons stay cheap."""
-    learning_rate: float = 0.07
+    learning_rate: float = 0.03
     """Shrinkage of each tree."""
+    forest_trees: int = 100
+    """Trees of each random forest."""
     parity_rows: int = 1_000_000
     """Rows at least on which the export must decide as the fitted models do; made up where too few were seen."""
     training_rows: int = 200_000
     """Rows a model is fitted on, about at most; those of the rarer label stay, the others stand for those left out."""
-    calibration_folds: int = 3
-    """Folds, by customer, whose held-out predictions the calibration is fitted on."""
-    choose_by: str = "brier"
-    """What decides between candidates on the latest time slice: `brier` or `average_precision`."""
+    validation_slices: int = 3
+    """Latest slices of time that candidates are judged on, each by models of what was known before it."""
+    isotonic_minimum: int = 500
+    """Rows of the rarer label from which on an isotonic calibration is tried beside Platt's."""
+    choose_by: str = "log_loss"
+    """What decides between candidates by its mean over these slices: `log_loss`, `brier` or `average_precision`."""
 
     likely_to_churn_share: float = 0.2
     """Share of the buyers, those with the highest probability on the latest slice, marked `likely_to_churn`."""
     likely_to_convert_share: float = 0.1
     """Share of the customers, those with the highest probability on the latest slice, marked `likely_to_convert`."""
+    likely_to_churn_precision: float = 0.0
+    """Share of those marked `likely_to_churn` that is to churn, instead of the share above; 0 leaves it at that."""
+    likely_to_convert_precision: float = 0.0
+    """Share of those marked `likely_to_convert` that is to buy, instead of the share above; 0 leaves it at that."""
     high_value_share: float = 0.2
     """Share of the customers, those with the highest expected value on the latest slice, that counts as high value."""
     newcomer_days: int = 60
@@ -118,8 +127,10 @@ class Config:
             raise InputError(f'clustering must be one of {", ".join(CLUSTERINGS)}, but is "{self.clustering}"')
         if self.segments == 1:
             raise InputError("segments must be at least 2, or 0 for the number that the rule chooses, but is 1")
-        if self.choose_by not in ("average_precision", "brier"):
-            raise InputError(f'choose_by must be "average_precision" or "brier", but is "{self.choose_by}"')
+        if self.validation_slices < 1:
+            raise InputError("validation_slices must be at least 1")
+        if self.choose_by not in CHOOSE_BY:
+            raise InputError(f'choose_by must be one of {", ".join(CHOOSE_BY)}, but is "{self.choose_by}"')
 
     @classmethod
     def load(cls, path: Path | None) -> "Config":

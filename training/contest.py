@@ -1,9 +1,10 @@
 """A trained bundle beside the live one: is any prediction worse, on the same rows?
 
 The rows are the new bundle's holdout: its latest time slice. The new bundle is judged there by models that were fitted
-on earlier slices alone. The live bundle is run on the very rows, unless it was itself judged on them, which is fairer:
-then the figures recorded in training count for both. Where the live bundle was fitted on a part of the days that the
-labels come from, that flatters it, and is said.
+on earlier slices alone. The live bundle is run on the very rows. Where it was fitted on a part of the days that their
+labels come from, that flatters it: by how much is known from its own holdout, on which its figures were measured both
+before and after it was fitted on that. This is taken off, in proportion to the part of the days. Where both were judged
+on the same rows in training, those figures count as they are.
 """
 
 from collections.abc import Mapping
@@ -16,8 +17,8 @@ from shared.bundle import Bundle
 from shared.events.event import parse_timestamp
 from training.config import Config
 from training.holdout import Holdout
-from training.predictions import measure
-from training.targets import targets
+from training.metrics import measure
+from training.targets import Target, targets
 
 MARGIN = 0.05
 """Share of the live bundle's figure that a new one may be worse by."""
@@ -64,6 +65,13 @@ def contest(
     ]
 
 
+def figures(name: str, holdout: Holdout, bundle: Bundle) -> dict[str, float]:
+    """How good the bundle's own predictions of a target are on the holdout; figures that are undefined are left out."""
+    target = _target(name)
+    predicted = bundle.decide(holdout.X).predictions[target.output].astype(np.float64)
+    return {key: value for key, value in measure(target, holdout.y, predicted).items() if np.isfinite(value)}
+
+
 def _bout(
     name: str, manifest: Manifest, holdout: Holdout | None, live: Manifest, champion: Bundle | None, margin: float
 ) -> Bout:
@@ -80,10 +88,14 @@ def _bout(
         basis = "each on a holdout of its own, since the live bundle rests on other features"
         ours, theirs = own["metrics"], other["metrics"]
     else:
-        basis = f"on the same {len(holdout.y):,} rows{_flattered(own['holdout'], live)}"
-        target = next(t for t in targets(Config()) if t.name == name)
-        predicted = champion.decide(holdout.X).predictions[target.output].astype(np.float64)
-        ours, theirs = (measure(target, holdout.y, values) for values in (holdout.predicted, predicted))
+        share = _seen(own["holdout"], live)
+        basis = f"on the same {len(holdout.y):,} rows"
+        ours, theirs = measure(_target(name), holdout.y, holdout.predicted), figures(name, holdout, champion)
+        if share > 0 and "figures_after" in other.get("holdout", {}):
+            basis += f", less what it gains from having been fitted on {share:.0%} of the days behind them"
+            theirs = _less_flattered(theirs, other, share)
+        elif share > 0:
+            basis += f", though the live bundle was fitted on {share:.0%} of the days behind them, which flatters it"
     return Bout(name, basis, ours, theirs, _worse(name, ours, theirs, margin))
 
 
@@ -102,12 +114,22 @@ def _worse(target: str, ours: Figures, theirs: Figures, margin: float) -> list[s
     return found
 
 
-def _flattered(holdout: Manifest, live: Manifest) -> str:
-    """That the live bundle was fitted on labels from the holdout's own days, where it was."""
+def _seen(holdout: Manifest, live: Manifest) -> float:
+    """The share of the days behind the holdout's labels that the live bundle was fitted on, 0 to 1."""
     begin, until = parse_timestamp(holdout["from"]), parse_timestamp(holdout["until"])
     known = parse_timestamp(live["events"]["last"]) if "events" in live else begin
-    seen = (min(known, until) - begin) / (until - begin)
-    return f"; the live bundle was fitted on {seen:.0%} of the days behind them, which flatters it" if seen > 0 else ""
+    return min(max(known - begin, 0) / (until - begin), 1.0)
+
+
+def _less_flattered(theirs: Figures, target: Manifest, share: float) -> Figures:
+    """The live bundle's figures without what it gains from having seen a share of the labels."""
+    before, after = target["metrics"], target["holdout"]["figures_after"]
+    gained = {name: after[name] - before[name] for name in after if before.get(name) is not None}
+    return {name: None if value is None else value - share * gained.get(name, 0.0) for name, value in theirs.items()}
+
+
+def _target(name: str) -> Target:
+    return next(target for target in targets(Config()) if target.name == name)
 
 
 def _shared(bout: Bout) -> list[str]:

@@ -21,9 +21,7 @@ from training.predictions import Outcome
 from training.preparation import Matrix
 from training.segments import Segmentation
 from training.targets import Mask
-
-SHARES = {"churn": "likely_to_churn", "conversion": "likely_to_convert", "ltv": "high_value"}
-"""The threshold that each target's latest slice decides."""
+from training.thresholds import INTENTS, reached, thresholds
 
 
 def manifest(
@@ -55,22 +53,6 @@ def manifest(
     }
 
 
-def thresholds(X: Matrix, outcomes: Sequence[Outcome], config: Config) -> dict[str, float]:
-    """What the intents are decided by: days from the config, the orders that a stated share of the customers
-    X [n, n_features] reached, and the predictions that a stated share of the latest slice reached."""
-    orders = X[:, FEATURE_NAMES.index("orders_365d")]
-    loyal = max(2.0, float(np.quantile(orders, 1 - config.loyal_share)))
-    predicted = {
-        SHARES[outcome.target.name]: _threshold(outcome, config) for outcome in outcomes if outcome.holdout is not None
-    }
-    return {
-        "dormant_days": float(config.dormant_days),
-        "newcomer_days": float(config.newcomer_days),
-        "loyal_orders": loyal,
-        **predicted,
-    }
-
-
 def leaderboard(segmentation: Segmentation, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """A row for everything that was tried: its task, its name, whether it was chosen, and its figures."""
     rows: list[dict[str, Any]] = [
@@ -81,6 +63,8 @@ def leaderboard(segmentation: Segmentation, outcomes: Sequence[Outcome]) -> list
         for name, metrics in outcome.leaderboard.items():
             chosen = outcome.model is not None and outcome.model.name == name
             rows.append({"task": outcome.target.name, "candidate": name, "chosen": chosen, **metrics})
+        for name, reason in outcome.missing.items():
+            rows.append({"task": outcome.target.name, "candidate": name, "chosen": False, "missing": reason})
     return rows
 
 
@@ -118,35 +102,7 @@ def _events(profiles: Profiles, as_of_ms: int) -> dict[str, Any]:
 
 
 def _target(outcome: Outcome, config: Config) -> dict[str, Any]:
-    target = outcome.target
-    about = {"trained": outcome.model is not None, "meaning": target.meaning, "horizon_days": target.horizon_days}
-    if outcome.model is None or outcome.fitted is None:
-        return {**about, "reason": outcome.reason}
-    name = SHARES[target.name]
-    return {
-        **about,
-        "reason": None,
-        "model": outcome.model.name,
-        "output": target.output,
-        "cutoffs": list(map(iso, outcome.cutoffs)),
-        "rows": len(outcome.fitted),
-        "metrics": {key: round(value, 6) if np.isfinite(value) else None for key, value in outcome.metrics.items()},
-        "thresholds": {name: _reached(outcome, _threshold(outcome, config))},
-    }
-
-
-def _threshold(outcome: Outcome, config: Config) -> float:
-    assert outcome.holdout is not None
-    share = getattr(config, f"{SHARES[outcome.target.name]}_share")
-    return float(np.quantile(outcome.holdout[0], 1 - share))
-
-
-def _reached(outcome: Outcome, threshold: float) -> dict[str, float]:
-    """What the threshold picks out of the latest slice: its share, and of what kind."""
-    assert outcome.holdout is not None
-    predicted, y = outcome.holdout
-    above = predicted >= threshold
-    found = {"value": threshold, "share": float(above.mean())}
-    if outcome.target.kind == "amount":
-        return {**found, "share_of_total": float(y[above].sum() / y.sum())}
-    return {**found, "precision": float(y[above].mean()), "recall": float(y[above].sum() / y.sum())}
+    about = outcome.about()
+    if outcome.model is None:
+        return about
+    return {**about, "thresholds": {INTENTS[outcome.target.name]: reached(outcome, config)}}

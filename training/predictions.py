@@ -1,20 +1,21 @@
-"""Fitting a target: candidates judged on the latest time slice, the winner fitted again on all of them."""
+"""Fitting a target: candidates judged on the latest slices of time, the winner fitted again on all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import spearmanr
-from sklearn.metrics import average_precision_score, brier_score_loss, mean_tweedie_deviance, roc_auc_score
 
+from shared.decision import iso
+from training import classic
+from training.calibration import Vector
+from training.candidates import CANDIDATES
 from training.config import Config
-from training.models import CANDIDATES, TWEEDIE_POWER, Model, Vector, fit_calibrated
+from training.metrics import Metrics, bins
+from training.models import Model
 from training.preparation import Matrix
 from training.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs
-
-LIFT_SHARE = 0.1
-BINS = 10
+from training.validation import Judged, judge, origins, sample, winner
 
 
 @dataclass(frozen=True)
@@ -24,132 +25,98 @@ class Outcome:
     target: Target
     reason: str | None = None
     model: Model | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-    """Of the winner on the latest slice, fitted on slices whose labels were complete before it."""
-    leaderboard: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Metrics of every candidate, by name."""
+    judged: list[int] = field(default_factory=list)
+    """Cut-offs of the slices that the candidates were judged on, UTC milliseconds, latest first."""
+    by_cutoff: list[Metrics] = field(default_factory=list)
+    """The winner's figures on each of them, by models fitted on slices whose labels were complete before it."""
+    leaderboard: dict[str, Metrics] = field(default_factory=dict)
+    """Every candidate's mean figures over these slices, by name; the classic's as well, which is never chosen."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why something has no line in the leaderboard, by its name."""
     bins: list[tuple[float, float, int]] = field(default_factory=list)
     """Mean prediction, mean outcome and rows for each tenth of the latest slice, by prediction."""
     holdout: tuple[Vector, Vector] | None = None
-    """Predictions and labels of the latest slice."""
+    """The winner's predictions for the latest slice, and its labels."""
     cutoffs: list[int] = field(default_factory=list)
     """Of the slices behind the model, UTC milliseconds, latest first."""
     fitted: Matrix | None = None
     """The rows that the model was fitted on [n, n_features]."""
 
+    @property
+    def metrics(self) -> Metrics:
+        """Of the winner on the latest slice."""
+        return self.by_cutoff[0] if self.by_cutoff else {}
 
-@dataclass(frozen=True)
-class Sample:
-    """Rows of several slices to fit a model on; all are of length n."""
-
-    X: Matrix
-    y: Vector
-    weight: Vector
-    """How many rows each stands for."""
-    customers: NDArray[np.int64]
+    def about(self) -> dict[str, Any]:
+        """What the manifest says of the target, ready for JSON."""
+        target = self.target
+        told = {"trained": self.model is not None, "meaning": target.meaning, "horizon_days": target.horizon_days}
+        if self.model is None or self.fitted is None:
+            return {**told, "reason": self.reason}
+        return {
+            **told,
+            "reason": None,
+            "model": self.model.name,
+            "calibration": self.model.calibration.name,
+            "output": target.output,
+            "cutoffs": list(map(iso, self.cutoffs)),
+            "rows": len(self.fitted),
+            "metrics": _rounded(self.metrics),
+            "validation": {
+                "mean": _rounded(self.leaderboard[self.model.name]),
+                "cutoffs": {iso(at): _rounded(m) for at, m in zip(self.judged, self.by_cutoff, strict=True)},
+            },
+        }
 
 
 def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int, config: Config) -> Outcome:
     """Fits `target` on what the events from `first_ms` to `end_ms` (UTC milliseconds) support."""
     at = cutoffs(first_ms, end_ms, target.horizon_days, config)
-    earlier = [cutoff for cutoff in at if cutoff + target.horizon_days * DAY_MS <= at[0]]
-    if not earlier:
+    if not any(cutoff + target.horizon_days * DAY_MS <= at[0] for cutoff in at):
         needed = config.minimum_history_days + target.horizon_days + max(target.horizon_days, config.cutoff_every_days)
         return Outcome(target, f"the events span {(end_ms - first_ms) / DAY_MS:.0f} days; {needed} are needed")
     slices = [points.slice(target, cutoff) for cutoff in at]
-    known = [s for s in slices if s.cutoff_ms in earlier]
-    if reason := _unsupported(target, slices, known, config):
+    if reason := _too_few(target, slices, config):
         return Outcome(target, reason)
+    rounds = origins(target, slices, config)
+    if not rounds or rounds[0][0] is not slices[0]:
+        return Outcome(target, f"all rows of a time slice are alike in: {target.meaning}")
 
-    latest = slices[0]
-    before = _sample(target, known, config)
-    judged = {name: _fit(name, target, before, config).predict(latest.X) for name in CANDIDATES}
-    leaderboard = {name: measure(target, latest.y, predicted) for name, predicted in judged.items()}
-    winner = _winner(target, leaderboard, config)
-    everything = _sample(target, slices, config)
+    judged = judge(target, rounds, config)
+    leaderboard = {name: of.mean() for name, of in judged.items()}
+    best = winner(target, leaderboard, config)
+    reference, missing = classic.judge(target, points.profiles, [s for s, _ in rounds])
+    everything = sample(target, slices, config)
+    first = judged[best].predicted[0]
     return Outcome(
         target,
-        model=_fit(winner, target, everything, config),
-        metrics=leaderboard[winner],
-        leaderboard=leaderboard,
-        bins=_bins(latest.y, judged[winner]),
-        holdout=(judged[winner], latest.y),
+        model=_fit(best, judged[best], target, everything, config),
+        judged=[s.cutoff_ms for s, _ in rounds],
+        by_cutoff=judged[best].figures,
+        leaderboard=leaderboard | reference,
+        missing=missing,
+        bins=bins(slices[0].y, first),
+        holdout=(first, slices[0].y),
         cutoffs=at,
         fitted=everything.X,
     )
 
 
-def measure(target: Target, y: Vector, predicted: Vector) -> dict[str, float]:
-    """How good the predictions [n] are: for probabilities AUC, average precision, lift and Brier score; for amounts
-    Spearman's rank correlation, the mean absolute error, the Tweedie deviance and predicted over actual total."""
-    if target.kind == "amount":
-        return {
-            "rows": len(y),
-            "actual_total": float(y.sum()),
-            "spearman": float(spearmanr(y, predicted).statistic),
-            "mean_absolute_error": float(np.abs(y - predicted).mean()),
-            "deviance": float(mean_tweedie_deviance(np.maximum(y, 0), predicted, power=TWEEDIE_POWER)),
-            "total_ratio": float(predicted.sum() / y.sum()) if y.sum() else float("nan"),
-        }
-    top = np.argsort(-predicted, kind="stable")[: max(1, round(len(y) * LIFT_SHARE))]
-    return {
-        "rows": len(y),
-        "positives": int(y.sum()),
-        "base_rate": float(y.mean()),
-        "auc": float(roc_auc_score(y, predicted)),
-        "average_precision": float(average_precision_score(y, predicted)),
-        "lift_at_10_percent": float(y[top].mean() / y.mean()),
-        "brier": float(brier_score_loss(y, predicted)),
-    }
+def _fit(name: str, judged: Judged, target: Target, rows: Any, config: Config) -> Model:
+    kind, _, stage = name.partition(",")
+    stages = CANDIDATES[kind](target.kind, rows.X, rows.y, rows.weight, config).stages()
+    return Model(name, target.kind, stages["," + stage if stage else ""], judged.calibration)
 
 
-def _sample(target: Target, slices: Sequence[Slice], config: Config) -> Sample:
-    X, y, customers = (np.concatenate([getattr(s, part) for s in slices]) for part in ("X", "y", "customers"))
-    # The Tweedie loss knows no negative amounts: who returns more than they buy is worth nothing.
-    y = np.maximum(y, 0) if target.kind == "amount" else y
-    kept, weight = thinned(y, config)
-    return Sample(X[kept], y[kept], weight, customers[kept])
-
-
-def _fit(name: str, target: Target, rows: Sample, config: Config) -> Model:
-    return fit_calibrated(name, target.kind, rows.X, rows.y, rows.weight, rows.customers, config)
-
-
-def thinned(y: Vector, config: Config) -> tuple[NDArray[np.int64], Vector]:
-    """Rows to fit on [m] of those labelled `y` [n], and how many rows each of them stands for [m].
-
-    Where there are too many rows, as many of the rarer kind (positive or not) are kept as fill half the room.
-    """
-    if len(y) <= config.training_rows:
-        return np.arange(len(y)), np.ones(len(y))
-    rare = y > 0 if (y > 0).mean() < 0.5 else y <= 0
-    rarer = int(rare.sum())
-    kept_rare = min(rarer, config.training_rows / 2)
-    share = np.where(rare, kept_rare / max(rarer, 1), (config.training_rows - kept_rare) / (len(y) - rarer))
-    kept = np.flatnonzero(np.random.default_rng(config.seed).random(len(y)) < share)
-    return kept, 1 / share[kept]
-
-
-def _winner(target: Target, leaderboard: dict[str, dict[str, float]], config: Config) -> str:
-    """The better candidate, by `choose_by` for probabilities and by the lower deviance for amounts."""
-    by = "deviance" if target.kind == "amount" else config.choose_by
-    sign = 1 if by == "average_precision" else -1
-    return max(leaderboard, key=lambda name: sign * leaderboard[name][by])
-
-
-def _unsupported(target: Target, slices: Sequence[Slice], known: Sequence[Slice], config: Config) -> str | None:
+def _too_few(target: Target, slices: Sequence[Slice], config: Config) -> str | None:
     positives = sum(int((s.y > 0).sum()) for s in slices)
     negatives = sum(len(s.y) for s in slices) - positives
     counts = {"with": positives} if target.kind == "amount" else {"with": positives, "without": negatives}
     for word, count in counts.items():
         if count < config.minimum_class_count:
             return f"only {count} rows {word} {target.meaning}; {config.minimum_class_count} are needed"
-    for y in (slices[0].y, np.concatenate([s.y for s in known])):
-        if (len(np.unique(y > 0)) < 2 and target.kind == "probability") or not (y > 0).any():
-            return f"all rows of a time slice are alike in: {target.meaning}"
     return None
 
 
-def _bins(y: Vector, predicted: Vector) -> list[tuple[float, float, int]]:
-    order = np.array_split(np.argsort(predicted, kind="stable"), BINS)
-    return [(float(predicted[part].mean()), float(y[part].mean()), len(part)) for part in order if len(part)]
+def _rounded(metrics: Metrics) -> dict[str, float | None]:
+    return {key: round(value, 6) if np.isfinite(value) else None for key, value in metrics.items()}

@@ -26,7 +26,7 @@ from shared.keys import customer_key
 from training import command
 from training.config import Config, InputError
 from training.events import read_events
-from training.predictions import measure
+from training.metrics import measure
 from training.registry import connect
 from training.score import score
 from training.targets import DAY_MS, targets

@@ -14,7 +14,7 @@ CONFIG = """
 trees = 25
 bootstraps = 2
 most_segments = 5
-calibration_folds = 2
+forest_trees = 10
 parity_rows = 20000
 """
 

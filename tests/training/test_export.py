@@ -1,18 +1,22 @@
 """The bundle decides as scikit-learn and XGBoost do."""
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx
 import pytest
 
 from shared.bundle import Decisions
 from training import parity
+from training.calibration import Calibration, Kind, Vector, isotonic, platt, scale
+from training.candidates import CANDIDATES, Linear, candidates
 from training.config import Config
 from training.export import bundle, content_hash, model_version
-from training.models import CANDIDATES, Model, fit_calibrated
+from training.models import Model
 from training.preparation import Matrix
 from training.segments import Segmentation, fit_segments
 
-CONFIG = Config(trees=20, bootstraps=2, most_segments=4, minimum_stability=0.0)
+CONFIG = Config(trees=20, forest_trees=10, bootstraps=2, most_segments=4, minimum_stability=0.0)
 METADATA = {"model_version": "20240101"}
 
 
@@ -34,17 +38,26 @@ def segmentation(customers: Matrix) -> Segmentation:
     return fit_segments(customers, CONFIG)
 
 
-@pytest.fixture(scope="module", params=list(CANDIDATES))
+PAIRS = [(name, fit) for name in CANDIDATES for fit in (platt, isotonic)]
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: f"{pair[0]}-{pair[1].__name__}")
 def models(request: pytest.FixtureRequest, customers: Matrix) -> dict[str, Model]:
-    """A probability and an amount by one kind of model."""
+    """A probability and an amount by one kind of model, the probability by one kind of calibration."""
+    name, fit = request.param
     random = np.random.default_rng(4)
     known = np.nan_to_num(customers)
     churned = (known[:, 0] + random.normal(0, 300, len(customers)) > 300).astype(float)
     spent = np.where(churned > 0, 0.0, known[:, 1])
-    weight, own = np.ones(len(customers)), np.arange(len(customers))
-    churn = fit_calibrated(request.param, "probability", customers, churned, weight, own, CONFIG)
-    ltv = fit_calibrated(request.param, "amount", customers, spent, weight, own, CONFIG)
-    return {"churn_probability": churn, "expected_ltv": ltv}
+    probability = name if name in candidates("probability") else "xgboost"
+    found = {"expected_ltv": model(name, "amount", customers, spent, scale)}
+    return {"churn_probability": model(probability, "probability", customers, churned, fit), **found}
+
+
+def model(name: str, kind: Kind, X: Matrix, y: Vector, calibration: Callable[..., Calibration]) -> Model:
+    weight = np.ones(len(y))
+    estimator = CANDIDATES[name](kind, X, y, weight, CONFIG)
+    return Model(name, kind, estimator, calibration(estimator.margin(X), y, weight))
 
 
 def decide(exported: onnx.ModelProto, rows: Matrix) -> Decisions:
@@ -82,7 +95,7 @@ def test_a_weight_changed_anywhere_is_noticed(
 ) -> None:
     exported = bundle(segmentation, models, customers.shape[1], METADATA)
     answers = parity.reference(segmentation, models, customers)
-    for name in ("segment/nearest/prototypes", "segment/pca/transform_matrix", "churn/calibrate/slope"):
+    for name in ("segment/nearest/prototypes", "segment/pca/transform_matrix", "ltv/calibrate/slope"):
         tampered = onnx.ModelProto()
         tampered.CopyFrom(exported)
         (weight,) = (tensor for tensor in tampered.graph.initializer if tensor.name == name)
@@ -103,6 +116,10 @@ def test_every_step_can_be_read_back_by_its_name(
     np.testing.assert_allclose(values["segment/pca/transform_matrix"], segmentation.pca.components_.T, 1e-6)
     np.testing.assert_array_equal(values["segment/log/mask"], segmentation.prepare["log"].mask_)
     assert {"Imputer", "Scaler"} <= {node.op_type for node in exported.graph.node}
+    margins = {name for node in exported.graph.node for name in node.output if name.endswith("/margin")}
+    assert margins >= {f"{output}/margin" for output in models}
+    names = {node.name for node in exported.graph.node}
+    assert names >= {f"ltv/{'linear' if isinstance(models['expected_ltv'].estimator, Linear) else 'trees'}"}
     assert model_version(exported).startswith("20240101-")
 
 

@@ -14,8 +14,8 @@ from tests.bundles import publish as put_bundle
 from tests.conftest import BUCKET
 from tests.training.conftest import Shop
 from training import gate, publish, rollback, train
+from training.candidates import CANDIDATES
 from training.config import InputError
-from training.models import CANDIDATES
 from training.parity import Refused
 from training.registry import connect
 
@@ -127,7 +127,7 @@ def worse(shop: Shop, tmp_path: Path) -> Path:
     config.write_text(shop.config.read_text().replace("trees = 25", "trees = 1") + "learning_rate = 0.001\n")
     weak = {name: fit for name, fit in CANDIDATES.items() if name == "xgboost"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.predictions.CANDIDATES", weak)
+        patch.setattr("training.candidates.CANDIDATES", weak)
         arguments = ["--events", str(shop.file), "--out", str(tmp_path / "worse"), "--config", str(config)]
         assert train.main(arguments) == 0
     return tmp_path / "worse"

@@ -1,0 +1,178 @@
+"""How good a bundle is on what happened after it: train on the past, score it, and compare with the future.
+
+python -m training.evaluate --events PATH [PATH …] --as-of TIMESTAMP [--config FILE] [--name NAME] [--table FILE.md]
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shared.bundle import Bundle
+from shared.decision import iso
+from training import baseline, command, score, train
+from training.calibration import Vector
+from training.config import Config, InputError
+from training.events import read_events
+from training.metrics import Metrics, bins, measure
+from training.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs, targets
+
+SHOWN = {
+    "probability": ("auc", "average_precision", "lift_at_10_percent", "brier"),
+    "amount": ("spearman", "total_ratio", "mean_absolute_error"),
+}
+WORDS = {"auc": "AUC", "lift_at_10_percent": "lift at 10 %", "total_ratio": "predicted / actual total"}
+MARK = "<!-- {name} -->"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A target of a bundle beside the plain model, on the customers known at the instant."""
+
+    target: Target
+    model: str
+    """The chosen candidate and its calibration, or why there is none."""
+    ours: Metrics | None
+    plain: Metrics | None
+    tenths: Sequence[tuple[float, float, int]] = ()
+    """Mean prediction, mean outcome and customers of each tenth, by prediction."""
+
+
+def evaluate(paths: list[Path], as_of_ms: int, config: Config) -> list[Result]:
+    """Trains on the events before `as_of_ms` (UTC milliseconds), scores them with the bundle's files, and measures the
+    scores on the events after it.
+
+    Targets whose horizon the events do not cover are shortened to what they do: a lifetime value over what is left.
+    """
+    whole = read_events(paths, config.currency, None).profiles
+    last_ms = int(whole.rows.time_ms.max())
+    config = _covered(config, as_of_ms, last_ms)
+    with tempfile.TemporaryDirectory() as folder:
+        model, out = Path(folder) / "model", Path(folder) / "scores.parquet"
+        train.train(paths, model, as_of_ms, config)
+        bundle = Bundle.load(model)
+        known = read_events(paths, config.currency, as_of_ms).profiles
+        pq.write_table(score.score(known, bundle, as_of_ms), out)
+        scores = pq.read_table(out)
+    points = PointsInTime(whole)
+    first_ms = int(whole.rows.time_ms.min())
+    return [_result(target, bundle, scores, points, first_ms, as_of_ms, config) for target in targets(config)]
+
+
+def _covered(config: Config, as_of_ms: int, last_ms: int) -> Config:
+    left = -((as_of_ms - last_ms - 1) // DAY_MS)
+    if left < 1:
+        raise InputError(f"there are no events after {iso(as_of_ms)} to compare with; the last is of {iso(last_ms)}")
+    horizons = [field.name for field in fields(Config) if field.name.endswith("_horizon_days")]
+    short: dict[str, Any] = {name: left for name in horizons if getattr(config, name) > left}
+    command.say(
+        *(f"{name}: {days}, since no more days are known after {iso(as_of_ms)}" for name, days in short.items())
+    )
+    return replace(config, **short)
+
+
+def _result(
+    target: Target,
+    bundle: Bundle,
+    scores: pa.Table,
+    points: PointsInTime,
+    first_ms: int,
+    as_of_ms: int,
+    config: Config,
+) -> Result:
+    told = bundle.manifest["targets"][target.name]
+    if not told["trained"]:
+        return Result(target, told["reason"], None, None)
+    future, known = _scored(points.slice(target, as_of_ms), points, scores)
+    ours = np.array(scores[target.output].to_numpy(), np.float64)[known]
+    past = [points.slice(target, at) for at in cutoffs(first_ms, as_of_ms, target.horizon_days, config)]
+    plain = baseline.predictions(target, points.profiles, past, future, config)
+    return Result(
+        target,
+        f"{told['model']}, {told['calibration']}",
+        measure(target, future.y, ours),
+        measure(target, future.y, plain),
+        bins(future.y, ours),
+    )
+
+
+def _scored(rows: Slice, points: PointsInTime, scores: pa.Table) -> tuple[Slice, Vector]:
+    """The rows of customers who have a score, and the place of each in the scores."""
+    place = {f"{score.CUSTOMER}{customer}": i for i, customer in enumerate(scores["customer_id"].to_pylist())}
+    at = np.array([place.get(points.profiles.keys[i], -1) for i in rows.customers.tolist()])
+    kept = at >= 0
+    return Slice(rows.cutoff_ms, rows.customers[kept], rows.X[kept], rows.y[kept]), at[kept]
+
+
+def table(name: str, as_of_ms: int, results: Sequence[Result]) -> list[str]:
+    """The results as lines of Markdown, in brackets those of the plain model."""
+    lines = [
+        f"**{name}**, trained as of {iso(as_of_ms)[:10]}:",
+        "",
+        "| target | model | on what happened then |",
+        "|---|---|---|",
+    ]
+    for result in results:
+        target = result.target
+        about = f"{target.name}, {target.horizon_days} days"
+        if result.ours is None or result.plain is None:
+            lines.append(f"| {about} | none | {result.model} |")
+            continue
+        figures = ", ".join(
+            f"{WORDS.get(key, key.replace('_', ' '))} {_short(result.ours[key])} [{_short(result.plain[key])}]"
+            for key in SHOWN[target.kind]
+        )
+        of = f"{result.ours['rows']:,.0f} customers" + (
+            f", {result.ours['positives']:,.0f} with it" if "positives" in result.ours else ""
+        )
+        lines.append(f"| {about} | {result.model} | {figures}; {of} |")
+    for result in results:
+        if result.tenths:
+            tenths = " · ".join(f"{_short(predicted)} {_short(actual)}" for predicted, actual, _ in result.tenths)
+            lines += ["", f"Predicted and actual {result.target.name} of each tenth: {tenths}"]
+    return lines
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if 0.1 <= abs(value) < 10 else f"{value:.3g}"
+
+
+def put(path: Path, name: str, lines: Sequence[str]) -> None:
+    """Replaces what stands in the page between two marks of the name; raises InputError where there are none."""
+    mark = MARK.format(name=name)
+    before, *rest = path.read_text().split(mark)
+    if len(rest) != 2:
+        raise InputError(f"{path} does not hold the line {mark} twice, to put the table between")
+    path.write_text(f"{before}{mark}\n" + "\n".join(lines) + f"\n{mark}{rest[1]}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate", description="Train on the past, score, and compare with the future."
+    )
+    parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
+    parser.add_argument("--as-of", required=True, metavar="TIMESTAMP", help="where the past ends and the future begins")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with options of training/config.py")
+    parser.add_argument("--name", default="events", help="what the data are called in the table")
+    parser.add_argument("--table", type=Path, metavar="FILE.md", help="page to put the table into, between its marks")
+    return command.run(parser, _run, arguments)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    as_of_ms = command.timestamp(arguments.as_of)
+    lines = table(arguments.name, as_of_ms, evaluate(arguments.events, as_of_ms, Config.load(arguments.config)))
+    command.say(*lines)
+    if arguments.table:
+        put(arguments.table, arguments.name, lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
