@@ -47,11 +47,12 @@ def held_out(outcome: Outcome, points: PointsInTime, seed: int) -> Holdout | Non
     return Holdout(X[kept], np.asarray(y, np.float64)[kept], np.asarray(predicted, np.float64)[kept])
 
 
-def about(outcome: Outcome, holdout: Holdout) -> dict[str, Any]:
-    """What the manifest says of it."""
+def about(outcome: Outcome, holdout: Holdout, figures_after: Mapping[str, float]) -> dict[str, Any]:
+    """What the manifest says of it; `figures_after` are those of the bundle itself, which was fitted on it too."""
     begin = outcome.cutoffs[0]
     until = begin + outcome.target.horizon_days * DAY_MS
-    return {"from": iso(begin), "until": iso(until), "rows": len(holdout.y), "sha256": holdout.digest()}
+    digest, after = holdout.digest(), {name: round(value, 6) for name, value in figures_after.items()}
+    return {"from": iso(begin), "until": iso(until), "rows": len(holdout.y), "sha256": digest, "figures_after": after}
 
 
 def save(folder: Path, holdouts: Mapping[str, Holdout]) -> str:
