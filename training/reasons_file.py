@@ -65,15 +65,15 @@ class _Graph:
 
     def segments(self) -> Arrays:
         """How the nearest segment is found."""
-        found: Arrays = {
+        parts = [
+            part for part in ("prototypes", "owner", "eps", "unusual") if f"segment/nearest/{part}" in self._values
+        ]
+        return {
             **self._preparation("segment"),
             "segment/components": self._values["segment/pca/transform_matrix"],
             "segment/centre": self._values["segment/pca/mean"],
+            **{f"segment/{part}": self._values[f"segment/nearest/{part}"] for part in parts},
         }
-        for part in ("eps", "unusual"):
-            if f"segment/nearest/{part}" in self._values:
-                found[f"segment/{part}"] = self._values[f"segment/nearest/{part}"]
-        return found
 
     def prediction(self, name: str, customers: Matrix) -> Arrays:
         """One prediction's model and calibration; nothing where the bundle was trained without it."""
