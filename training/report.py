@@ -1,6 +1,6 @@
 """report.html: one self-contained page on a bundle, for a marketer and a data scientist."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from shared.intent import ACTIONS
 from training import report_plots as plots
 from training.findings import Findings
 from training.holdout import Holdout
-from training.report_tables import dot, heat_map, importance_table, segment_table, table
+from training.report_tables import Cell, bar, dot, heat_map, importance_table, segment_table, table
 
 TITLES = {"churn": "Who is about to leave", "conversion": "Who is about to buy", "ltv": "Who will be worth most"}
 FOUND = {"churn": "leaving customers", "conversion": "buyers", "ltv": "spend"}
@@ -35,16 +35,16 @@ def report(about: Mapping[str, Any], findings: Findings) -> str:
         "Segments": _segments(about, findings),
         "Profiles": _profiles(about, findings),
         "Map": _map(about, findings),
+        "Moves": _moves(about),
         "Predictions": _predictions(about, findings),
         "Actions": _actions(about, findings),
         "Choice": _choice(findings),
         "Proof": _proof(about),
         "Origin": _origin(about),
     }
+    sections = {name: content for name, content in sections.items() if content}
     links = "".join(f'<li><a href="#{name.lower()}">{name}</a></li>' for name in sections)
-    body = "\n".join(
-        f'<section id="{name.lower()}">{content}</section>' for name, content in sections.items() if content
-    )
+    body = "\n".join(f'<section id="{name.lower()}">{content}</section>' for name, content in sections.items())
     style = Path(__file__).with_suffix(".css").read_text()
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -62,7 +62,7 @@ def _header(about: Mapping[str, Any]) -> str:
     tiles.append(("customers", f"{sum(s['size'] for s in about['segments']):,}", f"{events['rows']:,} events"))
     tiles.append(("segments", str(len(about["segments"])), f"{about['segmentation']['micro_segments']} micro-segments"))
     for name, target in about["targets"].items():
-        value, told = "left out", target.get("reason") or ""
+        value, told = "left out", "the reason is below"
         if target["trained"]:
             metric = "spearman" if "spearman" in target["metrics"] else "auc"
             number = target["metrics"][metric]
@@ -173,14 +173,41 @@ def _headline(name: str, held: Holdout, probability: bool) -> str:
 
 def _actions(about: Mapping[str, Any], findings: Findings) -> str:
     total = sum(findings.intents.values())
-    rows = [
-        [intent.replace("_", " "), _rule(intent, about), f"{count:,}", f"{count / total:.1%}", action.replace("_", " ")]
-        for intent, action in ACTIONS.items()
-        for count in [findings.intents.get(intent, 0)]
-    ]
+    rows: list[list[Cell]] = []
+    for intent, key in ACTIONS.items():
+        count, action = findings.intents.get(intent, 0), about.get("actions", {}).get(intent, {"key": key})
+        told = ": ".join(filter(None, (action.get("title"), action.get("description")))) or action["key"]
+        shown = f"{count:,}", f"{count / total:.1%}"
+        rows.append([intent.replace("_", " "), _rule(intent, about), *shown, told, action.get("channel", "")])
     return (
         "<h2>What to do with whom</h2><p>Every customer has one intent, the first that fits, and with it the next best"
-        " action.</p>" + table(["intent", "who", "customers", "share", "action"], rows)
+        " action.</p>" + table(["intent", "who", "customers", "share", "action", "channel"], rows)
+    )
+
+
+def _moves(about: Mapping[str, Any]) -> str:
+    """What became of the previous bundle's segments, where there was one."""
+    identity = about.get("identity") or {}
+    if not identity.get("previous"):
+        return ""
+    names = {segment["id"]: segment["name"] for segment in about["segments"]}
+
+    def listed(ids: Sequence[int]) -> str:
+        return " and ".join(f"{i} {names.get(i, '(gone)')}" for i in ids)
+
+    changes = [["new", listed([i])] for i in identity["new"]] + [["gone", str(i)] for i in identity["gone"]]
+    changes += [["came apart", f"{listed([one['from']])} into {listed(one['into'])}"] for one in identity["splits"]]
+    changes += [["came together", f"{listed(one['from'])} in {listed([one['into']])}"] for one in identity["merges"]]
+    moved = identity["moved"]
+    shares = "".join(
+        f'<tr><th scope="row">{who}</th><td>{bar(share, f"{share:.1%}")}</td></tr>'
+        for who, share in (("stay", 1 - moved), ("move", moved))
+    )
+    return (
+        "<h2>Who moves</h2><p>Of today's customers, the share whose segment is another than by the bundle before,"
+        f" <code>{escape(identity['previous'])}</code>. Segments that go on keep their number and name.</p>"
+        '<div class="wide"><table><thead><tr><th scope="col">customers who</th><th scope="col">share</th></tr></thead>'
+        f"<tbody>{shares}</tbody></table></div>" + (table(["segments that", "which"], changes) if changes else "")
     )
 
 

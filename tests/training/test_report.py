@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import browser
+from training.report import _moves
 
 SECTIONS = ["Segments", "Profiles", "Map", "Predictions", "Actions", "Choice", "Proof", "Origin"]
 
@@ -48,10 +49,12 @@ def test_every_segment_is_named_described_and_mapped(page: Page, model: Path) ->
     rows = page.locator("#segments tbody tr")
     assert rows.count() == len(segments)
     for segment in segments:
-        (text,) = (t for t in rows.all_inner_texts() if segment["name"] in t)
+        name = f"{segment['id']} {segment['name']}"
+        (text,) = (t for t in rows.all_inner_texts() if t.startswith(name))
         assert segment["description"] in text and f"{segment['size']:,}" in text
-        assert page.locator("#profiles thead").get_by_text(segment["name"]).is_visible()
-        assert page.locator("#map .legend").get_by_text(segment["name"]).is_visible()
+        assert name in page.locator("#map .legend li").all_inner_texts()
+        heads = page.locator("#profiles thead th").all_inner_texts()
+        assert name in [" ".join(head.split()) for head in heads]
 
 
 def test_every_plot_is_drawn_and_can_be_read_aloud(page: Page) -> None:
@@ -93,6 +96,17 @@ def test_it_fits_a_telephone_and_a_large_screen(chromium: Browser, model: Path, 
     with chromium.new_page(viewport={"width": width, "height": 800}) as page:
         page.goto((model / "report.html").as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_who_moves_is_shown_where_a_bundle_went_before(model: Path) -> None:
+    about = json.loads((model / "manifest.json").read_text())
+    first, second = about["segments"][0], about["segments"][1]
+    identity = {"previous": "20240101-older", "moved": 0.125, "new": [first["id"]], "gone": [99]}
+    about["identity"] = {**identity, "splits": [], "merges": [{"from": [97, 98], "into": second["id"]}]}
+    shown = _moves(about)
+    assert "20240101-older" in shown and "12.5%" in shown and "87.5%" in shown
+    assert first["name"] in shown and f"97 (gone) and 98 (gone) in {second['id']} {second['name']}" in shown
+    assert "Who moves" not in (model / "report.html").read_text()
 
 
 def test_it_is_small_enough_to_send(model: Path) -> None:
