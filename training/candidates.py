@@ -1,8 +1,7 @@
 """The kinds of models that compete for a target; each fits a margin from the features."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from itertools import takewhile
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,10 @@ from training.preparation import Matrix, preparation
 
 FOREST_DEPTH = 6
 """Deep enough for a forest, and shallow enough that a path from root to leaf touches few features."""
+FEWEST_ROUNDS = 20
+"""Boosting is not judged on fewer."""
+LEAST_SPREAD = 1e-3
+"""A margin that varies less is taken for constant, and not blown up."""
 LINKED = ("reg:tweedie", "count:poisson", "reg:gamma")
 """Objectives whose margin is the logarithm of the prediction."""
 
@@ -37,38 +40,53 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Trees:
-    """Trees whose leaves add up; those of several ensembles if there are several."""
+class Ensemble:
+    """The first rounds of an XGBoost model, times a weight."""
 
-    ensembles: tuple[XGBRegressor, ...]
-    rounds: int | None = None
-    """Rounds of boosting that count; all where it is None."""
+    model: XGBRegressor
+    rounds: int
+    weight: float = 1.0
+
+    def margin(self, X: Matrix) -> Vector:
+        """The weighted sum of the trees' leaves and the model's base [n]."""
+        margin = self.model.predict(X, output_margin=True, iteration_range=(0, self.rounds))
+        return self.weight * np.asarray(margin, np.float64)
+
+    def base(self) -> float:
+        """The weighted margin before the first tree."""
+        mean, objective = float(np.ravel(self.model.intercept_)[0]), str(self.model.objective)
+        if objective == "binary:logistic":
+            return self.weight * float(np.log(mean / (1 - mean)))
+        return self.weight * (float(np.log(mean)) if objective in LINKED else mean)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Trees whose leaves add up, of one ensemble or several."""
+
+    ensembles: tuple[Ensemble, ...]
 
     def margin(self, X: Matrix) -> Vector:
         """Log-odds, the logarithm of the amount, or whatever a forest's trees are the mean of [n]."""
-        rounds = (0, self.rounds or 0)
-        margins = [e.predict(X, output_margin=True, iteration_range=rounds) for e in self.ensembles]
-        return np.sum(margins, axis=0, dtype=np.float64)
+        return np.sum([ensemble.margin(X) for ensemble in self.ensembles], axis=0, dtype=np.float64)
 
     def base(self) -> float:
         """The margin before the first tree."""
-        return sum((_margin_of(str(e.objective), float(np.ravel(e.intercept_)[0])) for e in self.ensembles), 0.0)
+        return sum((ensemble.base() for ensemble in self.ensembles), 0.0)
 
     def stages(self) -> Mapping[str, "Trees"]:
         """The model, and what it was after a half and a quarter of its rounds, by what to add to its name."""
-        most = max(e.get_booster().num_boosted_rounds() for e in self.ensembles)
-        halves = [most, *takewhile(lambda rounds: rounds >= 20, (most >> k for k in range(1, 3)))]
-        return {f", {n} trees": Trees(self.ensembles, n) for n in halves} if most > 1 else {"": self}
+        most = max(ensemble.rounds for ensemble in self.ensembles)
+        kept = [most, *(most >> halved for halved in (1, 2) if most >> halved >= FEWEST_ROUNDS)]
+        return {f", {n} trees": self.cut(n) for n in kept} if most > 1 else {"": self}
+
+    def cut(self, rounds: int) -> "Trees":
+        """The model after this many rounds at most."""
+        return Trees(tuple(replace(e, rounds=min(e.rounds, rounds)) for e in self.ensembles))
 
 
 type Estimator = Linear | Trees
 type Fit = Callable[[Kind, Matrix, Vector, Vector, Config], Estimator]
-
-
-def _margin_of(objective: str, mean: float) -> float:
-    if objective == "binary:logistic":
-        return float(np.log(mean / (1 - mean)))
-    return float(np.log(mean)) if objective in LINKED else mean
 
 
 def fit_linear(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Linear:
@@ -99,15 +117,17 @@ def fit_forest(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config)
         reg_lambda=1e-3,
         **_common(config),
     )
-    return Trees((forest.fit(X, y if kind == "probability" else np.log1p(y), sample_weight=weight),))
+    forest.fit(X, y if kind == "probability" else np.log1p(y), sample_weight=weight)
+    return Trees((Ensemble(forest, 1),))
 
 
 def fit_boosted(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
     """Gradient boosting: logistic, or Tweedie with a log link."""
     if kind == "probability":
-        return Trees((_boosted(config, objective="binary:logistic").fit(X, y, sample_weight=weight),))
-    tweedie = _boosted(config, objective="reg:tweedie", tweedie_variance_power=TWEEDIE_POWER)
-    return Trees((tweedie.fit(X, y, sample_weight=weight),))
+        boosted = _boosted(config, objective="binary:logistic")
+    else:
+        boosted = _boosted(config, objective="reg:tweedie", tweedie_variance_power=TWEEDIE_POWER)
+    return Trees((Ensemble(boosted.fit(X, y, sample_weight=weight), config.trees),))
 
 
 def fit_two_part(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
@@ -115,7 +135,20 @@ def fit_two_part(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Confi
     some = y > 0
     incidence = _boosted(config, objective="count:poisson").fit(X, some.astype(float), sample_weight=weight)
     amount = _boosted(config, objective="reg:gamma").fit(X[some], y[some], sample_weight=weight[some])
-    return Trees((incidence, amount))
+    return Trees((Ensemble(incidence, config.trees), Ensemble(amount, config.trees)))
+
+
+def blend(boosted: Estimator, forest: Estimator, X: Matrix) -> Trees:
+    """Half of the boosted model's rounds and the forest, with weights that make their margins vary alike over X."""
+    assert isinstance(boosted, Trees) and isinstance(forest, Trees)
+    half = boosted.cut(max(1, boosted.ensembles[0].rounds // 2))
+    return Trees(
+        tuple(
+            replace(ensemble, weight=1 / max(float(part.margin(X).std()), LEAST_SPREAD))
+            for part in (half, forest)
+            for ensemble in part.ensembles
+        )
+    )
 
 
 def _boosted(config: Config, **objective: Any) -> XGBRegressor:
@@ -143,8 +176,30 @@ CANDIDATES: dict[str, Fit] = {
     "two-part": fit_two_part,
 }
 """Ways to fit a target, the simplest first: it wins a tie."""
+BLEND = "blend"
 
 
 def candidates(kind: Kind) -> dict[str, Fit]:
     """Those of CANDIDATES that fit the kind of target."""
     return {name: fit for name, fit in CANDIDATES.items() if kind == "amount" or name != "two-part"}
+
+
+def fit_all(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> dict[str, Estimator]:
+    """Every candidate and every stage of it by name, and the blend of two of them; arguments as for each."""
+    fitted = {name: fit(kind, X, y, weight, config) for name, fit in candidates(kind).items()}
+    if {"xgboost", "forest"} <= fitted.keys():
+        fitted[BLEND] = blend(fitted["xgboost"], fitted["forest"], X)
+    return {
+        name + stage: estimator
+        for name, model in fitted.items()
+        for stage, estimator in (model.stages() if name != BLEND else {"": model}).items()
+    }
+
+
+def fit_one(name: str, kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Estimator:
+    """The one of these names, without the others."""
+    if name == BLEND:
+        boosted, forest = (CANDIDATES[part](kind, X, y, weight, config) for part in ("xgboost", "forest"))
+        return blend(boosted, forest, X)
+    fit, _, stage = name.partition(",")
+    return CANDIDATES[fit](kind, X, y, weight, config).stages()[f",{stage}" if stage else ""]

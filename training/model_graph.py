@@ -8,7 +8,7 @@ import numpy as np
 from onnx import GraphProto, NodeProto, helper
 
 from training.calibration import Calibration, Isotonic
-from training.candidates import Linear, Trees
+from training.candidates import Ensemble, Linear, Trees
 from training.graph import prepare_steps, step, steps_of
 from training.models import Model
 
@@ -82,7 +82,8 @@ def _calibrate(calibration: Calibration, name: str, margin: str, output: str) ->
 def _trees(model: Trees, name: str, output: str) -> NodeProto:
     """One node for all trees of all ensembles, as XGBoost's own JSON tells them (its thresholds are float32)."""
     parts: defaultdict[str, list[Any]] = defaultdict(list)
-    for number, tree in enumerate(tree for ensemble in model.ensembles for tree in _grown(ensemble, model.rounds)):
+    grown = [(tree, ensemble.weight) for ensemble in model.ensembles for tree in _grown(ensemble)]
+    for number, (tree, weight) in enumerate(grown):
         left, right, value = (tree[part] for part in ("left_children", "right_children", "split_conditions"))
         ends = [child == -1 for child in left]
         count = len(left)
@@ -100,7 +101,7 @@ def _trees(model: Trees, name: str, output: str) -> NodeProto:
         parts["target_treeids"] += [number] * len(at)
         parts["target_nodeids"] += at
         parts["target_ids"] += [0] * len(at)
-        parts["target_weights"] += [value[i] for i in at]
+        parts["target_weights"] += [weight * value[i] for i in at]
     return helper.make_node(
         "TreeEnsembleRegressor",
         ["features"],
@@ -115,8 +116,7 @@ def _trees(model: Trees, name: str, output: str) -> NodeProto:
     )
 
 
-def _grown(ensemble: Any, rounds: int | None) -> list[dict[str, Any]]:
-    booster = ensemble.get_booster()
-    kept = booster[:rounds] if rounds else booster
-    trees: list[dict[str, Any]] = json.loads(kept.save_raw("json"))["learner"]["gradient_booster"]["model"]["trees"]
+def _grown(ensemble: Ensemble) -> list[dict[str, Any]]:
+    booster = ensemble.model.get_booster()[: ensemble.rounds]
+    trees: list[dict[str, Any]] = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"]["trees"]
     return trees

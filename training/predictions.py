@@ -9,13 +9,13 @@ import numpy as np
 from shared.decision import iso
 from training import classic
 from training.calibration import Vector
-from training.candidates import CANDIDATES
+from training.candidates import fit_one
 from training.config import Config
 from training.metrics import Metrics, bins
 from training.models import Model
 from training.preparation import Matrix
 from training.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs
-from training.validation import Judged, judge, origins, sample, winner
+from training.validation import judge, origins, sample, winner
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,11 @@ def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
     best = winner(target, leaderboard, config)
     reference, missing = classic.judge(target, points.profiles, [s for s, _ in rounds])
     everything = sample(target, slices, config)
+    model = fit_one(best, target.kind, everything.X, everything.y, everything.weight, config)
     first = judged[best].predicted[0]
     return Outcome(
         target,
-        model=_fit(best, judged[best], target, everything, config),
+        model=Model(best, target.kind, model, judged[best].calibration),
         judged=[s.cutoff_ms for s, _ in rounds],
         by_cutoff=judged[best].figures,
         leaderboard=leaderboard | reference,
@@ -100,12 +101,6 @@ def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
         cutoffs=at,
         fitted=everything.X,
     )
-
-
-def _fit(name: str, judged: Judged, target: Target, rows: Any, config: Config) -> Model:
-    kind, _, stage = name.partition(",")
-    stages = CANDIDATES[kind](target.kind, rows.X, rows.y, rows.weight, config).stages()
-    return Model(name, target.kind, stages["," + stage if stage else ""], judged.calibration)
 
 
 def _too_few(target: Target, slices: Sequence[Slice], config: Config) -> str | None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.calibration import Calibration, Vector, calibrated
-from training.candidates import candidates
+from training.candidates import fit_all
 from training.config import Config
 from training.metrics import Metrics, mean, measure
 from training.preparation import Matrix
@@ -55,17 +55,14 @@ def origins(target: Target, slices: Sequence[Slice], config: Config) -> list[tup
 
 
 def judge(target: Target, rounds: Sequence[tuple[Slice, list[Slice]]], config: Config) -> dict[str, Judged]:
-    """Every candidate, and every number of trees of it, on the slices of `origins`."""
+    """Every candidate on the slices of `origins`, by name."""
     margins: dict[str, list[Vector]] = {}
     for judged, known in rounds:
         before = sample(target, known, config)
-        for name, fit in candidates(target.kind).items():
-            fitted = fit(target.kind, before.X, before.y, before.weight, config)
-            for stage, estimator in fitted.stages().items():
-                margins.setdefault(name + stage, []).append(estimator.margin(judged.X))
+        for name, model in fit_all(target.kind, before.X, before.y, before.weight, config).items():
+            margins.setdefault(name, []).append(model.margin(judged.X))
     slices = [judged for judged, _ in rounds]
-    # A boosted model with few rows may stop early: only what every slice has can be compared.
-    return {name: _judged(target, slices, each, config) for name, each in margins.items() if len(each) == len(slices)}
+    return {name: _judged(target, slices, each, config) for name, each in margins.items()}
 
 
 def _judged(target: Target, slices: Sequence[Slice], margins: list[Vector], config: Config) -> Judged:

@@ -9,7 +9,7 @@ import pytest
 from shared.bundle import Decisions
 from training import parity
 from training.calibration import Calibration, Kind, Vector, isotonic, platt, scale
-from training.candidates import CANDIDATES, Linear, candidates
+from training.candidates import BLEND, CANDIDATES, Linear, fit_one
 from training.config import Config
 from training.export import bundle, content_hash, model_version
 from training.models import Model
@@ -38,7 +38,8 @@ def segmentation(customers: Matrix) -> Segmentation:
     return fit_segments(customers, CONFIG)
 
 
-PAIRS = [(name, fit) for name in CANDIDATES for fit in (platt, isotonic)]
+BOOSTED = ("xgboost", "two-part")
+PAIRS = [(name, fit) for name in (*CANDIDATES, BLEND) for fit in (platt, isotonic)]
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: f"{pair[0]}-{pair[1].__name__}")
@@ -49,14 +50,14 @@ def models(request: pytest.FixtureRequest, customers: Matrix) -> dict[str, Model
     known = np.nan_to_num(customers)
     churned = (known[:, 0] + random.normal(0, 300, len(customers)) > 300).astype(float)
     spent = np.where(churned > 0, 0.0, known[:, 1])
-    probability = name if name in candidates("probability") else "xgboost"
+    probability = "xgboost" if name == "two-part" else name
     found = {"expected_ltv": model(name, "amount", customers, spent, scale)}
     return {"churn_probability": model(probability, "probability", customers, churned, fit), **found}
 
 
 def model(name: str, kind: Kind, X: Matrix, y: Vector, calibration: Callable[..., Calibration]) -> Model:
     weight = np.ones(len(y))
-    estimator = CANDIDATES[name](kind, X, y, weight, CONFIG)
+    estimator = fit_one(f"{name}, {CONFIG.trees} trees" if name in BOOSTED else name, kind, X, y, weight, CONFIG)
     return Model(name, kind, estimator, calibration(estimator.margin(X), y, weight))
 
 
