@@ -140,12 +140,12 @@ def test_worse_figures_on_the_same_holdout_are_refused_unless_there_is_a_reason(
     before = current(s3)
     assert publish.main(["--model", str(worse), "--bucket", BUCKET]) == 1
     assert "error: refused: beside the live bundle" in (said := capsys.readouterr().err)
-    assert "churn auc" in said and "--force-reason" in said
+    assert "churn brier" in said and "--force-reason" in said
     assert current(s3) == before
     assert publish.main(["--model", str(worse), "--bucket", BUCKET, "--force-reason", "a drill"]) == 0
     live = current(s3)
     assert live["bundle_id"] != before["bundle_id"] and live["force_reason"] == "a drill"
-    assert any("churn auc" in excuse for excuse in live["excused"])
+    assert any("churn brier" in excuse for excuse in live["excused"])
     assert [entry["bundle_id"] for entry in live["history"]] == [before["bundle_id"], live["bundle_id"]]
 
 
