@@ -19,7 +19,7 @@ INVOKE_SECONDS = 120
 
 
 def function_of(sample: Path) -> str:
-    """Logical id of the function a sample is for: `events/ingest_events.json` is for IngestEventsFunction."""
+    """Logical id of the function a sample is for: `ingest_live_events.sqs.json` is for IngestLiveEventsFunction."""
     name = sample.name.split(".")[0]
     return "".join(word.capitalize() for word in name.split("_")) + "Function"
 
@@ -56,7 +56,14 @@ def invoke(stack: Stack, sample: Path) -> Any:
 
 def _environment_of_functions(stack: Stack) -> Path:
     # On its own `sam local invoke` takes the logical id of a resource for its name, and resolves no conditions.
-    variables = {"DATA_BUCKET": stack.bucket, "TABLE_NAME": stack.table, "AWS_ENDPOINT_URL": stack.endpoint}
+    variables = {
+        "DATA_BUCKET": stack.bucket,
+        "TABLE_NAME": stack.table,
+        "EVENT_BUS": stack.bus,
+        "LIVE_QUEUE_URL": stack.live_queue_url,
+        "CURSOR_SECRET": stack.cursor_secret,
+        "AWS_ENDPOINT_URL": stack.endpoint,
+    }
     path = stack.emulator.folder / "environment.json"
     path.write_text(json.dumps({"Parameters": variables}))
     return path

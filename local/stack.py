@@ -42,6 +42,8 @@ class Stack:
     queue_url: str
     dlq_url: str
     bus: str
+    live_queue_url: str
+    cursor_secret: str
     api_url: str
     rescore_arn: str
     backfill_arn: str
@@ -92,18 +94,18 @@ class Stack:
 
 
 @contextmanager
-def local_stack(clock: str = "", host: str = LOOPBACK, port: int | None = None) -> Iterator[Stack]:
+def local_stack(clock: str = "", host: str = LOOPBACK, port: int | None = None, **parameters: str) -> Iterator[Stack]:
     """Deploy the built template to a local AWS of its own, and take everything down after the body.
 
     `clock` is the ISO 8601 instant the functions take for now; empty is the real time. `host` and `port` are where it
-    listens on this machine.
+    listens on this machine; `parameters` are further ones of the template.
     Raises LocalStackError, with the end of the log, if the template is not built or does not deploy.
     """
     if not BUILT_TEMPLATE.exists():
         raise LocalStackError("Nothing is built yet: run `make build`.")
     with emulator(host, port) as aws:
         with step("Deployed template.yaml with sam"):
-            _deploy(aws, {"LocalEndpoint": aws.endpoint, "DataBucketName": BUCKET, "FrozenTime": clock})
+            _deploy(aws, {"LocalEndpoint": aws.endpoint, "DataBucketName": BUCKET, "FrozenTime": clock, **parameters})
         yield _describe(aws)
 
 
@@ -148,6 +150,8 @@ def _describe(aws: Emulator) -> Stack:
         queue_url=outputs["IngestQueueUrl"],
         dlq_url=outputs["IngestDeadLetterQueueUrl"],
         bus=outputs["EventBusName"],
+        live_queue_url=identifier("LiveQueue"),
+        cursor_secret=identifier("CursorSecret"),
         api_url=f"{aws.endpoint}/_aws/execute-api/{identifier('Api')}/v1",
         rescore_arn=outputs["RescoreStateMachineArn"],
         backfill_arn=outputs["BackfillStateMachineArn"],

@@ -1,6 +1,7 @@
 """Keeps every move of a customer in the ledger, counts it in the sizes of segments, and publishes it on the bus."""
 
 import os
+import time
 from typing import Any
 
 import boto3
@@ -10,10 +11,15 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.announcements import Announcer
+from shared.explaining import Explainer
 from shared.ledger import Ledger
+from shared.manifests import Manifests
+from shared.profile_table import StoredProfile
 from shared.table_stream import transition_of
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
+bucket, s3 = os.environ["DATA_BUCKET"], boto3.client("s3")
+manifests, explainer = Manifests(s3, bucket), Explainer(s3, bucket)
 ledger = Ledger(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
 announcer = Announcer(boto3.client("events"), os.environ["EVENT_BUS"])
 
@@ -27,7 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     Rows come first and events after them, so that a batch that breaks off between the two comes again, finds its rows,
     and publishes the same ids. From the first event that the bus refuses on, the batch comes again too.
     """
-    found = [(record["dynamodb"]["SequenceNumber"], transition_of(record, lambda _: ())) for record in event["Records"]]
+    found = [(record["dynamodb"]["SequenceNumber"], transition_of(record, _reasons)) for record in event["Records"]]
     moves = [(number, moved) for number, moved in found if moved]
     transitions = [moved for _, moved in moves]
     recorded = ledger.record(transitions)
@@ -39,3 +45,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     if failed:
         logger.error("The bus refused events", extra={"refused": len(refused)})
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed[:1]]}
+
+
+def _reasons(profile: StoredProfile) -> list[dict[str, Any]]:
+    assert profile.decision is not None
+    return explainer.top(profile, manifests.get(profile.decision.model_version, time.monotonic()))

@@ -60,6 +60,17 @@ def test_events_on_the_bus_are_decided_on(stack: Stack) -> None:
     assert decided(stack, "rider")["segment"]["id"] in {0, 1}
 
 
+def test_events_in_kinesis_are_decided_on_and_bad_ones_kept(stack: Stack) -> None:
+    kinesis = stack.emulator.session.client("kinesis", endpoint_url=stack.endpoint)
+    (name,) = kinesis.list_streams()["StreamNames"]
+    for data in (b"not an event", json.dumps(purchase("streamer")).encode()):
+        kinesis.put_record(StreamName=name, PartitionKey="streamer", Data=data)
+    assert decided(stack, "streamer")["segment"]["id"] in {0, 1}
+    wait_until(
+        lambda: stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix="quarantine/live/kinesis/")["KeyCount"] == 1
+    )
+
+
 def test_segments_are_counted_and_list_their_members(stack: Stack) -> None:
     orders = [purchase(f"member-{c}", n, day=n + 1) for c in range(7) for n in range(12)]
     assert stack.api("POST", "/events", {"events": orders})[0] == 202

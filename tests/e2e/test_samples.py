@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -76,8 +77,48 @@ def check_summarise_run(stack: Stack, answer: Any) -> None:
     stack.s3.head_object(Bucket=stack.bucket, Key=answer["report"])
 
 
+def check_live(customer: str) -> Callable[[Stack, Any], None]:
+    def check(stack: Stack, answer: Any) -> None:
+        assert answer == {"batchItemFailures": []}
+        assert stack.api_get(f"/customers/{quote(customer)}/segment")[0] == 200
+
+    return check
+
+
+def check_accept_events(stack: Stack, answer: Any) -> None:
+    assert answer["statusCode"] == 202
+    told = json.loads(answer["body"])
+    assert (told["accepted"], told["rejected"]) == (1, 1)
+    wait_until(lambda: stack.api_get("/customers/of%20the%20API/segment")[0] == 200)
+
+
+def check_publish_transitions(stack: Stack, answer: Any) -> None:
+    assert answer == {"batchItemFailures": []}
+    key = {":pk": {"S": "customer#of the stream"}}
+    rows = stack.dynamodb.query(
+        TableName=stack.table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues=key
+    )["Items"]
+    assert [(row["left"]["N"], row["entered"]["N"]) for row in rows] == [("1", "2")]
+
+
+def check_page(name: str) -> Callable[[Stack, Any], None]:
+    def check(_stack: Stack, answer: Any) -> None:
+        assert answer["statusCode"] == 200
+        assert json.loads(answer["body"])[name]
+
+    return check
+
+
 # A sample without its check here fails.
 CHECKS: dict[str, Callable[[Stack, Any], None]] = {
+    "accept_events": check_accept_events,
+    "browse_segments.catalogue": check_page("segments"),
+    "browse_segments.history": check_page("transitions"),
+    "browse_segments.members": check_page("customers"),
+    "ingest_live_events.kafka": check_live("of Kafka"),
+    "ingest_live_events.kinesis": check_live("of Kinesis"),
+    "ingest_live_events.sqs": check_live("of the queue"),
+    "publish_transitions": check_publish_transitions,
     "ingest_events": check_ingest_events,
     "lookup_customer": check_lookup_customer,
     "rescore_customers": check_rescore_customers,

@@ -154,6 +154,9 @@ def test_a_newly_published_model_decides_as_it_does_offline(
         decision = wait_for(stack, expected["customer_id"])
         assert decision["segment"]["id"] == expected["segment_id"]
         assert decision["predictions"]["churn_probability"] == pytest.approx(expected["churn_probability"], abs=1e-6)
+    _, history = stack.api_get(f"/customers/{decision['customer_id']}/history")
+    (first,) = history["transitions"]
+    assert 0 < len(first["reasons"]) <= 3 and all(reason["text"] for reason in first["reasons"])
 
 
 def wait_until_used(stack: Stack, bundle_id: str) -> None:
