@@ -11,7 +11,8 @@ import sys
 
 from bench.imports import ROOT, functions, import_seconds, is_built
 from bench.report import Line, import_lines, markdown, refresh, speed_lines, stream_lines, table, write
-from bench.tasks import TASKS, Inputs
+from bench.tasks import TASKS
+from bench.work import Inputs
 from bench.worker import Measurement, measure
 from local.complete_journey import read_lines
 from local.console import console, step
@@ -24,7 +25,10 @@ REPEATS = 3
 STREAMS = (50, 100, 200, 400)
 FIVE_GIGABYTES = 5_000
 _STREAM = "take_in_stream"
-_FROM_FILES = ("fold_file", "duckdb_group_by", "duckdb_columns", "fold_file_to_features", "pandas_file")
+_FROM_FILES = (
+    "fold_file", "duckdb_group_by", "duckdb_columns", "fold_file_to_features", "pandas_file", "shop_file_to_features",
+    "pandas_shop_file", "day_file", "pandas_day_file", "pandas_of_shop",
+)  # fmt: skip
 
 
 def main() -> int:

@@ -45,19 +45,19 @@ def pandas_features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
         ("orders", orders, (7, 30, 90, 365, None)),
     ]:
         for window in windows:
-            counts[_named(name, window)] = within(table, window).groupby("customer").size()
+            counts[named(name, window)] = within(table, window).groupby("customer").size()
     for window in (7, 30, 90, 365, None):
-        counts[_named("net_revenue", window)] = within(lines, window).groupby("customer").spend.sum()
+        counts[named("net_revenue", window)] = within(lines, window).groupby("customer").spend.sum()
     for window in (30, 90, 365):
         out[f"average_order_value_{window}d"] = counts[f"net_revenue_{window}d"] / counts[f"orders_{window}d"]
     for window in (90, 365):
         sums = within(lines, window).groupby("customer")[["spend", "discount"]].sum()
         out[f"discount_share_{window}d"] = sums.discount / sums.sum(axis=1).where(lambda whole: whole > 0)
-    out |= _of_orders(orders) | _of_visits(within(visits, 30), within(visits, 90)) | _habits(within(visits, 365))
+    out |= gaps_of_orders(orders) | _of_visits(within(visits, 30), within(visits, 90)) | habits(within(visits, 365))
     out |= _of_the_year(within(lines, 365), within(orders, 365), counts["orders_365d"])
     for window in (90, 365):
-        counts[f"distinct_categories_{window}d"] = _distinct(within(lines, window), "category")
-    counts["distinct_brands_365d"] = _distinct(within(lines, 365), "brand")
+        counts[f"distinct_categories_{window}d"] = distinct(within(lines, window), "category")
+    counts["distinct_brands_365d"] = distinct(within(lines, 365), "brand")
 
     everyone = pd.RangeIndex(len(customers))
     found = pd.DataFrame({name: values.reindex(everyone) for name, values in out.items()})
@@ -78,7 +78,8 @@ def _lines(events: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index]:
     return pd.DataFrame({"customer": customer, **codes, **numbers}), customers
 
 
-def _named(name: str, window: int | None) -> str:
+def named(name: str, window: int | None) -> str:
+    """A feature's name with its window."""
     return f"{name}_lifetime" if window is None else f"{name}_{window}d"
 
 
@@ -88,7 +89,8 @@ def _gaps(things: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"customer": things.customer, "gap": gap}).dropna()
 
 
-def _of_orders(orders: pd.DataFrame) -> dict[str, pd.Series]:
+def gaps_of_orders(orders: pd.DataFrame) -> dict[str, pd.Series]:
+    """Features of the days between orders."""
     gaps = _gaps(orders).groupby("customer").gap
     return {"order_interval_mean": gaps.mean(), "order_interval_deviation": gaps.std(ddof=0)}
 
@@ -108,7 +110,8 @@ def _of_visits(month: pd.DataFrame, quarter: pd.DataFrame) -> dict[str, pd.Serie
     }
 
 
-def _habits(visits: pd.DataFrame) -> dict[str, pd.Series]:
+def habits(visits: pd.DataFrame) -> dict[str, pd.Series]:
+    """Features of when a year's visits are made."""
     weekday, by_customer = visits.time.dt.day_of_week, visits.groupby("customer")
     on_weekday = visits.groupby([visits.customer, weekday]).size()
     shares = on_weekday / by_customer.size().reindex(on_weekday.index.get_level_values(0)).to_numpy()
@@ -123,16 +126,23 @@ def _habits(visits: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def _of_the_year(lines: pd.DataFrame, orders: pd.DataFrame, order_count: pd.Series) -> dict[str, pd.Series]:
-    named = lines[lines.category >= 0].groupby(["customer", "category"]).size()
-    share = named / named.groupby(level=0).transform("sum")
-    return {
+    return by_category(lines) | {
         "basket_size_365d": lines.groupby("customer").size() / order_count,
         "last_quarter_order_share_365d": (orders.time.dt.month >= 10).groupby(orders.customer).mean(),
         "discounted_line_share_365d": (lines.discount > 0).groupby(lines.customer).mean(),
+    }
+
+
+def by_category(events: pd.DataFrame) -> dict[str, pd.Series]:
+    """Features of the categories in a year's events."""
+    counts = events[events.category >= 0].groupby(["customer", "category"]).size()
+    share = counts / counts.groupby(level=0).transform("sum")
+    return {
         "top_category_share_365d": share.groupby(level=0).max(),
         "category_entropy_365d": -(share * np.log2(share)).groupby(level=0).sum(),
     }
 
 
-def _distinct(lines: pd.DataFrame, column: str) -> pd.Series:
+def distinct(lines: pd.DataFrame, column: str) -> pd.Series:
+    """Different values of `column` of each customer, none left out."""
     return lines.loc[lines[column] >= 0, ["customer", column]].drop_duplicates().groupby("customer").size()

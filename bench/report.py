@@ -43,9 +43,15 @@ def speed_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
     yield _slower(f"Parquet file to profiles ({_short(fold.units)} events)", fold, "DuckDB's GROUP BY", limit, aim=3)
     yield _slower("", fold, "DuckDB's fetchnumpy", measured["duckdb_columns"])
     yield _slower("Columns in memory to profiles", measured["fold_columns"], "DuckDB's GROUP BY", limit)
-    yield _faster("Parquet file to features", measured["fold_file_to_features"], measured["pandas_file"], aim=10)
-    yield _faster("Memory to features", measured["features_of_profiles"], measured["pandas_of_frame"], aim=10)
-    matrix = measured["feature_matrix"]
+    yield _faster("Purchases' file to features", measured["fold_file_to_features"], measured["pandas_file"], aim=10)
+    yield _faster(
+        "Purchases in memory to features", measured["features_of_profiles"], measured["pandas_of_frame"], aim=10
+    )
+    matrix, shop, day = measured["feature_matrix"], measured["shop_file_to_features"], measured["day_file"]
+    yield _faster(f"Shop's file ({_short(shop.units)} events) to features", shop, measured["pandas_shop_file"], aim=10)
+    yield _faster("Shop's events in memory to features", matrix, measured["pandas_of_shop"], aim=10)
+    came = f"{day.units:,} events of {day.facts['customers']:,.0f} customers"
+    yield _faster(f"Shop's new day ({came}) to their features", day, measured["pandas_day_file"], aim=10)
     size = f"Feature matrix ({_short(matrix.units)} customers, {matrix.facts['events'] / matrix.units:.0f} events each)"
     yield Line(size, _rate(matrix, "customers"), aim="≥ 200 k/s", met=matrix.units / matrix.best >= 200_000)
     yield Line("Merge two halves of their histories", _rate(measured["merge_profiles"], "events"))

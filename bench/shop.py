@@ -16,6 +16,7 @@ from shared.features.columns import (
     COLUMN_TYPES,
     DAY_MS,
     DEVICES,
+    EVENT_TYPES,
     MONEY_UNITS,
     PAGE_VIEW,
     PURCHASE,
@@ -42,6 +43,36 @@ _HOUR_MS = 3_600_000
 _DEVICE_SHARES = [0.02, 0.45, 0.45, 0.06, 0.02]
 _CATEGORIES = np.array([category_hash(f"Category {i}") for i in range(20)], np.uint32)
 _NAMES = {category_hash(f"Category {i}"): f"Category {i}" for i in range(20)}
+
+
+def shop_file(events: EventColumns) -> bytes:
+    """The same events as a Parquet file in the contract's columns, all ids as texts."""
+    import pandas as pd
+
+    rows = events.rows
+
+    def texts(prefix: str, codes: NDArray[Any]) -> NDArray[Any]:
+        named: NDArray[Any] = np.char.add(prefix, codes.astype(str)).astype(object)
+        named[codes == 0] = None
+        return named
+
+    amounts = {"price": rows.net / MONEY_UNITS, "discount": rows.discount / MONEY_UNITS, "quantity": 1.0}
+    frame = pd.DataFrame(
+        {
+            "event_id": np.char.add("event-", rows.fingerprint.astype(str)),
+            "event_type": np.array(EVENT_TYPES)[rows.kind],
+            "timestamp": rows.time_ms.astype("datetime64[ms]"),
+            "customer_id": np.array([key.partition("#")[2] for key in events.keys])[events.profile],
+            "session_id": texts("session-", rows.session),
+            "order_id": texts("order-", rows.order),
+            "category": pd.Series(rows.category).map(events.category_names),
+            "brand": texts("Brand ", rows.brand),
+            "device": np.array([None, *DEVICES[1:]])[rows.device],
+            "engagement_seconds": rows.engagement_ms / 1_000,
+            **amounts,
+        }
+    )
+    return frame.to_parquet(index=False)
 
 
 def shop_events(customers: int, seed: int = 7, first_customer: int = 0) -> EventColumns:

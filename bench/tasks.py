@@ -1,21 +1,28 @@
 """What is measured: each task makes ready what it needs, untimed, and gives the work to be timed."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from itertools import batched
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bench.shop import AS_OF_MS, shop_events
+from bench.shop_tasks import (
+    day_file,
+    decode_profiles,
+    encode_profiles,
+    feature_matrix,
+    merge_profiles,
+    pandas_day_file,
+    pandas_of_shop,
+    pandas_shop_file,
+    shop_file_to_features,
+)
 from bench.stream import EventStream
+from bench.work import Inputs, Task, Work
 from local.complete_journey import AS_OF
 from shared.deciding import Moment
 from shared.events import Rules, read_file
 from shared.events.event import parse_timestamp
-from shared.features import EventColumns, Profiles, decode, encode, features, fold, merge
-from shared.ingest import PROFILES_AT_ONCE, Intake
+from shared.features import EventColumns, Profiles, features, fold
+from shared.ingest import Intake
 from shared.profile_table import ProfileTable, StoredProfile
 
 MEGABYTE = 1_000_000
@@ -25,32 +32,6 @@ _COLUMNS = (
     "SELECT event_id, event_type, timestamp, customer_id, session_id, order_id, category, brand, quantity, price,"
     " discount, currency FROM read_parquet(?)"
 )
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What tasks work on."""
-
-    purchases: Path
-    """A Parquet file of purchases."""
-    customers: int = 100_000
-    """Customers of the made-up shop."""
-    megabytes: int = 50
-    """Length of the stream of events."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """Something to be timed."""
-
-    run: Callable[[], object]
-    units: int
-    """Events or customers in one run."""
-    facts: dict[str, float] = field(default_factory=dict)
-    """What else is worth knowing."""
-
-
-type Task = Callable[[Inputs], Work]
 
 
 # ---- Files -----------------------------------------------------------------------------------------------------------
@@ -98,36 +79,6 @@ def fold_columns(inputs: Inputs) -> Work:
     """Fold events that are columns already, part by part as a file gives them."""
     parts = _parts(inputs.purchases)
     return Work(lambda: [fold(part) for part in parts], sum(map(len, parts)))
-
-
-def merge_profiles(inputs: Inputs) -> Work:
-    """Merge two halves of everybody's histories, every other event each."""
-    events = shop_events(inputs.customers)
-    halves = [fold(_every_other(events, first)) for first in (0, 1)]
-    return Work(lambda: merge(*halves), len(events))
-
-
-def encode_profiles(inputs: Inputs) -> Work:
-    """Profiles to bytes, as many at once as are written at once."""
-    batches = _batches(inputs)
-    counts = np.concatenate([batch.event_counts for batch in batches])
-    sizes = [len(blob) for batch in batches for blob in encode(batch)]
-    facts = {"events_median": np.median(counts), "events_mean": np.mean(counts)}
-    facts |= {"bytes_median": np.median(sizes), "bytes_99th_percentile": np.percentile(sizes, 99)}
-    numbers = {name: round(float(value), 1) for name, value in facts.items()}
-    return Work(lambda: [encode(batch) for batch in batches], len(sizes), numbers)
-
-
-def decode_profiles(inputs: Inputs) -> Work:
-    """Bytes to profiles, as many at once as are read at once."""
-    stored = [(batch.keys, encode(batch)) for batch in _batches(inputs)]
-    return Work(lambda: [decode(keys, blobs) for keys, blobs in stored], sum(len(keys) for keys, _ in stored))
-
-
-def feature_matrix(inputs: Inputs) -> Work:
-    """All features of the made-up shop's customers."""
-    profiles = fold(shop_events(inputs.customers))
-    return Work(lambda: features(profiles, AS_OF_MS), len(profiles), {"events": len(profiles.rows)})
 
 
 def features_of_profiles(inputs: Inputs) -> Work:
@@ -185,6 +136,10 @@ TASKS: dict[str, Task] = {
         duckdb_group_by,
         duckdb_columns,
         pandas_file,
+        shop_file_to_features,
+        pandas_shop_file,
+        day_file,
+        pandas_day_file,
         fold_columns,
         merge_profiles,
         encode_profiles,
@@ -192,6 +147,7 @@ TASKS: dict[str, Task] = {
         feature_matrix,
         features_of_profiles,
         pandas_of_frame,
+        pandas_of_shop,
         take_in_stream,
     )
 }
@@ -202,17 +158,7 @@ def _parts(path: Path) -> list[EventColumns]:
 
 
 def _profiles(path: Path) -> Profiles:
-    return merge(*[fold(chunk.events) for chunk in read_file(path, path.name, Rules())])
-
-
-def _batches(inputs: Inputs) -> list[Profiles]:
-    everyone = fold(shop_events(inputs.customers // 10))
-    return [everyone.take(list(some)) for some in batched(range(len(everyone)), PROFILES_AT_ONCE, strict=False)]
-
-
-def _every_other(events: EventColumns, first: int) -> EventColumns:
-    half = slice(first, None, 2)
-    return EventColumns(events.keys, events.profile[half], events.rows.take(half), events.category_names)
+    return fold(*_parts(path))
 
 
 def _rows(path: Path) -> int:

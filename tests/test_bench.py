@@ -1,3 +1,4 @@
+import io
 import math
 from pathlib import Path
 
@@ -6,11 +7,13 @@ import pandas as pd
 import pytest
 
 from bench.imports import ROOT, functions, import_seconds
+from bench.pandas_all_features import pandas_all_features
 from bench.pandas_features import pandas_features
 from bench.report import import_lines, markdown, speed_lines, stream_lines, table
-from bench.shop import AS_OF_MS, shop_events
+from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.stream import EventStream
-from bench.tasks import TASKS, Inputs
+from bench.tasks import TASKS
+from bench.work import Inputs
 from bench.worker import Measurement, measure, timed
 from local.complete_journey import read_lines
 from shared.events import Rules, read_file
@@ -30,7 +33,7 @@ def purchases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def measured(purchases: Path) -> dict[str, Measurement]:
-    inputs = Inputs(purchases, customers=200, megabytes=1)
+    inputs = Inputs(purchases, customers=2_000, megabytes=1)
     return {task: timed(task, inputs, 1) for task in TASKS}
 
 
@@ -63,6 +66,17 @@ def test_pandas_comes_to_the_same_features(purchases: Path, day: str) -> None:
     assert len(at) > HOUSEHOLDS // 2
     columns = [FEATURE_NAMES.index(name) for name in theirs.columns]
     np.testing.assert_allclose(ours[np.ix_(at, columns)], theirs, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("day", ["2017-09-01T13:07:00.005", "2018-01-01"])
+def test_pandas_comes_to_the_same_features_of_events_of_every_kind(day: str) -> None:
+    file = shop_file(shop_events(300))
+    profiles = fold(*[chunk.events for chunk in read_file(io.BytesIO(file), "shop.parquet", Rules())])
+    theirs = pandas_all_features(pd.read_parquet(io.BytesIO(file)), pd.Timestamp(day))
+    ours = features(profiles, round(pd.Timestamp(day, tz="UTC").timestamp() * 1_000))
+    at = [profiles.keys.index(f"customer#{customer}") for customer in theirs.index]
+    assert len(at) > 150
+    np.testing.assert_allclose(ours[at], theirs[[*FEATURE_NAMES]], rtol=1e-6, atol=1e-6)
 
 
 def test_features_that_pandas_leaves_out_say_nothing_of_purchases(purchases: Path) -> None:

@@ -1,0 +1,137 @@
+"""What is measured on the made-up shop; as in `bench.tasks`, each task gives the work to be timed."""
+
+from collections.abc import Iterable
+from io import BytesIO
+from itertools import batched, chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.shop import AS_OF_MS, shop_events, shop_file
+from bench.work import Inputs, Work
+from shared.events import Rules, read_file
+from shared.features import EventColumns, Profiles, decode, encode, features, fold, merge
+from shared.features.columns import DAY_MS
+from shared.ingest import PROFILES_AT_ONCE
+
+
+def shop_file_to_features(inputs: Inputs) -> Work:
+    """Read, check and fold the made-up shop's events of every kind, and compute all features."""
+    events = shop_events(inputs.customers)
+    file = shop_file(events)
+    return Work(lambda: features(_folded(file), AS_OF_MS), len(events))
+
+
+def pandas_shop_file(inputs: Inputs) -> Work:
+    """Recompute all features from the same file with pandas."""
+    import pandas as pd
+
+    from bench.pandas_all_features import COLUMNS, pandas_all_features
+
+    events = shop_events(inputs.customers)
+    file, as_of = shop_file(events), pd.Timestamp(AS_OF_MS, unit="ms")
+    return Work(lambda: pandas_all_features(pd.read_parquet(BytesIO(file), columns=COLUMNS), as_of), len(events))
+
+
+def day_file(inputs: Inputs) -> Work:
+    """Take in a day's file of the shop: read it, load, merge and encode whom it touches, and compute their features."""
+    before, day = _last_day(inputs)
+    known = fold(before)
+    stored, file = dict(zip(known.keys, _encoded(known), strict=True)), shop_file(day)
+
+    def run() -> object:
+        new = _folded(file)
+        keys = [key for key in new.keys if key in stored]
+        after = merge(decode(keys, [stored[key] for key in keys]), new)
+        stored.update(zip(after.keys, encode(after), strict=True))
+        return features(after, AS_OF_MS)
+
+    return Work(run, len(day), {"customers": len(_folded(file))})
+
+
+def pandas_day_file(inputs: Inputs) -> Work:
+    """Read the same file with pandas and recompute everybody's features, of whom all earlier events are in memory."""
+    import pandas as pd
+
+    from bench.pandas_all_features import COLUMNS, pandas_all_features
+
+    before, day = _last_day(inputs)
+    known, file = pd.read_parquet(BytesIO(shop_file(before)), columns=COLUMNS), shop_file(day)
+    as_of = pd.Timestamp(AS_OF_MS, unit="ms")
+
+    def run() -> object:
+        return pandas_all_features(pd.concat([known, pd.read_parquet(BytesIO(file), columns=COLUMNS)]), as_of)
+
+    return Work(run, len(day))
+
+
+def feature_matrix(inputs: Inputs) -> Work:
+    """All features of the made-up shop's customers."""
+    profiles = fold(shop_events(inputs.customers))
+    return Work(lambda: features(profiles, AS_OF_MS), len(profiles), {"events": len(profiles.rows)})
+
+
+def pandas_of_shop(inputs: Inputs) -> Work:
+    """All features of the made-up shop's customers with pandas, from a data frame that is in memory already."""
+    import pandas as pd
+
+    from bench.pandas_all_features import COLUMNS, pandas_all_features
+
+    file, as_of = shop_file(shop_events(inputs.customers)), pd.Timestamp(AS_OF_MS, unit="ms")
+    frame = pd.read_parquet(BytesIO(file), columns=COLUMNS)
+    return Work(lambda: pandas_all_features(frame, as_of), inputs.customers)
+
+
+def merge_profiles(inputs: Inputs) -> Work:
+    """Merge two halves of everybody's histories, every other event each."""
+    events = shop_events(inputs.customers)
+    halves = [fold(_every_other(events, first)) for first in (0, 1)]
+    return Work(lambda: merge(*halves), len(events))
+
+
+def encode_profiles(inputs: Inputs) -> Work:
+    """Profiles to bytes, as many at once as are written at once."""
+    batches = _batches(inputs)
+    counts = np.concatenate([batch.event_counts for batch in batches])
+    sizes = [len(blob) for batch in batches for blob in encode(batch)]
+    facts = {"events_median": np.median(counts), "events_mean": np.mean(counts)}
+    facts |= {"bytes_median": np.median(sizes), "bytes_99th_percentile": np.percentile(sizes, 99)}
+    numbers = {name: round(float(value), 1) for name, value in facts.items()}
+    return Work(lambda: [encode(batch) for batch in batches], len(sizes), numbers)
+
+
+def decode_profiles(inputs: Inputs) -> Work:
+    """Bytes to profiles, as many at once as are read at once."""
+    stored = [(batch.keys, encode(batch)) for batch in _batches(inputs)]
+    return Work(lambda: [decode(keys, blobs) for keys, blobs in stored], sum(len(keys) for keys, _ in stored))
+
+
+def _folded(file: bytes) -> Profiles:
+    return fold(*[chunk.events for chunk in read_file(BytesIO(file), "events.parquet", Rules())])
+
+
+def _batches(inputs: Inputs) -> list[Profiles]:
+    return _batched(fold(shop_events(inputs.customers // 10)))
+
+
+def _batched(everyone: Profiles) -> list[Profiles]:
+    return [everyone.take(list(some)) for some in batched(range(len(everyone)), PROFILES_AT_ONCE, strict=False)]
+
+
+def _encoded(everyone: Profiles) -> Iterable[bytes]:
+    return chain.from_iterable(encode(batch) for batch in _batched(everyone))
+
+
+def _every_other(events: EventColumns, first: int) -> EventColumns:
+    return _some(events, np.arange(first, len(events), 2))
+
+
+def _last_day(inputs: Inputs) -> tuple[EventColumns, EventColumns]:
+    """The shop's events up to its last whole day, and those from then on."""
+    events = shop_events(inputs.customers)
+    new = events.rows.time_ms >= AS_OF_MS - 2 * DAY_MS
+    return _some(events, np.flatnonzero(~new)), _some(events, np.flatnonzero(new))
+
+
+def _some(events: EventColumns, at: NDArray[np.intp]) -> EventColumns:
+    return EventColumns(events.keys, events.profile[at], events.rows.take(at), events.category_names)
