@@ -71,4 +71,4 @@ def test_every_function_is_tried_again(machine: str) -> None:
 
 def test_a_broken_definition_would_be_found() -> None:
     (machine, *_) = MACHINES
-    assert faults(definition(machine) | {"StartAt": 5}) != []
+    assert faults(definition(machine) | {"StartAt": "nowhere"}) != []
