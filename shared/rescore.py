@@ -30,7 +30,7 @@ type Page = tuple[Sequence[StoredProfile], Cursor | None]
 
 
 class NoBundle(Exception):
-    """There is no live bundle that loads; the message says why."""
+    """There is none, or the live one does not load; the message says why."""
 
 
 class SegmentProgress(msgspec.Struct, frozen=True):

@@ -74,7 +74,8 @@ def _begin(segment: int, segments: int, since_ms: int) -> SegmentProgress:
 
 def _live() -> Bundle:
     bundle = live_bundle.get(time.monotonic())
-    if bundle is None:
+    # A bundle that still works is not the one that was published, and deciding with it again is of no use.
+    if bundle is None or live_bundle.problem:
         raise NoBundle(live_bundle.problem or "no bundle is published")
     return bundle
 

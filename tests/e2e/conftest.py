@@ -26,9 +26,9 @@ def stack() -> Iterator[Stack]:
         yield deployed
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Fails if the condition does not come true within a minute."""
-    deadline = time.monotonic() + FOLD_SECONDS
+def wait_until(condition: Callable[[], bool], seconds: float = FOLD_SECONDS) -> None:
+    """Fails if the condition does not come true within a minute, or as many `seconds`."""
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen within a minute"
+        assert time.monotonic() < deadline, f"it did not happen within {seconds} seconds"
         time.sleep(0.1)

@@ -162,9 +162,20 @@ def test_there_is_nothing_to_decide_with_before_a_bundle_is_published(
 ) -> None:
     with pytest.raises(NoBundle, match="no bundle is published"):
         rescore_customers.handler(segment(), Unhurried())
-    publish(s3, make_bundle(metadata={"feature_set_hash": "0000"}))
+
+
+def test_a_model_that_does_not_load_leaves_everyone_with_the_one_before(
+    s3: "S3Client", table: ProfileTable, rescore_customers: ModuleType, backfill_events: ModuleType, partiql: PartiQL
+) -> None:
+    publish(s3, OLD)
+    take_in(backfill_events, s3)
+    rescore_customers.handler(segment(), Unhurried())
+    publish(s3, make_bundle("20171003-bad", metadata={"feature_set_hash": "0000"}))
+    before = partiql.statements
     with pytest.raises(NoBundle, match="feature set"):
-        rescore_customers.handler(segment(), Unhurried())
+        rescore_customers.handler(segment("of the bad one"), Unhurried())
+    assert partiql.statements == before
+    assert models(table, range(5)) == ["20171001-old"] * 5
 
 
 def test_another_number_of_segments_begins_anew(
