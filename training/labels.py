@@ -92,7 +92,7 @@ def labels_for(manifest: Mapping[str, Any], file: LabelsFile) -> Labels:
 
 
 def _changed(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None and value != before.get(name)}
+    return {name: value for name, value in given.items() if value is not None and value != before.get(name, "")}
 
 
 def as_toml(manifest: Mapping[str, Any]) -> str:
