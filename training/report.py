@@ -112,8 +112,9 @@ def _choice(findings: Findings) -> str:
     rows = [row for row in findings.leaderboard if row["task"] == "segments"]
     return (
         "<h2>How the segments were chosen</h2><p>Everything that was tried. Silhouette says how clearly the segments"
-        " are separated (up to 1), stability how far the same customers end up together when the data is drawn again (1"
-        " is always); of Davies-Bouldin less is better, of Calinski-Harabasz more.</p>" + _leaderboard(rows)
+        " are separated (up to 1), stability how far the same customers end up together when the data is drawn again"
+        " (1 is always); of Davies-Bouldin less is better, of Calinski-Harabasz more. Noise is the share that fits no"
+        " segment, fidelity how far what is deployed agrees with the algorithm.</p>" + _leaderboard(rows)
     )
 
 
@@ -212,10 +213,14 @@ def _moves(about: Mapping[str, Any]) -> str:
 
 
 def _rule(intent: str, about: Mapping[str, Any]) -> str:
+    """Who has the intent, and where it was measured, how often that is right."""
     try:
-        return " and ".join(part.format(**about["thresholds"]) for part in RULES[intent])
+        told = " and ".join(part.format(**about["thresholds"]) for part in RULES[intent])
     except KeyError:
         return "everyone else" if intent not in RULES else "nobody: the bundle lacks the prediction"
+    found = (target.get("thresholds", {}).get(intent, {}) for target in about["targets"].values())
+    right = next((reached["precision"] for reached in found if "precision" in reached), None)
+    return told if right is None else f"{told}; right for {right:.0%} of them"
 
 
 def _leaderboard(rows: list[Mapping[str, Any]]) -> str:
