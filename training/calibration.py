@@ -18,6 +18,7 @@ TWEEDIE_POWER = 1.5
 """Between 1 and 2: mostly zeros, and otherwise amounts with a long tail."""
 BLOCKS = 40
 """Margins are pooled into this many groups of equal weight of the rarer label before the curve is fitted."""
+ROUNDING = 1e-9
 STEEPEST = 10.0
 """The curve may rise by this much over a distance as long as the largest margin. Were it steeper, the last digits of a
 margin, in which ONNX Runtime may differ, would move a prediction by more than a hundred-thousandth."""
@@ -113,10 +114,11 @@ def isotonic(margin: Vector, y: Vector, weight: Vector) -> Isotonic:
     order = np.argsort(margin, kind="stable")
     margin, y, weight = margin[order], y[order], weight[order]
     rate = np.average(y, weights=weight)
-    rare = np.cumsum(weight * (y if rate < 0.5 else 1 - y))
+    rare = weight * (y if rate < 0.5 else 1 - y)
+    passed = (np.cumsum(rare) - rare) / rare.sum()
     # A group begins where the margin differs from the one before, so that no two points share a place.
     begins = np.diff(margin, prepend=margin[0]) > 0
-    group = np.maximum.accumulate(np.where(begins, (rare * BLOCKS / rare[-1]).astype(np.int64), 0))
+    group = np.maximum.accumulate(np.where(begins, (passed * BLOCKS + ROUNDING).astype(np.int64), 0))
     x, level, total = _pooled(margin, y, weight, np.unique(group, return_inverse=True)[1])
     smoothed = (level * total + rate) / (total + 1)
     steps = IsotonicRegression().fit_transform(x, smoothed, sample_weight=total)

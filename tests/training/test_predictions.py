@@ -1,12 +1,14 @@
-"""Measures, thinning and calibration of predictions."""
+"""Measures and thinning."""
 
 import numpy as np
 import pytest
 
+from training.calibration import platt
+from training.candidates import BLEND, fit_one
 from training.config import Config
-from training.models import CANDIDATES, fit_calibrated
-from training.predictions import measure, thinned
+from training.metrics import bins, mean, measure
 from training.targets import targets
+from training.validation import thinned
 
 CHURN, _, LTV = targets(Config())
 
@@ -25,15 +27,17 @@ def test_kept_rows_stand_for_all(rate: float) -> None:
     assert weight @ y[rows] == pytest.approx(y.sum(), rel=0.03)
 
 
-@pytest.mark.parametrize("name", list(CANDIDATES))
+@pytest.mark.parametrize("name", ["linear", "forest", "xgboost, 30 trees", BLEND])
 def test_probabilities_of_a_rare_outcome_stay_calibrated_after_thinning(name: str) -> None:
     random = np.random.default_rng(2)
-    X = random.normal(size=(40_000, 5)).astype(np.float32)
-    y = (random.random(len(X)) < 0.02 * np.exp(X[:, 0])).astype(float)
-    config = Config(training_rows=8_000, trees=30)
-    rows, weight = thinned(y, config)
-    model = fit_calibrated(name, "probability", X[rows], y[rows], weight, rows, config)
-    assert model.predict(X).mean() == pytest.approx(y.mean(), rel=0.06)
+    X = random.normal(size=(80_000, 5)).astype(np.float32)
+    y = (random.random(len(X)) < 0.01 * np.exp(X[:, 0])).astype(float)
+    config = Config(training_rows=8_000, trees=30, forest_trees=20, learning_rate=0.2)
+    fitted, held_out = np.split(np.arange(len(X)), 2)
+    kept, weight = thinned(y[fitted], config)
+    model = fit_one(name, "probability", X[kept], y[kept], weight, config)
+    calibration = platt(model.margin(X[held_out]), y[held_out], np.ones(len(held_out)))
+    assert calibration(model.margin(X)).mean() == pytest.approx(y.mean(), rel=0.06)
 
 
 def test_probabilities_are_measured_by_order_and_size() -> None:
@@ -46,3 +50,16 @@ def test_probabilities_are_measured_by_order_and_size() -> None:
 def test_amounts_are_measured_by_order_size_and_total() -> None:
     found = measure(LTV, np.array([0.0, 10.0, 30.0]), np.array([1.0, 12.0, 27.0]))
     assert (found["spearman"], found["mean_absolute_error"], found["total_ratio"]) == (1.0, 2.0, 1.0)
+
+
+def test_figures_of_slices_are_averaged_and_their_rows_added() -> None:
+    found = mean([{"rows": 2, "auc": 0.6}, {"rows": 4, "auc": 0.8}])
+    assert found == {"rows": 6, "auc": pytest.approx(0.7)}
+
+
+def test_tenths_hold_everyone_once_in_the_order_of_the_predictions() -> None:
+    predicted = np.random.default_rng(3).random(95)
+    found = bins(predicted * 2, predicted)
+    assert [count for *_, count in found] == [10] * 5 + [9] * 5
+    assert [low for low, *_ in found] == sorted(low for low, *_ in found)
+    assert all(actual == pytest.approx(2 * expected) for expected, actual, _ in found)
