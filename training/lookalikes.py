@@ -1,0 +1,119 @@
+"""The customers most like a given one: the nearest in the space that the bundle's segments were found in.
+
+python -m training.lookalikes --events PATH [PATH …] --model DIR --customer ID [--count N] [--as-of TIMESTAMP]
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx import ModelProto, TensorProto, helper
+
+from shared.bundle import Bundle
+from shared.decision import iso
+from shared.features import Profiles, features
+from shared.keys import customer_key
+from training import command
+from training.config import InputError
+from training.events import read_events
+from training.preparation import Matrix
+from training.targets import known_at
+
+POINT = "segment/point"
+CHUNK = 20_000
+"""Customers whose features are held at a time."""
+
+
+@dataclass(frozen=True)
+class LookAlike:
+    """A customer and how far they are from the one they are compared with."""
+
+    customer_id: str
+    distance: float
+    """Euclidean, in the space of the segments: comparable with the distances that segments are assigned by."""
+    segment: int
+
+
+class Space:
+    """Where the bundle's graph places customers before it assigns them."""
+
+    def __init__(self, model: ModelProto) -> None:
+        model.graph.output.append(helper.make_tensor_value_info(POINT, TensorProto.FLOAT, None))
+        self._session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+    def points(self, X: Matrix) -> Matrix:
+        """Of features [n, n_features], points [n, n_components]."""
+        return self._session.run([POINT], {"features": X})[0]  # type: ignore[no-any-return]
+
+
+def look_alikes(
+    profiles: Profiles, space: Space, bundle: Bundle, customer_id: str, count: int, as_of_ms: int
+) -> tuple[LookAlike, list[LookAlike]]:
+    """The customer, at distance 0, and the `count` others nearest to them as of an instant, nearest first.
+
+    Raises InputError where the customer has no event before it.
+    """
+    customers = [key.startswith(customer_key("")) for key in profiles.keys]
+    known = profiles.take(np.flatnonzero(known_at(profiles, as_of_ms) & np.array(customers, bool)))
+    ids = np.array([key.removeprefix(customer_key("")) for key in known.keys])
+    own = np.flatnonzero(ids == customer_id)
+    if not len(own):
+        raise InputError(f'there is no customer "{customer_id}" with an event before {iso(as_of_ms)}')
+    centre = space.points(features(known.take(own), as_of_ms))
+    distance = np.concatenate([_distances(space, part, centre, as_of_ms) for part in _chunks(known)])
+    nearest = [i for i in np.lexsort((ids, distance)).tolist() if i != own[0]][:count]
+    shown = [int(own[0]), *nearest]
+    segment = bundle.decide(features(known.take(shown), as_of_ms)).segment
+    found = [LookAlike(str(ids[i]), float(distance[i]), int(s)) for i, s in zip(shown, segment, strict=True)]
+    return found[0], found[1:]
+
+
+def _distances(space: Space, profiles: Profiles, centre: Matrix, as_of_ms: int) -> NDArray[np.float64]:
+    points = space.points(features(profiles, as_of_ms))
+    return np.linalg.norm(points.astype(np.float64) - centre, axis=1)
+
+
+def _chunks(profiles: Profiles) -> Iterator[Profiles]:
+    for start in range(0, len(profiles), CHUNK):
+        yield profiles.take(np.arange(start, min(start + CHUNK, len(profiles))))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.lookalikes", description="Find the customers most like a given one."
+    )
+    parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder that training wrote")
+    parser.add_argument("--customer", required=True, metavar="ID", help="customer_id of the one to compare with")
+    parser.add_argument("--count", type=int, default=10, metavar="N", help="how many; default: %(default)s")
+    parser.add_argument(
+        "--as-of", metavar="TIMESTAMP", help="only events before it count; the end of the data by default"
+    )
+    return command.run(parser, _run, arguments)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    if arguments.count < 1:
+        raise InputError(f"--count must be at least 1, but is {arguments.count}")
+    as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
+    bundle = Bundle.load(arguments.model)
+    space = Space(onnx.load(arguments.model / "bundle.onnx"))
+    profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
+    as_of_ms = int(profiles.rows.time_ms.max()) + 1 if as_of_ms is None else as_of_ms
+    own, found = look_alikes(profiles, space, bundle, arguments.customer, arguments.count, as_of_ms)
+    names = {segment["id"]: segment["name"] for segment in bundle.manifest["segments"]}
+    command.say(
+        f"{own.customer_id}: {names[own.segment]}; most alike as of {iso(as_of_ms)}, with their distance:",
+        *(f"  {other.customer_id:<24} {other.distance:>8.3f}  {names[other.segment]}" for other in found),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
