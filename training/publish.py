@@ -6,13 +6,14 @@ python -m training.publish --model DIR --bucket NAME [--force-reason TEXT] [--ma
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from shared.bundle import Bundle, BundleMismatch
 from training import command, gate, holdout
 from training.config import InputError
 from training.contest import MARGIN, Bout, contest
+from training.identity import S3
 from training.parity import Refused
 from training.registry import FILES, Live, Registry, connect
 
@@ -48,7 +49,7 @@ def _run(arguments: argparse.Namespace) -> None:
             bouts, worse = _against(registry, live, bundle, arguments.model, arguments.margin), []
         except (InputError, json.JSONDecodeError) as error:
             bouts, worse = [], [f"it cannot be read: {error}"]
-        command.say(*map(str, bouts))
+        command.say(*map(str, bouts), *_who_moves(live.bundle_id, bundle, arguments.bucket))
         worse += [failure for bout in bouts for failure in bout.failures]
         if worse and not arguments.force_reason:
             told = f"beside the live bundle {live.bundle_id}: {'; '.join(worse)}"
@@ -62,6 +63,20 @@ def _run(arguments: argparse.Namespace) -> None:
             compared={bout.target: bout.as_dict() for bout in bouts},
         )
     command.say(f"{record['bundle_id']} is live in {arguments.bucket}; before it: {record['previous'] or 'none'}")
+
+
+def _who_moves(live_id: str | None, bundle: Bundle, bucket: str) -> Iterator[str]:
+    """Whether ids mean the same segments as in the live bundle, and what share of the customers change theirs."""
+    identity = bundle.manifest.get("identity", {})
+    if live_id in (None, bundle.bundle_id):
+        return
+    if identity.get("previous") == live_id:
+        yield f"{identity['moved']:.1%} of the customers are in another segment than by {live_id}"
+    else:
+        yield (
+            f"its segments were not matched to those of {live_id}, so that an id may mean other customers than before"
+            f" (train with --previous {S3}{bucket} to keep ids and names)"
+        )
 
 
 def _against(registry: Registry, live: Live, bundle: Bundle, folder: Path, margin: float) -> list[Bout]:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,11 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.bundle import Bundle, Decisions
+from shared.features import FEATURE_NAMES
+from shared.labels import labels_key
+from tests.bundles import make_bundle, publish
+from tests.conftest import BUCKET
 from tests.training.conftest import Shop
 from training.clustering import Prototypes
-from training.identity import Identity, carried_on
+from training.identity import Identity, carried_on, load_previous
 from training.preparation import Matrix
+from training.publish import _who_moves
 from training.train import main
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 LETTERS = "abcdefghij"
 
@@ -156,3 +164,23 @@ def test_a_previous_bundle_that_is_not_there_is_said_so(
     arguments = ["--events", str(shop.file), "--out", str(tmp_path / "out"), "--previous", str(tmp_path / where)]
     assert main(arguments) == 2
     assert says in capsys.readouterr().err
+
+
+def test_the_live_bundle_of_a_bucket_is_the_previous_one_with_its_labels(s3: "S3Client") -> None:
+    assert load_previous(f"s3://{BUCKET}") is None
+    onnx, manifest = make_bundle()
+    publish(s3, (onnx, manifest))
+    body = json.dumps({"segments": {"2": {"name": "Regulars"}}}).encode()
+    s3.put_object(Bucket=BUCKET, Key=labels_key(manifest["bundle_id"]), Body=body)
+    previous = load_previous(f"s3://{BUCKET}")
+    assert previous is not None
+    assert [segment["name"] for segment in previous.manifest["segments"]] == ["About 0", "About 2", "Regulars"]
+    assert carried_on(previous, np.zeros((3, len(FEATURE_NAMES)), np.float32), np.zeros(3, int), 1).ids == [0]
+
+
+def test_publishing_says_who_moves_or_that_nobody_knows() -> None:
+    onnx, manifest = make_bundle()
+    moved = Bundle.from_files(onnx, {**manifest, "identity": {"previous": "old", "moved": 0.042}})
+    assert [*_who_moves("old", moved, BUCKET)] == ["4.2% of the customers are in another segment than by old"]
+    assert "were not matched to those of other" in next(_who_moves("other", moved, BUCKET))
+    assert [*_who_moves(None, moved, BUCKET), *_who_moves(moved.bundle_id, moved, BUCKET)] == []
