@@ -70,9 +70,11 @@ class Parity:
 
 def reference(segmentation: Segmentation, models: Mapping[str, Model], X: Matrix) -> Answers:
     """What scikit-learn and XGBoost answer for the rows X [n, n_features]."""
-    micro, gap = segmentation.micro_segments(X)
-    predictions = {name: model.predict(X) for name, model in models.items()}
-    segments = {"distances": segmentation.distances(X), "eps": np.full(len(X), segmentation.eps)}
+    # scikit-learn adds all values up to see whether one is undefined, and the largest floats of both signs have no sum.
+    with np.errstate(over="ignore", invalid="ignore"):
+        micro, gap = segmentation.micro_segments(X)
+        predictions = {name: model.predict(X) for name, model in models.items()}
+        segments = {"distances": segmentation.distances(X), "eps": np.full(len(X), segmentation.eps)}
     return {**segments, "micro_segment": micro, "micro_gap": gap, **predictions}
 
 
