@@ -134,7 +134,12 @@ def _metadata(window: Window) -> dict[str, str]:
 
 
 def _summary(about: dict[str, Any]) -> list[str]:
-    lines = [f"{len(about['segments'])} segments of {sum(s['size'] for s in about['segments']):,} customers:"]
+    found = about["segmentation"]
+    figures = ", ".join(f"{name} {found[name]:.2f}" for name in ("silhouette", "stability", "noise", "fidelity"))
+    lines = [
+        f"segments by {found['algorithm']}, {found['setting']} ({figures})",
+        f"{len(about['segments'])} segments of {sum(s['size'] for s in about['segments']):,} customers:",
+    ]
     lines += [f"  {s['id']}  {s['name']:<28} {s['size']:>8,}  {s['description']}" for s in about["segments"]]
     for name, target in about["targets"].items():
         figures = ", ".join(
