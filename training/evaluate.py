@@ -146,11 +146,17 @@ def _short(value: float) -> str:
 
 def put(path: Path, name: str, lines: Sequence[str]) -> None:
     """Replaces what stands in the page between two marks of the name; raises InputError where there are none."""
+    before, mark, after = marked(path, name)
+    path.write_text(f"{before}{mark}\n" + "\n".join(lines) + f"\n{mark}{after}")
+
+
+def marked(path: Path, name: str) -> tuple[str, str, str]:
+    """The page before the two marks of the name, the mark, and the page after them."""
     mark = MARK.format(name=name)
     before, *rest = path.read_text().split(mark)
     if len(rest) != 2:
         raise InputError(f"{path} does not hold the line {mark} twice, to put the table between")
-    path.write_text(f"{before}{mark}\n" + "\n".join(lines) + f"\n{mark}{rest[1]}")
+    return before, mark, rest[1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -168,6 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = command.timestamp(arguments.as_of)
+    if arguments.table:
+        marked(arguments.table, arguments.name)
     lines = table(arguments.name, as_of_ms, evaluate(arguments.events, as_of_ms, Config.load(arguments.config)))
     command.say(*lines)
     if arguments.table:
