@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from bench.imports import ROOT, functions, import_seconds, is_built
-from bench.report import Line, import_lines, markdown, refresh, speed_lines, stream_lines, table, write
+from bench.report import Line, import_lines, markdown, reason_lines, refresh, speed_lines, stream_lines, table, write
 from bench.tasks import TASKS
 from bench.work import Inputs
 from bench.worker import Measurement, measure
@@ -50,7 +50,7 @@ def _everything() -> None:
     inputs = _inputs()
     speed, streams, imports = _speed(inputs), _streams(inputs, STREAMS), _imports()
     built = all(map(is_built, imports))
-    lines = [*speed_lines(speed), *stream_lines(streams), *import_lines(imports, built)]
+    lines = [*speed_lines(speed), *reason_lines(speed), *stream_lines(streams), *import_lines(imports, built)]
     measured = speed | {f"{_STREAM}_{megabytes}_mb": stream for megabytes, stream in streams.items()}
     _show(lines, measured, "python -m bench")
 

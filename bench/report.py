@@ -18,6 +18,7 @@ from bench.worker import Measurement
 LIBRARIES = ("numpy", "duckdb", "pandas", "pyarrow", "msgspec", "xxhash", "onnxruntime", "boto3")
 MEMORY_AIM = 512 * MEGABYTE
 _FLAT = 1.1
+_REASONS_AIM_MS, _AHEAD_AIM = 2.0, 0.25
 _HEADINGS = ("what", "ours", "against", "ratio", "aim")
 _BEGIN, _END = "<!-- results -->", "<!-- end of results -->"
 
@@ -60,6 +61,29 @@ def speed_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
     yield Line("Decode profiles", _rate(measured["decode_profiles"], "customers"))
     yield Line("Bytes a customer, median", f"{encoded.facts['bytes_median']:,.0f}")
     yield Line("Bytes a customer, 99th percentile", f"{encoded.facts['bytes_99th_percentile']:,.0f}")
+
+
+def reason_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
+    """The lines of reasons and announced changes."""
+    with_, without = (measured[task].facts["median_ms"] for task in ("look_up_with_reasons", "look_up"))
+    more = with_ - without
+    yield Line(
+        "Look-up with reasons, median",
+        f"{with_:.2f} ms",
+        f"without them {without:.2f} ms",
+        aim="≤ 2 ms more",
+        met=more <= _REASONS_AIM_MS,
+    )
+    ahead, now = measured["update_batch_with_next_change"], measured["update_batch"]
+    yield Line(
+        "Updates with their next change",
+        _rate(ahead, "customers"),
+        f"without it {_rate(now, 'customers')}",
+        now.best / ahead.best,
+        "the speed",
+        "≥ 0.25x",
+        now.best / ahead.best >= _AHEAD_AIM,
+    )
 
 
 def stream_lines(streams: Mapping[int, Measurement]) -> Iterable[Line]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bench.reasons import look_up, look_up_with_reasons, update_batch, update_batch_with_next_change
 from bench.shop_tasks import (
     day_file,
     decode_profiles,
@@ -148,6 +149,10 @@ TASKS: dict[str, Task] = {
         features_of_profiles,
         pandas_of_frame,
         pandas_of_shop,
+        look_up,
+        look_up_with_reasons,
+        update_batch,
+        update_batch_with_next_change,
         take_in_stream,
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import isclose, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,15 +98,18 @@ def explanation(profile: StoredProfile, manifest: Manifest, reasons: Reasons) ->
     about: dict[str, Any] = {
         "segment": {"scale": "distance", "nearer_than": decision.runner_up, "sum": round(difference, DIGITS)}
     }
+    same = reasons.segment.segment(x) == decision.segment
     for output, why in reasons.predictions.items():
-        found[output] = told.all(why.contributions(x))
-        shown = why.shown(x)
+        shares = why.contributions(x)
+        found[output] = told.all(shares)
+        total = float(shares.sum())
         about[output] = {
             "scale": why.calibration.scale,
             "baseline": round(why.baseline, DIGITS),
-            "sum": round(shown - why.baseline, DIGITS),
+            "sum": round(total, DIGITS),
         }
-    changed = {} if _as_decided(x, decision, reasons) else {"changed_since": CHANGED}
+        same &= isclose(why.at(total), decision.predictions.get(output, nan), rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    changed = {} if same else {"changed_since": CHANGED}
     empty: dict[str, Any] = {output: [] for output in decision.predictions if output not in found}
     return {**found, **empty, "about": about, **changed}
 
@@ -123,16 +127,6 @@ def top_reasons(profile: StoredProfile, manifest: Manifest, reasons: Reasons, mo
 def _features(profile: StoredProfile, decision: Decision) -> Row:
     row: Row = features(histories([profile]), decision.as_of_ms)[0]
     return row
-
-
-def _as_decided(x: Row, decision: Decision, reasons: Reasons) -> bool:
-    if reasons.segment.segment(x) != decision.segment:
-        return False
-    return all(
-        abs(why.prediction(x) - decision.predictions[output]) <= TOLERANCE * max(1.0, abs(decision.predictions[output]))
-        for output, why in reasons.predictions.items()
-        if output in decision.predictions
-    )
 
 
 class _Told:

@@ -19,7 +19,7 @@ DAY_MS = 86_400_000
 WINDOWS = sorted({feature.window_days for feature in FEATURES if feature.window_days})
 GRID_DAYS = 7
 """Between two days that nothing leaves a window on, only times since something grow: a look every week is enough."""
-BUSY = 0.05
+BUSY = 0.06
 """Who has something leave a window on a larger share of the days is looked at every day: where much moves, segment and
 intent come and go within days."""
 FIRST_LOOK = 4

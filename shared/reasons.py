@@ -250,6 +250,10 @@ class PredictionReasons:
         """Exact Shapley values of one customer [n_features]: they sum to `shown` less `baseline`."""
         return self._factor * self.model.contributions(x)
 
+    def at(self, total: float) -> float:
+        """The prediction that contributions with a sum of `total` lead to."""
+        return self.calibration.predict(self.model.baseline + total / self._factor)
+
     def shown(self, x: Row) -> float:
         """The prediction on the scale."""
         return self.calibration.shown(self.model.margin(x))

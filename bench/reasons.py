@@ -1,0 +1,129 @@
+"""What reasons and announced changes cost: a look-up with and without them, and a batch of updates likewise."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from functools import cache
+from itertools import batched
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.shop import AS_OF_MS, shop_events
+from bench.work import Inputs, Work
+from shared.bundle import Bundle
+from shared.deciding import Moment, decide
+from shared.decision import answer
+from shared.explaining import explanation
+from shared.features import FEATURE_SET_HASH, EventColumns, Profiles, encode, fold
+from shared.ingest import PROFILES_AT_ONCE
+from shared.profile_table import Item, ProfileTable, StoredProfile, decode_profile, encode_profile
+from shared.reasons import FILE, Reasons
+from shared.update import News, Updater
+from training.config import Config
+from training.train import train
+
+_LOOKED_UP, _UPDATED = 300, 5_000
+_NOW = Moment(AS_OF_MS, AS_OF_MS, horizon_days=0)
+_QUICK = Config(fewest_segments=5, most_segments=5, bootstraps=1)
+
+
+def look_up(inputs: Inputs) -> Work:
+    """Answer who a customer is, from the item as it is stored."""
+    bundle = _bundle(inputs.purchases)
+    return _each(inputs, bundle, lambda profile: _answer(profile, bundle))
+
+
+def look_up_with_reasons(inputs: Inputs) -> Work:
+    """The same, and why."""
+    bundle = _bundle(inputs.purchases)
+    reasons = Reasons.from_bytes((_folder(inputs.purchases) / FILE).read_bytes(), bundle.manifest)
+
+    def answer_why(profile: StoredProfile) -> dict[str, Any]:
+        return {**_answer(profile, bundle), "explanation": explanation(profile, bundle.manifest, reasons)}
+
+    return _each(inputs, bundle, answer_why)
+
+
+def update_batch(inputs: Inputs) -> Work:
+    """Read customers, merge a month of news into them, decide and write them, without a look ahead."""
+    return _updates(inputs, horizon_days=0)
+
+
+def update_batch_with_next_change(inputs: Inputs) -> Work:
+    """The same, and say when each decision changes within 90 days."""
+    return _updates(inputs, horizon_days=90)
+
+
+class _Items(ProfileTable):
+    """A table that hands out and takes items as DynamoDB's client does, and does not change."""
+
+    def __init__(self, items: dict[str, Item]) -> None:
+        self._items = items
+
+    def load(self, keys: Iterable[str]) -> dict[str, StoredProfile]:
+        return {key: decode_profile(self._items[key]) for key in keys if key in self._items}
+
+    def save(self, profiles: Any) -> set[str]:
+        for profile in profiles:
+            encode_profile(profile)
+        return set()
+
+
+def _each(inputs: Inputs, bundle: Bundle, of: Callable[[StoredProfile], dict[str, Any]]) -> Work:
+    profiles = fold(shop_events(min(inputs.customers, _LOOKED_UP)))
+    items = [*_items(profiles, bundle).values()]
+    facts: dict[str, float] = {}
+
+    def run() -> None:
+        milliseconds = []
+        for item in items:
+            began = time.perf_counter()
+            json.dumps(of(decode_profile(item)))
+            milliseconds.append((time.perf_counter() - began) * 1_000)
+        median = round(float(np.median(milliseconds)), 4)
+        facts["median_ms"] = min(facts.get("median_ms", median), median)
+
+    return Work(run, len(items), facts)
+
+
+def _answer(profile: StoredProfile, bundle: Bundle) -> dict[str, Any]:
+    assert profile.decision is not None
+    return answer(profile.key, profile.decision, bundle.manifest)
+
+
+def _updates(inputs: Inputs, horizon_days: int) -> Work:
+    bundle = _bundle(inputs.purchases)
+    events = shop_events(min(inputs.customers, _UPDATED))
+    news = events.rows.time_ms >= AS_OF_MS - 30 * 86_400_000
+    table = _Items(_items(fold(_some(events, ~news)), bundle))
+    delta, moment = fold(_some(events, news)), Moment(AS_OF_MS, AS_OF_MS, horizon_days)
+
+    def run() -> None:
+        for keys in batched(delta.keys, PROFILES_AT_ONCE, strict=False):
+            Updater(table, bundle, moment, time.sleep).update(keys, News(delta))
+
+    return Work(run, len(delta), {"events_a_customer": round(len(events) / len(events.keys), 1)})
+
+
+def _some(events: EventColumns, which: Any) -> EventColumns:
+    return EventColumns(events.keys, events.profile[which], events.rows.take(which), events.category_names)
+
+
+def _items(profiles: Profiles, bundle: Bundle) -> dict[str, Item]:
+    decisions = decide(profiles, {}, bundle, _NOW)
+    stored = zip(profiles.keys, encode(profiles), profiles.event_totals.tolist(), strict=True)
+    return {key: encode_profile(StoredProfile(key, 1, state, n, decisions[key])) for key, state, n in stored}
+
+
+@cache
+def _bundle(purchases: Path) -> Bundle:
+    """A bundle trained on the purchases, once for as long as features are what they are."""
+    if not (_folder(purchases) / FILE).exists():
+        train([purchases], _folder(purchases), None, _QUICK)
+    return Bundle.load(_folder(purchases))
+
+
+def _folder(purchases: Path) -> Path:
+    return purchases.with_name(f"model-{FEATURE_SET_HASH}")
