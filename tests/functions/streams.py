@@ -16,12 +16,13 @@ class TableStream:
     """The records that the template's filters let through, each handed out once."""
 
     def __init__(self) -> None:
-        table: Any = dynamodb_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].tables[TABLE]
-        self._shard = table.stream_shard
-        self._seen = self._shard.starting_sequence_number
+        self._seen = 0
 
     def records(self) -> list[dict[str, Any]]:
-        found = self._shard.get(self._seen, 1_000_000)
+        # Looked up each time: a cancelled transaction gives moto another table.
+        table: Any = dynamodb_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].tables[TABLE]
+        first = table.stream_shard.starting_sequence_number
+        found = table.stream_shard.get(first + self._seen, 1_000_000)
         self._seen += len(found)
         return [record for record in map(_as_lambda_gives_it, found) if _passes(record)]
 

@@ -1,4 +1,6 @@
 import importlib
+import random
+from collections import Counter
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -7,6 +9,7 @@ import pytest
 
 from shared.ledger import Ledger
 from shared.members import Members
+from shared.profile_table import ProfileTable
 from tests.bundles import make_bundle, publish
 from tests.conftest import TABLE
 from tests.event_files import ndjson, purchase
@@ -222,3 +225,41 @@ def test_rows_and_sizes_survive_collisions(
     monkeypatch.setattr(app.ledger._client, "transact_write_items", collide)
     handle(stream.records())
     assert members.sizes() == {1: 1}
+
+
+def test_whatever_is_delivered_twice_and_at_once_the_ledger_has_no_gap_and_no_duplicate(
+    s3: "S3Client",
+    drop: Drop,
+    stream: TableStream,
+    handle: Publish,
+    bus: Bus,
+    ledger: Ledger,
+    members: Members,
+    table: ProfileTable,
+) -> None:
+    publish(s3, make_bundle())
+    chance = random.Random(7)
+    customers = [f"c{n}" for n in range(8)]
+    lines = [purchase(customer, n, day=1 + n) for customer in customers for n in range(chance.choice([1, 4, 12]))]
+    chance.shuffle(lines)
+    files = {f"events/{n}.ndjson": ndjson(lines[n::5]) for n in range(5)}
+    records: list[dict[str, Any]] = []
+    for name in chance.sample([*files, *files], 10):
+        drop({name: files[name]})
+        records += stream.records()
+        # The latest come once or twice, some of them with what was handled before, as after a crash.
+        for _ in range(2):
+            handle(records[-chance.randint(1, 12) :])
+    handle(records)
+
+    profiles = table.load([f"customer#{customer}" for customer in customers])
+    published = {detail["transition_id"] for detail in bus.details()}
+    kept: list[str] = []
+    for key, profile in profiles.items():
+        moves, _ = ledger.history(key, ROWS)
+        assert profile.decision is not None and moves[0].entered == profile.decision.segment
+        assert [moved.left for moved in moves] == [*(moved.entered for moved in moves[1:]), None]
+        kept += [moved.id for moved in moves]
+    assert len(kept) == len(set(kept)) and set(kept) == published
+    sizes = Counter(profile.decision.segment for profile in profiles.values() if profile.decision)
+    assert +members.sizes() == sizes
