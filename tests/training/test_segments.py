@@ -1,6 +1,7 @@
 """Segments by each algorithm: found, exported, chosen."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -15,11 +16,13 @@ from sklearn.metrics import adjusted_rand_score
 
 from shared.bundle import Decisions
 from shared.features import FEATURES
+from tests.training.conftest import Shop
 from tests.training.simulated import simulated
-from training import parity
+from training import gate, parity, train
 from training.clustering import ALGORITHMS, Prototypes, Setting
 from training.config import Config, InputError
-from training.export import bundle
+from training.export import bundle as bundle_of
+from training.micro import fit_micro_segments
 from training.preparation import Matrix, balanced_preparation, weights
 from training.segments import Clustering, Segmentation, choose, fit_segments
 
@@ -38,13 +41,26 @@ def customers() -> Matrix:
     return random.permutation(X)
 
 
+@pytest.fixture(scope="module")
+def fitted(customers: Matrix) -> Segmentation:
+    return fit_segments(customers, BASE)
+
+
+def chosen(fitted: Segmentation, X: Matrix, **asked: str | int) -> Segmentation:
+    """What `fit_segments` answers when the config asks for something."""
+    config = dataclasses.replace(BASE, **asked)  # type: ignore[arg-type]
+    found, points = choose(fitted.tried, config), fitted.components(X)
+    micro = fit_micro_segments(points, found.prototypes.segment_of(points), config)
+    return dataclasses.replace(fitted, chosen=found, micro=micro)
+
+
 @pytest.fixture(scope="module", params=["k-means", "dbscan", "ward"])
-def segmentation(request: pytest.FixtureRequest, customers: Matrix) -> Segmentation:
-    return fit_segments(customers, dataclasses.replace(BASE, clustering=request.param))
+def segmentation(request: pytest.FixtureRequest, fitted: Segmentation, customers: Matrix) -> Segmentation:
+    return chosen(fitted, customers, clustering=request.param)
 
 
 def exported(segmentation: Segmentation, rows: Matrix) -> Decisions:
-    model = bundle(segmentation, {}, rows.shape[1], {"model_version": "20240101"})
+    model = bundle_of(segmentation, {}, rows.shape[1], {"model_version": "20240101"})
     session = onnxruntime.InferenceSession(model.SerializeToString())
     names = [output.name for output in session.get_outputs()]
     return Decisions(**dict(zip(names, session.run(names, {"features": rows}), strict=True)))
@@ -75,8 +91,10 @@ def test_margins_lie_between_0_and_1_and_the_runner_up_is_another_segment(
     assert (decided.runner_up != segmentation.unusual).all()
 
 
-def test_the_unusual_are_as_far_as_eps_from_their_segment_and_run_up_to_the_nearest(customers: Matrix) -> None:
-    segmentation = fit_segments(customers, dataclasses.replace(BASE, clustering="dbscan"))
+def test_the_unusual_are_as_far_as_eps_from_their_segment_and_run_up_to_the_nearest(
+    fitted: Segmentation, customers: Matrix
+) -> None:
+    segmentation = chosen(fitted, customers, clustering="dbscan")
     prototypes = segmentation.chosen.prototypes
     decided, points = exported(segmentation, customers), segmentation.components(customers)
     unusual = decided.segment == segmentation.unusual
@@ -85,6 +103,18 @@ def test_the_unusual_are_as_far_as_eps_from_their_segment_and_run_up_to_the_near
     np.testing.assert_allclose(decided.segment_distance[unusual], prototypes.eps, rtol=1e-6)
     np.testing.assert_array_equal(decided.runner_up[unusual], prototypes.owner[nearest.argmin(axis=1)[unusual]])
     np.testing.assert_allclose(decided.runner_up_distance[unusual], nearest.min(axis=1)[unusual], rtol=1e-4)
+
+
+def test_a_bundle_with_unusual_customers_names_them_and_passes_the_gate(shop: Shop, tmp_path: Path) -> None:
+    config, out = tmp_path / "config.toml", tmp_path / "model"
+    config.write_text('clustering = "dbscan"\nbootstraps = 1\nminimum_class_count = 10000\nparity_rows = 0\n')
+    assert train.main(["--events", str(shop.file), "--out", str(out), "--config", str(config)]) == 0
+    bundle, found = gate.run(out)
+    unusual = bundle.manifest["segments"][-1]
+    assert unusual["id"] == bundle.manifest["segmentation"]["unusual"]
+    assert unusual["name"] == "Unusual customers"
+    assert 0 < unusual["size"] < len(shop.profiles) / 2
+    assert found.failures() == []
 
 
 # ---- Each algorithm against what it should do ------------------------------------------------------------------------
@@ -106,8 +136,8 @@ def test_dbscan_puts_everyone_where_the_library_and_a_slow_search_do(customers: 
         assert fit.prototypes.segment_of(point[None])[0] == wanted
 
 
-def test_the_stand_in_for_ward_is_as_faithful_as_it_says(customers: Matrix) -> None:
-    segmentation = fit_segments(customers, dataclasses.replace(BASE, clustering="ward", segments=4))
+def test_the_stand_in_for_ward_is_as_faithful_as_it_says(fitted: Segmentation, customers: Matrix) -> None:
+    segmentation = chosen(fitted, customers, clustering="ward", segments=4)
     points = segmentation.components(customers)
     labels = fcluster(linkage(points, "ward"), 4, "maxclust")
     assert segmentation.chosen.fidelity > 0.9
@@ -174,26 +204,32 @@ def test_where_nothing_is_sound_the_most_stable_without_a_tiny_segment_stands_in
     assert choose(tried, Config()).segments == 5
 
 
-def test_the_leaderboard_has_every_algorithm_and_setting_with_all_figures(customers: Matrix) -> None:
-    segmentation = fit_segments(customers, BASE)
-    by_algorithm = {a.name: [c for c in segmentation.tried if c.algorithm == a.name] for a in ALGORITHMS}
+def test_the_leaderboard_has_every_algorithm_and_setting_with_all_figures(fitted: Segmentation) -> None:
+    by_algorithm = {a.name: [c for c in fitted.tried if c.algorithm == a.name] for a in ALGORITHMS}
     assert [c.segments for c in by_algorithm["k-means"]] == [c.segments for c in by_algorithm["ward"]] == [3, 4, 5]
     assert len({c.setting for c in by_algorithm["dbscan"]}) == len(by_algorithm["dbscan"]) >= 10
-    assert sum(c is segmentation.chosen for c in segmentation.tried) == 1
-    assert all(np.isfinite(list(c.figures().values())).all() for c in segmentation.tried if c.segments > 1)
-    assert {"algorithm", "setting", "micro_segments", *segmentation.chosen.figures()} <= set(segmentation.about())
+    assert sum(c is fitted.chosen for c in fitted.tried) == 1
+    assert all(np.isfinite(list(c.figures().values())).all() for c in fitted.tried if c.segments > 1)
+    assert {"algorithm", "setting", "micro_segments", *fitted.chosen.figures()} <= set(fitted.about())
 
 
-def test_the_same_customers_twice_give_the_same_segments(segmentation: Segmentation, customers: Matrix) -> None:
-    again = fit_segments(customers, dataclasses.replace(BASE, clustering=segmentation.chosen.algorithm))
-    assert again.about() == segmentation.about()
-    np.testing.assert_array_equal(again.chosen.prototypes.points, segmentation.chosen.prototypes.points)
-    np.testing.assert_array_equal(again.micro.centroids, segmentation.micro.centroids)
+def test_the_same_customers_twice_give_the_same_segments(fitted: Segmentation, customers: Matrix) -> None:
+    again = fit_segments(customers, BASE)
+    assert again.about() == fitted.about()
+    for first, second in zip(fitted.tried, again.tried, strict=True):
+        assert first.name == second.name
+        np.testing.assert_array_equal(first.prototypes.points, second.prototypes.points)
+    np.testing.assert_array_equal(again.micro.centroids, fitted.micro.centroids)
+
+
+def test_the_config_reaches_the_fit(customers: Matrix) -> None:
+    found = fit_segments(customers, dataclasses.replace(BASE, clustering="ward", segments=5, bootstraps=1))
+    assert (found.chosen.algorithm, found.segments) == ("ward", 5)
 
 
 def test_planted_kinds_of_customers_are_found() -> None:
     shop = simulated()
-    segmentation = fit_segments(shop.X, Config(bootstraps=2), FEATURES)
+    segmentation = fit_segments(shop.X, Config(bootstraps=1), FEATURES)
     assert segmentation.segments == 8
     assert adjusted_rand_score(shop.kind, segmentation.segment_of(shop.X)) >= 0.9
 
