@@ -12,6 +12,7 @@ from shared.decision import Decision, NextChange
 from shared.keys import customer_key
 from shared.profile_table import ProfileTable, StoredProfile
 from tests.bundles import make_bundle, publish
+from tests.document import check_answer
 from tests.functions.conftest import Context
 
 if TYPE_CHECKING:
@@ -130,7 +131,10 @@ def store(table: ProfileTable, customer_id: str, decision: Decision | None = DEC
 
 
 def look_up(function: ModuleType, customer_id: str) -> tuple[int, Any]:
-    return request(function, f"/customers/{quote(customer_id, safe='')}/segment")
+    """Status and body, which the document allows."""
+    status, body = request(function, f"/customers/{quote(customer_id, safe='')}/segment")
+    check_answer("GET", "/customers/{customer_id}/segment", status, body)
+    return status, body
 
 
 def request(function: ModuleType, path: str) -> tuple[int, Any]:
