@@ -45,11 +45,12 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some hundred small files of all kinds, in which customers and repeated lines are spread over many of them."""
+    """Some hundred small files of all kinds: customer c has c % 10 + 1 orders, the last of them in many files."""
     folder = tmp_path_factory.mktemp("history")
     for number in range(FILES_OF_HISTORY):
-        customers = {(number * 7 + step) % CUSTOMERS for step in range(0, 36, 9)}
-        orders = [purchase(str(customer), number // 30, day=1 + number // 30) for customer in sorted(customers)]
+        customers = sorted((number * 7 + step) % CUSTOMERS for step in range(0, 36, 9))
+        which = {customer: min(number // 30, customer % 10) for customer in customers}
+        orders = [purchase(str(customer), order, day=1 + order) for customer, order in which.items()]
         kind, write = WRITERS[number % len(WRITERS)]
         (folder / f"{number:04d}.{kind}").write_bytes(write(orders))
     return folder
