@@ -20,7 +20,7 @@ from training.segments import Segmentation
 
 IR_VERSION = 9
 BUNDLE_FORMAT = "1"
-LIBRARIES = ("numpy", "onnx", "onnxmltools", "onnxruntime", "scikit-learn", "skl2onnx", "xgboost-cpu")
+LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx", "xgboost-cpu")
 
 
 def bundle(
