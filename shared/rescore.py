@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -99,7 +100,8 @@ def rescore_segment(
             progress = _later(progress, moment, done=True, superseded=True, cursor=None)
         else:
             profiles, cursor = scan(progress.cursor)
-            decided, moved = rescore(profiles, table, bundle, moment, progress.since_ms, Cause.MODEL, sleep)
+            stands = partial(_stands, bundle, progress.since_ms)
+            decided, moved = rescore(profiles, table, bundle, moment, stands, sleep)
             progress = _later(
                 progress,
                 moment,
@@ -121,20 +123,20 @@ def rescore(
     table: ProfileTable,
     bundle: Bundle,
     moment: Moment,
-    since_ms: int,
-    cause: Cause,
+    stands: Callable[[Decision | None], bool],
     sleep: Sleep = time.sleep,
 ) -> tuple[int, int]:
-    """Decides anew on those of `profiles` that `bundle` has not decided on as of `since_ms` or later, and stores it.
+    """Decides anew on those of `profiles` whose decision does not stand, and stores it.
 
-    Each is written only as it was read; where another writer came first, the profile is read again. Returns how many
-    were decided on, and how many of them moved. Raises TooManyRaces and what the table raises.
+    Each is written only as it was read; where another writer came first, the profile is read again. Who moves does so
+    because of the model if the decision before was another one's, and else because of time. Returns how many were
+    decided on, and how many of them moved. Raises TooManyRaces and what the table raises.
     """
     decided = moved = 0
     for _ in attempts(RACES_AT_MOST, sleep):
-        due = {p.key: p for p in profiles if p.is_someone and not _stands(p.decision, bundle, since_ms)}
+        due = {p.key: p for p in profiles if p.is_someone and not stands(p.decision)}
         decisions = decide(histories(due.values()), {key: p.decision for key, p in due.items()}, bundle, moment)
-        after = [_decided(due[key], decision, cause) for key, decision in decisions.items()]
+        after = [_decided(due[key], decision) for key, decision in decisions.items()]
         lost = table.save(after)
         done = [profile for profile in after if profile.key not in lost]
         decided += len(done)
@@ -149,13 +151,15 @@ def _later(progress: SegmentProgress, moment: Moment, **changes: Any) -> Segment
     return msgspec.structs.replace(progress, updated_ms=moment.scored_at_ms, **changes)
 
 
-def _stands(decision: Decision | None, bundle: Bundle, since_ms: int) -> bool:
+def _stands(bundle: Bundle, since_ms: int, decision: Decision | None) -> bool:
     return decision is not None and decision.model_version == bundle.bundle_id and decision.as_of_ms >= since_ms
 
 
-def _decided(before: StoredProfile, decision: Decision, cause: Cause) -> StoredProfile:
-    stays = before.decision is not None and before.decision.segment == decision.segment
-    return replace(before, version=before.version + 1, decision=decision, moved=None if stays else cause)
+def _decided(profile: StoredProfile, decision: Decision) -> StoredProfile:
+    before = profile.decision
+    cause = Cause.TIME if before and before.model_version == decision.model_version else Cause.MODEL
+    stays = before is not None and before.segment == decision.segment
+    return replace(profile, version=profile.version + 1, decision=decision, moved=None if stays else cause)
 
 
 def report(parts: Sequence[SegmentProgress], expected: int) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from shared.profile_table import Item, ProfileTable, StoredProfile, decode_profile, encode_profile
+from shared.profile_table import OF_A_DECISION, Item, ProfileTable, StoredProfile, decode_profile, encode_profile
 
 type Job = Callable[[ProfileTable], object]
 
@@ -29,8 +29,7 @@ class MemoryTable(ProfileTable):
             return False
         item = {**known, **encode_profile(profile)}
         if not profile.is_someone:
-            item.pop("decision", None)
-            item.pop("member_of", None)
+            item = {name: value for name, value in item.items() if name not in OF_A_DECISION}
         self.items[profile.key] = item
         return True
 
