@@ -1,26 +1,26 @@
 """What reasons and announced changes cost: a look-up with and without them, and a batch of updates likewise."""
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterable
 from functools import cache
-from itertools import batched
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.shop import AS_OF_MS, shop_events
+from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.work import Inputs, Work
 from shared.bundle import Bundle
 from shared.deciding import Moment, decide
 from shared.decision import answer
+from shared.events import Rules, read_file
 from shared.explaining import explanation
 from shared.features import FEATURE_SET_HASH, EventColumns, Profiles, encode, fold
-from shared.ingest import PROFILES_AT_ONCE
+from shared.ingest import Intake
 from shared.profile_table import Item, ProfileTable, StoredProfile, decode_profile, encode_profile
 from shared.reasons import FILE, Reasons
-from shared.update import News, Updater
 from training.config import Config
 from training.train import train
 
@@ -47,7 +47,7 @@ def look_up_with_reasons(inputs: Inputs) -> Work:
 
 
 def update_batch(inputs: Inputs) -> Work:
-    """Read customers, merge a month of news into them, decide and write them, without a look ahead."""
+    """Take a file with a month of news in: read it, merge it into customers, decide and write, without a look ahead."""
     return _updates(inputs, horizon_days=0)
 
 
@@ -98,13 +98,16 @@ def _updates(inputs: Inputs, horizon_days: int) -> Work:
     events = shop_events(min(inputs.customers, _UPDATED))
     news = events.rows.time_ms >= AS_OF_MS - 30 * 86_400_000
     table = _Items(_items(fold(_some(events, ~news)), bundle))
-    delta, moment = fold(_some(events, news)), Moment(AS_OF_MS, AS_OF_MS, horizon_days)
+    moment, file = Moment(AS_OF_MS, AS_OF_MS, horizon_days), shop_file(_some(events, news))
 
     def run() -> None:
-        for keys in batched(delta.keys, PROFILES_AT_ONCE, strict=False):
-            Updater(table, bundle, moment, time.sleep).update(keys, News(delta))
+        intake = Intake(table, bundle, moment)
+        for chunk in read_file(io.BytesIO(file), "news.parquet", Rules()):
+            intake.add(chunk, lambda rejections: None)
+        intake.flush()
 
-    return Work(run, len(delta), {"events_a_customer": round(len(events) / len(events.keys), 1)})
+    customers = len(np.unique(events.profile[news]))
+    return Work(run, customers, {"events_a_customer": round(len(events) / len(events.keys), 1)})
 
 
 def _some(events: EventColumns, which: Any) -> EventColumns:

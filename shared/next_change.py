@@ -1,9 +1,9 @@
-"""When a decision will change if nothing happens: the first midnight on which segment or intent differs, and to what."""
+"""When a decision changes if nothing happens: the first midnight on which segment or intent differ, and to what."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ DAY_MS = 86_400_000
 WINDOWS = sorted({feature.window_days for feature in FEATURES if feature.window_days})
 GRID_DAYS = 7
 """Between two days that nothing leaves a window on, only times since something grow: a look every week is enough."""
-BUSY = 0.06
+BUSY = 0.07
 """Who has something leave a window on a larger share of the days is looked at every day: where much moves, segment and
 intent come and go within days."""
 FIRST_LOOK = 4
@@ -55,9 +55,9 @@ def next_changes(
 ) -> list[NextChange | None]:
     """Of each profile, the first of the next `horizon_days` midnights (UTC) on which `now` no longer holds.
 
-    Tried are the days on which something leaves a window and one day a week; where one of them differs, the first that
-    does is searched for between it and the one before. So a change that comes and goes between two days that are tried
-    may be missed: it lasted less than a week.
+    Tried are the days on which something leaves a window and one day a week, or all days where much leaves; where one
+    of them differs, the first that does is searched for between it and the one before. So a change that comes and goes
+    between two days that are tried may be missed; docs/decisions/0013 measures how often, and how long those lasted.
     """
     if not horizon_days:
         return [None] * len(profiles)

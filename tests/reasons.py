@@ -41,9 +41,10 @@ def check_segments(X: Matrix, bundle: Bundle, reasons: Reasons) -> Iterator[str]
     """The shares of a segment against the graph's distances."""
     decided = bundle.decide(X)
     worst = 0.0
-    for x, *about in zip(X, decided.segment, decided.runner_up, decided.segment_distance, decided.runner_up_distance):
-        shares, _ = reasons.segment.contributions(x, int(about[0]), int(about[1]))
-        worst = max(worst, abs(shares.sum() - (float(about[3]) - float(about[2]))))
+    nearer = decided.runner_up_distance.astype(np.float64) - decided.segment_distance
+    for x, segment, other, gap in zip(X, decided.segment, decided.runner_up, nearer, strict=True):
+        shares, _ = reasons.segment.contributions(x, int(segment), int(other))
+        worst = max(worst, abs(shares.sum() - gap))
     yield f"segment: shares sum to the difference of distances, largest error {worst:.1e}"
 
 
@@ -68,11 +69,16 @@ def _by_shap(
     model: Trees | Linear, nodes: dict[str, Any], name: str, X: Matrix, customers: Matrix
 ) -> NDArray[np.float64]:
     if isinstance(model, Linear):
-        explainer = shap.LinearExplainer((model.coefficients, model.intercept), model.prepare(customers))
+        prepared = _all_of(model.prepare(customers))
+        explainer = shap.LinearExplainer((model.coefficients, model.intercept), prepared)
         return np.asarray(explainer.shap_values(model.prepare(X)))
     trees = {"trees": list(shap_trees(attributes(nodes[f"{name}/trees"])))}
-    explainer = shap.TreeExplainer(trees, customers, feature_perturbation="interventional")
+    explainer = shap.TreeExplainer(trees, _all_of(customers), feature_perturbation="interventional")
     return np.asarray(explainer.shap_values(X, check_additivity=False)).reshape(X.shape)
+
+
+def _all_of(customers: Matrix) -> Any:
+    return shap.maskers.Independent(customers, max_samples=len(customers))
 
 
 def shap_trees(found: dict[str, Any]) -> Iterator[dict[str, NDArray[Any]]]:
@@ -154,8 +160,10 @@ def check_changes(X: Matrix, bundle: Bundle, reasons: Reasons) -> Iterator[str]:
                 assert after.churn_probability is not None
                 reached = bool(after.churn_probability[0] < bundle.manifest["thresholds"]["likely_to_churn"])
             found, pairs, kept = found + 1, pairs + (len(option) == 2), kept + reached
-    yield f"what would change it: {found:,} changes for {with_any:,} of {len(X):,} customers, {pairs:,} of two features;"
-    yield f"  {kept:,} do what they say"
+    yield (
+        f"what would change it: {found:,} changes for {with_any:,} of {len(X):,} customers, {pairs:,} of them of two"
+        f" features; {kept:,} do what they say"
+    )
 
 
 def main() -> int:

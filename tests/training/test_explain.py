@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.conftest import Shop
+from training.explain import agreement, main
+
+
+def test_page_tells_of_everyone_and_of_one_customer(shop: Shop, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "why.html"
+    arguments = ["--events", str(shop.file), "--model", str(model), "--customer", "5", "--out", str(out)]
+    assert main(arguments) == 0
+    page = out.read_text()
+    for said in ("SHAP importance", "permutation", "What drives the segments", "LIME", "correlation of ranks"):
+        assert said in page
+    assert page.count("<svg") >= 4
+
+
+def test_unknown_customer_is_bad_input(shop: Shop, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--events", str(shop.file), "--model", str(model), "--customer", "nobody"]) == 2
+    assert "nobody" in capsys.readouterr().err
+
+
+def test_attributions_agree_with_themselves_and_not_with_their_opposite() -> None:
+    values = np.random.default_rng(1).normal(size=40)
+    assert agreement(values, values) == (pytest.approx(1.0), 10)
+    assert agreement(values, -values)[0] == pytest.approx(-1.0)
