@@ -9,7 +9,7 @@ import pytest
 from bench.imports import ROOT, functions, import_seconds
 from bench.pandas_all_features import pandas_all_features
 from bench.pandas_features import pandas_features
-from bench.report import import_lines, markdown, speed_lines, stream_lines, table
+from bench.report import import_lines, markdown, reason_lines, speed_lines, stream_lines, table
 from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.stream import EventStream
 from bench.tasks import TASKS
@@ -52,7 +52,12 @@ def test_a_task_runs_in_a_process_of_its_own(purchases: Path) -> None:
 
 def test_every_line_of_the_table_can_be_written(measured: dict[str, Measurement]) -> None:
     stream = measured["take_in_stream"]
-    lines = [*speed_lines(measured), *stream_lines({1: stream, 2: stream}), *import_lines({"x": [1.0, 2.0]}, True)]
+    lines = [
+        *speed_lines(measured),
+        *reason_lines(measured),
+        *stream_lines({1: stream, 2: stream}),
+        *import_lines({"x": [1.0, 2.0]}, True),
+    ]
     assert all(line.ours or line.ratio for line in lines)
     assert table(lines).row_count == len(lines)
 

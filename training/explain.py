@@ -80,8 +80,8 @@ def agreement(shapley: Values, surrogate: Values) -> tuple[float, int]:
     finds among its ten strongest, and how many of the ten they share."""
     ours, theirs = (set(np.argsort(-np.abs(values))[:TOP].tolist()) for values in (shapley, surrogate))
     either = sorted(ours | theirs)
-    ranks = [np.argsort(np.argsort(values[either])) for values in (shapley, surrogate)]
-    return float(np.corrcoef(*ranks)[0, 1]), len(ours & theirs)
+    ranks = np.array([np.argsort(np.argsort(values[either])) for values in (shapley, surrogate)])
+    return float(np.corrcoef(ranks)[0, 1]), len(ours & theirs)
 
 
 def surrogate(X: Matrix, x: Matrix, output: str, bundle: Bundle, fill: Matrix) -> Values:

@@ -12,6 +12,7 @@ from shared.decision import Decision, NextChange
 from shared.keys import customer_key
 from shared.profile_table import ProfileTable, StoredProfile
 from tests.bundles import make_bundle, publish
+from tests.conftest import BUCKET
 from tests.document import check_answer
 from tests.functions.conftest import Context
 
@@ -105,6 +106,18 @@ def test_customer_without_a_decision_is_told_apart_from_an_unknown_one(
     assert (status, answer["error"]["code"]) == (404, "no_decision_yet")
 
 
+def test_reasons_are_given_when_asked_for_and_say_why_there_are_none(
+    s3: "S3Client", table: ProfileTable, lookup_customer: ModuleType
+) -> None:
+    store(table, "889")
+    plain, explained = ask(lookup_customer), ask(lookup_customer, {"explain": "true"})
+    assert "explanation" not in plain
+    assert explained == {**plain, "explanation": {"problem": "The bundle that decided this is gone."}}
+    publish(s3, make_bundle())
+    lookup_customer.manifests = lookup_customer.Manifests(s3, BUCKET)
+    assert "without reasons.npz" in ask(lookup_customer, {"explain": "true"})["explanation"]["problem"]
+
+
 def test_unknown_address_is_answered_as_json(lookup_customer: ModuleType) -> None:
     status, answer = request(lookup_customer, "/nothing/here")
     assert (status, answer["error"]["code"]) == (404, "route_not_found")
@@ -137,7 +150,11 @@ def look_up(function: ModuleType, customer_id: str) -> tuple[int, Any]:
     return status, body
 
 
-def request(function: ModuleType, path: str) -> tuple[int, Any]:
+def ask(function: ModuleType, query: dict[str, str] | None = None) -> Any:
+    return request(function, "/customers/889/segment", query)[1]
+
+
+def request(function: ModuleType, path: str, query: dict[str, str] | None = None) -> tuple[int, Any]:
     """What the API answers: API Gateway hands a REST API's path over as the client encoded it."""
     event = {
         "resource": "/customers/{customer_id}/segment",
@@ -145,8 +162,8 @@ def request(function: ModuleType, path: str) -> tuple[int, Any]:
         "httpMethod": "GET",
         "headers": {},
         "multiValueHeaders": {},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
         "requestContext": {"requestId": "c6af9ac6", "stage": "v1", "path": f"/v1{path}"},
         "body": None,
         "isBase64Encoded": False,

@@ -121,7 +121,7 @@ def test_shapley_values_are_those_of_every_set_of_features_also_where_some_are_u
 def test_shapley_values_of_a_linear_model_are_those_of_shap() -> None:
     random = np.random.default_rng(3)
     X, average, slopes = random.normal(size=(20, 4)).astype(np.float32), random.normal(size=4), random.normal(size=4)
-    same = Preparation(*(np.zeros(4, np.float32), np.zeros(4, bool)), *_wide(4), *(np.zeros(4), np.ones(4)))
+    same = unprepared(4)
     linear = Linear(same, slopes, 0.5, average)
     expected = shap.LinearExplainer((slopes, 0.5), average[None]).shap_values(X)
     np.testing.assert_allclose([linear.contributions(x) for x in X], expected, atol=1e-6)
@@ -130,7 +130,7 @@ def test_shapley_values_of_a_linear_model_are_those_of_shap() -> None:
 def test_shares_of_the_unusual_sum_to_how_far_they_are_beyond_their_border() -> None:
     random = np.random.default_rng(5)
     components = np.linalg.qr(random.normal(size=(6, 3)))[0]
-    same = Preparation(*(np.zeros(6, np.float32), np.zeros(6, bool)), *_wide(6), *(np.zeros(6), np.ones(6)))
+    same = unprepared(6)
     nearest = Nearest(same, components, random.normal(size=6), random.normal(size=(9, 3)), np.arange(9) % 3, 0.5, 3)
     for x in random.normal(size=(30, 6)).astype(np.float32) * 4:
         far = nearest.distances(x).min() - 0.5
@@ -223,7 +223,7 @@ def test_same_training_gives_the_same_reasons(model: Path, tmp_path: Path, rows:
 
 
 def trees_of(trees: dict[str, Any], background: np.ndarray[Any, Any]) -> Trees:
-    leaf = reasons_file.leaf_arrays(leaves(trees), background)
+    leaf: dict[str, Any] = dict(reasons_file.leaf_arrays(leaves(trees), background))
     base = float((trees.get("base_values") or [0.0])[0])
     shares = leaf.pop("counts") / len(background)
     exact = {"feature": leaf.pop("feature").astype(np.int64), "value": leaf.pop("value").astype(np.float64)}
@@ -257,5 +257,7 @@ def enumerated(model: XGBRegressor, x: Any, background: Any) -> np.ndarray[Any, 
     return values
 
 
-def _wide(n: int) -> tuple[Any, Any]:
-    return np.full(n, -np.inf, np.float32), np.full(n, np.inf, np.float32)
+def unprepared(n: int) -> Preparation:
+    """A preparation that leaves n features as they are."""
+    none, one = np.zeros(n, np.float32), np.ones(n, np.float32)
+    return Preparation(none, np.zeros(n, bool), -np.inf * one, np.inf * one, none, one)
