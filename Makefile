@@ -94,7 +94,7 @@ $(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(RO
 COMPILE = $(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $(ARTIFACTS_DIR)
 COPY_SOURCES = tar -C $(ROOT) --exclude '__pycache__' -cf - $(1) | tar -C $(2) -xf -
 
-FUNCTIONS := AcceptEvents BrowseSegments IngestEvents IngestLiveEvents LookupCustomer PublishTransitions RescoreCustomers PlanBackfill BackfillEvents SummariseRun
+FUNCTIONS := AcceptEvents BrowseSegments IngestEvents IngestLiveEvents LookupCustomer PublishTransitions RefreshSegments RescoreCustomers PlanBackfill BackfillEvents SummariseRun
 
 .PHONY: build-SharedLayer $(FUNCTIONS:%=build-%Function)
 build-SharedLayer: $(ROOT)/.venv/.ready
@@ -113,6 +113,7 @@ build-IngestLiveEventsFunction: PACKAGE := functions/ingest_live_events
 build-IngestEventsFunction: PACKAGE := functions/ingest_events
 build-LookupCustomerFunction: PACKAGE := functions/lookup_customer
 build-PublishTransitionsFunction: PACKAGE := functions/publish_transitions
+build-RefreshSegmentsFunction: PACKAGE := functions/refresh_segments
 build-RescoreCustomersFunction: PACKAGE := functions/rescore_customers
 build-PlanBackfillFunction: PACKAGE := functions/plan_backfill
 build-BackfillEventsFunction: PACKAGE := functions/backfill_events

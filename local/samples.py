@@ -61,6 +61,7 @@ def _environment_of_functions(stack: Stack) -> Path:
         "TABLE_NAME": stack.table,
         "EVENT_BUS": stack.bus,
         "LIVE_QUEUE_URL": stack.live_queue_url,
+        "REFRESH_QUEUE_URL": stack.refresh_queue_url,
         "CURSOR_SECRET": stack.cursor_secret,
         "AWS_ENDPOINT_URL": stack.endpoint,
     }

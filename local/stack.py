@@ -30,6 +30,8 @@ BUCKET = "tessera-data"
 BUILT_TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
 SAM = ".venv-sam/bin/sam"
 ANSWER_SECONDS = 60
+WRITERS = ("IngestEvents", "IngestLiveEvents", "BackfillEvents", "RescoreCustomers", "RefreshSegments")
+"""Functions that write profiles."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Stack:
     dlq_url: str
     bus: str
     live_queue_url: str
+    refresh_queue_url: str
     cursor_secret: str
     api_url: str
     rescore_arn: str
@@ -137,9 +140,9 @@ def _describe(aws: Emulator) -> Stack:
 
     # The emulator asks for an action of its own name where AWS asks for PartiQLInsert and PartiQLUpdate on the table.
     batch = {"Effect": "Allow", "Action": "dynamodb:BatchExecuteStatement", "Resource": "*"}
-    for role in ("IngestEventsRole", "IngestLiveEventsRole", "BackfillEventsRole", "RescoreCustomersRole"):
+    for writer in WRITERS:
         aws.session.client("iam", endpoint_url=aws.endpoint).put_role_policy(
-            RoleName=identifier(role),
+            RoleName=identifier(f"{writer}Role"),
             PolicyName="EmulatorPartiQL",
             PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [batch]}),
         )
@@ -151,6 +154,7 @@ def _describe(aws: Emulator) -> Stack:
         dlq_url=outputs["IngestDeadLetterQueueUrl"],
         bus=outputs["EventBusName"],
         live_queue_url=identifier("LiveQueue"),
+        refresh_queue_url=identifier("RefreshQueue"),
         cursor_secret=identifier("CursorSecret"),
         api_url=f"{aws.endpoint}/_aws/execute-api/{identifier('Api')}/v1",
         rescore_arn=outputs["RescoreStateMachineArn"],

@@ -33,6 +33,7 @@ os.environ.update(
     EVENT_BUS=BUS,
     CURSOR_SECRET="cursors",
     LIVE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/live",
+    REFRESH_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/refresh",
     POWERTOOLS_SERVICE_NAME="tessera",
     POWERTOOLS_METRICS_NAMESPACE="Tessera",
     POWERTOOLS_TRACE_DISABLED="true",

@@ -15,7 +15,7 @@ STACK_CLOCK = "2018-01-01T00:00:00Z"
 @contextmanager
 def deployed_with_model(host: str = LOOPBACK) -> Iterator[Stack]:
     """The template deployed to a local AWS, its clock at the start of 2018, with a small model published."""
-    with local_stack(clock=STACK_CLOCK, host=host, KinesisStream="new") as deployed:
+    with local_stack(clock=STACK_CLOCK, host=host, KinesisStream="new", RefreshMinutes="60") as deployed:
         publish(deployed.s3, make_bundle())
         yield deployed
 

@@ -11,7 +11,10 @@ import pytest
 
 from local.samples import SAMPLES, address_for_containers, invoke
 from local.stack import Stack
-from tests.e2e.conftest import deployed_with_model, wait_until
+from shared.events.event import parse_timestamp
+from shared.next_change import DAY_MS
+from shared.profile_table import PROFILE
+from tests.e2e.conftest import STACK_CLOCK, deployed_with_model, wait_until
 from tests.event_files import csv_file, ndjson, purchase
 
 pytestmark = pytest.mark.docker
@@ -28,6 +31,12 @@ def stack() -> Iterator[Stack]:
 def _seed(stack: Stack) -> None:
     stack.s3.put_object(Bucket=stack.bucket, Key="events/known.ndjson", Body=ndjson([purchase("889")]))
     wait_until(lambda: stack.api_get("/customers/889/segment")[0] == 200)
+    stack.dynamodb.update_item(
+        TableName=stack.table,
+        Key={"pk": {"S": "customer#889"}, "sk": {"S": PROFILE}},
+        UpdateExpression="SET due_ms = :yesterday, decision.due_ms = :yesterday",
+        ExpressionAttributeValues={":yesterday": {"N": str(parse_timestamp(STACK_CLOCK) - DAY_MS)}},
+    )
     events = stack.emulator.session.client("events", endpoint_url=stack.endpoint)
     (rule,) = [found["Name"] for found in events.list_rules(NamePrefix="tessera-FileDropped")["Rules"]]
     events.disable_rule(Name=rule)
@@ -55,6 +64,10 @@ def check_lookup_customer(stack: Stack, answer: Any) -> None:
     body = json.loads(answer["body"])
     assert body["customer_id"] == "889"
     assert body["segment"]["name"].startswith("About")
+
+
+def check_refresh_segments(_stack: Stack, answer: Any) -> None:
+    assert (answer["DueRead"], answer["DueDecided"]) == (1, 1)
 
 
 def check_rescore_customers(_stack: Stack, answer: Any) -> None:
@@ -121,6 +134,7 @@ CHECKS: dict[str, Callable[[Stack, Any], None]] = {
     "publish_transitions": check_publish_transitions,
     "ingest_events": check_ingest_events,
     "lookup_customer": check_lookup_customer,
+    "refresh_segments": check_refresh_segments,
     "rescore_customers": check_rescore_customers,
     "plan_backfill": check_plan_backfill,
     "backfill_events": check_backfill_events,

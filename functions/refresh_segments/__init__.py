@@ -1,0 +1,1 @@
+"""Time in: whoever is due, decided on anew."""

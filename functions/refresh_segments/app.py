@@ -1,0 +1,102 @@
+"""Decides anew on customers whose segment or intent is due to change by time alone, and on nobody else."""
+
+import os
+import time
+from functools import partial
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.bundle import Bundle
+from shared.deciding import Moment
+from shared.due import due_shards
+from shared.events.event import parse_timestamp
+from shared.live_bundle import LiveBundle
+from shared.profile_table import ProfileTable, TableOverloaded
+from shared.refresh import Refreshed, due_page, refresh_shard
+from shared.update import TooManyRaces
+
+RESERVE_MS = 60_000
+"""A page is begun only with as much time left, for the races and waits it may come to."""
+
+logger, tracer, metrics = Logger(), Tracer(), Metrics()
+bucket, table_name, queue = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"], os.environ["REFRESH_QUEUE_URL"]
+s3, dynamodb, sqs = boto3.client("s3"), boto3.client("dynamodb"), boto3.client("sqs")
+table = ProfileTable(dynamodb, table_name)
+live_bundle = LiveBundle(s3, bucket)
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    """Takes a tick of the schedule, or a message of its queue that names one shard of the index, and says what it did.
+
+    A tick does the first page of every shard and queues the shards that have more, unless some are still queued; a
+    message's shard is worked on as long as the invocation has time, and what is left then waits for the next tick.
+    """
+    messages = event.get("Records", ())
+    shards = [message["body"] for message in messages] or due_shards()
+    bundle, moment = _current_bundle(), _read_clock()
+    if bundle is None:
+        logger.info("Nobody is decided on before a bundle is published")
+        return {}
+    has_time = partial(_has_time, context) if messages else lambda: False
+    total, waiting = Refreshed(), list[str]()
+    for shard in shards:
+        try:
+            done, ended = refresh_shard(
+                lambda after, shard=shard: due_page(dynamodb, table_name, shard, moment.as_of_ms, after),  # type: ignore[misc]
+                table,
+                bundle,
+                moment,
+                has_time,
+            )
+        except (TableOverloaded, TooManyRaces) as error:
+            # The other shards need not wait for it, and the next tick finds what it has left.
+            logger.error("A shard of due customers broke off", extra={"shard": shard, "reason": str(error)})
+            metrics.add_metric("RefreshFailures", MetricUnit.Count, 1)
+        else:
+            total += done
+            waiting += [] if ended else [shard]
+    if waiting and not messages and not _is_queued():
+        for shard in waiting:
+            sqs.send_message(QueueUrl=queue, MessageBody=shard)
+    return _told(total, waiting, moment)
+
+
+def _told(total: Refreshed, waiting: list[str], moment: Moment) -> dict[str, int]:
+    counts = {"DueRead": total.read, "DueDecided": total.decided, "SegmentsChanged": total.moved}
+    for name, count in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, count)
+    late = 0 if total.first_due_ms is None else (moment.as_of_ms - total.first_due_ms) // 1_000
+    metrics.add_metric("DueSince", MetricUnit.Seconds, late)
+    told = {**counts, "DueSince": late, "ShardsWaiting": len(waiting)}
+    logger.info("Due customers decided on", extra=told)
+    return told
+
+
+def _is_queued() -> bool:
+    names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+    return any(int(found[name]) for name in names)
+
+
+def _has_time(context: LambdaContext) -> bool:
+    return context.get_remaining_time_in_millis() > RESERVE_MS
+
+
+def _current_bundle() -> Bundle | None:
+    bundle = live_bundle.get(time.monotonic())
+    if live_bundle.problem:
+        logger.error("The live bundle cannot be loaded", extra={"problem": live_bundle.problem})
+    return bundle
+
+
+def _read_clock() -> Moment:
+    clock_ms = time.time_ns() // 1_000_000
+    frozen = os.environ.get("FROZEN_TIME")
+    return Moment(as_of_ms=parse_timestamp(frozen) if frozen else clock_ms, scored_at_ms=clock_ms)
