@@ -1,11 +1,13 @@
 """Numbers about customers as sentences that a marketer reads."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import isnan
 
 from shared.features import FEATURES, Feature
 
 ABOUT: Mapping[str, Feature] = {feature.name: feature for feature in FEATURES}
+_SUBJECTS = {name: f"{feature.description[0].lower()}{feature.description[1:]}" for name, feature in ABOUT.items()}
 
 _SINCE = {
     "days_since_visit": ("no visit for {}", "no visit yet"),
@@ -30,28 +32,27 @@ def format_value(unit: str, value: float) -> str:
 
 def sentence(name: str, value: float, typical: float | None, group: str | None) -> str:
     """What a customer's feature is, beside what is typical of the group; that is left out where it is not known."""
-    usual = float("nan") if typical is None else typical
-    told = f"{_fact(name, value)}; typical for {group or 'the segment'}: {_short(name, usual, value)}"
-    return told if group or typical is not None else _fact(name, value)
+    beside = _beside(name, typical, group, isnan(value)) if group or typical is not None else ""
+    return _fact(name, value) + beside
 
 
 def _fact(name: str, value: float) -> str:
-    feature = ABOUT[name]
     if name in _SINCE:
         known, unknown = _SINCE[name]
-        return unknown if isnan(value) else known.format(format_value(feature.unit, value))
-    text = feature.description
-    return f"{text[0].lower()}{text[1:]}: {format_value(feature.unit, value)}"
+        return unknown if isnan(value) else known.format(format_value("days", value))
+    return f"{_SUBJECTS[name]}: {format_value(ABOUT[name].unit, value)}"
 
 
-def _short(name: str, usual: float, value: float) -> str:
-    said = format_value(ABOUT[name].unit, usual)
-    # The unit has just been named, unless there was no value to name it with.
-    return said if isnan(value) else said.removesuffix(" days").removesuffix(" day").removesuffix(" s")
+@lru_cache(maxsize=16_384)
+def _beside(name: str, typical: float | None, group: str | None, undefined: bool) -> str:
+    # The same for all customers of a segment, of whose features each has one.
+    said = format_value(ABOUT[name].unit, float("nan") if typical is None else typical)
+    if not undefined:  # the value before has named the unit
+        said = said.removesuffix(" days").removesuffix(" day").removesuffix(" s")
+    return f"; typical for {group or 'the segment'}: {said}"
 
 
 def instead(name: str, value: float, other: float) -> str:
     """A feature at another value than the customer's."""
-    feature = ABOUT[name]
-    text = f"{feature.description[0].lower()}{feature.description[1:]}"
-    return f"{text}: {format_value(feature.unit, other)} instead of {format_value(feature.unit, value)}"
+    unit = ABOUT[name].unit
+    return f"{_SUBJECTS[name]}: {format_value(unit, other)} instead of {format_value(unit, value)}"
