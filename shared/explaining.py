@@ -14,8 +14,9 @@ from shared.decision import Decision
 from shared.features import FEATURE_NAMES, features
 from shared.fresh_object import ABSENT
 from shared.histories import histories
+from shared.nearest import Row, Vector
 from shared.profile_table import StoredProfile
-from shared.reasons import FILE, Reasons, ReasonsMismatch, Row, Vector
+from shared.reasons import FILE, Reasons, ReasonsMismatch
 from shared.wording import sentence
 
 if TYPE_CHECKING:

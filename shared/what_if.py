@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features import FEATURE_NAMES
-from shared.reasons import Reasons, Row
+from shared.nearest import Row
+from shared.reasons import Reasons
 from shared.wording import ABOUT, instead
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from shared.features import FEATURE_NAMES, Profiles, features
 from shared.intent import intents
 from shared.next_change import DAY_MS, State, next_changes
 from shared.profile_table import WRITES_A_CALL
-from shared.reasons import FILE, OUTPUTS, Linear, Reasons, Trees
+from shared.reasons import FILE, OUTPUTS, Reasons
+from shared.shapley import Linear, Trees
 from shared.what_if import BELOW_CHURN_THRESHOLD, better_segments, changed, what_would_change
 from training import command
 from training.events import read_events

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from shared.reasons import FILE, OUTPUTS, Preparation
+from shared.nearest import Preparation
+from shared.reasons import FILE, OUTPUTS
 from training.preparation import Matrix
 
 BACKGROUND = 256

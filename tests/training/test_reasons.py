@@ -18,8 +18,10 @@ from shared.bundle import Bundle
 from shared.deciding import Moment, decide
 from shared.explaining import Explainer, explanation, top_reasons
 from shared.features import FEATURE_NAMES, Profiles, encode, features
+from shared.nearest import Nearest, Preparation
 from shared.profile_table import StoredProfile
-from shared.reasons import FILE, Linear, Nearest, Preparation, Reasons, ReasonsMismatch, Trees
+from shared.reasons import FILE, Reasons, ReasonsMismatch
+from shared.shapley import Linear, Trees
 from shared.what_if import BELOW_CHURN_THRESHOLD, better_segments, changed, what_would_change
 from tests.conftest import BUCKET
 from tests.training.conftest import Shop
