@@ -22,6 +22,7 @@ from shared.bundle import Bundle
 from shared.features import FEATURE_NAMES, features
 from shared.keys import customer_key
 from shared.reasons import FILE, Reasons
+from shared.what_if import BELOW_CHURN_THRESHOLD, BETTER_SEGMENT, what_would_change
 from shared.wording import sentence
 from training import command
 from training.config import InputError
@@ -34,6 +35,8 @@ matplotlib.use("svg")
 
 CUSTOMERS, SHOWN, DEPENDENCES, TOP = 500, 12, 3, 10
 SEED = 7
+
+GOALS = {BETTER_SEGMENT: "a better segment", BELOW_CHURN_THRESHOLD: "a risk of leaving below the threshold"}
 
 type Values = NDArray[np.float64]
 
@@ -106,6 +109,9 @@ def _of_customer(X: Matrix, x: Matrix, bundle: Bundle, reasons: Reasons) -> Iter
     segment = int(bundle.decide(x[None]).segment[0])
     entry = next(entry for entry in bundle.manifest["segments"] if entry["id"] == segment)
     yield f"<p>Segment: {escape(entry['name'])}.</p>"
+    for change in what_would_change(x, bundle, reasons):
+        told = " and ".join(escape(one["text"]) for one in change["changes"])
+        yield f"<p>What would lead to {escape(GOALS[change['goal']])}: {told}.</p>"
     for output, why in reasons.predictions.items():
         shapley = why.contributions(x)
         lime = surrogate(X, x, output, bundle, reasons.segment.prepare.fill)
