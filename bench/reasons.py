@@ -21,12 +21,9 @@ from shared.features import FEATURE_SET_HASH, EventColumns, Profiles, encode, fo
 from shared.ingest import Intake
 from shared.profile_table import Item, ProfileTable, StoredProfile, decode_profile, encode_profile
 from shared.reasons import FILE, Reasons
-from training.config import Config
-from training.train import train
 
 _LOOKED_UP, _UPDATED = 300, 5_000
 _NOW = Moment(AS_OF_MS, AS_OF_MS, horizon_days=0)
-_QUICK = Config(fewest_segments=5, most_segments=5, bootstraps=1)
 
 
 def look_up(inputs: Inputs) -> Work:
@@ -124,7 +121,11 @@ def _items(profiles: Profiles, bundle: Bundle) -> dict[str, Item]:
 def _bundle(purchases: Path) -> Bundle:
     """A bundle trained on the purchases, once for as long as features are what they are."""
     if not (_folder(purchases) / FILE).exists():
-        train([purchases], _folder(purchases), None, _QUICK)
+        # What training takes is loaded where somebody trains: it would count as memory of every task.
+        from training.config import Config
+        from training.train import train
+
+        train([purchases], _folder(purchases), None, Config(fewest_segments=5, most_segments=5, bootstraps=1))
     return Bundle.load(_folder(purchases))
 
 
