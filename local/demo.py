@@ -50,10 +50,10 @@ def _run() -> None:
     with step("Wrote the purchases as event files"):
         history, days, lines = _write_files(WORK / "events")
     with step("Trained on January to September", spinner=False):
-        _python("training.train", "--events", WORK / "events/history", "--out", WORK / "model", "--as-of", SPLIT)
+        python("training.train", "--events", WORK / "events/history", "--out", WORK / "model", "--as-of", SPLIT)
     with local_stack(clock=AS_OF) as stack:
         with step("Published the model through its gate", spinner=False):
-            _python(
+            python(
                 "training.publish", "--model", WORK / "model", "--bucket", stack.bucket, env=stack.emulator.environment
             )
         with step(f"Folded the history: {len(history)} Parquet files", spinner=False):
@@ -101,7 +101,8 @@ def _write_files(folder: Path) -> tuple[list[Path], list[Path], pd.DataFrame]:
     return list(write_history(lines, folder / "history")), list(write_days(lines, folder / "days")), lines
 
 
-def _python(module: str, *arguments: object, env: Mapping[str, str] | None = None) -> None:
+def python(module: str, *arguments: object, env: Mapping[str, str] | None = None) -> None:
+    """Run a module of the repository to its end. Raises CalledProcessError."""
     subprocess.run([sys.executable, "-m", module, *map(str, arguments)], cwd=ROOT, env=env, check=True)
 
 
@@ -118,7 +119,7 @@ def _check_untouched(before: Profiles, after: Profiles) -> None:
 def _score_offline() -> pd.DataFrame:
     out = WORK / "scores.parquet"
     events = (WORK / "events/history", WORK / "events/days")
-    _python("training.score", "--events", *events, "--model", WORK / "model", "--as-of", AS_OF, "--out", out)
+    python("training.score", "--events", *events, "--model", WORK / "model", "--as-of", AS_OF, "--out", out)
     return pd.read_parquet(out)
 
 
