@@ -52,9 +52,13 @@ class Trees:
         m = self.feature.shape[1]
         met = self._met(x) @ (1 << np.arange(m))
         inside, weights = _games(m)
-        worth = self.shares[:, ::-1] * inside[met]
-        each = (worth @ weights) * self.value[:, None]
+        each = (self._worth * inside[met]) @ weights
         return np.bincount(self.feature.ravel(), each.ravel(), minlength=len(x))
+
+    @cached_property
+    def _worth(self) -> Vector:
+        # Of each leaf by the set of conditions that the customer stands for, if they meet them.
+        return np.ascontiguousarray(self.shares[:, ::-1] * self.value[:, None])
 
     def _met(self, x: Row) -> NDArray[np.bool_]:
         asked = x[self.feature]
@@ -62,19 +66,19 @@ class Trees:
         return met
 
 
-_GAMES: dict[int, tuple[NDArray[np.bool_], Vector]] = {}
+_GAMES: dict[int, tuple[Vector, Vector]] = {}
 
 
-def _games(m: int) -> tuple[NDArray[np.bool_], Vector]:
-    """For m players: which sets lie in which [2 ** m, 2 ** m], and how much each set's worth counts for each player's
-    Shapley value [2 ** m, m]."""
+def _games(m: int) -> tuple[Vector, Vector]:
+    """For m players: which sets lie in which, as 1 and 0 [2 ** m, 2 ** m], and how much each set counts for each
+    player's Shapley value [2 ** m, m]."""
     if m not in _GAMES:
         sets = np.arange(1 << m)
         size = np.array([int(s).bit_count() for s in sets])
         joins = np.array([factorial(max(s - 1, 0)) * factorial(m - s) for s in size]) / factorial(m)
         leaves = np.array([factorial(s) * factorial(max(m - s - 1, 0)) for s in size]) / factorial(m)
         has = (sets[:, None] >> np.arange(m)) & 1 == 1
-        _GAMES[m] = (sets & ~sets[:, None] == 0, np.where(has, joins[:, None], -leaves[:, None]))
+        _GAMES[m] = ((sets & ~sets[:, None] == 0).astype(np.float64), np.where(has, joins[:, None], -leaves[:, None]))
     return _GAMES[m]
 
 

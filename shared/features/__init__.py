@@ -7,7 +7,7 @@ events -> fold -> Profiles -> features -> float32 [n_profiles, n_features]
 from shared.features.catalogue import FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Feature, features, top_categories
 from shared.features.codec import UnknownStateVersion, category_hash, decode, encode
 from shared.features.columns import EVENT_TYPES, MONEY_UNITS, PURCHASE, REFUND, EventColumns, Rows
-from shared.features.state import Profiles, changed, fold, merge
+from shared.features.state import Profiles, changed, fold, merge, since
 
 __all__ = [
     "EVENT_TYPES",
@@ -29,5 +29,6 @@ __all__ = [
     "features",
     "fold",
     "merge",
+    "since",
     "top_categories",
 ]

@@ -164,9 +164,10 @@ def features(profiles: Profiles, as_of_ms: int | Ints) -> NDArray[np.float32]:
     Returns float32 [n_profiles, len(FEATURES)] in the order of FEATURES; NaN where a feature is undefined.
     """
     history = History(profiles, as_of_ms)
-    return np.column_stack(
-        [np.asarray(feature.formula(history, feature.window_days), np.float32) for feature in FEATURES]
-    )
+    matrix = np.empty((len(profiles), len(FEATURES)), np.float32)
+    for j, feature in enumerate(FEATURES):
+        matrix[:, j] = feature.formula(history, feature.window_days)
+    return matrix
 
 
 def top_categories(profiles: Profiles, as_of_ms: int, most: int = 3, days: int | None = 365) -> list[list[str]]:

@@ -15,8 +15,10 @@ _HOUR_MS = 3_600_000
 
 
 def ratio(part: Floats | Ints, whole: Floats | Ints) -> Floats:
-    """`part` / `whole`, NaN where `whole` is not above zero."""
-    quotient: Floats = np.divide(part, whole, out=np.full(len(whole), np.nan), where=np.asarray(whole) > 0)
+    """`part` [..., n] / `whole` [n], NaN where `whole` is not above zero."""
+    quotient = np.empty(part.shape)
+    quotient.fill(np.nan)
+    np.divide(part, whole, out=quotient, where=whole > 0)
     return quotient
 
 
@@ -119,9 +121,9 @@ def in_evening(history: History) -> Mask:
 
 def weekday_concentration(history: History, days: Window) -> Floats:
     """Sum of the squared shares of visits on each weekday (Herfindahl index): 1/7 evenly spread, 1 all on one day."""
-    weekday, count = _weekday(history.visits), history.visits.count(days)
-    shares = [ratio(history.visits.total(weekday == day, days), count) for day in range(7)]
-    return np.sum(np.square(shares), axis=0)
+    visits = history.visits.within(days)
+    each = np.bincount(_weekday(visits) * history.n + visits.owner, minlength=7 * history.n).reshape(7, history.n)
+    return np.sum(np.square(ratio(each, visits.count())), axis=0)
 
 
 def burstiness(history: History, days: Window) -> Floats:
@@ -170,7 +172,7 @@ def trend(last_30: Floats | Ints, last_90: Floats | Ints) -> Floats:
 def _gaps(things: Timeline) -> tuple[Ints, Ints]:
     """Milliseconds between consecutive things of one customer: (customer [m], milliseconds [m])."""
     same = things.owner[1:] == things.owner[:-1]
-    return things.owner[1:][same], np.diff(things.time_ms)[same]
+    return things.owner[1:][same], (things.time_ms[1:] - things.time_ms[:-1])[same]
 
 
 def _mean(owner: Ints, values: Floats, n: int) -> Floats:

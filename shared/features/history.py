@@ -21,7 +21,7 @@ from shared.features.columns import (
     Rows,
 )
 from shared.features.state import Profiles
-from shared.features.timeline import WINDOWS, Ints, Lines, Mask, Positions, Timeline, Visits
+from shared.features.timeline import WINDOWS, Ints, Lines, Mask, Positions, Timeline, Visits, running_sum
 
 VISIT_GAP_MS = 30 * 60_000
 """Inactivity that ends a visit where events carry no session id."""
@@ -180,14 +180,15 @@ class _Codes:
         keys.sort()
         pairs = keys >> _AGE_BITS
         self._begins = np.flatnonzero(_changes(pairs))
+        self._ends = np.append(self._begins, len(pairs))[1:]
         self._pairs = pairs[self._begins]
         self._ages = keys.astype(np.uint8) & np.uint8((1 << _AGE_BITS) - 1)
         self._counts: dict[int | None, Counts] = {}
 
     def counts(self, days: int | None) -> Counts:
         if days not in self._counts:
-            running = np.concatenate(([0], np.cumsum(self._ages <= WINDOWS.index(days))))
-            count = np.diff(running[np.append(self._begins, len(self._ages))])
+            running = running_sum(self._ages <= WINDOWS.index(days))
+            count = running[self._ends] - running[self._begins]
             owner, code = self._pairs >> 32, self._pairs & 0xFFFFFFFF
             some = np.flatnonzero(count)
             self._counts[days] = Counts(owner[some], code[some], count[some])

@@ -58,7 +58,7 @@ class Profiles:
     @property
     def event_counts(self) -> NDArray[np.int64]:
         """Events kept of each profile [n_profiles]."""
-        return np.diff(self.starts)
+        return self.starts[1:] - self.starts[:-1]
 
     @property
     def event_totals(self) -> NDArray[np.int64]:
@@ -125,6 +125,18 @@ def merge(*states: Profiles) -> Profiles:
             sketches[key] = _sketch(sketches.get(key, _NOTHING), sketch)
     names = _united([state.category_names for state in states])
     return _settle(keys, owners, [state.rows for state in states], names, sketches)
+
+
+def since(profiles: Profiles, from_ms: Mapping[str, int]) -> Profiles:
+    """The same without the events of some, by key, before an instant of theirs in UTC milliseconds."""
+    limits = np.array([from_ms.get(key, 0) for key in profiles.keys], np.int64)
+    kept = profiles.rows.time_ms >= limits[profiles.owner] if len(profiles) else np.zeros(0, bool)
+    counts = np.bincount(profiles.owner[kept], minlength=len(profiles))
+    present = np.flatnonzero(counts)
+    keys = [profiles.keys[i] for i in present]
+    starts = np.concatenate(([0], np.cumsum(counts[present])))
+    sketches = {key: sketch for key, sketch in profiles.sketches.items() if key not in from_ms}
+    return Profiles(keys, starts, profiles.rows.take(np.flatnonzero(kept)), profiles.category_names, sketches)
 
 
 def changed(before: Profiles, after: Profiles) -> NDArray[np.intp]:

@@ -40,7 +40,7 @@ class Timeline:
 
     @cached_property
     def _ends(self) -> Ints:
-        return np.cumsum(self._lengths)
+        return self._lengths.cumsum()
 
     @cached_property
     def age(self) -> NDArray[np.uint8]:
@@ -55,19 +55,23 @@ class Timeline:
     def _counts(self) -> Ints:
         cells = self.owner * len(WINDOWS) + self.age
         counts = np.bincount(cells, minlength=self.n_owners * len(WINDOWS)).reshape(-1, len(WINDOWS))
-        return np.cumsum(counts, axis=1).T.copy()
+        return counts.cumsum(axis=1).T.copy()
+
+    @cached_property
+    def _begins(self) -> Ints:
+        return self._ends - self._counts
 
     def count(self, days: int | None = None) -> Ints:
         """Entries in the window, per customer [n_owners]."""
-        count: Ints = np.diff(self._ends, prepend=0) if days is None else self._counts[WINDOWS.index(days)]
+        count: Ints = self._lengths if days is None else self._counts[WINDOWS.index(days)]
         return count
 
     def total(self, values: Ints | Mask, days: int | None = None) -> Ints:
         """Sum of `values` [n] in the window, per customer [n_owners]."""
-        return self._between(_running(values), days)
+        return self._between(running_sum(values), days)
 
     def _between(self, running: Ints, days: int | None) -> Ints:
-        total: Ints = running[self._ends] - running[self._ends - self.count(days)]
+        total: Ints = running[self._ends] - running[self._begins[WINDOWS.index(days)]]
         return total
 
     def where(self, at: Mask | Positions | slice) -> Timeline:
@@ -84,20 +88,23 @@ class Timeline:
 
     def first(self) -> Floats:
         """Time of each customer's first entry, NaN where there is none [n_owners]."""
-        return self._at(self._ends - self.count())
+        return self._at(self._ends - self._lengths)
 
     def last(self) -> Floats:
         """Time of each customer's last entry, NaN where there is none [n_owners]."""
         return self._at(self._ends - 1)
 
     def _at(self, positions: Ints) -> Floats:
-        times, some = np.full(self.n_owners, np.nan), self.count() > 0
+        times, some = np.full(self.n_owners, np.nan), self._lengths > 0
         times[some] = self.time_ms[positions[some]]
         return times
 
 
-def _running(values: Ints | Mask) -> Ints:
-    return np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
+def running_sum(values: Ints | Mask) -> Ints:
+    """0, and then the sum of `values` [n] up to and with each [n + 1]."""
+    running = np.zeros(len(values) + 1, np.int64)
+    values.cumsum(dtype=np.int64, out=running[1:])
+    return running
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,7 @@ class Lines(Timeline):
 
     @cached_property
     def _running_net(self) -> Ints:
-        return _running(self.net)
+        return running_sum(self.net)
 
     def amount(self, days: int | None) -> Ints:
         """Sum of `net` in the window, per customer [n_owners]: many features share it."""
