@@ -3,14 +3,23 @@
 ministack 1.5.33 forgets these, which AWS does:
 - PartiQL writes reach a table's stream;
 - an imported OpenAPI document brings its gateway responses, request validators, and the models these check with.
+
+And it unpacks the layer, all 230 MB of it, again for each worker of each function; here they share one copy.
 """
 
+import hashlib
 import json
 import sys
+import tempfile
+import threading
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ministack.app import main
+from ministack.core import lambda_runtime
 from ministack.services import apigateway_v1, dynamodb
 
 PLACES = {"path": "path", "query": "querystring", "header": "header"}
@@ -64,7 +73,23 @@ def _import_whole(spec: Any, data: Any = None) -> Any:
     return api
 
 
+class _UnpackedOnce(zipfile.ZipFile):
+    """An archive whose second and later copies are links to the first."""
+
+    _unpacking = threading.Lock()
+
+    def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
+        content = repr([(member.filename, member.CRC) for member in self.infolist()]).encode()
+        folder = Path(tempfile.gettempdir(), f"unpacked-{hashlib.blake2b(content, digest_size=16).hexdigest()}")
+        with self._unpacking:
+            if not folder.exists():
+                super().extractall(folder, members, pwd)
+        Path(path).rmdir()
+        Path(path).symlink_to(folder)
+
+
 if __name__ == "__main__":
+    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": _UnpackedOnce})
     _reach_the_stream("_partiql_insert")
     _reach_the_stream("_partiql_update")
     apigateway_v1._import_rest_api = _import_whole
