@@ -88,7 +88,7 @@ def _compare(before: States, after: States, offline: States, due: int, done: Cou
     differ = sum(after.get(key) != state for key, state in offline.items())
     console.print(
         f"{len(after):,} households are stored, of whom {due:,} were due by then.\n"
-        f"{done['DueRead']:,} were read, {done['DueDecided']:,} decided on, and {done['SegmentsChanged']:,} moves made.\n"
+        f"{done['DueRead']:,} were read, {done['DueDecided']:,} decided on, {done['SegmentsChanged']:,} moves made.\n"
         f"{moved:,} households are in another segment than before.\n"
         f"Scoring all {len(offline):,} offline gives another segment or intent for {differ:,} of them.",
         soft_wrap=True,
