@@ -13,6 +13,8 @@ LARGEST_AMOUNT = 1e9
 LARGEST_QUANTITY = 1e6
 LONGEST_ID = 128
 LONGEST_TEXT = 1_024
+LEAST_MS = 100_000_000_000
+"""Times that are numbers from here on are milliseconds: as seconds they would lie beyond the year 5000."""
 
 type Identifier = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID, description="text of 1 to 128 characters")]
 type Text = Annotated[str, Meta(max_length=LONGEST_TEXT, description=f"text of at most {LONGEST_TEXT:,} characters")]
@@ -98,7 +100,7 @@ def _shown(value: Any, *, is_text: bool) -> str:
 def parse_timestamp(value: str | float) -> int:
     """UTC milliseconds of ISO 8601 (no offset means UTC) or of seconds or milliseconds since 1970.
 
-    Numbers from 1e11 on are milliseconds: as seconds they would lie beyond the year 5000. Raises ValueError.
+    Numbers from LEAST_MS on are milliseconds. Raises ValueError.
     """
     if isinstance(value, str):
         try:
@@ -107,4 +109,4 @@ def parse_timestamp(value: str | float) -> int:
             value = float(value)  # CSV holds epochs as text
         else:
             return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
-    return round(value if value >= 1e11 else value * 1_000)
+    return round(value if value >= LEAST_MS else value * 1_000)

@@ -25,7 +25,7 @@ from shared.events.columns import (
     event_fingerprints,
     text_codes,
 )
-from shared.events.event import FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LONGEST_ID, LONGEST_TEXT
+from shared.events.event import FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LEAST_MS, LONGEST_ID, LONGEST_TEXT
 from shared.events.readers import BATCH_LINES, Batch, ByteStream, UnreadableFile
 from shared.events.texts import Texts
 from shared.features.columns import (
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 _LATEST_MS = 253_402_300_800_000  # the year 10000, past which Python has no dates
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "FLOAT", "DOUBLE", "DECIMAL", "UINTEGER")
+_WHOLE_NUMBERS = ("SMALLINT", "INTEGER", "BIGINT", "USMALLINT", "UINTEGER")
 _NUMBER_FIELDS = ("quantity", "price", "discount", "engagement_seconds")
 _ID_FIELDS = tuple(name for name in FIELDS if name.endswith("_id"))
 _SHORT = ("event_id", "event_type", "customer_id", "anonymous_id")
@@ -96,7 +97,7 @@ def _by_column(
 def _plain(types: Types, rules: Rules) -> str | None:
     """SQL for "this row keeps every rule"; None where a column's type already says that rows need parsing."""
     texts = [name for name in FIELDS if name not in (*_NUMBER_FIELDS, "timestamp")]
-    if "event_type" not in types or not types.get("timestamp", "").startswith(("TIMESTAMP", "DATE")):
+    if "event_type" not in types or not types.get("timestamp", "").startswith(("TIMESTAMP", "DATE", *_WHOLE_NUMBERS)):
         return None
     if any(not types.get(name, "DOUBLE").startswith(_NUMBERS) for name in _NUMBER_FIELDS):
         return None
@@ -123,7 +124,7 @@ def _plain(types: Types, rules: Rules) -> str | None:
                 for name in ("price", "discount", "engagement_seconds")
             ),
             f"{_number('price', types, 0)} * {_number('quantity', types, 1)} <= {LARGEST_NET}",
-            f"{_TIME} BETWEEN 0 AND {latest}",
+            f"{_time(types)} BETWEEN 0 AND {latest}",
         ]
     )
 
@@ -134,7 +135,7 @@ def _columns(types: Types) -> str:
     selected = {
         "person": f"coalesce({_text('customer_id', types)}, {_text('anonymous_id', types)})",
         "visitor": f"({_text('customer_id', types)} IS NULL)::UTINYINT",
-        "time_ms": f"coalesce({_TIME}, 0)::BIGINT",
+        "time_ms": f"coalesce({_time(types)}, 0)::BIGINT",
         "kind": f"({kind})::UTINYINT",
         **{name: _text(name, types) for name in ("event_id", "session_id", "order_id", "category", "brand")},
         "net": f"{_number('price', types, 0)} * {_number('quantity', types, 1)}",
@@ -198,7 +199,11 @@ def _whole(amounts: NDArray[np.float64], units: int) -> NDArray[np.int64]:
     return np.rint(amounts * units).astype(np.int64)
 
 
-_TIME = "epoch_ns(timestamp) // 1_000_000"
+def _time(types: Types) -> str:
+    """SQL for milliseconds since 1970, as `parse_timestamp` reads them; negative ones for all before."""
+    if types["timestamp"].startswith(("TIMESTAMP", "DATE")):
+        return "epoch_ns(timestamp) // 1_000_000"
+    return f"CASE WHEN timestamp < {LEAST_MS} THEN greatest(timestamp::BIGINT, -1) * 1_000 ELSE timestamp END"
 
 
 def _text(name: str, types: Types) -> str:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import Rejection, Rules, UnreadableFile, read_file
-from shared.events.event import parse_timestamp
+from shared.events.event import LEAST_MS, parse_timestamp
 from shared.events.readers import BATCH_LINES
 from shared.features import Profiles, encode, fold, merge
 from tests.features.histories import folded, histories
@@ -55,6 +55,9 @@ def read(content: bytes, name: str = "events.ndjson", rules: Rules | None = None
         state = merge(state, fold(chunk.events))
         rejections += chunk.rejections
     return state, rejections
+
+
+ODD_MOMENTS = (-(2**63), -1, 0, 1, LEAST_MS - 1, LEAST_MS, 1_506_852_000_123, 2**53, 2**63 - 1)
 
 
 def ndjson(*events: Any) -> bytes:
@@ -109,6 +112,21 @@ def test_parquet_folds_to_the_same_bytes_as_ndjson(tmp_path: Path) -> None:
     assert encode(read(as_parquet(events, tmp_path), "a.parquet")[0]) == encode(read(ndjson(*events))[0])
 
 
+@given(
+    st.sampled_from(("int32", "int64", "uint32", "Int64")),
+    st.lists(st.sampled_from(ODD_MOMENTS) | st.integers(0, 2_000_000_000), min_size=1, max_size=20),
+)
+def test_parquet_reads_whole_numbers_as_the_same_times_as_ndjson(width: str, moments: list[int]) -> None:
+    events = [{**GOOD, "event_id": f"e{i}", "timestamp": moment} for i, moment in enumerate(moments)]
+    frame = pd.DataFrame(events)
+    held = np.iinfo(width.lower())
+    frame = frame[frame.timestamp.between(held.min, held.max)].astype({"timestamp": width})
+    lines = [event for event in events if held.min <= event["timestamp"] <= held.max]
+    by_row, by_line = read(_parquet(frame), "a.parquet"), read(ndjson(*lines))
+    assert [(r.line, _rule(r)) for r in by_row[1]] == [(r.line, _rule(r)) for r in by_line[1]]
+    assert encode(by_row[0]) == encode(by_line[0])
+
+
 @given(histories(20), st.sampled_from(sorted(ODD_VALUES)), st.data())
 def test_parquet_judges_every_row_as_a_line_of_text_would_be(
     history: list[dict[str, Any]], field: str, data: st.DataObject
@@ -149,7 +167,7 @@ def test_a_line_that_tells_of_several_events_is_counted_or_refused_whole() -> No
 def test_parquet_holds_ids_as_numbers_and_amounts_as_decimals(tmp_path: Path) -> None:
     frame = pd.DataFrame({"event_type": ["purchase"], "timestamp": [1506852000], "customer_id": [889], "price": [3]})
     frame.to_parquet(tmp_path / "a.parquet")
-    [chunk] = read_file(tmp_path / "a.parquet", "a.parquet", Rules())
+    *_, chunk = read_file(tmp_path / "a.parquet", "a.parquet", Rules())
     assert chunk.events.keys == ["customer#889"]
     assert chunk.events.rows.net.tolist() == [30_000]
 
