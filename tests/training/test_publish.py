@@ -53,7 +53,9 @@ def test_a_proven_bundle_goes_live(model: Path, s3: "S3Client") -> None:
     assert publish.main(["--model", str(model), "--bucket", BUCKET, "--force-reason", "first try"]) == 0
     live = current(s3)
     assert (live["bundle_id"], live["previous"], live["force_reason"]) == (bundle_id, None, "first try")
-    assert {f"models/{bundle_id}/{name}" for name in ("bundle.onnx", "manifest.json", "reasons.npz", "report.html")} < set(keys(s3))
+    assert {
+        f"models/{bundle_id}/{name}" for name in ("bundle.onnx", "manifest.json", "reasons.npz", "report.html")
+    } < set(keys(s3))
 
 
 @pytest.mark.parametrize("weight", ["segment/nearest/prototypes", "churn/calibrate/slope", "segment/micro/centroids"])
@@ -90,7 +92,9 @@ def test_features_that_this_code_does_not_compute_are_refused(own: Path) -> None
         gate.run(own)
 
 
-@pytest.mark.parametrize("name", ["bundle.onnx", "manifest.json", "reasons.npz", "gate.npz", "holdout.npz", "report.html"])
+@pytest.mark.parametrize(
+    "name", ["bundle.onnx", "manifest.json", "reasons.npz", "gate.npz", "holdout.npz", "report.html"]
+)
 def test_a_missing_file_is_bad_input(own: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     (own / name).unlink()
     assert publish.main(["--model", str(own), "--bucket", BUCKET]) == 2
