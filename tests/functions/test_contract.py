@@ -1,0 +1,109 @@
+"""The functions behind the API hold to its document, whatever they are asked."""
+
+import importlib
+import io
+import re
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import boto3
+import pytest
+import requests
+from hypothesis import HealthCheck, settings
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
+
+from tests.bundles import make_bundle, publish
+from tests.contract import CHECKS, Request, requests_of
+from tests.document import document
+from tests.event_files import ndjson, purchase
+from tests.functions.conftest import Context
+from tests.functions.streams import Bus, TableStream
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+api = requests_of(examples=100)
+
+
+class Gateway(HTTPAdapter):
+    """Hands HTTP requests to the functions that the document names, as API Gateway does, but checks none of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statuses: list[int] = []
+        """Of all answers so far."""
+        self._apps: dict[str, ModuleType] = {}
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        url = urlsplit(str(request.url))
+        route = _route(url.path)
+        answer = self._app(route, str(request.method)).handler(_event(request, route), Context())
+        self.statuses.append(int(answer["statusCode"]))
+        headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
+        body = io.BytesIO(answer["body"].encode())
+        raw = HTTPResponse(body, headers, status=int(answer["statusCode"]), preload_content=False)
+        return self.build_response(request, raw)
+
+    def _app(self, route: str, method: str) -> ModuleType:
+        integration = document()["paths"][route][method.lower()]["x-amazon-apigateway-integration"]
+        (name,) = re.findall(r"\$\{(\w+)Function\.Arn\}", integration["uri"]["Fn::Sub"])
+        module = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+        if module not in self._apps:
+            self._apps[module] = importlib.reload(importlib.import_module(f"functions.{module}.app"))
+        return self._apps[module]
+
+
+def _route(path: str) -> str:
+    paths: list[str] = [*document()["paths"]]
+    return next(route for route in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]*", route), path))
+
+
+def _event(request: requests.PreparedRequest, route: str) -> dict[str, Any]:
+    url = urlsplit(str(request.url))
+    query = parse_qsl(url.query, keep_blank_values=True)
+    body = request.body.decode(errors="replace") if isinstance(request.body, bytes) else request.body
+    return {
+        "resource": route,
+        "path": url.path,
+        "httpMethod": request.method,
+        "headers": dict(request.headers),
+        "multiValueHeaders": {name: [value] for name, value in request.headers.items()},
+        "queryStringParameters": dict(query) or None,
+        "multiValueQueryStringParameters": {n: [v for m, v in query if m == n] for n, _ in query} or None,
+        "requestContext": {"requestId": "r", "stage": "v1"},
+        "body": body or None,
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.fixture
+def session(
+    s3: "S3Client", dynamodb: "DynamoDBClient", drop: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[requests.Session]:
+    """A caller of a shop whose one customer has been in all segments."""
+    monkeypatch.setenv("ALLOWED_ORIGIN", "https://shop.example")
+    boto3.client("secretsmanager").create_secret(Name="cursors", SecretString="a secret")
+    boto3.client("sqs").create_queue(QueueName="live")
+    publish(s3, make_bundle())
+    publisher = importlib.reload(importlib.import_module("functions.publish_transitions.app"))
+    Bus()
+    stream = TableStream()
+    for orders in (1, 4, 12):
+        drop({f"events/{orders}.ndjson": ndjson([purchase("0", n, day=1 + n) for n in range(orders)])})
+    publisher.handler({"Records": stream.records()}, Context())
+    with requests.Session() as caller:
+        gateway = Gateway()
+        caller.mount("http://api/", gateway)
+        yield caller
+    # What is asked for is there at least once, so that these answers were looked at too.
+    assert {*gateway.statuses} & {200, 202, 204}
+
+
+@api.parametrize()
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_answer_is_one_that_the_document_allows(case: Request, session: requests.Session) -> None:
+    case.call_and_validate(base_url="http://api", session=session, checks=CHECKS)
