@@ -159,6 +159,6 @@ class _Told:
 
     def _text(self, j: int) -> str:
         value, name = self._values[j], FEATURE_NAMES[j]
-        said = sentence(name, float("nan") if value is None else value, self._typical.get(name), self._name)
+        said = sentence(name, nan if value is None else value, self._typical.get(name), self._name)
         self._texts[j] = said
         return said

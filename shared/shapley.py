@@ -52,8 +52,14 @@ class Trees:
         m = self.feature.shape[1]
         met = self._met(x) @ (1 << np.arange(m))
         inside, weights = _games(m)
-        each = (self._worth * inside[met]) @ weights
+        inside.take(met, axis=0, out=self._room, mode="clip")
+        each = np.multiply(self._room, self._worth, out=self._room) @ weights
         return np.bincount(self.feature.ravel(), each.ravel(), minlength=len(x))
+
+    @cached_property
+    def _room(self) -> Vector:
+        # Kept for the next customer: new memory of this size costs more time than all that is done in it.
+        return np.empty(self.shares.shape)
 
     @cached_property
     def _worth(self) -> Vector:

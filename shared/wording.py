@@ -36,7 +36,9 @@ def sentence(name: str, value: float, typical: float | None, group: str | None) 
     return _fact(name, value) + beside
 
 
+@lru_cache(maxsize=16_384)
 def _fact(name: str, value: float) -> str:
+    # Most values are small whole numbers that many customers have.
     if name in _SINCE:
         known, unknown = _SINCE[name]
         return unknown if isnan(value) else known.format(format_value("days", value))
