@@ -26,6 +26,8 @@ FIRST_LOOK = 4
 """Days of each customer that are tried at once, then twice as many, and so on: most change soon or not at all."""
 ROWS_AT_ONCE = 500_000
 """Events of all instants tried at once, which bounds the memory."""
+GROWING = [j for j, feature in enumerate(FEATURES) if feature.group == "Recency"]
+"""Features that are times since something, in days: positions among all."""
 
 _INTENTS = list(ACTIONS)
 
@@ -61,9 +63,8 @@ def next_changes(
     """
     if not horizon_days:
         return [None] * len(profiles)
-    today = as_of_ms // DAY_MS
-    seen = _Seen(profiles, bundle, today, now.code, horizon_days)
-    days = _days_to_try(profiles, today, horizon_days)
+    leaving = _leaving(profiles, as_of_ms, horizon_days)
+    seen, days = _Seen(profiles, bundle, as_of_ms, now.code, leaving), _to_try(leaving)
     held, found = np.zeros(len(profiles), np.int64), np.zeros(len(profiles), np.int64)
     look, waiting = FIRST_LOOK, np.arange(len(profiles))
     while len(waiting):
@@ -87,15 +88,24 @@ def next_changes(
     return seen.answers(found)
 
 
-def _days_to_try(profiles: Profiles, today: int, horizon_days: int) -> NDArray[np.bool_]:
-    """Whether each of the days 0 to `horizon_days` from now is worth a look, 0 never [n_profiles, horizon + 1]."""
+def _leaving(profiles: Profiles, as_of_ms: int, horizon_days: int) -> NDArray[np.bool_]:
+    """Whether something leaves a window or begins to count on each of the days 0 to `horizon_days` from now, 0 being
+    now itself [n_profiles, horizon + 1]."""
     days = np.zeros((len(profiles), horizon_days + 1), bool)
-    owner, happened = profiles.owner, profiles.rows.time_ms // DAY_MS - today
+    owner, time_ms = profiles.owner, profiles.rows.time_ms
+    happened = time_ms // DAY_MS - as_of_ms // DAY_MS
     for window in WINDOWS:
         leaves = happened + window + 1
         within = (leaves > 0) & (leaves <= horizon_days)
         days[owner[within], leaves[within]] = True
-    days[days.mean(axis=1) > BUSY] = True
+    to_come = (time_ms >= as_of_ms) & (happened < horizon_days)
+    days[owner[to_come], happened[to_come] + 1] = True
+    return days
+
+
+def _to_try(leaving: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether each of the days is worth a look, day 0 never [n_profiles, horizon + 1]."""
+    days = leaving | (leaving.mean(axis=1) > BUSY)[:, None]
     days[:, GRID_DAYS::GRID_DAYS] = True
     days[:, 0], days[:, -1] = False, True
     return days
@@ -104,32 +114,54 @@ def _days_to_try(profiles: Profiles, today: int, horizon_days: int) -> NDArray[n
 def _next_of(days: NDArray[np.bool_], after: Days, count: int) -> Days:
     """Of each row the first `count` days marked after `after` [n, count]; 0 where there are no more."""
     later = days & (np.arange(days.shape[1]) > after[:, None])
-    order = np.argsort(~later, axis=1, kind="stable")[:, :count]
-    found = np.where(np.take_along_axis(later, order, axis=1), order, 0)
-    return np.pad(found, ((0, 0), (0, count - found.shape[1])))
+    rank = later.cumsum(axis=1)
+    row, day = np.nonzero(later & (rank <= count))
+    found = np.zeros((len(days), count), np.int64)
+    found[row, rank[row, day] - 1] = day
+    return found
 
 
 class _Seen:
     """What is decided of customers on days to come."""
 
-    def __init__(self, profiles: Profiles, bundle: Bundle, today: int, now: Days, horizon_days: int) -> None:
-        self._profiles, self._bundle, self._today, self._now = profiles, bundle, today, now
-        self._codes = np.empty((len(profiles), horizon_days + 1), np.int64)
+    def __init__(
+        self, profiles: Profiles, bundle: Bundle, as_of_ms: int, now: Days, leaving: NDArray[np.bool_]
+    ) -> None:
+        self._profiles, self._bundle, self._today, self._now = profiles, bundle, as_of_ms // DAY_MS, now
+        self._codes = np.empty(leaving.shape, np.int64)
+        self._since = np.maximum.accumulate(np.where(leaving, np.arange(leaving.shape[1]), 1), axis=1)
+        self._row = np.full(leaving.shape, -1)
+        self._known = np.empty((0, len(FEATURES)), np.float32)
 
     def differs(self, who: Days, days: Days) -> NDArray[np.bool_]:
         """Whether segment or intent differ from now's on each of `days` from now, 0 being now itself [n]."""
         self._codes[who[days == 0], 0] = self._now[who[days == 0]]
         asked = np.flatnonzero(days)
-        parts = np.cumsum(self._profiles.event_counts[who[asked]]) // ROWS_AT_ONCE
-        for part in np.split(asked, np.flatnonzero(np.diff(parts)) + 1):
-            if len(part):
-                self._codes[who[part], days[part]] = self._decide(who[part], days[part])
+        self._codes[who[asked], days[asked]] = self._decide(who[asked], days[asked])
         differs: NDArray[np.bool_] = self._codes[who, days] != self._now[who]
         return differs
 
+    def features(self, who: Days, days: Days) -> NDArray[np.float32]:
+        """The features on `days` from now, at midnight [n, n_features]: until something leaves a window, only the times
+        since something grow."""
+        since = self._since[who, days]
+        new = np.unique((who * self._row.shape[1] + since)[self._row[who, since] < 0])
+        for part in np.split(new, self._cuts(new // self._row.shape[1])):
+            self._learn(*np.divmod(part, self._row.shape[1]))
+        known: NDArray[np.float32] = self._known[self._row[who, since]]
+        known[:, GROWING] += (days - since)[:, None].astype(np.float32)
+        return known
+
+    def _learn(self, who: Days, days: Days) -> None:
+        self._row[who, days] = len(self._known) + np.arange(len(who))
+        known = features(self._profiles.take(who), (self._today + days) * DAY_MS)
+        self._known = np.concatenate((self._known, known))
+
+    def _cuts(self, who: Days) -> Days:
+        return np.flatnonzero(np.diff(np.cumsum(self._profiles.event_counts[who]) // ROWS_AT_ONCE)) + 1
+
     def _decide(self, who: Days, days: Days) -> Days:
-        then = self._profiles.take(who)
-        known = features(then, (self._today + days) * DAY_MS)
+        known = self.features(who, days)
         decided = self._bundle.decide(known)
         return State.of(decided.segment, intents(decided, known, self._bundle.manifest)).code
 

@@ -11,7 +11,7 @@ from shared.decision import Decision, NextChange
 from shared.due import due_shard, due_shards
 from shared.features import Profiles, features, fold
 from shared.intent import intents
-from shared.next_change import DAY_MS, State, next_changes
+from shared.next_change import DAY_MS, State, _leaving, _Seen, next_changes
 from shared.profile_table import StoredProfile, decode_profile, encode_profile
 from tests.bundles import make_bundle
 
@@ -24,6 +24,15 @@ NOON = AS_OF_MS + DAY_MS // 2
 def test_is_the_day_that_a_brute_force_day_by_day_finds() -> None:
     # The bundle looks at visits alone, which change on the days that are tried and on no other.
     assert found(PROFILES, NOON) == brute_force(PROFILES, NOON)
+
+
+@pytest.mark.parametrize("as_of_ms", [AS_OF_MS, NOON, AS_OF_MS - 40 * DAY_MS + 12_345_678])
+def test_features_of_days_to_come_are_those_computed_anew(as_of_ms: int) -> None:
+    random = np.random.default_rng(1)
+    who, days = np.sort(random.integers(0, len(PROFILES), 2_000)), random.integers(1, HORIZON + 1, 2_000)
+    seen = _Seen(PROFILES, BUNDLE, as_of_ms, np.zeros(len(PROFILES), int), _leaving(PROFILES, as_of_ms, HORIZON))
+    anew = features(PROFILES.take(who), (as_of_ms // DAY_MS + days) * DAY_MS)
+    np.testing.assert_allclose(seen.features(who, days), anew, rtol=1e-6, atol=0)
 
 
 def test_nothing_changes_when_nothing_is_looked_ahead() -> None:
