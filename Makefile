@@ -43,7 +43,7 @@ test: build $(ROOT)/.venv/.browser ## Run all tests that need neither Docker nor
 nightly: build ## Run the properties of delivery on 10,000 generated histories each
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events --numprocesses auto --maxprocesses 4
 
-bench: setup ## Measure speed, memory and size against the limit and the usual way; a table and bench/results.json
+bench: build ## Measure speed, memory and size against the limit and the usual way; a table and bench/results.json
 	@$(PYTHON) -m bench $(OPTIONS)
 
 samples: build ## Run every sample of events/ with `sam local invoke`, which needs Docker
@@ -94,7 +94,7 @@ $(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(RO
 COMPILE = $(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $(ARTIFACTS_DIR)
 COPY_SOURCES = tar -C $(ROOT) --exclude '__pycache__' -cf - $(1) | tar -C $(2) -xf -
 
-FUNCTIONS := AcceptEvents BrowseSegments IngestEvents IngestLiveEvents LookupCustomer PublishTransitions RefreshSegments RescoreCustomers PlanBackfill BackfillEvents SummariseRun
+FUNCTIONS := AcceptEvents BrowseSegments IngestEvents IngestLiveEvents LookupCustomer PublishTransitions RefreshSegments RequestErasure EraseCustomer RescoreCustomers PlanBackfill BackfillEvents SummariseRun
 
 .PHONY: build-SharedLayer $(FUNCTIONS:%=build-%Function)
 build-SharedLayer: $(ROOT)/.venv/.ready
@@ -114,6 +114,8 @@ build-IngestEventsFunction: PACKAGE := functions/ingest_events
 build-LookupCustomerFunction: PACKAGE := functions/lookup_customer
 build-PublishTransitionsFunction: PACKAGE := functions/publish_transitions
 build-RefreshSegmentsFunction: PACKAGE := functions/refresh_segments
+build-RequestErasureFunction: PACKAGE := functions/request_erasure
+build-EraseCustomerFunction: PACKAGE := functions/erase_customer
 build-RescoreCustomersFunction: PACKAGE := functions/rescore_customers
 build-PlanBackfillFunction: PACKAGE := functions/plan_backfill
 build-BackfillEventsFunction: PACKAGE := functions/backfill_events

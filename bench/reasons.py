@@ -129,5 +129,11 @@ def _bundle(purchases: Path) -> Bundle:
     return Bundle.load(_folder(purchases))
 
 
+def bundle_folder(purchases: Path) -> Path:
+    """The folder of that bundle."""
+    _bundle(purchases)
+    return _folder(purchases)
+
+
 def _folder(purchases: Path) -> Path:
     return purchases.with_name(f"model-{FEATURE_SET_HASH}")

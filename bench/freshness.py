@@ -1,0 +1,121 @@
+"""How soon a decision follows an event, on a local AWS: from the answer 202, or from the file put, to a look-up that
+answers with the event counted. `make bench OPTIONS=--freshness` measures this alone.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.report import Line
+from bench.shop import AS_OF_MS, shop_events, shop_file
+from bench.worker import Measurement
+from local.emulator import LocalStackError, tail
+from local.stack import Stack, local_stack
+from shared.decision import iso
+from shared.events.event import parse_timestamp
+
+LIVE, FILES, PRODUCERS = 120, 30, 2
+WARM_UP = 6
+AIM_SECONDS = 2.0
+PATIENCE_SECONDS = 120
+BETWEEN_LOOKS = 0.02
+_MINUTE_MS = 60_000
+
+type Send = Callable[[Stack, str, int], None]
+
+
+def measure_freshness(bundle: Path) -> dict[str, Measurement]:
+    """Live events and files one after another from two producers at once, to customers with a year's history.
+
+    `bundle` is the folder of a trained bundle. Raises LocalStackError where the stack does not come up or to an end.
+    """
+    customers = [key.partition("#")[2] for key in shop_events(LIVE + FILES).keys]
+    with local_stack(clock=iso(AS_OF_MS)) as stack:
+        _publish(stack, bundle)
+        stack.s3.put_object(
+            Bucket=stack.bucket, Key="events/history.parquet", Body=shop_file(shop_events(len(customers)))
+        )
+        for customer in customers:
+            _wait(stack, customer, 0)
+        return {
+            "freshness_live": _measure(stack, _send_live, customers[:LIVE]),
+            "freshness_files": _measure(stack, _drop_file, customers[LIVE:]),
+        }
+
+
+def freshness_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
+    """The lines of the table."""
+    for task, what in (("freshness_live", "Event accepted"), ("freshness_files", "File dropped")):
+        facts = measured[task].facts
+        yield Line(
+            f"{what} to decision visible, median",
+            f"{facts['median_seconds']:.2f} s",
+            f"95 % within {facts['within_seconds_95']:.2f} s",
+            aim=f"95 % within {AIM_SECONDS:g} s",
+            met=facts["within_seconds_95"] <= AIM_SECONDS,
+        )
+
+
+def _publish(stack: Stack, bundle: Path) -> None:
+    bundle_id = json.loads((bundle / "manifest.json").read_bytes())["bundle_id"]
+    for file in bundle.iterdir():
+        if file.is_file():
+            stack.s3.upload_file(str(file), stack.bucket, f"models/{bundle_id}/{file.name}")
+    pointer = {"bundle_id": bundle_id, "published_at": iso(AS_OF_MS), "previous": None}
+    stack.s3.put_object(Bucket=stack.bucket, Key="models/current.json", Body=json.dumps(pointer).encode())
+
+
+def _measure(stack: Stack, send: Send, customers: list[str]) -> Measurement:
+    for number, customer in enumerate(customers[:WARM_UP]):
+        _seconds(stack, send, customer, number)
+    with ThreadPoolExecutor(PRODUCERS) as producers:
+        shares = [customers[producer::PRODUCERS] for producer in range(PRODUCERS)]
+        times = producers.map(
+            lambda share: [_seconds(stack, send, customer, WARM_UP + i) for i, customer in enumerate(share)], shares
+        )
+        seconds = [*chain(*times)]
+    facts = {"median_seconds": np.median(seconds), "within_seconds_95": np.percentile(seconds, 95)}
+    return Measurement(seconds, 1, {name: round(float(value), 4) for name, value in facts.items()}, 0)
+
+
+def _seconds(stack: Stack, send: Send, customer: str, number: int) -> float:
+    sent_ms = time.time_ns() // 1_000_000
+    send(stack, customer, number)
+    accepted = time.perf_counter()
+    _wait(stack, customer, sent_ms)
+    return time.perf_counter() - accepted
+
+
+def _event(customer: str, number: int) -> dict[str, Any]:
+    """An order of the last minutes, as the stack's clock has it."""
+    at = iso(AS_OF_MS - (number + 1) * _MINUTE_MS)
+    identity = {"event_id": f"{customer}-new-{number}", "order_id": f"{customer}-new-{number}"}
+    return {"event_type": "purchase", "timestamp": at, "customer_id": customer, "price": 9.99, **identity}
+
+
+def _send_live(stack: Stack, customer: str, number: int) -> None:
+    status, answer = stack.api("POST", "/events", {"events": [_event(customer, number)]})
+    if status != 202 or answer["accepted"] != 1:
+        raise LocalStackError(f"an event was refused: {answer}")
+
+
+def _drop_file(stack: Stack, customer: str, number: int) -> None:
+    body = json.dumps(_event(customer, number)).encode()
+    stack.s3.put_object(Bucket=stack.bucket, Key=f"events/{customer}-{number}.ndjson", Body=body)
+
+
+def _wait(stack: Stack, customer: str, since_ms: int) -> None:
+    """Until a look-up answers with a decision made at `since_ms` or later, which nothing but the event brings about."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        status, answer = stack.api_get(f"/customers/{customer}/segment")
+        if status == 200 and parse_timestamp(answer["scored_at"]) >= since_ms:
+            return
+        time.sleep(BETWEEN_LOOKS)
+    raise LocalStackError(f"no decision came of an event within {PATIENCE_SECONDS} s:\n\n{tail(stack.log)}")
