@@ -90,9 +90,15 @@ type Fit = Callable[[Kind, Matrix, Vector, Vector, Config], Estimator]
 
 
 def fit_linear(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Linear:
-    """Logistic regression, or a Tweedie regression with a log link, on prepared features."""
+    """Logistic regression, or a Tweedie regression with a log link, on prepared features.
+
+    The logistic one has an L1 penalty: where few rows are of the rarer kind, most features had better not count.
+    """
     estimator = (
-        LogisticRegression(C=0.1, max_iter=1000)
+        # Scaled, the intercept is next to free of the penalty: it alone makes what is rare rare.
+        LogisticRegression(
+            C=0.1, l1_ratio=1.0, solver="liblinear", intercept_scaling=30.0, max_iter=1000, random_state=config.seed
+        )
         if kind == "probability"
         else TweedieRegressor(power=TWEEDIE_POWER, link="log", alpha=0.1, max_iter=1000)
     )
@@ -103,10 +109,14 @@ def fit_linear(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config)
 def fit_forest(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
     """A random forest: the mean of deep trees, each on two thirds of the rows and a fifth of the features at a split.
 
-    For amounts it is fitted to log(1 + amount). XGBoost grows it from histograms, with thresholds in float32.
+    For amounts a leaf with r times the mean amount of all adds 2 (r - 1) / (r + 1), one step of Newton's from the mean
+    towards the least Tweedie deviance (power 1.5): about log r, and never beyond 2, so that a single large order stays
+    one. XGBoost grows the trees from histograms, with thresholds in float32.
     """
+    chance = kind == "probability"
+    tweedie = {"objective": "reg:tweedie", "tweedie_variance_power": TWEEDIE_POWER}
+    loss: dict[str, Any] = {"objective": "reg:squarederror"} if chance else tweedie
     forest = XGBRegressor(
-        objective="reg:squarederror",
         n_estimators=1,
         num_parallel_tree=config.forest_trees,
         learning_rate=1.0,
@@ -115,9 +125,11 @@ def fit_forest(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config)
         subsample=0.632,
         colsample_bynode=0.2,
         reg_lambda=1e-3,
+        **loss,
         **_common(config),
     )
-    forest.fit(X, y if kind == "probability" else np.log1p(y), sample_weight=weight)
+    # In units of their mean, amounts in any currency grow the same trees.
+    forest.fit(X, y if chance else y / np.average(y, weights=weight), sample_weight=weight)
     return Trees((Ensemble(forest, 1),))
 
 
