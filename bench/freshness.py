@@ -62,6 +62,12 @@ def freshness_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
         )
 
 
+def summary(seconds: list[float]) -> Measurement:
+    """The times with their median and 95th percentile."""
+    facts = {"median_seconds": np.median(seconds), "within_seconds_95": np.percentile(seconds, 95)}
+    return Measurement(seconds, 1, {name: round(float(value), 4) for name, value in facts.items()}, 0)
+
+
 def _publish(stack: Stack, bundle: Path) -> None:
     bundle_id = json.loads((bundle / "manifest.json").read_bytes())["bundle_id"]
     for file in bundle.iterdir():
@@ -79,9 +85,7 @@ def _measure(stack: Stack, send: Send, customers: list[str]) -> Measurement:
         times = producers.map(
             lambda share: [_seconds(stack, send, customer, WARM_UP + i) for i, customer in enumerate(share)], shares
         )
-        seconds = [*chain(*times)]
-    facts = {"median_seconds": np.median(seconds), "within_seconds_95": np.percentile(seconds, 95)}
-    return Measurement(seconds, 1, {name: round(float(value), 4) for name, value in facts.items()}, 0)
+        return summary([*chain(*times)])
 
 
 def _seconds(stack: Stack, send: Send, customer: str, number: int) -> float:

@@ -1,11 +1,13 @@
 import io
 import math
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from bench.freshness import freshness_lines, summary
 from bench.imports import ROOT, functions, import_seconds
 from bench.pandas_all_features import pandas_all_features
 from bench.pandas_features import pandas_features
@@ -13,11 +15,14 @@ from bench.report import import_lines, markdown, reason_lines, speed_lines, stre
 from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.stream import EventStream
 from bench.tasks import TASKS
+from bench.training import GIGABYTE, REST, WHOLE, profile, training_lines
 from bench.work import Inputs
-from bench.worker import Measurement, measure, timed
+from bench.worker import Measurement, measure, peak_bytes, timed
 from local.complete_journey import read_lines
 from shared.events import Rules, read_file
 from shared.features import FEATURE_NAMES, features, fold, merge
+from training.candidates import fit_one
+from training.config import Config
 
 HOUSEHOLDS = 150
 
@@ -60,6 +65,12 @@ def test_every_line_of_the_table_can_be_written(measured: dict[str, Measurement]
     ]
     assert all(line.ours or line.ratio for line in lines)
     assert table(lines).row_count == len(lines)
+
+
+def test_decisions_are_fresh_where_nineteen_of_twenty_follow_within_two_seconds() -> None:
+    fast, slow = summary([0.1] * 96 + [9.0] * 4), summary([0.1] * 90 + [9.0] * 10)
+    lines = [*freshness_lines({"freshness_live": fast, "freshness_files": slow})]
+    assert [(line.ours, line.met) for line in lines] == [("0.10 s", True), ("0.10 s", False)]
 
 
 @pytest.mark.parametrize("day", ["2017-03-01T13:07:00.005", "2018-01-02"])
@@ -119,3 +130,32 @@ def test_a_stream_read_in_pieces_is_the_stream_read_at_once() -> None:
 
 def test_the_page_shows_the_results_that_are_recorded() -> None:
     assert markdown(ROOT / "bench/results.json") in (ROOT / "bench/README.md").read_text()
+
+
+def test_time_is_booked_to_what_training_is_in_the_middle_of() -> None:
+    X = np.random.default_rng(1).normal(size=(40_000, 40)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(float)
+    config = Config(threads=1)
+
+    def work() -> None:
+        fit_one("forest", "probability", X, y, np.ones(len(y)), config)
+        time.sleep(0.2)
+
+    began = time.perf_counter()
+    spent = profile(work)
+    assert sum(one.seconds for one in spent.values()) == pytest.approx(time.perf_counter() - began, abs=0.1)
+    assert spent["random forests"].cpu_seconds > 0.2 > spent[REST].cpu_seconds
+    assert spent[REST].seconds > 0.15
+    assert all(X.nbytes < one.peak_bytes <= peak_bytes() for one in spent.values())
+
+
+def test_training_is_held_to_its_aims_and_its_longest_stages_come_first() -> None:
+    def spent(seconds: float, cpu_seconds: float, gigabytes: float) -> Measurement:
+        facts = {"cpu_seconds": cpu_seconds, "customers": 100_000}
+        return Measurement([seconds], 13_000_000, facts, int(gigabytes * GIGABYTE))
+
+    parts = {"report": spent(100, 100, 4), "read the events": spent(250, 300, 8.5)}
+    lines = list(training_lines({WHOLE: spent(350, 400, 8.5), **parts}))
+    assert [line.met for line in lines] == [True, False, None, None]
+    assert [line.what for line in lines[2:]] == ["· read the events", "· report"]
+    assert lines[2].against == "75% of it; 8.5 GB"
