@@ -14,6 +14,7 @@ from bench.imports import ROOT, functions, import_seconds, is_built
 from bench.reasons import bundle_folder
 from bench.report import Line, import_lines, markdown, reason_lines, refresh, speed_lines, stream_lines, table, write
 from bench.tasks import TASKS
+from bench.training import measure_training, training_lines
 from bench.work import Inputs
 from bench.worker import Measurement, measure
 from local.complete_journey import read_lines
@@ -37,16 +38,17 @@ _FROM_FILES = (
 def main() -> int:
     """Run them; exit status 1 if one of them cannot run, whatever the numbers are."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument(
-        "--five-gigabytes", action="store_true", help="only take in a stream of 5 GB, which takes minutes"
+    parser.set_defaults(work=_everything)
+    only = (
+        ("--five-gigabytes", _five_gigabytes, "only take in a stream of 5 GB, which takes minutes"),
+        ("--freshness", _freshness, "only measure how soon decisions follow events, on a local AWS"),
+        ("--training", _training, "only train on 13 million events, on two cores, which takes minutes"),
     )
-    parser.add_argument(
-        "--freshness", action="store_true", help="only measure how soon decisions follow events, on a local AWS"
-    )
+    for option, work, explained in only:
+        parser.add_argument(option, dest="work", action="store_const", const=work, help=explained)
     arguments = parser.parse_args()
-    work = _five_gigabytes if arguments.five_gigabytes else _freshness if arguments.freshness else _everything
     try:
-        work()
+        arguments.work()
     except (subprocess.CalledProcessError, LocalStackError) as error:
         console.print(f"[red]✗[/] a measurement failed: {error}", soft_wrap=True)
         return 1
@@ -68,6 +70,11 @@ def _five_gigabytes() -> None:
     streams = _streams(Inputs(PURCHASES), (STREAMS[-1], FIVE_GIGABYTES))
     measured = {f"{_STREAM}_{megabytes}_mb": stream for megabytes, stream in streams.items()}
     _show([*stream_lines(streams)], measured, "python -m bench --five-gigabytes")
+
+
+def _training() -> None:
+    measured = measure_training()
+    _show([*training_lines(measured)], measured, "python -m bench --training")
 
 
 def _freshness() -> None:
