@@ -63,6 +63,9 @@ def _environment_of_functions(stack: Stack) -> Path:
         "LIVE_QUEUE_URL": stack.live_queue_url,
         "REFRESH_QUEUE_URL": stack.refresh_queue_url,
         "CURSOR_SECRET": stack.cursor_secret,
+        "ERASURE_QUEUE_URL": stack.erasure_queue_url,
+        "MARK_SECRET": stack.mark_secret,
+        "SETTLE_SECONDS": "20",
         "AWS_ENDPOINT_URL": stack.endpoint,
     }
     path = stack.emulator.folder / "environment.json"

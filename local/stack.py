@@ -30,7 +30,7 @@ BUCKET = "tessera-data"
 BUILT_TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
 SAM = ".venv-sam/bin/sam"
 ANSWER_SECONDS = 60
-WRITERS = ("IngestEvents", "IngestLiveEvents", "BackfillEvents", "RescoreCustomers", "RefreshSegments")
+WRITERS = ("IngestEvents", "IngestLiveEvents", "BackfillEvents", "RescoreCustomers", "RefreshSegments", "EraseCustomer")
 """Functions that write profiles."""
 
 
@@ -47,6 +47,8 @@ class Stack:
     live_queue_url: str
     refresh_queue_url: str
     cursor_secret: str
+    erasure_queue_url: str
+    mark_secret: str
     api_url: str
     rescore_arn: str
     backfill_arn: str
@@ -156,6 +158,8 @@ def _describe(aws: Emulator) -> Stack:
         live_queue_url=identifier("LiveQueue"),
         refresh_queue_url=identifier("RefreshQueue"),
         cursor_secret=identifier("CursorSecret"),
+        erasure_queue_url=identifier("ErasureQueue"),
+        mark_secret=identifier("MarkSecret"),
         api_url=f"{aws.endpoint}/_aws/execute-api/{identifier('Api')}/v1",
         rescore_arn=outputs["RescoreStateMachineArn"],
         backfill_arn=outputs["BackfillStateMachineArn"],

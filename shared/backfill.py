@@ -56,6 +56,8 @@ class BatchProgress(msgspec.Struct):
     """Valid events, repeats included."""
     counted: int = 0
     """Events counted for the first time."""
+    forgotten: int = 0
+    """Events of those who were erased."""
     quarantined: int = 0
     unreadable: list[str] = []
     """Files kept whole in quarantine."""
@@ -130,6 +132,7 @@ def _add(progress: BatchProgress, found: Mapping[str, FileReport], failed: Mappi
     progress.files += len(found)
     progress.accepted += intake.accepted
     progress.counted += intake.total.events
+    progress.forgotten += intake.total.forgotten
     progress.customers += intake.total.customers
     progress.quarantined += intake.refused + sum(file.quarantined for file in found.values())
     progress.unreadable = [*progress.unreadable, *(key for key, file in found.items() if file.unreadable)]
@@ -139,13 +142,15 @@ def _add(progress: BatchProgress, found: Mapping[str, FileReport], failed: Mappi
 def report(parts: Sequence[BatchProgress], expected: int) -> Mapping[str, Any]:
     """The run's sums; `unfinished` counts those of the `expected` batches that are not at their end."""
     accepted, counted = sum(part.accepted for part in parts), sum(part.counted for part in parts)
+    forgotten = sum(part.forgotten for part in parts)
     return {
         "batches": expected,
         "unfinished": expected - sum(part.done for part in parts),
         "files": sum(part.files for part in parts),
         "events_accepted": accepted,
         "events_counted": counted,
-        "events_duplicate": accepted - counted,
+        "events_duplicate": accepted - counted - forgotten,
+        "events_forgotten": forgotten,
         "events_quarantined": sum(part.quarantined for part in parts),
         "profiles_changed": sum(part.customers for part in parts),
         "files_unreadable": [key for part in parts for key in part.unreadable],

@@ -49,9 +49,9 @@ def take_in(s3: S3Client, bucket: str, key: str, rules: Rules, intake: Intake) -
         for chunk in read_file(cast(BinaryIO, answer["Body"]), key, rules):
             intake.add(chunk, refuse=partial(quarantine.lines, kind="claims"))
             accepted += len(chunk.events)
-            if chunk.rejections:
-                quarantine.lines(chunk.rejections)
-                quarantined += len(chunk.rejections)
+            if rejections := intake.keepable(chunk.rejections):
+                quarantine.lines(rejections)
+                quarantined += len(rejections)
     except UnreadableFile as error:
         quarantine.whole(str(error))
         return FileReport(accepted, quarantined, unreadable=str(error))

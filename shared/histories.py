@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from shared.features import Profiles, decode, merge
+from shared.features import Profiles, decode, merge, since
 from shared.profile_table import StoredProfile
 
 
@@ -21,8 +21,11 @@ def own(profiles: Mapping[str, StoredProfile]) -> Profiles:
 
 def with_visitors(histories: Profiles, profiles: Iterable[StoredProfile]) -> Profiles:
     """Customers' own `histories` and what they did as visitors, under the customers' keys."""
+    profiles = list(profiles)
     parts = [(p.key, copy.state) for p in profiles for copy in p.visitors.values() if copy.state]
-    return merge(histories, gathered(parts)) if parts else histories
+    limits = {p.key: p.counts_from_ms for p in profiles if p.counts_from_ms is not None}
+    both = merge(histories, gathered(parts)) if parts else histories
+    return since(both, limits) if limits else both
 
 
 def gathered(parts: Iterable[tuple[str, bytes]]) -> Profiles:

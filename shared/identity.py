@@ -16,7 +16,8 @@ from shared.backoff import Sleep
 from shared.deciding import Moment
 from shared.features import Profiles
 from shared.keys import visitor_key
-from shared.links import Claim, Copy, Link, LinkState, claimed, refusal, unlinked
+from shared.links import NOBODY, Claim, Copy, Link, LinkState, claimed, refusal, unlinked
+from shared.marks import Admission
 from shared.profile_table import ProfileTable, StoredProfile
 from shared.update import Ingested, Links, News, Updater
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 class Claims:
     """What a batch says of who is who, and the links that came of it."""
 
-    def __init__(self, claims: Iterable[Claim], table: ProfileTable) -> None:
-        self._table = table
+    def __init__(self, claims: Iterable[Claim], table: ProfileTable, admission: Admission | None = None) -> None:
+        self._table, self._admission = table, admission
         self._customers: dict[str, list[str]] = {}
         for claim in sorted(claims, key=lambda claim: claim.time_ms):
             self._customers.setdefault(claim.visitor, []).append(claim.customer)
@@ -42,16 +43,26 @@ class Claims:
 
     def settle(self, links: Links) -> Links:
         """The links once these claims have been made, the earliest first."""
-        unknown = [key for key, link in links.items() if link is None and key in self._customers]
-        customers = {customer for key in unknown for customer in self._customers[key]} - self._visitors.keys()
+        changing = {
+            customer
+            for key, link in links.items()
+            for customer in self._customers.get(key, ())
+            if link is None or (self._admission and customer != link.customer)
+        }
+        customers = changing - self._visitors.keys()
         stored = self._table.load(sorted(customers)) if customers else {}
         self._visitors.update({key: len(stored[key].visitors) if key in stored else 0 for key in customers})
+        if self._admission and (strangers := customers - stored.keys()):
+            refused = self._admission.marks.refused(strangers)
+            self._customers = {v: [c for c in found if c not in refused] for v, found in self._customers.items()}
         found = {key: claimed(link, self._customers.get(key, ()), self._visitors) for key, link in links.items()}
         self._links.update(found)
         return found
 
     def refusal(self, claim: Claim) -> str | None:
-        """Why the claim was not followed, once all are settled; None where it was."""
+        """Why the claim was not followed, once all are settled; None where it was, or one of both was erased."""
+        if claim.visitor not in self._links or claim.customer not in self._customers[claim.visitor]:
+            return None
         return refusal(self._links[claim.visitor], claim.customer)
 
 
@@ -59,7 +70,7 @@ def copies(visitors: Iterable[StoredProfile]) -> dict[str, dict[str, Copy]]:
     """What customers' profiles are to hold of these visitors: the history of the linked, and no more of the others."""
     found: dict[str, dict[str, Copy]] = {}
     for visitor in visitors:
-        if visitor.link is not None:
+        if visitor.link is not None and visitor.link.customer != NOBODY:
             state = visitor.state if visitor.link.state is LinkState.LINKED else None
             found.setdefault(visitor.link.customer, {})[visitor.key] = Copy(visitor.version, state)
     return found

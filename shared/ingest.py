@@ -15,6 +15,7 @@ from shared.features import Profiles, fold, merge
 from shared.identity import Claims, copies
 from shared.keys import is_visitor
 from shared.links import Copy
+from shared.marks import Admission, keepable
 from shared.profile_table import ProfileTable
 from shared.update import Ingested, News, Updater
 
@@ -37,15 +38,16 @@ def ingest(
     moment: Moment,
     sleep: Sleep = time.sleep,
     claims: Claims | None = None,
+    admission: Admission | None = None,
 ) -> Ingested:
     """Merges `delta` into the stored profiles, follows `claims`, and decides anew for those that it changed.
 
-    Profiles that it adds nothing to are not written. Without a bundle, histories are stored and decisions stay as
-    they are. Raises ProfileTooLarge, TooManyRaces, and what the table raises; the same `delta` can always be given
-    again, and what was written then counts as known.
+    Profiles that it adds nothing to are not written, and those whom `admission` refuses are left out. Without a bundle,
+    histories are stored and decisions stay as they are. Raises ProfileTooLarge, TooManyRaces, and what the table
+    raises; the same `delta` can always be given again, and what was written then counts as known.
     """
     claims = claims or Claims((), table)
-    updater, known = Updater(table, bundle, moment, sleep), dict[str, dict[str, Copy]]()
+    updater, known = Updater(table, bundle, moment, sleep, admission=admission), dict[str, dict[str, Copy]]()
     # Visitors first: customers take over their histories as they then stand.
     news = News(delta, relink=claims.settle)
     for keys in _slices({*filter(is_visitor, delta.keys)} | claims.visitors):
@@ -54,8 +56,13 @@ def ingest(
     news = News(delta, copies=known)
     for keys in _slices({key for key in delta.keys if not is_visitor(key)} | known.keys()):
         updater.update(keys, news)
+    if admission:
+        # Linked by somebody who did not see the customer's mark yet: what they did goes as the customer's own.
+        for visitor in sorted(v for customer in updater.refused & known.keys() for v in known[customer]):
+            admission.erase(visitor, moment)
     updater.check()
-    return updater.total
+    forgotten = int(delta.take([i for i, key in enumerate(delta.keys) if key in updater.refused]).event_counts.sum())
+    return updater.total + Ingested(forgotten=forgotten)
 
 
 def _slices(keys: set[str]) -> Iterator[tuple[str, ...]]:
@@ -74,6 +81,10 @@ class Intake:
     """Valid events seen, repeats included."""
     refused: int = 0
     """Claims that were not followed."""
+    admission: Admission | None = None
+    """Without one, everybody is stored."""
+    unkept: int = 0
+    """Refused lines of those who were erased, which are kept nowhere."""
     _folded: list[Profiles] = field(default_factory=list)
     _claims: list[tuple[list[Claim], Refuse]] = field(default_factory=list)
 
@@ -88,14 +99,22 @@ class Intake:
         if sum(len(profiles.rows) for profiles in self._folded) >= ROWS_AT_ONCE:
             self.flush()
 
+    def keepable(self, rejections: list[Rejection]) -> list[Rejection]:
+        """Refused lines but for those of people who were erased."""
+        kept = keepable(rejections, self.admission.marks) if self.admission else rejections
+        self.unkept += len(rejections) - len(kept)
+        return kept
+
     def flush(self) -> None:
         """Writes what has gathered. If that fails it stays, for the next flush to try again."""
-        claims = Claims((claim for found, _ in self._claims for claim in found), self.table)
-        self.total += ingest(merge(*self._folded), self.table, self.bundle, self.moment, claims=claims)
+        claims = Claims((claim for found, _ in self._claims for claim in found), self.table, self.admission)
+        self.total += ingest(
+            merge(*self._folded), self.table, self.bundle, self.moment, claims=claims, admission=self.admission
+        )
         for found, refuse in self._claims:
             reasons = [(claim, reason) for claim in found if (reason := claims.refusal(claim))]
             if reasons:
-                refuse([Rejection(claim.line, reason, claim.original) for claim, reason in reasons])
+                refuse([Rejection(c.line, reason, c.original, (c.customer, c.visitor)) for c, reason in reasons])
                 self.refused += len(reasons)
         self._folded.clear()
         self._claims.clear()

@@ -20,6 +20,11 @@ def visitor_key(anonymous_id: str) -> str:
     return f"{_VISITOR}{anonymous_id}"
 
 
+def visitor_id(key: str) -> str:
+    """Whose the key of a visitor's profile is."""
+    return key.removeprefix(_VISITOR)
+
+
 def is_visitor(key: str) -> bool:
     """Whether it is the key of a visitor's profile."""
     return key.startswith(_VISITOR)

@@ -22,6 +22,7 @@ type Item = dict[str, Any]
 
 ROWS_A_CALL = 33
 """A transaction takes 100 items: a row each, and the sizes of at most two segments a row."""
+DELETES_A_CALL = 25
 CALLS_AT_MOST = 10
 PREFIX = "transition#"
 
@@ -47,6 +48,46 @@ class Ledger:
         """
         distinct = {moved.id: moved for moved in transitions}
         return sum(self._record(some) for some in batched(distinct.values(), ROWS_A_CALL, strict=False))
+
+    def close(self, left: int | None, once: Any) -> None:
+        """Counts one who was erased out of their segment, along with `once`: a part of a transaction that happens once.
+
+        No row is kept of it. Raises LedgerOverloaded and what the table raises.
+        """
+        gain = [self._gain(left, -1, random.randrange(SHARDS))] if left is not None else []
+        for _ in attempts(CALLS_AT_MOST, self._sleep):
+            try:
+                self._client.transact_write_items(TransactItems=[once, *gain])
+            except self._client.exceptions.TransactionCanceledException as error:
+                codes = [reason.get("Code", "None") for reason in error.response["CancellationReasons"]]
+                if KNOWN in codes:
+                    return
+                if any(code not in {"None", *WORTH_ANOTHER_TRY} for code in codes):
+                    raise
+            else:
+                return
+        raise LedgerOverloaded(f"an erasure was still uncounted after {CALLS_AT_MOST} attempts")
+
+    def forget(self, key: str, version: int) -> None:
+        """Removes a customer's rows up to a version. Raises LedgerOverloaded and what the table raises."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :key AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":key": {"S": key},
+                ":first": {"S": PREFIX},
+                ":last": {"S": f"{PREFIX}{version:010d}"},
+            },
+            ProjectionExpression="pk, sk",
+        )
+        for some in batched((item for page in pages for item in page["Items"]), DELETES_A_CALL, strict=False):
+            request: Any = {self._table: [{"DeleteRequest": {"Key": item}} for item in some]}
+            for _ in attempts(CALLS_AT_MOST, self._sleep):
+                request = self._client.batch_write_item(RequestItems=request).get("UnprocessedItems")
+                if not request:
+                    break
+            else:
+                raise LedgerOverloaded(f"rows were still there after {CALLS_AT_MOST} attempts")
 
     def history(self, key: str, limit: int, before: int | None = None) -> tuple[list[Transition], int | None]:
         """At most `limit` transitions of a customer, newest first, and the version to go on `before`; None at the end.
@@ -90,18 +131,17 @@ class Ledger:
         gains.subtract(moved.left for moved in transitions)
         # Another shard each time: those who collided seldom do so again.
         shard = random.randrange(SHARDS)
-        return [
-            {
-                "Update": {
-                    "TableName": self._table,
-                    "Key": size_key(segment, shard),
-                    "UpdateExpression": "ADD customers :gain",
-                    "ExpressionAttributeValues": {":gain": {"N": str(gain)}},
-                }
+        return [self._gain(segment, gain, shard) for segment, gain in gains.items() if segment is not None and gain]
+
+    def _gain(self, segment: int, gain: int, shard: int) -> Any:
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": size_key(segment, shard),
+                "UpdateExpression": "ADD customers :gain",
+                "ExpressionAttributeValues": {":gain": {"N": str(gain)}},
             }
-            for segment, gain in gains.items()
-            if segment is not None and gain
-        ]
+        }
 
 
 def _encode(moved: Transition) -> Item:

@@ -14,6 +14,10 @@ VISITORS_A_CUSTOMER = 200
 """Far beyond anyone's browsers, but soon reached by a placeholder that a shop sends for want of a customer's id."""
 
 
+NOBODY = "erased"
+"""Stands in a link for a customer who was erased: a device that many share stays one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """An event that carries both ids, and so says that `visitor` is `customer`."""
@@ -106,6 +110,12 @@ def unlinked(link: Link | None) -> Link:
     if link.state is LinkState.SHARED:
         raise NoSuchLink(f"the visitor is linked to nobody: {CUSTOMERS_A_DEVICE} or more customers share that device")
     return replace(link, state=LinkState.UNLINKED)
+
+
+def forgotten(link: Link, customer: str) -> Link:
+    """The link without a word of the customer."""
+    others = tuple(sorted({NOBODY if other == anonymous(customer) else other for other in link.others}))
+    return replace(link, customer=NOBODY if link.customer == customer else link.customer, others=others)
 
 
 def newer(known: Copy | None, new: Copy) -> Copy:

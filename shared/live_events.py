@@ -66,9 +66,9 @@ def take_in(message: Message, s3: S3Client, bucket: str, rules: Rules, intake: I
     quarantine = quarantine_of(message, s3, bucket)
     chunk = read_lines(message.lines, rules)
     intake.add(chunk, refuse=lambda claims: quarantine.lines(claims, kind="claims"))
-    if chunk.rejections:
-        quarantine.lines(chunk.rejections)
-    return chunk.rejections
+    if rejections := intake.keepable(chunk.rejections):
+        quarantine.lines(rejections)
+    return rejections
 
 
 def quarantine_of(message: Message, s3: S3Client, bucket: str) -> Quarantine:

@@ -74,6 +74,10 @@ class StoredProfile:
     """Of a customer: their visitors' histories, by profile key."""
     moved: Cause | None = None
     """Why this version is in another segment than the version before; None where it is not."""
+    counts_from_ms: int | None = None
+    """Of someone who came back after a refusal: events before it do not count."""
+    born: int = 0
+    """Of a profile not stored yet: the version that the last one under its key ended with."""
 
     @property
     def size(self) -> int:
@@ -99,6 +103,8 @@ def encode_profile(profile: StoredProfile) -> Item:
         # Always there, so that the stream's filter lets those who moved through and nobody else.
         "moved": {"S": profile.moved or NOT_MOVED},
     }
+    if profile.counts_from_ms is not None:
+        item["counts_from_ms"] = {"N": str(profile.counts_from_ms)}
     if profile.link is not None:
         item["link"] = _encode_link(profile.link)
     if profile.visitors:
@@ -142,6 +148,7 @@ def decode_profile(item: Item) -> StoredProfile:
         link=_decode_link(item["link"]["M"]) if "link" in item else None,
         visitors={visitor_key(visitor): _decode_copy(copy["M"]) for visitor, copy in copies.items()},
         moved=_decode_cause(item.get("moved", {"S": NOT_MOVED})["S"]),
+        counts_from_ms=int(item["counts_from_ms"]["N"]) if "counts_from_ms" in item else None,
     )
 
 
@@ -250,9 +257,22 @@ class ProfileTable:
             pending = throttled
         raise TableOverloaded(f"{len(pending)} profiles still unwritten after {CALLS_AT_MOST} attempts")
 
+    def delete(self, profile: StoredProfile) -> bool:
+        """Removes a profile if the table still holds that version of it; whether it did."""
+        try:
+            self._client.delete_item(
+                TableName=self._name,
+                Key=_key(profile.key),
+                ConditionExpression="version = :seen",
+                ExpressionAttributeValues={":seen": {"N": str(profile.version)}},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
     def _statement(self, profile: StoredProfile) -> Any:
         item = encode_profile(profile)
-        if profile.version == 1:
+        if profile.version == profile.born + 1:
             places = ", ".join(f"'{name}': ?" for name in item)
             return {"Statement": f'INSERT INTO "{self._name}" VALUE {{{places}}}', "Parameters": list(item.values())}
         pk, sk = item.pop("pk"), item.pop("sk")

@@ -31,7 +31,7 @@ class Quarantine:
 
     def lines(self, rejections: Sequence[Rejection], kind: str = "lines") -> None:
         """Keeps refused lines, one JSON object each, in a file named after their `kind` and the first of them."""
-        records = [self._record(r.reason, r.line, **_original(r.original)) for r in rejections]
+        records = [self._record(r.reason, r.line, people=r.people, **_original(r.original)) for r in rejections]
         self._put(f"{kind}-{rejections[0].line:09d}.ndjson", b"".join(record + b"\n" for record in records))
 
     def whole(self, reason: str) -> None:
@@ -46,8 +46,10 @@ class Quarantine:
         """Keeps the reason alone, where there is nothing to copy."""
         self._put("reason.json", self._record(reason, None))
 
-    def _record(self, reason: str, line: int | None, **original: str) -> bytes:
-        return msgspec.json.encode({"source_key": self._source_key, "line": line, "reason": reason, **original})
+    def _record(self, reason: str, line: int | None, people: Sequence[str] = (), **original: str) -> bytes:
+        # Whom a line names, so that an erasure finds it.
+        named = {**original, "people": people} if people else original
+        return msgspec.json.encode({"source_key": self._source_key, "line": line, "reason": reason, **named})
 
     def _put(self, name: str, body: bytes) -> None:
         kind = "application/x-ndjson" if name.endswith(".ndjson") else "application/json"

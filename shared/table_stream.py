@@ -36,6 +36,14 @@ def transition_of(record: Mapping[str, Any], reasons: Reasons) -> Transition | N
     )
 
 
+def ended(record: Mapping[str, Any]) -> tuple[str, int] | None:
+    """Of a record that tells of an erasure, the customer's key and the version that the profile ended with."""
+    if record["eventName"] != "REMOVE":
+        return None
+    old = _profile(record["dynamodb"]["OldImage"])
+    return (old.key, old.version + 1) if old else None
+
+
 def _profile(image: Mapping[str, Any] | None) -> StoredProfile | None:
     return decode_profile(_with_bytes(image)) if image else None
 

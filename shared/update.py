@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from shared.backoff import Sleep, attempts
 from shared.deciding import Moment, decide
-from shared.features import Profiles, changed, encode, merge
+from shared.features import Profiles, changed, encode, merge, since
 from shared.histories import own, with_visitors
 from shared.keys import anonymous
 from shared.links import Copy, Link, LinkState, newer
+from shared.marks import NEVER, Admission
 from shared.profile_table import MAX_STATE_BYTES, ProfileTable, StoredProfile
 from shared.transitions import Cause
 
@@ -46,6 +47,8 @@ class Ingested:
     """Visitors who became customers."""
     shared: int = 0
     """Visitors found to be devices that customers share."""
+    forgotten: int = 0
+    """Events of those who are not to be profiled: they are kept nowhere."""
 
     def __add__(self, other: Ingested) -> Ingested:
         return Ingested(
@@ -54,6 +57,7 @@ class Ingested:
             self.segments + other.segments,
             self.links + other.links,
             self.shared + other.shared,
+            self.forgotten + other.forgotten,
         )
 
 
@@ -96,6 +100,10 @@ class Updater:
     moment: Moment
     sleep: Sleep
     total: Ingested = field(default_factory=Ingested)
+    admission: Admission | None = None
+    """Without one, everybody is stored."""
+    refused: set[str] = field(default_factory=set)
+    """Of the keys given, those who are not to be profiled."""
     too_large: list[str] = field(default_factory=list)
     """Descriptions of profiles that would not fit their items and were left as they are."""
 
@@ -124,9 +132,9 @@ class Updater:
             raise ProfileTooLarge(f"profiles above {MAX_STATE_BYTES:,} bytes, left as they were: {names}")
 
     def _changes(self, keys: Sequence[str], news: News) -> list[_Change]:
-        stored = {key: StoredProfile(key, 0, b"", 0, None) for key in keys} | self.table.load(keys)
+        stored = self._admitted(keys, self.table.load(keys))
         before = own(stored)
-        after = merge(before, news.events_of(keys))
+        after = merge(before, self._counted(news.events_of(stored), stored.values()))
         grown = after.take(changed(before, after))
         states = dict(zip(grown.keys, zip(encode(grown), grown.event_totals.tolist(), strict=True), strict=True))
         links = news.relink({key: profile.link for key, profile in stored.items()})
@@ -139,6 +147,29 @@ class Updater:
             changes.append(_Change(profile, new))
         decided = changes if self.bundle is None else self._decided(changes, after, self.bundle)
         return [replace(change, after=replace(change.after, moved=change.cause)) for change in decided]
+
+    def _admitted(self, keys: Sequence[str], stored: dict[str, StoredProfile]) -> dict[str, StoredProfile]:
+        """The profiles that may be written, those that are not stored yet included.
+
+        Who is stored need not be looked up: an erasure marks first and deletes after, so whoever still finds a profile
+        after the mark loses it, and finds the mark in the next attempt.
+        """
+        new = [key for key in keys if key not in stored]
+        marks = self.admission.marks.load(new) if self.admission and new else {}
+        admitted = {key: stored[key] if key in stored else StoredProfile(key, 0, b"", 0, None) for key in keys}
+        for key, mark in marks.items():
+            if mark.counts_from_ms == NEVER:
+                del admitted[key]
+                self.refused.add(key)
+            else:
+                admitted[key] = replace(
+                    admitted[key], version=mark.ended, born=mark.ended, counts_from_ms=mark.counts_from_ms
+                )
+        return admitted
+
+    def _counted(self, events: Profiles, profiles: Iterable[StoredProfile]) -> Profiles:
+        limits = {p.key: p.counts_from_ms for p in profiles if p.counts_from_ms is not None}
+        return since(events, limits) if limits else events
 
     def _decided(self, changes: list[_Change], histories: Profiles, bundle: Bundle) -> list[_Change]:
         someone = [change for change in changes if change.is_written and change.after.is_someone]

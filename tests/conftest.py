@@ -33,6 +33,9 @@ os.environ.update(
     EVENT_BUS=BUS,
     CURSOR_SECRET="cursors",
     LIVE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/live",
+    ERASURE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/erasures",
+    MARK_SECRET="marks",
+    SETTLE_SECONDS="20",
     REFRESH_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/refresh",
     POWERTOOLS_SERVICE_NAME="tessera",
     POWERTOOLS_METRICS_NAMESPACE="Tessera",
@@ -65,4 +68,5 @@ def dynamodb(aws: None, partiql: PartiQL) -> "DynamoDBClient":
     client = boto3.client("dynamodb")
     definition: Any = table_definition("ProfileTable", TABLE)
     client.create_table(**definition)
+    boto3.client("secretsmanager").create_secret(Name="marks", SecretString="a secret of marks")
     return client

@@ -25,12 +25,21 @@ class MemoryTable(ProfileTable):
     def _write(self, profile: StoredProfile) -> bool:
         self.requests += 1
         known = self.items.get(profile.key, {})
-        if int(known.get("version", {"N": "0"})["N"]) != profile.version - 1:
+        seen = int(known["version"]["N"]) if known else profile.born
+        if seen != profile.version - 1:
             return False
         item = {**known, **encode_profile(profile)}
         if not profile.is_someone:
             item = {name: value for name, value in item.items() if name not in OF_A_DECISION}
         self.items[profile.key] = item
+        return True
+
+    def delete(self, profile: StoredProfile) -> bool:
+        self.requests += 1
+        known = self.items.get(profile.key)
+        if known is None or int(known["version"]["N"]) != profile.version:
+            return False
+        del self.items[profile.key]
         return True
 
     def all(self) -> dict[str, StoredProfile]:
@@ -73,6 +82,10 @@ class Writer(MemoryTable):
     def _write(self, profile: StoredProfile) -> bool:
         self._wait()
         return super()._write(profile)
+
+    def delete(self, profile: StoredProfile) -> bool:
+        self._wait()
+        return super().delete(profile)
 
     def _wait(self) -> None:
         self._stopped.release()

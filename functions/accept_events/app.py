@@ -18,6 +18,7 @@ from shared.events import Rejection, Rules, read_lines
 from shared.events.event import parse_timestamp
 from shared.failures import Refused, failure, refusal
 from shared.live_events import LONGEST_EVENT_BYTES, Message, packed, quarantine_of
+from shared.marks import Marks, keepable, secret
 
 EVENTS_A_CALL = 500
 
@@ -26,6 +27,7 @@ origin = os.environ.get("ALLOWED_ORIGIN")
 app = APIGatewayRestResolver(cors=CORSConfig(allow_origin=origin) if origin else None)
 bucket, queue = os.environ["DATA_BUCKET"], os.environ["LIVE_QUEUE_URL"]
 s3, sqs = boto3.client("s3"), boto3.client("sqs")
+marks = Marks(boto3.client("dynamodb"), os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]))
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -45,22 +47,25 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 @app.post("/events")
 def accept() -> tuple[dict[str, Any], int]:
-    """Queues the events that keep the rules and keeps the others in quarantine, each with its reason."""
+    """Queues the events that keep the rules and keeps the others in quarantine, each with its reason.
+
+    Those of people who were erased are kept nowhere.
+    """
     lines = [bytes(event) for event in _delivery().events]
     if len(lines) > EVENTS_A_CALL:
         raise Refused(
             HTTPStatus.BAD_REQUEST, "too_many_events", f"At most {EVENTS_A_CALL} events a call, not {len(lines)}."
         )
     rejections = _rejections(lines)
-    if rejections:
+    if kept := keepable(rejections, marks):
         message = Message(app.current_event.request_context.request_id, "api", lines)
-        quarantine_of(message, s3, bucket).lines(rejections)
+        quarantine_of(message, s3, bucket).lines(kept)
     refused = {rejection.line for rejection in rejections}
     accepted = [line for number, line in enumerate(lines, 1) if number not in refused]
     for body in packed(accepted):
         sqs.send_message(QueueUrl=queue, MessageBody=body)
     metrics.add_metric("EventsAccepted", MetricUnit.Count, len(accepted))
-    metrics.add_metric("EventsQuarantined", MetricUnit.Count, len(rejections))
+    metrics.add_metric("EventsQuarantined", MetricUnit.Count, len(kept))
     reasons = [{"index": rejection.line - 1, "reason": rejection.reason} for rejection in rejections]
     return {"accepted": len(accepted), "rejected": len(reasons), "reasons": reasons}, HTTPStatus.ACCEPTED
 

@@ -12,10 +12,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.backfill import Batch, BatchProgress, FilesFailed, take_batch
 from shared.bundle import Bundle
 from shared.deciding import Moment
+from shared.erasure_steps import asking
 from shared.events import Rules
 from shared.events.event import parse_timestamp
 from shared.ingest import Intake
 from shared.live_bundle import LiveBundle
+from shared.marks import Admission, Marks, secret
 from shared.profile_table import ProfileTable
 from shared.run_parts import RunParts
 
@@ -24,8 +26,10 @@ RESERVE_MS = 300_000
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket = os.environ["DATA_BUCKET"]
-s3 = boto3.client("s3")
-table = ProfileTable(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
+s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
+table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
+marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]))
+admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 live_bundle = LiveBundle(s3, bucket)
 
 
@@ -53,7 +57,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
         s3,
         bucket,
         Rules(currency=os.environ["CURRENCY"] or None, now_ms=_read_clock().as_of_ms),
-        lambda: Intake(table, _current_bundle(), _read_clock()),
+        lambda: Intake(table, _current_bundle(), _read_clock(), admission=admission),
         keep,
         time.monotonic,
         lambda: context.get_remaining_time_in_millis() > RESERVE_MS,

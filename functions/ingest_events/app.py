@@ -16,16 +16,20 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.bundle import Bundle
 from shared.deciding import Moment
 from shared.dropped_file import take_in
+from shared.erasure_steps import asking
 from shared.events import Rules
 from shared.events.event import parse_timestamp
 from shared.ingest import Intake
 from shared.live_bundle import LiveBundle
+from shared.marks import Admission, Marks, secret
 from shared.profile_table import ProfileTable
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket = os.environ["DATA_BUCKET"]
-s3 = boto3.client("s3")
-table = ProfileTable(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
+s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
+table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
+marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]))
+admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 live_bundle = LiveBundle(s3, bucket)
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=logger)  # type: ignore[arg-type]
 
@@ -40,7 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     what the files of a batch have in common is written once, and only after they were read.
     """
     moment = _read_clock()
-    intake = Intake(table, _current_bundle(), moment)
+    intake = Intake(table, _current_bundle(), moment, admission=admission)
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=moment.as_of_ms)
     with processor(event["Records"], lambda record: _read_announced_file(record, rules, intake)):
         processor.process()
@@ -93,7 +97,8 @@ def _write(intake: Intake) -> None:
     intake.flush()
     counts = {
         "EventsCounted": intake.total.events,
-        "EventsDuplicate": intake.accepted - intake.total.events,
+        "EventsDuplicate": intake.accepted - intake.total.events - intake.total.forgotten,
+        "EventsForgotten": intake.total.forgotten + intake.unkept,
         "CustomersChanged": intake.total.customers,
         "SegmentsChanged": intake.total.segments,
         "VisitorsLinked": intake.total.links,

@@ -13,18 +13,22 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bundle import Bundle
 from shared.deciding import Moment
+from shared.erasure_steps import asking
 from shared.events import Rejection, Rules
 from shared.events.event import parse_timestamp
 from shared.ingest import Intake
 from shared.live_bundle import LiveBundle
 from shared.live_events import Message, messages, quarantine_of, take_in
+from shared.marks import Admission, Marks, secret
 from shared.profile_table import ProfileNotWritten, ProfileTable
 from shared.update import ProfileTooLarge
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket = os.environ["DATA_BUCKET"]
-s3 = boto3.client("s3")
-table = ProfileTable(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
+s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
+table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
+marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]))
+admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 live_bundle = LiveBundle(s3, bucket)
 
 
@@ -40,10 +44,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     moment, bundle = _read_clock(), _current_bundle()
     batch = messages(event)
     try:
-        _take_in(batch, Intake(table, bundle, moment))
+        _take_in(batch, Intake(table, bundle, moment, admission=admission))
     except (ProfileTooLarge, ProfileNotWritten):
         for message in batch:
-            _take_in_alone(message, Intake(table, bundle, moment))
+            _take_in_alone(message, Intake(table, bundle, moment, admission=admission))
     return {"batchItemFailures": []}
 
 
@@ -64,7 +68,8 @@ def _take_in(batch: Sequence[Message], intake: Intake) -> None:
     intake.flush()
     counts = {
         "EventsCounted": intake.total.events,
-        "EventsDuplicate": intake.accepted - intake.total.events,
+        "EventsDuplicate": intake.accepted - intake.total.events - intake.total.forgotten,
+        "EventsForgotten": intake.total.forgotten + intake.unkept,
         "EventsQuarantined": quarantined,
         "CustomersChanged": intake.total.customers,
         "SegmentsChanged": intake.total.segments,

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import boto3
@@ -14,13 +15,17 @@ from shared.announcements import Announcer
 from shared.explaining import Explainer
 from shared.ledger import Ledger
 from shared.manifests import Manifests
+from shared.marks import Marks, secret
 from shared.profile_table import StoredProfile
-from shared.table_stream import transition_of
+from shared.table_stream import ended, transition_of
+from shared.transitions import Cause, Transition
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket, s3 = os.environ["DATA_BUCKET"], boto3.client("s3")
 manifests, explainer = Manifests(s3, bucket), Explainer(s3, bucket)
-ledger = Ledger(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
+dynamodb, table_name = boto3.client("dynamodb"), os.environ["TABLE_NAME"]
+ledger = Ledger(dynamodb, table_name)
+marks = Marks(dynamodb, table_name, secret(os.environ["MARK_SECRET"]))
 announcer = Announcer(boto3.client("events"), os.environ["EVENT_BUS"])
 
 
@@ -31,20 +36,34 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     """Takes a batch of the table's stream, in order.
 
     Rows come first and events after them, so that a batch that breaks off between the two comes again, finds its rows,
-    and publishes the same ids. From the first event that the bus refuses on, the batch comes again too.
+    and publishes the same ids. From the first event that the bus refuses on, the batch comes again too. The rows of who
+    was erased go last.
     """
     found = [(record["dynamodb"]["SequenceNumber"], transition_of(record, _reasons)) for record in event["Records"]]
     moves = [(number, moved) for number, moved in found if moved]
     transitions = [moved for _, moved in moves]
-    recorded = ledger.record(transitions)
+    ends = [end for record in event["Records"] if (end := ended(record))]
+    recorded = ledger.record(_news(transitions, ends))
+    left = {(moved.key, moved.version): moved.left for moved in transitions}
+    for key, version in ends:
+        ledger.close(left.get((key, version)), marks.tell(key, version))
     refused = announcer.publish(transitions)
     metrics.add_metric("TransitionsRecorded", MetricUnit.Count, recorded)
     metrics.add_metric("TransitionsPublished", MetricUnit.Count, len(transitions) - len(refused))
     metrics.add_metric("TransitionsRefused", MetricUnit.Count, len(refused))
+    for key, version in ends:
+        ledger.forget(key, version)
     failed = [number for number, moved in moves if moved.id in refused]
     if failed:
         logger.error("The bus refused events", extra={"refused": len(refused)})
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed[:1]]}
+
+
+def _news(transitions: Sequence[Transition], ends: Sequence[tuple[str, int]]) -> list[Transition]:
+    """The transitions to keep: not an erasure, nor what came before one that the ledger was told of already."""
+    keys = {moved.key for moved in transitions} | {key for key, _ in ends}
+    told = {key: mark.told for key, mark in marks.load(keys).items()}
+    return [m for m in transitions if m.cause is not Cause.ERASURE and m.version > told.get(m.key, 0)]
 
 
 def _reasons(profile: StoredProfile) -> list[dict[str, Any]]:

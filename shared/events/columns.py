@@ -69,7 +69,9 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
             judged.append((event, _time_ms(event, rules), _net(event, rules), profile_key(event)))
         except RuleBroken as error:
             judged.append(None)
-            refused[line] = Rejection(line, str(error), original)
+            people = {customer_key: event.customer_id, visitor_key: event.anonymous_id}
+            named = tuple(key(value) for key, value in people.items() if value)
+            refused[line] = Rejection(line, str(error), original, named)
     keys: dict[str, int] = {}
     names: dict[int, str] = {}
     profile: list[int] = []

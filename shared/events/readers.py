@@ -3,7 +3,7 @@
 import csv
 import gzip
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,6 +13,7 @@ import msgspec
 
 from shared.events.dialects import LineBroken, dialect_of, translate
 from shared.events.event import FIELDS, Event, explain
+from shared.keys import customer_key, visitor_key
 
 BATCH_LINES = 50_000
 _LONGEST_LINE = 2**20
@@ -41,6 +42,8 @@ class Rejection:
     reason: str
     original: bytes
     """The line's bytes as they came; of Parquet, the row as JSON."""
+    people: tuple[str, ...] = ()
+    """Profile keys of those it names; none where it is too broken to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +81,12 @@ class Batch:
         try:
             events = translate(raw or {})
         except (LineBroken, RecursionError) as broken:
-            self.rejections.append(Rejection(line, str(broken), original))
+            self.rejections.append(Rejection(line, str(broken), original, people(raw)))
             return
         for event in events:
             self._keep(event, line, original, b"")
         if not events:
-            self.rejections.append(Rejection(line, explain(error, raw), original))
+            self.rejections.append(Rejection(line, explain(error, raw), original, people(raw)))
 
     def _keep(self, event: Event, line: int, original: bytes, extras: bytes) -> None:
         self.events.append(event)
@@ -92,6 +95,16 @@ class Batch:
         self.extras.append(extras)
 
 
+def people(raw: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Profile keys of those whom a record names, in the contract's words or a dialect's, however broken it is."""
+    named = [(key, (raw or {}).get(name)) for name, key in _PEOPLE.items()]
+    return tuple(dict.fromkeys(key(str(value)) for key, value in named if isinstance(value, str | int) and value))
+
+
+_PEOPLE: Mapping[str, Callable[[str], str]] = {
+    **dict.fromkeys(("customer_id", "userId", "user_id"), customer_key),
+    **dict.fromkeys(("anonymous_id", "previousId", "anonymousId", "user_pseudo_id"), visitor_key),
+}
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_any = msgspec.json.Decoder().decode
 

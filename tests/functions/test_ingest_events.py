@@ -32,6 +32,7 @@ def test_dropped_file_becomes_a_decision(s3: "S3Client", drop: Drop, table: Prof
         "BundleRefused": 0,
         "EventsCounted": 3,
         "EventsDuplicate": 0,
+        "EventsForgotten": 0,
         "EventsQuarantined": 0,
         "FilesUnreadable": 0,
         "FilesMissing": 0,

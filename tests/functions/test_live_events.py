@@ -21,6 +21,7 @@ from tests.event_files import ndjson, purchase
 from tests.functions.conftest import Context
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 type Event = dict[str, Any]
@@ -53,7 +54,7 @@ def queue(aws: None, monkeypatch: pytest.MonkeyPatch) -> Bodies:
 
 
 @pytest.fixture
-def send(s3: "S3Client", queue: Bodies, monkeypatch: pytest.MonkeyPatch) -> Send:
+def send(s3: "S3Client", dynamodb: "DynamoDBClient", queue: Bodies, monkeypatch: pytest.MonkeyPatch) -> Send:
     monkeypatch.setenv("FROZEN_TIME", "2017-11-01T00:00:00Z")
     app = importlib.reload(importlib.import_module("functions.accept_events.app"))
 

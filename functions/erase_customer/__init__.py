@@ -1,0 +1,1 @@
+"""The erasure of a customer, step by step."""

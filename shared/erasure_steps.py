@@ -1,0 +1,105 @@
+"""The steps of an erasure as messages of its queue, and the receipt that it leaves."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from shared.decision import iso
+from shared.erasure import Removed
+from shared.fresh_object import ABSENT
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+    from shared.deciding import Moment
+
+RECEIPTS = "reports/erasures/"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What is to be done next of one erasure. Times are UTC milliseconds."""
+
+    receipt_id: str
+    key: str
+    """Profile key of who is erased."""
+    at_ms: int
+    """From when on no event counts."""
+    requested_ms: int
+    """The clock's time of the request."""
+    name: Literal["find", "erase", "search"] = "find"
+    people: list[str] = []
+    """Profile keys of all that goes: the customer's own, and those of their visitors."""
+    after: str = ""
+    """The last object that was searched."""
+    marked_ms: int = 0
+    """The clock's time by which the mark stood; 0 before."""
+    again: bool = False
+    """The second time, when everybody who may not have seen the mark has ended."""
+
+
+def asking(sqs: SQSClient, queue: str) -> Callable[[str, Moment], None]:
+    """What asks for the erasure of a profile as of a moment."""
+
+    def ask(key: str, moment: Moment) -> None:
+        step = Step(str(uuid.uuid4()), key, moment.as_of_ms, moment.scored_at_ms)
+        sqs.send_message(QueueUrl=queue, MessageBody=msgspec.json.encode(step).decode())
+
+    return ask
+
+
+class Receipt(msgspec.Struct):
+    """What was removed, and nothing of whom."""
+
+    receipt_id: str
+    requested_at: str
+    state: Literal["under way", "done"] = "under way"
+    updated_at: str = ""
+    customers: int = 0
+    """1 for a customer who was known, more only where others brought them back meanwhile."""
+    visitors: int = 0
+    """Profiles of visitors who were the customer."""
+    links: int = 0
+    """Mentions of the customer on devices that are not theirs alone."""
+    lines: int = 0
+    """Lines taken out of `quarantine/`, and rows out of `exports/`."""
+    objects_not_searched: int = 0
+    """Whole files in quarantine that nobody could read, and exports in formats that are not searched."""
+
+
+class Receipts:
+    """Receipts under `reports/erasures/`."""
+
+    def __init__(self, s3: S3Client, bucket: str) -> None:
+        self._s3, self._bucket = s3, bucket
+
+    def read(self, step: Step) -> Receipt:
+        """The receipt as it is, or a new one. Raises ClientError."""
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=receipt_key(step.receipt_id))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ABSENT:
+                return Receipt(step.receipt_id, iso(step.requested_ms))
+            raise
+        return msgspec.json.decode(answer["Body"].read(), type=Receipt)
+
+    def write(self, receipt: Receipt, removed: Removed, lines: int, now_ms: int) -> None:
+        """Keeps it with what was removed since. Raises ClientError."""
+        receipt.customers += removed.customers
+        receipt.visitors += removed.visitors
+        receipt.links += removed.links
+        receipt.lines += lines
+        receipt.updated_at = iso(now_ms)
+        body = msgspec.json.format(msgspec.json.encode(receipt), indent=2)
+        key = receipt_key(receipt.receipt_id)
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
+
+
+def receipt_key(receipt_id: str) -> str:
+    """Where a receipt stands in the data bucket."""
+    return f"{RECEIPTS}{receipt_id}.json"

@@ -1,0 +1,249 @@
+"""A customer who is erased: nothing of them is left anywhere, and nothing brings them back."""
+
+import importlib
+import json
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from shared.ledger import Ledger
+from shared.members import Members
+from shared.profile_table import ProfileTable
+from tests.bundles import make_bundle, publish
+from tests.conftest import BUCKET, TABLE
+from tests.document import check_answer
+from tests.event_files import csv_file, ndjson, purchase
+from tests.functions.conftest import Context
+from tests.functions.streams import Bus, TableStream
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+type Drop = Callable[..., list[str]]
+type Erase = Callable[[str], str]
+
+SIGN_IN = {**purchase("889", 20), "anonymous_id": "phone of 889"}
+VISIT = {**purchase("phone", 1), "customer_id": None, "anonymous_id": "phone of 889"}
+BROKEN = [
+    {**purchase("889", 30), "price": -1},
+    {**purchase("889", 31), "customer_id": 889},
+    {**VISIT, "currency": "EUR"},
+    {**purchase("890", 32), "price": -1},
+]
+FILES = {
+    "events/all.ndjson": ndjson(
+        [*(purchase(c, n, day=1 + n) for c in ("889", "890") for n in range(12)), SIGN_IN, VISIT, *BROKEN]
+    ),
+    "events/broken.csv": csv_file([{**purchase("889", 40), "price": "many"}, {**purchase("890", 41), "price": 889}]),
+}
+
+
+class Clock:
+    def __init__(self, app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = app._now_ms()
+        monkeypatch.setattr(app, "_now_ms", lambda: self.now)
+
+
+@pytest.fixture
+def queue(s3: "S3Client", monkeypatch: pytest.MonkeyPatch) -> str:
+    url = boto3.client("sqs").create_queue(QueueName="erasures")["QueueUrl"]
+    monkeypatch.setenv("ERASURE_QUEUE_URL", url)
+    return url
+
+
+@pytest.fixture
+def worker(queue: str, dynamodb: "DynamoDBClient") -> ModuleType:
+    return importlib.reload(importlib.import_module("functions.erase_customer.app"))
+
+
+@pytest.fixture
+def publisher(dynamodb: "DynamoDBClient") -> ModuleType:
+    return importlib.reload(importlib.import_module("functions.publish_transitions.app"))
+
+
+@pytest.fixture
+def bus(aws: None) -> Bus:
+    return Bus()
+
+
+@pytest.fixture
+def stream(dynamodb: "DynamoDBClient") -> TableStream:
+    return TableStream()
+
+
+@pytest.fixture
+def ask(queue: str) -> Erase:
+    app = importlib.reload(importlib.import_module("functions.request_erasure.app"))
+
+    def delete(customer: str) -> str:
+        request = {
+            "resource": "/customers/{customer_id}",
+            "path": f"/customers/{customer}",
+            "httpMethod": "DELETE",
+            "headers": {},
+            "queryStringParameters": None,
+            "multiValueQueryStringParameters": None,
+            "requestContext": {"requestId": "r", "stage": "v1"},
+            "body": None,
+            "isBase64Encoded": False,
+        }
+        answer = app.handler(request, Context())
+        body = json.loads(answer["body"])
+        check_answer("DELETE", "/customers/{customer_id}", answer["statusCode"], body)
+        assert answer["statusCode"] == 202
+        return str(body["receipt"])
+
+    return delete
+
+
+@pytest.fixture
+def work(
+    worker: ModuleType,
+    queue: str,
+    publisher: ModuleType,
+    stream: TableStream,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., None]:
+    """Does all steps that are queued, each twice; the delays of messages pass at once."""
+    clock, sqs = Clock(worker, monkeypatch), boto3.client("sqs")
+    waiting: list[str] = []
+    monkeypatch.setattr(worker.sqs, "send_message", lambda **message: waiting.append(message["MessageBody"]))
+
+    def until_done(*, before_the_last: Callable[[], object] = lambda: None) -> None:
+        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                waiting.append(message["Body"])
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        while waiting:
+            body = waiting.pop(0)
+            if json.loads(body).get("again") and json.loads(body)["name"] == "erase":
+                before_the_last()
+                clock.now += 30_000
+            worker.handler({"Records": [{"body": body}]}, Context())
+            publisher.handler({"Records": stream.records()}, Context())
+
+    return until_done
+
+
+def everything(s3: "S3Client", dynamodb: "DynamoDBClient") -> str:
+    """All that the table and the bucket hold but for the users' own files, former versions included."""
+    items = [json.dumps(item, default=repr) for item in dynamodb.scan(TableName=TABLE)["Items"]]
+    versions = s3.list_object_versions(Bucket=BUCKET).get("Versions", [])
+    bodies = [
+        s3.get_object(Bucket=BUCKET, Key=v["Key"], VersionId=v["VersionId"])["Body"].read().decode(errors="replace")
+        for v in versions
+        if not v["Key"].startswith(("events/", "models/"))
+    ]
+    return "\n".join([*items, *bodies])
+
+
+@pytest.fixture
+def shop(s3: "S3Client", queue: str, drop: Drop, publisher: ModuleType, bus: Bus, stream: TableStream) -> None:
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    publish(s3, make_bundle())
+    drop(FILES)
+    drop(FILES)
+    s3.put_object(Bucket=BUCKET, Key="exports/members.csv", Body=b"customer_id,segment\n889,2\n890,2\n")
+    publisher.handler({"Records": stream.records()}, Context())
+
+
+@pytest.mark.usefixtures("shop")
+def test_nothing_of_an_erased_customer_is_left_and_the_same_files_bring_nothing_back(
+    s3: "S3Client",
+    dynamodb: "DynamoDBClient",
+    drop: Drop,
+    ask: Erase,
+    work: Callable[..., None],
+    table: ProfileTable,
+    publisher: ModuleType,
+    stream: TableStream,
+    bus: Bus,
+    measured: Callable[[], dict[str, int]],
+) -> None:
+    bus.details()
+    sizes = Members(dynamodb, TABLE).sizes()
+    assert "889" in everything(s3, dynamodb)
+    receipt = ask("889")
+    work()
+    assert Members(dynamodb, TABLE).sizes() == {2: sizes[2] - 1}
+    (told,) = {detail["transition_id"]: detail for detail in bus.details()}.values()
+    assert (told["customer_id"], told["from"], told["to"], told["cause"]) == ("889", 2, None, "erasure")
+
+    def check() -> None:
+        kept = everything(s3, dynamodb)
+        lines = [line for line in kept.splitlines() if "889" in line and "890" not in line]
+        assert lines == []
+        assert table.load(["customer#889", "visitor#phone of 889"]) == {}
+        assert Ledger(dynamodb, TABLE).history("customer#889", 10) == ([], None)
+
+    check()
+    body = json.loads(s3.get_object(Bucket=BUCKET, Key=receipt)["Body"].read())
+    assert (body["state"], body["customers"], body["visitors"], body["lines"]) == ("done", 1, 1, 5)
+    measured()
+    drop(FILES)
+    assert measured()["EventsForgotten"] == 12 + 2 + 4
+    publisher.handler({"Records": stream.records()}, Context())
+    check()
+    others = table.load(["customer#890"])["customer#890"]
+    assert others.events == 13 and others.version == 1
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_writer_who_did_not_see_the_mark_brings_nobody_back(
+    s3: "S3Client",
+    dynamodb: "DynamoDBClient",
+    drop: Drop,
+    ask: Erase,
+    work: Callable[..., None],
+    ingest_events: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    table: ProfileTable,
+) -> None:
+    sizes = Members(dynamodb, TABLE).sizes()
+    ask("889")
+
+    def late() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(ingest_events.marks, "load", lambda _keys: {})
+            drop(FILES)
+        assert table.load(["customer#889"])
+
+    work(before_the_last=late)
+    assert table.load(["customer#889", "visitor#phone of 889"]) == {}
+    assert Ledger(dynamodb, TABLE).history("customer#889", 10) == ([], None)
+    assert Members(dynamodb, TABLE).sizes() == {2: sizes[2] - 1}
+
+
+def test_someone_nobody_knows_is_kept_out_as_well(
+    s3: "S3Client", queue: str, ask: Erase, work: Callable[..., None], drop: Drop, table: ProfileTable, bus: Bus
+) -> None:
+    receipt = ask("889")
+    work()
+    drop(FILES)
+    assert table.load(["customer#889", "visitor#phone of 889"]).keys() == {"visitor#phone of 889"}
+    assert json.loads(s3.get_object(Bucket=BUCKET, Key=receipt)["Body"].read())["customers"] == 0
+    assert "889" not in receipt
+
+
+def test_a_step_done_again_is_done_and_the_receipt_stays(
+    s3: "S3Client", queue: str, ask: Erase, work: Callable[..., None], drop: Drop, table: ProfileTable, bus: Bus
+) -> None:
+    drop(FILES)
+    receipts = [ask("889"), ask("889")]
+    work()
+    found = [json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in receipts]
+    assert sorted(body["customers"] for body in found) == [0, 1]
+    assert {body["state"] for body in found} == {"done"}
+
+
+@pytest.mark.parametrize("customer", ["x" * 129, ""])
+def test_what_is_no_customer_id_is_refused(queue: str, customer: str) -> None:
+    app = importlib.reload(importlib.import_module("functions.request_erasure.app"))
+    request: Any = {"resource": "/customers/{customer_id}", "path": f"/customers/{customer}", "httpMethod": "DELETE"}
+    answer = app.handler({**request, "headers": {}, "requestContext": {"requestId": "r"}, "body": None}, Context())
+    assert 400 <= answer["statusCode"] < 500
+    assert json.loads(answer["body"])["error"]["code"]
