@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-api = requests_of(examples=100)
+api = requests_of(examples=50)
 
 
 class Gateway(HTTPAdapter):
