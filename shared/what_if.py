@@ -60,7 +60,7 @@ def what_would_change(x: Row, bundle: Bundle, reasons: Reasons) -> list[dict[str
     customers. The other features stay as they are, also where acting would move them too.
     """
     now = bundle.decide(x[None])
-    wanted = _goals(x, now, bundle.manifest)
+    wanted = goals(x, now, bundle.manifest)
     found: dict[str, dict[str, Any]] = {}
     for options in (_singles, _pairs):
         missing = [goal for goal in wanted if goal not in found]
@@ -70,7 +70,7 @@ def what_would_change(x: Row, bundle: Bundle, reasons: Reasons) -> list[dict[str
         decided = bundle.decide(np.stack([changed(x, option) for option in tried]))
         sizes = np.array([_size(x, option, reasons) for option in tried])
         for goal in missing:
-            reached = np.flatnonzero(_reaches(goal, decided, now, bundle.manifest))
+            reached = np.flatnonzero(reaches(goal, decided, now, bundle.manifest))
             if len(reached):
                 best = reached[sizes[reached].argmin()]
                 found[goal] = _answer(goal, x, tried[best], int(decided.segment[best]), decided, int(best))
@@ -92,7 +92,8 @@ def better_segments(segment: int, manifest: Mapping[str, Any]) -> list[int]:
     return [other for other, spend in worth.items() if own is not None and spend is not None and spend > own]
 
 
-def _goals(x: Row, now: Decisions, manifest: Mapping[str, Any]) -> list[str]:
+def goals(x: Row, now: Decisions, manifest: Mapping[str, Any]) -> list[str]:
+    """The goals that the customer `x` [n_features], of whom `now` was decided, has not reached."""
     goals = [BETTER_SEGMENT] if better_segments(int(now.segment[0]), manifest) else []
     threshold = manifest["thresholds"].get("likely_to_churn")
     ordered = not np.isnan(x[FEATURE_NAMES.index("days_since_order")])
@@ -101,7 +102,8 @@ def _goals(x: Row, now: Decisions, manifest: Mapping[str, Any]) -> list[str]:
     return goals
 
 
-def _reaches(goal: str, decided: Decisions, now: Decisions, manifest: Mapping[str, Any]) -> NDArray[np.bool_]:
+def reaches(goal: str, decided: Decisions, now: Decisions, manifest: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Whether each of the decisions `decided` [n] reaches the goal of the customer of whom `now` was decided."""
     reaches: NDArray[np.bool_]
     if goal == BETTER_SEGMENT:
         reaches = np.isin(decided.segment, better_segments(int(now.segment[0]), manifest))

@@ -1,4 +1,7 @@
-"""Answers one customer's segment, and on request why: GET /customers/{customer_id}/segment?explain=true."""
+"""Answers one customer's segment, and on request why and what would change it.
+
+GET /customers/{customer_id}/segment?explain=true&what_if=true
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ from shared.manifests import Manifests
 from shared.profile_table import ProfileTable
 
 if TYPE_CHECKING:
+    from shared.adviser import Adviser
     from shared.explaining import Explainer
 
 LONGEST_CUSTOMER_ID = 128
@@ -69,6 +73,8 @@ def segment(customer_id: str) -> dict[str, Any]:
     found = answer(customer_id, profile.decision, manifest)
     if app.current_event.get_query_string_value("explain") == "true":
         found["explanation"] = _explainer().explain(profile, manifest)
+    if app.current_event.get_query_string_value("what_if") == "true":
+        found["what_would_change"] = _adviser().advise(profile, manifest)
     return found
 
 
@@ -78,6 +84,14 @@ def _explainer() -> Explainer:
     from shared.explaining import Explainer
 
     return Explainer(s3, os.environ["DATA_BUCKET"])
+
+
+@cache
+def _adviser() -> Adviser:
+    # ONNX Runtime likewise, which takes far longer.
+    from shared.adviser import Adviser
+
+    return Adviser(s3, os.environ["DATA_BUCKET"])
 
 
 @app.exception_handler(NotFound)  # type: ignore[untyped-decorator]

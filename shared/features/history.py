@@ -29,7 +29,7 @@ VISIT_GAP_MS = 30 * 60_000
 _ABOVE_SESSIONS = 1 << 32
 """Numbers from here on are visits without a session id, so never a session id's hash."""
 
-_IN_VISIT = ~np.isin(np.arange(len(EVENT_TYPES)), (REFUND, EMAIL_OPEN, EMAIL_CLICK, IDENTIFY))
+IN_VISIT = ~np.isin(np.arange(len(EVENT_TYPES)), (REFUND, EMAIL_OPEN, EMAIL_CLICK, IDENTIFY))
 """By kind, whether an event is part of a visit: refunds, e-mails and identification happen outside of one."""
 
 _AGE_BITS = len(WINDOWS).bit_length()
@@ -119,7 +119,7 @@ class History:
 
     @cached_property
     def _in_visit(self) -> Positions | slice:
-        return _at(_IN_VISIT[self.rows.kind])
+        return _at(IN_VISIT[self.rows.kind])
 
     @cached_property
     def visits(self) -> Visits:

@@ -1,6 +1,8 @@
+import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -9,7 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from shared.decision import Decision, NextChange
+from shared.events import Rules, read_file
+from shared.features import encode, fold
 from shared.keys import customer_key
+from shared.manifests import Manifests
 from shared.profile_table import ProfileTable, StoredProfile
 from tests.bundles import make_bundle, publish
 from tests.conftest import BUCKET
@@ -107,15 +112,35 @@ def test_customer_without_a_decision_is_told_apart_from_an_unknown_one(
 
 
 def test_reasons_are_given_when_asked_for_and_say_why_there_are_none(
-    s3: "S3Client", table: ProfileTable, lookup_customer: ModuleType
+    s3: "S3Client", table: ProfileTable, lookup_customer: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(table, "889")
     plain, explained = ask(lookup_customer), ask(lookup_customer, {"explain": "true"})
     assert "explanation" not in plain
     assert explained == {**plain, "explanation": {"problem": "The bundle that decided this is gone."}}
     publish(s3, make_bundle())
-    lookup_customer.manifests = lookup_customer.Manifests(s3, BUCKET)
+    monkeypatch.setattr(lookup_customer, "manifests", Manifests(s3, BUCKET))
     assert "without reasons.npz" in ask(lookup_customer, {"explain": "true"})["explanation"]["problem"]
+
+
+def test_what_would_change_the_decision_is_told_when_asked_for(
+    s3: "S3Client", table: ProfileTable, lookup_customer: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = make_bundle(feature="orders_30d", centroids=(0.0, 1.0, 3.0))
+    for segment, spend in zip(bundle[1]["segments"], (10.0, 20.0, 30.0), strict=True):
+        segment["profile"] = {"net_revenue_365d": spend}
+    order = {"event_id": "1", "event_type": "purchase", "customer_id": "889", "price": 5, "currency": "USD"}
+    line = json.dumps({**order, "timestamp": "2017-11-04T00:00:00Z"}).encode()
+    [chunk] = read_file(io.BytesIO(line), "order.ndjson", Rules())
+    key = customer_key("889")
+    table.save([StoredProfile(key, 1, encode(fold(chunk.events))[0], 1, replace(DECISION, segment=0))])
+    assert "gone" in ask(lookup_customer, {"what_if": "true"})["what_would_change"]["problem"]
+    publish(s3, bundle)
+    monkeypatch.setattr(lookup_customer, "manifests", Manifests(s3, BUCKET))
+    answer = ask(lookup_customer, {"what_if": "true"})
+    check_answer("GET", "/customers/{customer_id}/segment", 200, answer)
+    first = answer["what_would_change"]["changes"][0]
+    assert (first["goal"], first["segment"], first["text"]) == ("better_segment", 1, "one more order within 30 days")
 
 
 def test_unknown_address_is_answered_as_json(lookup_customer: ModuleType) -> None:
