@@ -9,6 +9,7 @@ is announced to scoring every customer on each of the 90 days to come, and what-
 import argparse
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import shap
 from numpy.typing import NDArray
 
 from local.console import console
-from shared.bundle import Bundle
-from shared.features import FEATURE_NAMES, Profiles, features
+from shared.acting import Act, acts_that_change, feasible
+from shared.bundle import Bundle, Decisions
+from shared.features import FEATURE_NAMES, EventColumns, Profiles, features, fold, merge
 from shared.intent import intents
 from shared.next_change import DAY_MS, State, next_changes
 from shared.profile_table import WRITES_A_CALL
@@ -156,15 +158,51 @@ def check_changes(X: Matrix, bundle: Bundle, reasons: Reasons) -> Iterator[str]:
         for change in changes:
             option = tuple((FEATURE_NAMES.index(one["feature"]), one["to"]) for one in change["changes"])
             after = bundle.decide(changed(x, option)[None])
-            reached = int(after.segment[0]) in better_segments(int(bundle.decide(x[None]).segment[0]), bundle.manifest)
-            if change["goal"] == BELOW_CHURN_THRESHOLD:
-                assert after.churn_probability is not None
-                reached = bool(after.churn_probability[0] < bundle.manifest["thresholds"]["likely_to_churn"])
+            reached = _reached(change["goal"], after, int(bundle.decide(x[None]).segment[0]), bundle)
             found, pairs, kept = found + 1, pairs + (len(option) == 2), kept + reached
     yield (
         f"what would change it: {found:,} changes for {with_any:,} of {len(X):,} customers, {pairs:,} of them of two"
         f" features; {kept:,} do what they say"
     )
+
+
+def check_acts(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> Iterator[str]:
+    """What customers may do against delivering it to their histories, on the first and the last day there is time."""
+    found = kept = with_any = days = 0
+    with progress("acts", len(profiles)) as advance:
+        for i in range(len(profiles)):
+            customer = profiles.take([i])
+            changes = acts_that_change(customer, as_of_ms, bundle)
+            with_any += bool(changes)
+            [now] = bundle.decide(features(customer, as_of_ms)).segment.tolist()
+            for change in changes:
+                [act] = [act for act in feasible(customer, bundle.manifest) if act.name == change["act"]]
+                act = replace(act, count=change["count"])
+                done = [_does(act, day, customer, as_of_ms, bundle, change["goal"], now) for day in _ends(change)]
+                found, kept, days = found + 1, kept + all(done), days + change["within_days"]
+            advance(1, "")
+    yield (
+        f"what they may do: {found:,} acts for {with_any:,} of {len(profiles):,} customers, with"
+        f" {days / max(found, 1):.0f} days' time on average; {kept:,} do what they say"
+    )
+
+
+def _ends(change: dict[str, Any]) -> set[int]:
+    return {change["count"] - 1, change["within_days"]}
+
+
+def _does(act: Act, days: int, customer: Profiles, as_of_ms: int, bundle: Bundle, goal: str, now: int) -> bool:
+    rows = act.events(as_of_ms, days)
+    news = EventColumns(customer.keys, np.zeros(len(rows), np.int64), rows, customer.category_names)
+    after = bundle.decide(features(merge(customer, fold(news)), as_of_ms + days * DAY_MS))
+    return _reached(goal, after, now, bundle)
+
+
+def _reached(goal: str, after: Decisions, now: int, bundle: Bundle) -> bool:
+    if goal == BELOW_CHURN_THRESHOLD:
+        assert after.churn_probability is not None
+        return bool(after.churn_probability[0] < bundle.manifest["thresholds"]["likely_to_churn"])
+    return int(after.segment[0]) in better_segments(now, bundle.manifest)
 
 
 def main() -> int:
@@ -190,6 +228,9 @@ def main() -> int:
     for line in check_predictions(X, customers, bundle, reasons, arguments.model):
         console.print(line)
     for line in check_changes(everyone[np.sort(drawn[: arguments.changes])], bundle, reasons):
+        console.print(line)
+    some = profiles.take(np.sort(drawn[: arguments.changes]))
+    for line in check_acts(some, as_of_ms, bundle):
         console.print(line)
     for line in check_announced(profiles.take(np.sort(drawn[: arguments.announced])), bundle, as_of_ms):
         console.print(line)
