@@ -122,6 +122,19 @@ def check_page(name: str) -> Callable[[Stack, Any], None]:
     return check
 
 
+def check_request_erasure(stack: Stack, answer: Any) -> None:
+    assert answer["statusCode"] == 202
+    wait_until(lambda: is_there(stack, json.loads(answer["body"])["receipt"]))
+
+
+def check_erase_customer(stack: Stack, _answer: Any) -> None:
+    wait_until(lambda: is_there(stack, "reports/erasures/0f8fad5b-d9cb-469f-a165-70867728950e.json"))
+
+
+def is_there(stack: Stack, key: str) -> bool:
+    return stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=key)["KeyCount"] == 1
+
+
 # A sample without its check here fails.
 CHECKS: dict[str, Callable[[Stack, Any], None]] = {
     "accept_events": check_accept_events,
@@ -132,6 +145,8 @@ CHECKS: dict[str, Callable[[Stack, Any], None]] = {
     "ingest_live_events.kinesis": check_live("of Kinesis"),
     "ingest_live_events.sqs": check_live("of the queue"),
     "publish_transitions": check_publish_transitions,
+    "request_erasure": check_request_erasure,
+    "erase_customer": check_erase_customer,
     "ingest_events": check_ingest_events,
     "lookup_customer": check_lookup_customer,
     "refresh_segments": check_refresh_segments,

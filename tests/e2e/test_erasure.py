@@ -1,0 +1,82 @@
+"""A customer erased through the API of a deployed stack, where every function has its own rights alone."""
+
+import json
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from tests.e2e.conftest import wait_until
+from tests.e2e.journeys import Journeys
+from tests.event_files import ndjson, purchase
+
+pytestmark = pytest.mark.e2e
+
+ERASE_SECONDS = 120
+WHO = "to-be-forgotten"
+
+
+def events(customer: str) -> list[dict[str, Any]]:
+    device = f"phone-of-{customer}"
+    return [
+        *(purchase(customer, number, day=number + 1) for number in range(12)),
+        {**purchase(customer, 20), "anonymous_id": device},
+        {**purchase(device, 21), "customer_id": None, "anonymous_id": device},
+        {**purchase(customer, 22), "price": -1},
+    ]
+
+
+def text_of(stack: Stack, prefix: str) -> str:
+    pages = stack.s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=prefix)
+    keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
+    return "\n".join(stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read().decode() for key in keys)
+
+
+def members(stack: Stack, segment: int) -> set[str]:
+    found, cursor = set[str](), ""
+    while cursor is not None:
+        page = stack.api_get(f"/segments/{segment}/customers?limit=100&cursor={cursor}")[1]
+        found |= {member["customer_id"] for member in page["customers"]}
+        cursor = page["cursor"]
+    return found
+
+
+def items_about(stack: Stack, text: str) -> list[str]:
+    pages = stack.dynamodb.get_paginator("scan").paginate(TableName=stack.table)
+    items = (json.dumps(item, default=repr) for page in pages for item in page["Items"])
+    return [item for item in items if text in item]
+
+
+def test_an_erased_customer_is_gone_and_stays_so_when_the_file_comes_again(stack: Stack) -> None:
+    journeys = Journeys(stack)
+    body = ndjson([*events(WHO), *events("to-be-kept")])
+    stack.s3.put_object(Bucket=stack.bucket, Key="events/erasure-1.ndjson", Body=body)
+    wait_until(lambda: stack.api_get(f"/customers/{WHO}/segment")[0] == 200)
+    wait_until(lambda: stack.api_get(f"/customers/{WHO}/history")[1].get("transitions"))
+    wait_until(lambda: WHO in members(stack, 2))
+    assert WHO in text_of(stack, "quarantine/events/erasure-1.ndjson/")
+
+    status, answer = stack.api("DELETE", f"/customers/{WHO}")
+    assert status == 202
+    wait_until(lambda: stack.api_get(f"/customers/{WHO}/segment")[0] == 404)
+    wait_until(lambda: stack.api_get(f"/customers/{WHO}/history")[0] == 404)
+    wait_until(lambda: text_of(stack, answer["receipt"]).find('"done"') > 0, ERASE_SECONDS)
+    receipt = json.loads(text_of(stack, answer["receipt"]))
+    assert (receipt["customers"], receipt["visitors"], receipt["lines"]) == (1, 1, 1)
+    assert WHO not in json.dumps(receipt)
+
+    stack.s3.put_object(Bucket=stack.bucket, Key="events/erasure-1.ndjson", Body=body)
+    late = {**purchase(WHO, 99, day=20), "anonymous_id": "another-phone"}
+    assert stack.api("POST", "/events", {"events": [late, purchase("to-be-kept", 99, day=20)]})[0] == 202
+    wait_until(lambda: "to-be-kept-99" in stack_history(stack))
+    assert items_about(stack, WHO) == []
+    assert WHO not in text_of(stack, "quarantine/")
+    assert {WHO, "to-be-kept"} & members(stack, 2) == {"to-be-kept"}
+    wait_until(lambda: any(moved["cause"] == "erasure" for moved in journeys.of(WHO)))
+    wait_until(lambda: stack.api_get("/segments")[1]["segments"][2]["size"] == len(members(stack, 2)))
+
+
+def stack_history(stack: Stack) -> str:
+    """Says `to-be-kept-99` once the last of all deliveries has been counted."""
+    (item,) = [found for found in items_about(stack, "customer#to-be-kept") if '"profile"' in found]
+    return "to-be-kept-99" if json.loads(item)["events"] == {"N": "14"} else ""
