@@ -29,12 +29,12 @@ from training.config import InputError
 from training.events import read_events
 from training.preparation import Matrix
 from training.report_plots import svg
+from training.report_reasons import SEED, drivers, sample
 from training.targets import known_at
 
 matplotlib.use("svg")
 
-CUSTOMERS, SHOWN, DEPENDENCES, TOP = 500, 12, 3, 10
-SEED = 7
+SHOWN, DEPENDENCES, TOP = 12, 3, 10
 
 GOALS = {BETTER_SEGMENT: "a better segment", BELOW_CHURN_THRESHOLD: "a risk of leaving below the threshold"}
 
@@ -60,7 +60,7 @@ def page(X: Matrix, x: Matrix, customer: str, bundle: Bundle, reasons: Reasons) 
 
 def section(X: Matrix, bundle: Bundle, reasons: Reasons) -> str:
     """What drives each prediction and each segment among the customers X [n, n_features], as HTML."""
-    some = X[np.sort(np.random.default_rng(SEED).permutation(len(X))[:CUSTOMERS])]
+    some = sample(X)
     parts = ["<h2>What drives the predictions</h2>"]
     for output, why in reasons.predictions.items():
         values = np.array([why.contributions(row) for row in some])
@@ -169,20 +169,9 @@ def _dependence(values: Values, X: Matrix, j: int) -> Figure:
 
 
 def _drivers(X: Matrix, bundle: Bundle, reasons: Reasons) -> Iterator[str]:
-    decided = bundle.decide(X)
-    for entry in bundle.manifest["segments"]:
-        own = np.flatnonzero(decided.segment == entry["id"])
-        if not len(own):
-            continue
-        shares = np.mean(
-            [reasons.segment.contributions(X[i], int(decided.segment[i]), int(decided.runner_up[i]))[0] for i in own],
-            axis=0,
-        )
-        top = [FEATURE_NAMES[j] for j in np.argsort(-shares)[:3].tolist() if shares[j] > 0]
-        said = "; ".join(
-            sentence(name, float(np.nan if (usual := entry["profile"].get(name)) is None else usual), None, None)
-            for name in top
-        )
+    for entry, top in drivers(X, bundle, reasons):
+        usual = {name: np.nan if (value := entry["profile"].get(name)) is None else value for name, _ in top}
+        said = "; ".join(sentence(name, float(value), None, None) for name, value in usual.items())
         yield f"<p><b>{escape(entry['name'])}</b>: {escape(said)}.</p>"
 
 

@@ -29,14 +29,15 @@ RULES = {
 TENTH = 0.1
 
 
-def report(about: Mapping[str, Any], findings: Findings) -> str:
-    """The page for the manifest `about`."""
+def report(about: Mapping[str, Any], findings: Findings, why: str) -> str:
+    """The page for the manifest `about`; `why` is what `report_reasons` has to say."""
     sections = {
         "Segments": _segments(about, findings),
         "Profiles": _profiles(about, findings),
         "Map": _map(about, findings),
         "Moves": _moves(about),
         "Predictions": _predictions(about, findings),
+        "Reasons": why,
         "Actions": _actions(about, findings),
         "Choice": _choice(findings),
         "Proof": _proof(about),

@@ -53,7 +53,7 @@ def colour(segment: int) -> str:
 def customer_map(points: Points, segment: NDArray[np.int64], explained: Sequence[float]) -> str:
     """Customers [n, 2] on the two main axes of difference, coloured by segment [n]."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(11.4, 6.0)
+        figure, axes = plain_figure(11.4, 6.0)
         ids = np.unique(segment).tolist()
         for i in ids:
             own = points[segment == i]
@@ -80,7 +80,7 @@ def calibration(predicted: Vector, y: Vector, probability: bool) -> str:
     actual = np.array([y[part].mean() for part in tenths])
     margin = np.array([Z95 * y[part].std() / np.sqrt(len(part)) for part in tenths])
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(3.9, 3.4)
+        figure, axes = plain_figure(3.9, 3.4)
         top = float(max(x.max(), (actual + margin).max())) * 1.05 or 1.0
         axes.plot([0, top], [0, top], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.errorbar(
@@ -97,7 +97,7 @@ def tenths(predicted: Vector, y: Vector, probability: bool) -> str:
     """What happened in each tenth of the customers, the highest predictions first."""
     means = np.array([y[part].mean() for part in _tenths(predicted)[::-1]])
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(3.9, 3.4)
+        figure, axes = plain_figure(3.9, 3.4)
         bars = axes.bar(range(1, len(means) + 1), means, color=ACCENT, width=0.78)
         if y.mean() > 0:
             lift = [f"{value:.1f}×" for value in means / y.mean()]  # noqa: RUF001
@@ -120,7 +120,7 @@ def gains(predicted: Vector, y: Vector, what: str) -> str:
     share = np.arange(1, len(y) + 1) / len(y)
     at = np.unique(np.linspace(0, len(y) - 1, min(len(y), 200)).astype(int))
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(3.9, 3.4)
+        figure, axes = plain_figure(3.9, 3.4)
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.plot([0, *share[at]], [0, *(found[at] / found[-1])], color=ACCENT, linewidth=2)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of customers approached", ylabel=f"share of {what} reached")
@@ -143,7 +143,8 @@ def svg(figure: Figure, label: str) -> str:
     return text.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+def plain_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many inches with one pair of axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 

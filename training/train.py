@@ -19,6 +19,7 @@ from shared.bundle import Bundle
 from shared.decision import iso
 from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Profiles
 from shared.labels import labelled
+from shared.reasons import FILE, Reasons
 from training import command, gate, holdout, reasons_file
 from training.config import Config, InputError
 from training.contest import figures
@@ -33,6 +34,7 @@ from training.predictions import Outcome, fit_target
 from training.preparation import Matrix
 from training.progress import progress
 from training.report import report
+from training.report_reasons import reasons_section
 from training.segments import Segmentation, fit_segments
 from training.targets import DAY_MS, PointsInTime, known_at, targets
 
@@ -75,7 +77,8 @@ def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config, pr
     tried = leaderboard(segmentation, outcomes)
     write_leaderboard(out / "leaderboard.csv", tried)
     findings = find(serving, X, segmentation, heights, tried, models, held, config)
-    (out / "report.html").write_text(report(about, findings))
+    why = reasons_section(X, serving, Reasons.from_bytes((out / FILE).read_bytes(), about))
+    (out / "report.html").write_text(report(about, findings, why))
     command.say(*_summary(about), *identity.summary(), f"{out}: bundle {about['bundle_id']}")
 
 

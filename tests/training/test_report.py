@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 from tests.browser import browser
 from training.report import _moves
 
-SECTIONS = ["Segments", "Profiles", "Map", "Predictions", "Actions", "Choice", "Proof", "Origin"]
+SECTIONS = ["Segments", "Profiles", "Map", "Predictions", "Reasons", "Actions", "Choice", "Proof", "Origin"]
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +59,21 @@ def test_every_segment_is_named_described_and_mapped(page: Page, model: Path) ->
 
 def test_every_plot_is_drawn_and_can_be_read_aloud(page: Page) -> None:
     plots = page.get_by_role("img")
-    assert plots.count() == 1 + 3 * 3
+    assert plots.count() == 1 + 3 * 3 + 3 * 3
     for plot in plots.all():
         box = plot.bounding_box()
         assert box is not None and box["width"] > 200 and box["height"] > 150
         assert len(plot.get_attribute("aria-label") or "") > 20
+
+
+def test_drivers_of_every_prediction_and_segment_are_told(page: Page, model: Path) -> None:
+    segments = json.loads((model / "manifest.json").read_text())["segments"]
+    why = page.locator("#reasons")
+    assert why.locator("article").count() == 3
+    assert why.locator("article tbody tr").count() >= 3 * 3
+    rows = why.locator("table").last.locator("tbody tr").all_inner_texts()
+    assert [row.split("\t")[0].strip() for row in rows] == [f"{s['id']} {s['name']}" for s in segments]
+    assert all("typical: " in row for row in rows)
 
 
 def test_every_table_says_what_its_rows_and_columns_are(page: Page) -> None:
