@@ -7,8 +7,10 @@ step by step, and compares everyone's segment and intent with scoring everyone o
 import argparse
 import subprocess
 import sys
+import time
 from collections import Counter
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 
@@ -16,9 +18,9 @@ from local.clock import ClockNotMoved, move_clock
 from local.complete_journey import AS_OF
 from local.console import console, step
 from local.demo import WORK, python
-from local.emulator import LocalStackError
-from local.observe import drop, read_profiles
-from local.stack import local_stack
+from local.emulator import LocalStackError, tail
+from local.observe import read_profiles
+from local.stack import Stack, local_stack
 from shared.events.event import parse_timestamp
 from shared.keys import customer_key
 from shared.profile_table import StoredProfile
@@ -52,8 +54,8 @@ def _run(days: int, at_a_time: int) -> int:
     with local_stack(clock=AS_OF, RefreshMinutes="60") as stack:
         with step("Published the model", spinner=False):
             python("training.publish", "--model", MODEL, "--bucket", stack.bucket, env=stack.emulator.environment)
-        with step(f"Folded a year of purchases: {len(files)} files", spinner=False):
-            drop(stack, files, "year")
+        with step(f"Took a year of purchases in: {len(files)} files"):
+            _take_in(stack, files)
         before, done = read_profiles(stack), Counter[str]()
         with step(f"Moved the clock from {AS_OF} to {clocks[-1]} in {len(clocks)} steps"):
             for clock in clocks:
@@ -63,6 +65,17 @@ def _run(days: int, at_a_time: int) -> int:
         python("training.score", "--events", *[EVENTS / name for name in ("history", "days")], "--model", MODEL,
                "--as-of", clocks[-1], "--out", SCORES)  # fmt: skip
     return _compare(_states(before), _states(after), _offline(), _due(before, clocks[-1]), done)
+
+
+def _take_in(stack: Stack, files: list[Path]) -> None:
+    for file in files:
+        stack.s3.upload_file(str(file), stack.bucket, f"history/{file.name}")
+    states = stack.emulator.session.client("stepfunctions", endpoint_url=stack.endpoint)
+    run = states.start_execution(stateMachineArn=stack.backfill_arn, input="{}")["executionArn"]
+    while (found := states.describe_execution(executionArn=run))["status"] == "RUNNING":
+        time.sleep(1)
+    if found["status"] != "SUCCEEDED":
+        raise LocalStackError(f"the files did not go in: {found.get('cause')}\n\n{tail(stack.log)}")
 
 
 def _later(days: int) -> str:
