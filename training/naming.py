@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from shared.features import FEATURES
+from shared.wording import format_value
 from training.patterns import DESCRIPTIONS, NAMES, WORDS, Facts, Is, Pattern, facts
 from training.preparation import Matrix
 from training.segments import Segmentation
@@ -196,17 +197,6 @@ def _telling(unit: str, own: float, usual: float) -> bool:
         return abs(own - usual) >= TELLING_SHARE
     low, high = sorted((abs(own), abs(usual)))
     return own * usual <= 0 or high / low >= TELLING_TIMES
-
-
-def format_value(unit: str, value: float) -> str:
-    """A fact's value as a marketer reads it."""
-    if np.isnan(value):
-        return "none"
-    if unit == "share":
-        return f"{value:.0%}"
-    digits = 2 if unit == "ratio" else 0 if abs(value) >= 10 or value == round(value) else 1
-    number = f"{value:,.{digits}f}"
-    return number + {"days": " day" if number == "1" else " days", "seconds": " s"}.get(unit, "")
 
 
 def _medians(X: Matrix) -> dict[str, float | None]:

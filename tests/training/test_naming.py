@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.features import FEATURE_NAMES
+from shared.wording import format_value
 from tests.training.simulated import simulated
 from training.config import Config
 from training.naming import (
@@ -18,7 +19,6 @@ from training.naming import (
     catalogue,
     claims,
     describe,
-    format_value,
     sentence,
     unique_names,
 )
@@ -47,7 +47,7 @@ def facts(**known: float) -> Mapping[str, float]:
 
 def standardised(X: Matrix) -> Matrix:
     filled = np.log1p(np.nan_to_num(X).clip(0))
-    return (filled - filled.mean(axis=0)) / (filled.std(axis=0) + 1e-9)
+    return ((filled - filled.mean(axis=0)) / (filled.std(axis=0) + 1e-9)).astype(np.float32)
 
 
 def named(segment: np.ndarray, seed: int = 7) -> list[Segment]:

@@ -9,9 +9,10 @@ import pytest
 
 from shared.features import FEATURE_NAMES
 from tests.training.simulated import simulated
+from training.behaviour import DAYS
 from training.events import read_events
 from training.shoppers import SHOPPERS
-from training.simulator import DAYS, main, simulate
+from training.simulator import main, simulate
 
 
 def typical(feature: str, kind: str) -> float:
@@ -55,17 +56,15 @@ def test_the_same_seed_gives_the_same_events_and_another_seed_others() -> None:
 
 def test_what_is_bought_was_looked_at_before_on_the_same_visit() -> None:
     events, _ = next(simulate(200))
-    bought, unseen = (
-        duckdb.from_arrow(events)
-        .query(
-            "events",
-            """select count(*), count(*) filter (not exists (
+    found = duckdb.from_arrow(events).query(
+        "events",
+        """select count(*), count(*) filter (not exists (
              from events v where v.event_type = 'view_item' and v.session_id = p.session_id
                and v.product_id = p.product_id and v.timestamp < p.timestamp))
            from events p where event_type = 'purchase'""",
-        )
-        .fetchall()[0]
     )
+    assert found
+    [(bought, unseen)] = found.fetchall()
     assert bought > 500
     assert unseen == 0
 
