@@ -102,11 +102,14 @@ def parse_timestamp(value: str | float) -> int:
 
     Numbers from LEAST_MS on are milliseconds. Raises ValueError.
     """
+    # CSV holds epochs as text, of which 1734021420417 would pass for 04:17 on 14 February 1734.
+    if isinstance(value, str) and value.isdecimal() and len(value) > len("YYYYMMDD"):
+        value = float(value)
     if isinstance(value, str):
         try:
             at = datetime.fromisoformat(value)
         except ValueError:
-            value = float(value)  # CSV holds epochs as text
+            value = float(value)
         else:
             return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
     return round(value if value >= LEAST_MS else value * 1_000)

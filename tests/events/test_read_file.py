@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.events import Rejection, Rules, UnreadableFile, read_file
@@ -289,6 +289,13 @@ def test_a_file_longer_than_a_batch_keeps_its_line_numbers() -> None:
 )
 def test_timestamps_are_read_as_utc(value: str | float, expected: str) -> None:
     assert parse_timestamp(value) == np.datetime64(expected, "ms").astype(int)
+
+
+@given(st.integers(LEAST_MS, 4_102_444_800_000))
+@example(1734021420417)
+def test_an_epoch_as_text_is_the_number_it_is(time_ms: int) -> None:
+    assert parse_timestamp(str(time_ms)) == parse_timestamp(time_ms) == time_ms
+    assert parse_timestamp(str(time_ms // 1_000)) == time_ms // 1_000 * 1_000
 
 
 def test_a_parquet_file_whose_data_is_damaged_is_unreadable() -> None:

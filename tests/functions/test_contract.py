@@ -87,7 +87,8 @@ def session(
     """A caller of a shop whose one customer has been in all segments."""
     monkeypatch.setenv("ALLOWED_ORIGIN", "https://shop.example")
     boto3.client("secretsmanager").create_secret(Name="cursors", SecretString="a secret")
-    boto3.client("sqs").create_queue(QueueName="live")
+    for queue in ("live", "erasures"):
+        boto3.client("sqs").create_queue(QueueName=queue)
     publish(s3, make_bundle())
     publisher = importlib.reload(importlib.import_module("functions.publish_transitions.app"))
     Bus()
