@@ -82,6 +82,28 @@ def test_shares_of_a_prediction_sum_to_what_it_lies_above_the_baseline(
             assert why.prediction(x) == pytest.approx(prediction, rel=1e-4, abs=1e-6)
 
 
+def test_reasons_calibrated_by_a_broken_line_add_up_on_the_margin_and_lead_to_the_prediction(
+    model: Path, tmp_path: Path, rows: Any
+) -> None:
+    exported = onnx.load(model / "bundle.onnx")
+    [node] = [node for node in exported.graph.node if node.name == "churn/trees"]
+    line = {"x": np.array([-3.0, -0.5, 0.5, 2.0]), "y": np.array([0.02, 0.2, 0.5, 0.9])}
+    for kept in [t for t in exported.graph.initializer if t.name.startswith("churn/calibrate/")]:
+        exported.graph.initializer.remove(kept)
+    for part, values in line.items():
+        exported.graph.initializer.append(onnx.numpy_helper.from_array(values, f"churn/calibrate/{part}"))
+    about = {"bundle_id": json.loads((model / "manifest.json").read_text())["bundle_id"]}
+    about["reasons"] = reasons_file.save(tmp_path, exported, rows[:30])
+    why = Reasons.from_bytes((tmp_path / FILE).read_bytes(), about).predictions["churn_probability"]
+    trees = trees_of(attributes(node), rows[:30])
+    assert why.calibration.scale == "margin before calibration"
+    for x in rows[:40]:
+        total = why.contributions(x).sum()
+        assert total + why.baseline == pytest.approx(trees.margin(x), abs=1e-6)
+        expected = np.interp(trees.margin(x), line["x"], line["y"])
+        assert (why.at(total), why.prediction(x)) == pytest.approx((expected, expected), abs=1e-6)
+
+
 @pytest.mark.parametrize("depth", [1, 3, 6])
 def test_shapley_values_of_trees_are_those_of_shap(depth: int) -> None:
     random = np.random.default_rng(depth)
