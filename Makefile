@@ -25,7 +25,7 @@ help: ## List the commands
 
 # ---- Commands --------------------------------------------------------------------------------------------------------
 
-.PHONY: setup install build demo local test nightly bench samples lint clean
+.PHONY: setup install build demo local test nightly delivery bench samples lint clean
 setup: $(ENVIRONMENTS) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
@@ -42,6 +42,9 @@ test: build $(ROOT)/.venv/.browser ## Run all tests that need neither Docker nor
 
 nightly: build ## Run the properties of delivery on 10,000 generated histories each
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events --numprocesses auto --maxprocesses 4
+
+delivery: build ## Deliver a busy shop's files and live events twice, from 8 producers, and compare all with offline scoring
+	@$(PYTHON) -m pytest -m delivery
 
 bench: build ## Measure speed, memory and size against the limit and the usual way; a table and bench/results.json
 	@$(PYTHON) -m bench $(OPTIONS)
