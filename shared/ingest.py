@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import TYPE_CHECKING
 
 from shared.backoff import Sleep
+from shared.consents import Consent
 from shared.deciding import Moment
 from shared.events import Chunk, Claim, Rejection
 from shared.features import Profiles, fold, merge
 from shared.identity import Claims, copies
 from shared.keys import is_visitor
-from shared.links import Copy
+from shared.links import Copy, LinkState
 from shared.marks import Admission, keepable
 from shared.profile_table import ProfileTable
 from shared.update import Ingested, News, Updater
@@ -39,6 +40,7 @@ def ingest(
     sleep: Sleep = time.sleep,
     claims: Claims | None = None,
     admission: Admission | None = None,
+    consents: Iterable[Consent] = (),
 ) -> Ingested:
     """Merges `delta` into the stored profiles, follows `claims`, and decides anew for those that it changed.
 
@@ -47,19 +49,27 @@ def ingest(
     raises; the same `delta` can always be given again, and what was written then counts as known.
     """
     claims = claims or Claims((), table)
-    updater, known = Updater(table, bundle, moment, sleep, admission=admission), dict[str, dict[str, Copy]]()
+    marks = admission.marks.record(consents) if admission and consents else {}
+    updater = Updater(table, bundle, moment, sleep, admission=admission, recorded=marks)
+    known: dict[str, dict[str, Copy]] = {}
     # Visitors first: customers take over their histories as they then stand.
     news = News(delta, relink=claims.settle)
     for keys in _slices({*filter(is_visitor, delta.keys)} | claims.visitors):
         for customer, found in copies(updater.update(keys, news)).items():
             known.setdefault(customer, {}).update(found)
+    for visitor in updater.refused.values():
+        if visitor and visitor.link and visitor.link.state is LinkState.LINKED:
+            withdrawn = Copy(visitor.version + 1, None)
+            known.setdefault(visitor.link.customer, {})[visitor.key] = withdrawn
     news = News(delta, copies=known)
     for keys in _slices({key for key in delta.keys if not is_visitor(key)} | known.keys()):
         updater.update(keys, news)
     if admission:
+        stored = {key for key, profile in updater.refused.items() if profile}
         # Linked by somebody who did not see the customer's mark yet: what they did goes as the customer's own.
-        for visitor in sorted(v for customer in updater.refused & known.keys() for v in known[customer]):
-            admission.erase(visitor, moment)
+        linked = {visitor for customer in updater.refused.keys() & known.keys() for visitor in known[customer]}
+        for key in sorted(stored | linked):
+            admission.erase(key, Moment(marks[key].refused_ms or 0, moment.scored_at_ms) if key in marks else moment)
     updater.check()
     forgotten = int(delta.take([i for i, key in enumerate(delta.keys) if key in updater.refused]).event_counts.sum())
     return updater.total + Ingested(forgotten=forgotten)
@@ -87,6 +97,7 @@ class Intake:
     """Refused lines of those who were erased, which are kept nowhere."""
     _folded: list[Profiles] = field(default_factory=list)
     _claims: list[tuple[list[Claim], Refuse]] = field(default_factory=list)
+    _consents: set[Consent] = field(default_factory=set)
 
     def add(self, chunk: Chunk, refuse: Refuse) -> None:
         """Takes events in, and writes what has gathered once it is much.
@@ -96,6 +107,7 @@ class Intake:
         self.accepted += len(chunk.events)
         self._folded.append(fold(chunk.events))
         self._claims.append((chunk.claims, refuse))
+        self._consents.update(chunk.consents)
         if sum(len(profiles.rows) for profiles in self._folded) >= ROWS_AT_ONCE:
             self.flush()
 
@@ -109,7 +121,13 @@ class Intake:
         """Writes what has gathered. If that fails it stays, for the next flush to try again."""
         claims = Claims((claim for found, _ in self._claims for claim in found), self.table, self.admission)
         self.total += ingest(
-            merge(*self._folded), self.table, self.bundle, self.moment, claims=claims, admission=self.admission
+            merge(*self._folded),
+            self.table,
+            self.bundle,
+            self.moment,
+            claims=claims,
+            admission=self.admission,
+            consents=self._consents,
         )
         for found, refuse in self._claims:
             reasons = [(claim, reason) for claim in found if (reason := claims.refusal(claim))]
@@ -118,3 +136,4 @@ class Intake:
                 self.refused += len(reasons)
         self._folded.clear()
         self._claims.clear()
+        self._consents.clear()

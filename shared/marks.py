@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities import parameters
 
 from shared.backoff import Sleep, attempts
+from shared.consents import NEVER, Consent, Mark, in_order
 from shared.profile_table import CALLS_AT_MOST, READS_A_CALL, Item, TableOverloaded
 
 if TYPE_CHECKING:
@@ -26,29 +27,6 @@ if TYPE_CHECKING:
     from shared.events import Rejection
 
 SORT_KEY = "mark"
-NEVER = 2**63 - 1
-"""Later than every event, UTC milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What is known of one who refused, or agreed, to be profiled. Times are UTC milliseconds."""
-
-    refused_ms: int | None = None
-    """The latest refusal: an erasure, or an event that says so."""
-    given_ms: frozenset[int] = frozenset()
-    """When consent was given."""
-    ended: int = 0
-    """The version that the last profile of theirs ended with; the next one goes on from there."""
-    told: int = 0
-    """The version up to which the ledger knows, and has forgotten again, what there was to tell."""
-
-    @property
-    def counts_from_ms(self) -> int | None:
-        """Events from then on count: from the first consent after the last refusal. None for all, NEVER for none."""
-        if self.refused_ms is None:
-            return None
-        return min((at for at in self.given_ms if at > self.refused_ms), default=NEVER)
 
 
 class Marks:
@@ -78,6 +56,27 @@ class Marks:
     def refused(self, keys: Iterable[str]) -> set[str]:
         """Those of `keys` of whom no event counts."""
         return {key for key, mark in self.load({*keys}).items() if mark.counts_from_ms == NEVER}
+
+    def record(self, consents: Iterable[Consent]) -> dict[str, Mark]:
+        """Takes what events say, and gives the marks of those whom they concern; what is known is not written again."""
+        news = in_order(consents)
+        marks = {consent.key: Mark() for consent in news}
+        marks |= self.load(marks)
+        for consent in news:
+            after = marks[consent.key].after(consent)
+            if after != marks[consent.key]:
+                (self.agree if consent.given else self.refuse)(consent.key, consent.time_ms)
+            marks[consent.key] = after
+        return marks
+
+    def agree(self, key: str, at_ms: int) -> None:
+        """Keeps that consent was given at `at_ms`."""
+        self._client.update_item(
+            TableName=self._table,
+            Key=_item_key(self._name(key)),
+            UpdateExpression="ADD given_ms :at",
+            ExpressionAttributeValues={":at": {"NS": [str(at_ms)]}},
+        )
 
     def refuse(self, key: str, at_ms: int) -> None:
         """From now on no event of the profile counts, unless consent is given later than `at_ms`."""

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.backoff import Sleep, attempts
+from shared.consents import NEVER, Mark
 from shared.deciding import Moment, decide
 from shared.features import Profiles, changed, encode, merge, since
 from shared.histories import own, with_visitors
 from shared.keys import anonymous
 from shared.links import Copy, Link, LinkState, newer
-from shared.marks import NEVER, Admission
+from shared.marks import Admission
 from shared.profile_table import MAX_STATE_BYTES, ProfileTable, StoredProfile
 from shared.transitions import Cause
 
@@ -102,8 +103,10 @@ class Updater:
     total: Ingested = field(default_factory=Ingested)
     admission: Admission | None = None
     """Without one, everybody is stored."""
-    refused: set[str] = field(default_factory=set)
-    """Of the keys given, those who are not to be profiled."""
+    recorded: Mapping[str, Mark] = field(default_factory=dict)
+    """Marks of those whose consent the events speak of."""
+    refused: dict[str, StoredProfile | None] = field(default_factory=dict)
+    """Of the keys given, those who are not to be profiled, with what is still stored of them."""
     too_large: list[str] = field(default_factory=list)
     """Descriptions of profiles that would not fit their items and were left as they are."""
 
@@ -132,19 +135,25 @@ class Updater:
             raise ProfileTooLarge(f"profiles above {MAX_STATE_BYTES:,} bytes, left as they were: {names}")
 
     def _changes(self, keys: Sequence[str], news: News) -> list[_Change]:
-        stored = self._admitted(keys, self.table.load(keys))
+        loaded = self.table.load(keys)
+        stored = self._admitted(keys, loaded)
         before = own(stored)
-        after = merge(before, self._counted(news.events_of(stored), stored.values()))
+        after = merge(before, news.events_of(stored))
+        if limited := {key: p.counts_from_ms for key, p in stored.items() if p.counts_from_ms is not None}:
+            before, after = since(before, limited), since(after, limited)
         grown = after.take(changed(before, after))
         states = dict(zip(grown.keys, zip(encode(grown), grown.event_totals.tolist(), strict=True), strict=True))
         links = news.relink({key: profile.link for key, profile in stored.items()})
         changes = []
         for key, profile in stored.items():
+            old = loaded.get(key, profile)
+            if profile.counts_from_ms != old.counts_from_ms:
+                profile = trimmed(profile)
             state, events = states.get(key, (profile.state, profile.events))
             new = replace(profile, state=state, events=events, link=links[key], visitors=news.visitors_of(profile))
-            if new != profile:
+            if new != old:
                 new = replace(new, version=profile.version + 1, decision=None)
-            changes.append(_Change(profile, new))
+            changes.append(_Change(old, new))
         decided = changes if self.bundle is None else self._decided(changes, after, self.bundle)
         return [replace(change, after=replace(change.after, moved=change.cause)) for change in decided]
 
@@ -158,18 +167,15 @@ class Updater:
         marks = self.admission.marks.load(new) if self.admission and new else {}
         admitted = {key: stored[key] if key in stored else StoredProfile(key, 0, b"", 0, None) for key in keys}
         for key, mark in marks.items():
+            admitted[key] = replace(admitted[key], version=mark.ended, born=mark.ended)
+        marks |= {key: self.recorded[key] for key in admitted if key in stored and key in self.recorded}
+        for key, mark in marks.items():
             if mark.counts_from_ms == NEVER:
                 del admitted[key]
-                self.refused.add(key)
+                self.refused[key] = stored.get(key)
             else:
-                admitted[key] = replace(
-                    admitted[key], version=mark.ended, born=mark.ended, counts_from_ms=mark.counts_from_ms
-                )
+                admitted[key] = replace(admitted[key], counts_from_ms=mark.counts_from_ms)
         return admitted
-
-    def _counted(self, events: Profiles, profiles: Iterable[StoredProfile]) -> Profiles:
-        limits = {p.key: p.counts_from_ms for p in profiles if p.counts_from_ms is not None}
-        return since(events, limits) if limits else events
 
     def _decided(self, changes: list[_Change], histories: Profiles, bundle: Bundle) -> list[_Change]:
         someone = [change for change in changes if change.is_written and change.after.is_someone]
@@ -225,6 +231,14 @@ class _Change:
             links=int(was is None and now is LinkState.LINKED),
             shared=int(was is not LinkState.SHARED and now is LinkState.SHARED),
         )
+
+
+def trimmed(profile: StoredProfile) -> StoredProfile:
+    """The profile without its events from before they count."""
+    assert profile.counts_from_ms is not None
+    left = since(own({profile.key: profile}), {profile.key: profile.counts_from_ms})
+    (state,) = encode(left) if len(left) else (b"",)
+    return replace(profile, state=state, events=int(left.event_totals.sum()))
 
 
 def _linked(profile: StoredProfile) -> set[str]:

@@ -5,15 +5,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.consents import Mark
 from shared.deciding import Moment
+from shared.decision import iso
 from shared.erasure import Eraser
+from shared.histories import histories
 from shared.ingest import Intake
 from shared.keys import anonymous
 from shared.links import NOBODY, LinkState
-from shared.marks import Admission, Mark, Marks
+from shared.marks import Admission, Marks
 from shared.profile_table import ProfileTable
 from tests.event_files import Event, chunks, purchase
 from tests.memory_table import Job, MemoryTable, Writer, every_interleaving, interleaved
@@ -41,6 +44,11 @@ class MemoryMarks(Marks):
         mark = self.known.get(key, Mark())
         self.known[key] = replace(mark, refused_ms=max(mark.refused_ms or 0, at_ms))
 
+    def agree(self, key: str, at_ms: int) -> None:
+        self._turn()
+        mark = self.known.get(key, Mark())
+        self.known[key] = replace(mark, given_ms=mark.given_ms | {at_ms})
+
     def end(self, key: str, version: int) -> None:
         self._turn()
         mark = self.known.get(key, Mark())
@@ -53,11 +61,11 @@ class World:
 
     table: MemoryTable = field(default_factory=MemoryTable)
     marks: dict[str, Mark] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    asked: list[tuple[str, int]] = field(default_factory=list)
 
     def delivery(self, *events: Event) -> Job:
         def deliver(table: ProfileTable) -> None:
-            ask: Any = lambda key, _moment: self.asked.append(key)  # noqa: E731
+            ask: Any = lambda key, moment: self.asked.append((key, moment.as_of_ms))  # noqa: E731
             intake = Intake(table, None, AS_OF, admission=Admission(self._marks(table), ask))
             for chunk in chunks(events):
                 intake.add(chunk, lambda _refused: None)
@@ -73,9 +81,16 @@ class World:
 
         return erase
 
+    def work(self) -> None:
+        """Does the erasures that were asked for."""
+        while self.asked:
+            key, at_ms = self.asked.pop(0)
+            Eraser(self.table, MemoryMarks(self.marks), no_sleep).erase(key, at_ms)
+
     def settle(self, *people: str) -> None:
         """What comes once everybody who began before has ended: what writers asked for, and the second time."""
-        self.erasure(*self.asked, *people)(self.table)
+        self.work()
+        self.erasure(*people)(self.table)
 
     def _marks(self, table: ProfileTable) -> Marks:
         return MemoryMarks(self.marks, table._wait if isinstance(table, Writer) else lambda: None)
@@ -123,6 +138,7 @@ DELIVERIES = [
 ]
 
 
+@settings(max_examples=60)
 @given(st.permutations(DELIVERIES), st.integers(0, 4), st.lists(st.integers(0, 5), min_size=60, max_size=60))
 def test_no_order_of_deliveries_and_erasures_leaves_a_trace(
     deliveries: list[list[Event]], before: int, turns: list[int]
@@ -179,3 +195,56 @@ def test_an_erasure_that_broke_off_anywhere_is_finished_by_the_next() -> None:
         world.erasure("customer#aaa")(world.table)
         assert {*world.table.items} == {"customer#b"}
     assert steps > 10
+
+
+HOURS = st.integers(0, 30)
+
+
+@st.composite
+def spoken(draw: st.DrawFn) -> list[Event]:
+    """Events of two people, some of which say whether they agree; each person's at distinct hours."""
+    found = []
+    for who in ("aaa", "bbb"):
+        for hour in draw(st.sets(HOURS, min_size=1, max_size=12)):
+            consent = draw(st.sampled_from([None, None, None, True, False]))
+            timestamp = f"2017-10-{1 + hour // 24:02d}T{hour % 24:02d}:00:00Z"
+            found.append(
+                {**purchase(who, hour), "timestamp": timestamp, **({} if consent is None else {"consent": consent})}
+            )
+    return found
+
+
+@settings(max_examples=40)
+@given(spoken(), st.data())
+def test_in_any_order_only_what_people_agreed_to_counts(events: list[Event], data: st.DataObject) -> None:
+    world, order = World(), data.draw(st.permutations(events))
+    for number, event in enumerate(order, 1):
+        world.delivery(event)(world.table)
+        if data.draw(st.booleans()):
+            world.work()
+            for key, left in counted(world.table).items():
+                assert left <= permitted(order[:number]).get(key, set())
+    world.work()
+    for event in data.draw(st.permutations(events)):
+        world.delivery(event)(world.table)
+        world.work()
+    assert counted(world.table) == permitted(events)
+
+
+def permitted(events: list[Event]) -> dict[str, set[str]]:
+    """The times of the events that count, by who did them."""
+    found: dict[str, set[str]] = {}
+    for event in events:
+        own = [other for other in events if other["customer_id"] == event["customer_id"]]
+        refusals = [other["timestamp"] for other in own if other.get("consent") is False]
+        agreed = [o["timestamp"] for o in own if o.get("consent") and o["timestamp"] > max(refusals, default="")]
+        if not refusals or (agreed and event["timestamp"] >= min(agreed)):
+            found.setdefault(f"customer#{event['customer_id']}", set()).add(event["timestamp"])
+    return found
+
+
+def counted(table: MemoryTable) -> dict[str, set[str]]:
+    found = histories(table.all().values())
+    times = [iso(at) for at in found.rows.time_ms.tolist()]
+    parts = zip(found.keys, found.starts[:-1], found.starts[1:], strict=True)
+    return {key: {*times[begin:end]} for key, begin, end in parts}

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.consents import Consent, limits
 from shared.events import Claim, Rules, UnreadableFile, read_file
-from shared.features import Profiles, encode, fold, merge
+from shared.features import Profiles, encode, fold, merge, since
 from shared.histories import gathered
 from shared.links import Link, LinkState, resolve
 from training.config import InputError
@@ -61,6 +62,7 @@ def read_events(paths: Iterable[Path], currency: str = "", as_of_ms: int | None 
     """
     files = [file for path in paths for file in _files(path)]
     read, stack, claims = EventFiles(Profiles.empty(), len(files)), _Gathered(), _Claims()
+    consents: set[Consent] = set()
     rules = Rules(currency=currency or None, now_ms=time.time_ns() // 1_000_000)
     with progress("reading events", sum(file.stat().st_size for file in files)) as advance:
         for file in files:
@@ -68,6 +70,7 @@ def read_events(paths: Iterable[Path], currency: str = "", as_of_ms: int | None 
                 for chunk in read_file(file, file.name, rules):
                     stack.push(fold(chunk.events))
                     claims.add(chunk.claims)
+                    consents.update(chunk.consents)
                     read.accepted += len(chunk.events)
                     read.rejected.update(rejection.reason for rejection in chunk.rejections)
                     advance(0, f"{read.accepted:,} events")
@@ -75,10 +78,20 @@ def read_events(paths: Iterable[Path], currency: str = "", as_of_ms: int | None 
                 read.unreadable[str(file)] = str(error)
             advance(file.stat().st_size, f"{read.accepted:,} events")
     read.links = resolve(claims.before(as_of_ms))
-    read.profiles = identified(stack.merged(), read.links)
+    read.profiles = agreed(stack.merged(), read.links, consents, as_of_ms)
     if not len(read.profiles):
         raise InputError("no events: " + "; ".join([*read.summary()][1:4] or ["the files are empty"]))
     return read
+
+
+def agreed(
+    profiles: Profiles, links: Mapping[str, Link], consents: Iterable[Consent], as_of_ms: int | None = None
+) -> Profiles:
+    """As `identified`, without the events that people refused, as far as they had said so before `as_of_ms`."""
+    from_ms = limits(consent for consent in consents if as_of_ms is None or consent.time_ms < as_of_ms)
+    if not from_ms:
+        return identified(profiles, links)
+    return since(identified(since(profiles, from_ms), links), from_ms)
 
 
 def identified(profiles: Profiles, links: Mapping[str, Link]) -> Profiles:

@@ -1,9 +1,10 @@
 """Event files and payloads in; columns of valid events, and every refused line with its reason, out."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.consents import Consent
 from shared.events.columns import Rules, to_columns
 from shared.events.event import FIELDS, Event
 from shared.events.parquet import read_parquet
@@ -33,6 +34,8 @@ class Chunk:
     rejections: list[Rejection]
     claims: list[Claim]
     """What events with both ids say of who is who: one for each visitor and customer, the earliest."""
+    consents: list[Consent] = field(default_factory=list)
+    """What events say of who agrees to be profiled."""
 
 
 def read_file(source: Path | ByteStream, name: str, rules: Rules) -> Iterator[Chunk]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
+from shared.consents import Consent
 from shared.events.event import DESCRIPTIONS, Event, parse_timestamp
 from shared.events.readers import Batch, Rejection
 from shared.events.texts import Texts
@@ -56,9 +57,9 @@ class RuleBroken(ValueError):
     """An event's fields are well formed but do not fit together, or do not fit the stack."""
 
 
-def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection], list[Claim]]:
-    """The batch's valid events as columns, every line of it that was refused, in the order of lines, and what its
-    events say of who is who: of those that say the same, the earliest.
+def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection], list[Claim], list[Consent]]:
+    """The batch's valid events as columns, every line of it that was refused, in the order of lines, what its events
+    say of who is who, of those that say the same the earliest, and who agrees to be profiled.
 
     A line that tells of several events is counted or refused whole.
     """
@@ -69,9 +70,7 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
             judged.append((event, _time_ms(event, rules), _net(event, rules), profile_key(event)))
         except RuleBroken as error:
             judged.append(None)
-            people = {customer_key: event.customer_id, visitor_key: event.anonymous_id}
-            named = tuple(key(value) for key, value in people.items() if value)
-            refused[line] = Rejection(line, str(error), original, named)
+            refused[line] = Rejection(line, str(error), original, _people(event))
     keys: dict[str, int] = {}
     names: dict[int, str] = {}
     profile: list[int] = []
@@ -80,6 +79,7 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
     contents: dict[int, int] = {}
     categories = _Memo(lambda name: add_name(names, name))
     claims: dict[tuple[str, str], Claim] = {}
+    consents: list[Consent] = []
     for found, line, original, extras in zip(judged, batch.lines, batch.originals, batch.extras, strict=True):
         if found is None or line in refused:
             continue
@@ -88,6 +88,8 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
             pair = (visitor_key(event.anonymous_id), key)
             if pair not in claims or time_ms < claims[pair].time_ms:
                 claims[pair] = Claim(*pair, time_ms, line, original)
+        if event.consent is not None:
+            consents += [Consent(person, time_ms, event.consent) for person in _people(event)]
         if not event.event_id:
             contents[len(events)] = _content_fingerprint(event, time_ms, extras)
         events.append(event)
@@ -115,7 +117,7 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
         **{name: np.array(values, COLUMN_TYPES[name]) for name, values in columns.items()},
     )
     counted = EventColumns(list(keys), np.array(profile, np.int64), rows, names)
-    return counted, sorted(refused.values(), key=lambda rejection: rejection.line), list(claims.values())
+    return counted, sorted(refused.values(), key=lambda rejection: rejection.line), list(claims.values()), consents
 
 
 class _Memo(dict[str | None, int]):
@@ -155,6 +157,11 @@ def event_fingerprints(ids: Texts) -> NDArray[np.uint64]:
 def _content_fingerprint(event: Event, time_ms: int, extras: bytes) -> int:
     whole = msgspec.json.encode(msgspec.structs.replace(event, timestamp=time_ms)) + extras
     return xxh3_64_intdigest(whole) & _FINGERPRINT_MASK
+
+
+def _people(event: Event) -> tuple[str, ...]:
+    people = {customer_key: event.customer_id, visitor_key: event.anonymous_id}
+    return tuple(key(value) for key, value in people.items() if value)
 
 
 def profile_key(event: Event) -> str:

@@ -50,6 +50,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     region: Text | None = None
     channel: Text | None = None
     engagement_seconds: Amount | None = None
+    consent: Annotated[bool, Meta(description="true or false")] | None = None
 
 
 FIELDS: tuple[str, ...] = Event.__struct_fields__

@@ -96,7 +96,7 @@ def _by_column(
 
 def _plain(types: Types, rules: Rules) -> str | None:
     """SQL for "this row keeps every rule"; None where a column's type already says that rows need parsing."""
-    texts = [name for name in FIELDS if name not in (*_NUMBER_FIELDS, "timestamp")]
+    texts = [name for name in FIELDS if name not in (*_NUMBER_FIELDS, "timestamp", "consent")]
     if "event_type" not in types or not types.get("timestamp", "").startswith(("TIMESTAMP", "DATE", *_WHOLE_NUMBERS)):
         return None
     if any(not types.get(name, "DOUBLE").startswith(_NUMBERS) for name in _NUMBER_FIELDS):
@@ -112,6 +112,7 @@ def _plain(types: Types, rules: Rules) -> str | None:
             *(f"strlen({_text(name, types)}) BETWEEN 1 AND {LONGEST_ID}" for name in ("event_id", "event_type")),
             f"strlen(coalesce({customer}, {visitor})) BETWEEN 1 AND {LONGEST_ID}",
             f"({customer} IS NULL OR {visitor} IS NULL)",
+            *(["consent IS NULL"] if "consent" in types else []),
             *(
                 f"coalesce(strlen({_text(name, types)}), 0) <= {LONGEST_TEXT}"
                 for name in texts

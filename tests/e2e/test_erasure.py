@@ -51,7 +51,7 @@ def test_an_erased_customer_is_gone_and_stays_so_when_the_file_comes_again(stack
     journeys = Journeys(stack)
     body = ndjson([*events(WHO), *events("to-be-kept")])
     stack.s3.put_object(Bucket=stack.bucket, Key="events/erasure-1.ndjson", Body=body)
-    wait_until(lambda: stack.api_get(f"/customers/{WHO}/segment")[0] == 200)
+    wait_until(lambda: stack.api_get(f"/customers/{WHO}/segment")[0] == 200, ERASE_SECONDS)
     wait_until(lambda: stack.api_get(f"/customers/{WHO}/history")[1].get("transitions"))
     wait_until(lambda: WHO in members(stack, 2))
     assert WHO in text_of(stack, "quarantine/events/erasure-1.ndjson/")

@@ -15,7 +15,7 @@ from shared.profile_table import ProfileTable
 from tests.bundles import make_bundle, publish
 from tests.conftest import BUCKET, TABLE
 from tests.document import check_answer
-from tests.event_files import csv_file, ndjson, purchase
+from tests.event_files import csv_file, ndjson, parquet, purchase
 from tests.functions.conftest import Context
 from tests.functions.streams import Bus, TableStream
 
@@ -125,6 +125,7 @@ def work(
                 clock.now += 30_000
             worker.handler({"Records": [{"body": body}]}, Context())
             publisher.handler({"Records": stream.records()}, Context())
+        publisher.handler({"Records": stream.records()}, Context())
 
     return until_done
 
@@ -238,6 +239,35 @@ def test_a_step_done_again_is_done_and_the_receipt_stays(
     found = [json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in receipts]
     assert sorted(body["customers"] for body in found) == [0, 1]
     assert {body["state"] for body in found} == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("a.ndjson", ndjson), ("a.csv", csv_file), ("a.parquet", parquet)], ids=lambda value: str(value)
+)
+@pytest.mark.usefixtures("shop")
+def test_a_refusal_erases_and_a_later_consent_begins_anew(
+    drop: Drop,
+    work: Callable[..., None],
+    table: ProfileTable,
+    dynamodb: "DynamoDBClient",
+    name: str,
+    write: Callable[..., bytes],
+) -> None:
+    sizes = Members(dynamodb, TABLE).sizes()
+    ended = table.load(["customer#889"])["customer#889"].version + 1
+    drop({f"events/no-{name}": write([{**purchase("889", 50, day=20), "consent": False}])})
+    work()
+    assert table.load(["customer#889", "visitor#phone of 889"]) == {}
+    assert Members(dynamodb, TABLE).sizes() == {2: sizes[2] - 1}
+    drop({f"events/yes-{name}": write([{**purchase("889", 51, day=22), "consent": True}, purchase("889", 52, day=21)])})
+    drop({"events/later.ndjson": ndjson([purchase("889", 53, day=23)])})
+    profile = table.load(["customer#889"])["customer#889"]
+    assert (profile.events, profile.version) == (2, ended + 2)
+    drop(FILES)
+    assert table.load(["customer#889"])["customer#889"] == profile
+    work()
+    assert table.load(["customer#889"])["customer#889"] == profile
+    assert sum(Members(dynamodb, TABLE).sizes().values()) == sizes[2]
 
 
 @pytest.mark.parametrize("customer", ["x" * 129, ""])
