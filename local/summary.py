@@ -23,6 +23,7 @@ from shared.histories import histories
 from shared.profile_table import StoredProfile
 
 LOOK_UPS = 100
+REASONS_SHOWN = 3
 
 type Profiles = Mapping[str, StoredProfile]
 
@@ -81,11 +82,20 @@ def _show_segments(bundle: Bundle, profiles: Profiles) -> None:
 def _show_household(stack: Stack, profiles: Profiles) -> None:
     typical = sorted(profiles.values(), key=lambda profile: profile.events)[len(profiles) // 2]
     customer = typical.key.partition("#")[2]
-    status, answer = stack.api_get(f"/customers/{customer}/segment")
-    if status != 200:
+    path = f"/customers/{customer}/segment?explain=true"
+    status, answer = stack.api_get(path)
+    if status != 200 or not answer["explanation"].get("segment"):
         raise LocalStackError(f"the API answered {status} for household {customer}: {answer}")
-    console.print(f"\nHousehold {customer}, from GET /customers/{customer}/segment:")
+    explanation = answer.pop("explanation")
+    console.print(f"\nHousehold {customer}, from GET {path}:")
     console.print_json(data=answer)
+    for part in ("segment", *answer["predictions"]):
+        reasons = explanation[part]
+        if reasons:
+            scale = explanation["about"][part]["scale"]
+            console.print(f"Why this {part.replace('_', ' ')}? The strongest of {len(reasons)} reasons, in {scale}:")
+        for reason in reasons[:REASONS_SHOWN]:
+            console.print(f"  {reason['contribution']:+.2f}  {reason['text']}", soft_wrap=True, markup=False)
 
 
 def _show_moves(bundle: Bundle, profiles: Profiles) -> None:
