@@ -242,7 +242,9 @@ def test_a_step_done_again_is_done_and_the_receipt_stays(
 
 
 @pytest.mark.parametrize(
-    ("name", "write"), [("a.ndjson", ndjson), ("a.csv", csv_file), ("a.parquet", parquet)], ids=lambda value: str(value)
+    ("name", "write"),
+    [("a.ndjson", ndjson), ("a.csv", csv_file), ("a.parquet", parquet)],
+    ids=["ndjson", "csv", "parquet"],
 )
 @pytest.mark.usefixtures("shop")
 def test_a_refusal_erases_and_a_later_consent_begins_anew(
