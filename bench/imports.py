@@ -25,7 +25,7 @@ def is_built(function: str) -> bool:
 def import_seconds(function: str) -> float:
     """Import it once, as built and nothing else on the path; where nothing is built, from the sources."""
     app = ROOT / "functions" / function / "app.py"
-    named = dict.fromkeys(re.findall(r'os\.environ\["(\w+)"\]', app.read_text()), "bench")
+    named = dict.fromkeys(re.findall(r'os\.environ\["(\w+)"\]', app.read_text()), "1")
     command = [sys.executable, "-c", _TIMED.format(module=f"functions.{function}.app")]
     path = [ROOT]
     if is_built(function):
