@@ -241,6 +241,7 @@ def test_a_batch_of_every_kind_of_file_is_taken_in_and_told_of(
         "events_counted": 3,
         "events_duplicate": 1,
         "events_quarantined": 1,
+        "events_forgotten": 0,
         "profiles_changed": 2,
         "files_unreadable": ["history/3.ndjson.gz"],
         "files_missing": ["history/gone.ndjson"],
