@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from shared.nearest import Preparation, Row, Vector
 
+LEAVES_AT_ONCE = 256
+"""Leaves whose answers are worked out together, which bounds the memory."""
+
 
 @dataclass(frozen=True)
 class Trees:
@@ -51,15 +54,16 @@ class Trees:
         """
         m = self.feature.shape[1]
         met = self._met(x) @ (1 << np.arange(m))
-        inside, weights = _games(m)
-        inside.take(met, axis=0, out=self._room, mode="clip")
-        each = np.multiply(self._room, self._worth, out=self._room) @ weights
+        each = self._by_met[np.arange(len(met)), met]
         return np.bincount(self.feature.ravel(), each.ravel(), minlength=len(x))
 
     @cached_property
-    def _room(self) -> Vector:
-        # Kept for the next customer: new memory of this size costs more time than all that is done in it.
-        return np.empty(self.shares.shape)
+    def _by_met(self) -> Vector:
+        # Of each leaf, for each set of its conditions that a customer may meet, its features' values
+        # [n_leaves, 2 ** m, m]: worked out once a bundle.
+        inside, weights = _games(self.feature.shape[1])
+        blocks = range(0, len(self.value), LEAVES_AT_ONCE)
+        return np.concatenate([(inside * self._worth[i : i + LEAVES_AT_ONCE, None, :]) @ weights for i in blocks])
 
     @cached_property
     def _worth(self) -> Vector:

@@ -35,7 +35,10 @@ LONGEST_CUSTOMER_ID = 128
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
 origin = os.environ.get("ALLOWED_ORIGIN")
-app = APIGatewayRestResolver(cors=CORSConfig(allow_origin=origin) if origin else None)
+app = APIGatewayRestResolver(
+    cors=CORSConfig(allow_origin=origin) if origin else None,
+    serializer=lambda body: _long_json(body) if "explanation" in body else json.dumps(body),
+)
 # A page waits for the answer, so a slow connection is given up early and tried again.
 impatient = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
 table = ProfileTable(boto3.client("dynamodb", config=impatient), os.environ["TABLE_NAME"])
@@ -58,6 +61,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answers one request of the API; whatever goes wrong, the answer is the contract's JSON."""
     metrics.add_metric("Lookups", MetricUnit.Count, 1)
     return app.resolve(event, context)
+
+
+def _long_json(body: dict[str, Any]) -> str:
+    import msgspec  # takes a tenth of the time for a long answer, and longer to load than a short one takes
+
+    return msgspec.json.encode(body).decode()
 
 
 @app.get("/customers/<customer_id>/segment")

@@ -67,7 +67,7 @@ def check_lookup_customer(stack: Stack, answer: Any) -> None:
 
 
 def check_refresh_segments(_stack: Stack, answer: Any) -> None:
-    assert (answer["DueRead"], answer["DueDecided"]) == (1, 1)
+    assert answer["DueRead"] == answer["DueDecided"] >= 1  # those of other samples may be due as well
 
 
 def check_rescore_customers(_stack: Stack, answer: Any) -> None:
