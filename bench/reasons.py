@@ -13,7 +13,8 @@ import numpy as np
 from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.work import Inputs, Work
 from shared.bundle import Bundle
-from shared.deciding import Moment, decide
+from shared.clock import Moment
+from shared.deciding import decide
 from shared.decision import answer
 from shared.events import Rules, read_file
 from shared.explaining import explanation

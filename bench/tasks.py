@@ -19,7 +19,7 @@ from bench.shop_tasks import (
 from bench.stream import EventStream
 from bench.work import Inputs, Task, Work
 from local.complete_journey import AS_OF
-from shared.deciding import Moment
+from shared.clock import Moment
 from shared.events import Rules, read_file
 from shared.events.event import parse_timestamp
 from shared.features import EventColumns, Profiles, features, fold

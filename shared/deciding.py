@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.decision import Decision
@@ -14,18 +13,7 @@ from shared.next_change import DAY_MS, State, next_changes
 
 if TYPE_CHECKING:
     from shared.bundle import Bundle, Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """When decisions are made, in UTC milliseconds."""
-
-    as_of_ms: int
-    """Only events before it count; the clock's time, unless past data is replayed."""
-    scored_at_ms: int
-    """The clock's time."""
-    horizon_days: int = 90
-    """How many days ahead it is looked for when a decision changes if nothing happens; 0 for not at all."""
+    from shared.clock import Moment
 
 
 def decide(

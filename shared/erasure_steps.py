@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-    from shared.deciding import Moment
+    from shared.clock import Moment
 
 RECEIPTS = "reports/erasures/"
 
@@ -43,12 +43,13 @@ class Step(msgspec.Struct, frozen=True):
     """The second time, when everybody who may not have seen the mark has ended."""
 
 
-def asking(sqs: SQSClient, queue: str) -> Callable[[str, Moment], None]:
-    """What asks for the erasure of a profile as of a moment."""
+def asking(sqs: SQSClient, queue: str) -> Callable[[str, Moment], Step]:
+    """What asks for the erasure of a profile as of a moment, and gives the first step of it."""
 
-    def ask(key: str, moment: Moment) -> None:
+    def ask(key: str, moment: Moment) -> Step:
         step = Step(str(uuid.uuid4()), key, moment.as_of_ms, moment.scored_at_ms)
         sqs.send_message(QueueUrl=queue, MessageBody=msgspec.json.encode(step).decode())
+        return step
 
     return ask
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from shared.backoff import Sleep
-from shared.deciding import Moment
+from shared.clock import Moment
 from shared.features import Profiles
 from shared.keys import visitor_key
 from shared.links import NOBODY, Claim, Copy, Link, LinkState, claimed, refusal, unlinked

@@ -9,8 +9,8 @@ from itertools import batched
 from typing import TYPE_CHECKING
 
 from shared.backoff import Sleep
+from shared.clock import Moment
 from shared.consents import Consent
-from shared.deciding import Moment
 from shared.events import Chunk, Claim, Rejection
 from shared.features import Profiles, fold, merge
 from shared.identity import Claims, copies
@@ -116,6 +116,20 @@ class Intake:
         kept = keepable(rejections, self.admission.marks) if self.admission else rejections
         self.unkept += len(rejections) - len(kept)
         return kept
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What came of the events, by the name of the metric that tells it."""
+        return {
+            "EventsCounted": self.total.events,
+            "EventsDuplicate": self.accepted - self.total.events - self.total.forgotten,
+            "EventsForgotten": self.total.forgotten + self.unkept,
+            "CustomersChanged": self.total.customers,
+            "SegmentsChanged": self.total.segments,
+            "VisitorsLinked": self.total.links,
+            "LinksRefused": self.refused,
+            "SharedDevices": self.total.shared,
+        }
 
     def flush(self) -> None:
         """Writes what has gathered. If that fails it stays, for the next flush to try again."""

@@ -2,6 +2,9 @@
 
 import hashlib
 
+LONGEST_ID = 128
+"""Characters of a customer's or a visitor's id, at most."""
+
 _CUSTOMER, _VISITOR = "customer#", "visitor#"
 
 

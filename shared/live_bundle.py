@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,6 +14,7 @@ from shared.labels import labelled, labels_key, parse_labels
 from shared.manifests import POINTER_KEY
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger, Metrics
     from mypy_boto3_s3 import S3Client
 
 CHECK_EVERY_SECONDS = 15.0
@@ -48,6 +50,19 @@ class LiveBundle:
                 raise
             self.problem = f"S3 does not answer: {error}"
         return self._bundle
+
+    def watched(self, logger: Logger, metrics: Metrics) -> Bundle | None:
+        """The live bundle now, for a handler: what is wrong of it is logged, and counted as `BundleRefused`.
+
+        Raises what `get` raises.
+        """
+        bundle = self.get(time.monotonic())
+        if self.problem:
+            logger.error("The live bundle cannot be loaded", extra={"problem": self.problem})
+        elif bundle is None:
+            logger.warning("No bundle is published yet: histories are kept, decisions wait")
+        metrics.add_metric("BundleRefused", "Count", int(self.problem is not None))
+        return bundle
 
     def _follow(self, pointer: bytes | None) -> None:
         if pointer is None:

@@ -23,7 +23,7 @@ from shared.profile_table import CALLS_AT_MOST, READS_A_CALL, Item, TableOverloa
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from shared.deciding import Moment
+    from shared.clock import Moment
     from shared.events import Rejection
 
 SORT_KEY = "mark"
@@ -120,7 +120,7 @@ class Admission:
     """Who may be stored, and what to do with those who are and may not."""
 
     marks: Marks
-    erase: Callable[[str, Moment], None]
+    erase: Callable[[str, Moment], object]
     """Asks for the erasure of a profile."""
 
 

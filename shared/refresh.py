@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.backoff import Sleep
-from shared.deciding import Moment
+from shared.clock import Moment
 from shared.decision import Decision
 from shared.due import INDEX
 from shared.profile_table import ProfileTable

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from shared.backoff import Sleep, attempts
-from shared.deciding import Moment, decide
+from shared.clock import Moment
+from shared.deciding import decide
 from shared.decision import Decision
 from shared.histories import histories
 from shared.profile_table import PROFILE, Item, ProfileTable, StoredProfile, decode_profile

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.backoff import Sleep, attempts
+from shared.clock import Moment
 from shared.consents import NEVER, Mark
-from shared.deciding import Moment, decide
+from shared.deciding import decide
 from shared.features import Profiles, changed, encode, merge, since
 from shared.histories import own, with_visitors
 from shared.keys import anonymous

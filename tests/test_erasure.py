@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.clock import Moment
 from shared.consents import Mark
-from shared.deciding import Moment
 from shared.decision import iso
 from shared.erasure import Eraser
 from shared.histories import histories

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.bundle import Bundle
-from shared.deciding import Moment
+from shared.clock import Moment
 from shared.events import Claim, Rules, read_file
 from shared.features import Profiles, codec, encode, fold, merge, state
 from shared.histories import histories

@@ -8,7 +8,7 @@ import pytest
 from shared import ingest as ingest_module
 from shared import update
 from shared.bundle import Bundle
-from shared.deciding import Moment
+from shared.clock import Moment
 from shared.features import Profiles, decode, encode, features, merge
 from shared.ingest import Intake, ingest
 from shared.keys import anonymous

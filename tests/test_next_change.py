@@ -6,7 +6,8 @@ import pytest
 
 from bench.shop import AS_OF_MS, shop_events
 from shared.bundle import Bundle
-from shared.deciding import Moment, decide
+from shared.clock import Moment
+from shared.deciding import decide
 from shared.decision import Decision, NextChange
 from shared.due import due_shard, due_shards
 from shared.features import Profiles, features, fold

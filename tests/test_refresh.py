@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.bundle import Bundle
-from shared.deciding import Moment, decide
+from shared.clock import Moment
+from shared.deciding import decide
 from shared.due import due_shard, due_shards
 from shared.histories import histories
 from shared.ingest import ingest

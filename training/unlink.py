@@ -12,7 +12,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.bundle import Bundle
-from shared.deciding import Moment
+from shared.clock import Moment
 from shared.identity import unlink
 from shared.links import NoSuchLink
 from shared.live_bundle import LiveBundle

@@ -1,30 +1,26 @@
 """Takes live events from the API: POST /events."""
 
 import os
-import time
 from http import HTTPStatus
 from typing import Any
 
 import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.api import Refused, resolver
+from shared.clock import read_clock
 from shared.events import Rejection, Rules, read_lines
-from shared.events.event import parse_timestamp
-from shared.failures import Refused, failure, refusal
 from shared.live_events import LONGEST_EVENT_BYTES, Message, packed, quarantine_of
 from shared.marks import Marks, keepable, secret
 
 EVENTS_A_CALL = 500
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
-origin = os.environ.get("ALLOWED_ORIGIN")
-app = APIGatewayRestResolver(cors=CORSConfig(allow_origin=origin) if origin else None)
+app = resolver(logger, "The events were not accepted, for a failure on our side; please send them again.")
 bucket, queue = os.environ["DATA_BUCKET"], os.environ["LIVE_QUEUE_URL"]
 s3, sqs = boto3.client("s3"), boto3.client("sqs")
 marks = Marks(boto3.client("dynamodb"), os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]))
@@ -79,29 +75,10 @@ def _delivery() -> Delivery:
 
 
 def _rejections(lines: list[bytes]) -> list[Rejection]:
-    clock_ms = time.time_ns() // 1_000_000
-    frozen = os.environ.get("FROZEN_TIME")
-    rules = Rules(os.environ["CURRENCY"] or None, parse_timestamp(frozen) if frozen else clock_ms)
+    rules = Rules(os.environ["CURRENCY"] or None, read_clock().as_of_ms)
     found = {rejection.line: rejection for rejection in read_lines(lines, rules).rejections}
     for number, line in enumerate(lines, 1):
         if len(line) > LONGEST_EVENT_BYTES:
             reason = f"an event may take {LONGEST_EVENT_BYTES:,} bytes, not {len(line):,}"
             found[number] = Rejection(number, reason, line)
     return [found[number] for number in sorted(found)]
-
-
-@app.exception_handler(Refused)  # type: ignore[untyped-decorator]
-def _refused(error: Refused) -> Response[str]:
-    return refusal(error)
-
-
-@app.not_found
-def _no_such_route(_error: NotFoundError) -> Response[str]:
-    return failure(HTTPStatus.NOT_FOUND, "route_not_found", "There is nothing at this address.")
-
-
-@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
-def _broken(_error: Exception) -> Response[str]:
-    logger.exception("Events were not accepted")
-    message = "The events were not accepted, for a failure on our side; please send them again."
-    return failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message)

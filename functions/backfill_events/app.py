@@ -10,11 +10,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.backfill import Batch, BatchProgress, FilesFailed, take_batch
-from shared.bundle import Bundle
-from shared.deciding import Moment
+from shared.clock import read_clock
 from shared.erasure_steps import asking
 from shared.events import Rules
-from shared.events.event import parse_timestamp
 from shared.ingest import Intake
 from shared.live_bundle import LiveBundle
 from shared.marks import Admission, Marks, secret
@@ -44,20 +42,20 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     """
     batch = Batch(event["batch"]["number"], event["batch"]["keys"])
     parts = RunParts(s3, bucket, "backfill", event["run"], BatchProgress)
-    begun_ms = _read_clock().scored_at_ms
+    begun_ms = read_clock().scored_at_ms
     progress = parts.read(batch.number) or BatchProgress(batch.keys, begun_ms, begun_ms)
     counted = progress.counted
 
     def keep(progress: BatchProgress) -> None:
-        progress.updated_ms = _read_clock().scored_at_ms
+        progress.updated_ms = read_clock().scored_at_ms
         parts.write(batch.number, progress)
 
     take_batch(
         progress,
         s3,
         bucket,
-        Rules(currency=os.environ["CURRENCY"] or None, now_ms=_read_clock().as_of_ms),
-        lambda: Intake(table, _current_bundle(), _read_clock(), admission=admission),
+        Rules(currency=os.environ["CURRENCY"] or None, now_ms=read_clock().as_of_ms),
+        lambda: Intake(table, live_bundle.watched(logger, metrics), read_clock(), admission=admission),
         keep,
         time.monotonic,
         lambda: context.get_remaining_time_in_millis() > RESERVE_MS,
@@ -69,16 +67,3 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     if progress.failed and not progress.todo:
         raise FilesFailed(f"{len(progress.failed)} of {len(batch.keys)} files of batch {batch.number} failed")
     return {"done": progress.done}
-
-
-def _current_bundle() -> Bundle | None:
-    bundle = live_bundle.get(time.monotonic())
-    if live_bundle.problem:
-        logger.error("The live bundle cannot be loaded", extra={"problem": live_bundle.problem})
-    return bundle
-
-
-def _read_clock() -> Moment:
-    clock_ms = time.time_ns() // 1_000_000
-    frozen = os.environ.get("FROZEN_TIME")
-    return Moment(as_of_ms=parse_timestamp(frozen) if frozen else clock_ms, scored_at_ms=clock_ms)

@@ -9,29 +9,25 @@ from urllib.parse import unquote
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.api import Refused, resolver
 from shared.cursors import Cursors, InvalidCursor
-from shared.failures import Refused, failure, refusal
+from shared.keys import LONGEST_ID, customer_key
 from shared.keys import customer_id as id_of
-from shared.keys import customer_key
 from shared.ledger import Ledger
 from shared.manifests import Manifests
 from shared.members import Members
 from shared.profile_table import ProfileTable
 from shared.transitions import answer
 
-LONGEST_CUSTOMER_ID = 128
 MOST_A_PAGE, USUAL_PAGE = 100, 25
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
-origin = os.environ.get("ALLOWED_ORIGIN")
-app = APIGatewayRestResolver(cors=CORSConfig(allow_origin=origin) if origin else None)
+app = resolver(logger, "The answer failed on our side; please try again.")
 dynamodb, table_name = boto3.client("dynamodb"), os.environ["TABLE_NAME"]
 profiles, ledger, members = (
     ProfileTable(dynamodb, table_name),
@@ -91,8 +87,8 @@ def history(customer_id: str) -> dict[str, Any]:
     customer_id = unquote(customer_id)  # a REST API hands the path over as it was encoded
     key, limit = customer_key(customer_id), _limit()
     before = _cursor(f"history of {key}", int)
-    moves, following = ledger.history(key, limit, before) if len(customer_id) <= LONGEST_CUSTOMER_ID else ([], None)
-    if not moves and before is None and (len(customer_id) > LONGEST_CUSTOMER_ID or profiles.get(key) is None):
+    moves, following = ledger.history(key, limit, before) if len(customer_id) <= LONGEST_ID else ([], None)
+    if not moves and before is None and (len(customer_id) > LONGEST_ID or profiles.get(key) is None):
         raise Refused(HTTPStatus.NOT_FOUND, "customer_not_found", "No event of this customer has been counted.")
     return {
         "customer_id": customer_id,
@@ -117,21 +113,3 @@ def _cursor[Place](request: str, read: Callable[[Any], Place]) -> Place | None:
     except InvalidCursor as error:
         message = "cursor must be the one that the page before gave, for the same request."
         raise Refused(HTTPStatus.BAD_REQUEST, "invalid_cursor", message) from error
-
-
-@app.exception_handler(Refused)  # type: ignore[untyped-decorator]
-def _refused(error: Refused) -> Response[str]:
-    return refusal(error)
-
-
-@app.not_found
-def _no_such_route(_error: NotFoundError) -> Response[str]:
-    return failure(HTTPStatus.NOT_FOUND, "route_not_found", "There is nothing at this address.")
-
-
-@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
-def _broken(_error: Exception) -> Response[str]:
-    logger.exception("A list could not be given")
-    return failure(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The answer failed on our side; please try again."
-    )

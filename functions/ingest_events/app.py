@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from typing import Any
 
 import boto3
@@ -13,12 +12,10 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.bundle import Bundle
-from shared.deciding import Moment
+from shared.clock import read_clock
 from shared.dropped_file import take_in
 from shared.erasure_steps import asking
 from shared.events import Rules
-from shared.events.event import parse_timestamp
 from shared.ingest import Intake
 from shared.live_bundle import LiveBundle
 from shared.marks import Admission, Marks, secret
@@ -43,29 +40,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     A file that cannot be fetched fails its own message. A failing write raises, so that every message comes again:
     what the files of a batch have in common is written once, and only after they were read.
     """
-    moment = _read_clock()
-    intake = Intake(table, _current_bundle(), moment, admission=admission)
+    moment = read_clock()
+    intake = Intake(table, live_bundle.watched(logger, metrics), moment, admission=admission)
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=moment.as_of_ms)
     with processor(event["Records"], lambda record: _read_announced_file(record, rules, intake)):
         processor.process()
     _write(intake)
     return processor.response()
-
-
-def _read_clock() -> Moment:
-    clock_ms = time.time_ns() // 1_000_000
-    frozen = os.environ.get("FROZEN_TIME")
-    return Moment(as_of_ms=parse_timestamp(frozen) if frozen else clock_ms, scored_at_ms=clock_ms)
-
-
-def _current_bundle() -> Bundle | None:
-    bundle = live_bundle.get(time.monotonic())
-    if live_bundle.problem:
-        logger.error("The live bundle cannot be loaded", extra={"problem": live_bundle.problem})
-    elif bundle is None:
-        logger.warning("No bundle is published yet: histories are kept, decisions wait")
-    _count(BundleRefused=int(live_bundle.problem is not None))
-    return bundle
 
 
 @tracer.capture_method(capture_response=False)
@@ -95,18 +76,8 @@ def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> Non
 @tracer.capture_method(capture_response=False)
 def _write(intake: Intake) -> None:
     intake.flush()
-    counts = {
-        "EventsCounted": intake.total.events,
-        "EventsDuplicate": intake.accepted - intake.total.events - intake.total.forgotten,
-        "EventsForgotten": intake.total.forgotten + intake.unkept,
-        "CustomersChanged": intake.total.customers,
-        "SegmentsChanged": intake.total.segments,
-        "VisitorsLinked": intake.total.links,
-        "LinksRefused": intake.refused,
-        "SharedDevices": intake.total.shared,
-    }
-    _count(**counts)
-    logger.info("Events folded", extra=counts)
+    _count(**intake.counts)
+    logger.info("Events folded", extra=intake.counts)
 
 
 def _count(**values: int) -> None:

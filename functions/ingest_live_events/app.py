@@ -1,7 +1,6 @@
 """Folds live events into customer profiles and decides their segments, whatever brought them: SQS, Kinesis, Kafka."""
 
 import os
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,11 +10,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.bundle import Bundle
-from shared.deciding import Moment
+from shared.clock import read_clock
 from shared.erasure_steps import asking
 from shared.events import Rejection, Rules
-from shared.events.event import parse_timestamp
 from shared.ingest import Intake
 from shared.live_bundle import LiveBundle
 from shared.live_events import Message, messages, quarantine_of, take_in
@@ -41,7 +38,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     What breaks a rule is quarantined, and so are messages that the table will never take; anything else that fails
     raises, and the batch comes again.
     """
-    moment, bundle = _read_clock(), _current_bundle()
+    moment, bundle = read_clock(), live_bundle.watched(logger, metrics)
     batch = messages(event)
     try:
         _take_in(batch, Intake(table, bundle, moment, admission=admission))
@@ -66,33 +63,9 @@ def _take_in(batch: Sequence[Message], intake: Intake) -> None:
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=intake.moment.as_of_ms)
     quarantined = sum(len(take_in(message, s3, bucket, rules, intake)) for message in batch)
     intake.flush()
-    counts = {
-        "EventsCounted": intake.total.events,
-        "EventsDuplicate": intake.accepted - intake.total.events - intake.total.forgotten,
-        "EventsForgotten": intake.total.forgotten + intake.unkept,
-        "EventsQuarantined": quarantined,
-        "CustomersChanged": intake.total.customers,
-        "SegmentsChanged": intake.total.segments,
-        "VisitorsLinked": intake.total.links,
-        "LinksRefused": intake.refused,
-        "SharedDevices": intake.total.shared,
-    }
+    counts = intake.counts | {"EventsQuarantined": quarantined}
     _count(**counts)
     logger.info("Live events folded", extra={"messages": len(batch), **counts})
-
-
-def _read_clock() -> Moment:
-    clock_ms = time.time_ns() // 1_000_000
-    frozen = os.environ.get("FROZEN_TIME")
-    return Moment(as_of_ms=parse_timestamp(frozen) if frozen else clock_ms, scored_at_ms=clock_ms)
-
-
-def _current_bundle() -> Bundle | None:
-    bundle = live_bundle.get(time.monotonic())
-    if live_bundle.problem:
-        logger.error("The live bundle cannot be loaded", extra={"problem": live_bundle.problem})
-    _count(BundleRefused=int(live_bundle.problem is not None))
-    return bundle
 
 
 def _count(**values: int) -> None:

@@ -15,15 +15,14 @@ from urllib.parse import unquote
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response, content_types
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
+from shared.api import Refused, resolver
 from shared.decision import answer
-from shared.keys import customer_key
+from shared.keys import LONGEST_ID, customer_key
 from shared.manifests import Manifests
 from shared.profile_table import ProfileTable
 
@@ -31,27 +30,23 @@ if TYPE_CHECKING:
     from shared.adviser import Adviser
     from shared.explaining import Explainer
 
-LONGEST_CUSTOMER_ID = 128
-
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
-origin = os.environ.get("ALLOWED_ORIGIN")
-app = APIGatewayRestResolver(
-    cors=CORSConfig(allow_origin=origin) if origin else None,
-    serializer=lambda body: _long_json(body) if "explanation" in body else json.dumps(body),
-)
+
+
+def _to_json(body: dict[str, Any]) -> str:
+    if "explanation" not in body:
+        return json.dumps(body)
+    import msgspec  # takes a tenth of the time for a long answer, and longer to load than a short one takes
+
+    return msgspec.json.encode(body).decode()
+
+
+app = resolver(logger, "The look-up failed on our side; please try again.", _to_json)
 # A page waits for the answer, so a slow connection is given up early and tried again.
 impatient = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
 table = ProfileTable(boto3.client("dynamodb", config=impatient), os.environ["TABLE_NAME"])
 s3 = boto3.client("s3", config=impatient)
 manifests = Manifests(s3, os.environ["DATA_BUCKET"])
-
-
-class NotFound(Exception):
-    """What was asked for does not exist; `code` says what."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
@@ -63,21 +58,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return app.resolve(event, context)
 
 
-def _long_json(body: dict[str, Any]) -> str:
-    import msgspec  # takes a tenth of the time for a long answer, and longer to load than a short one takes
-
-    return msgspec.json.encode(body).decode()
-
-
 @app.get("/customers/<customer_id>/segment")
 def segment(customer_id: str) -> dict[str, Any]:
     """The decision on a customer; until a model decided, or the customer did anything, a 404 that says which."""
     customer_id = unquote(customer_id)  # a REST API hands the path over as it was encoded
-    profile = table.get(customer_key(customer_id)) if len(customer_id) <= LONGEST_CUSTOMER_ID else None
+    profile = table.get(customer_key(customer_id)) if len(customer_id) <= LONGEST_ID else None
     if profile is None:
-        raise NotFound("customer_not_found", "No event of this customer has been counted.")
+        raise _not_found("customer_not_found", "No event of this customer has been counted.")
     if profile.decision is None:
-        raise NotFound("no_decision_yet", "The customer is known; a segment follows once a model has been published.")
+        raise _not_found("no_decision_yet", "The customer is known; a segment follows once a model has been published.")
     manifest = manifests.get(profile.decision.model_version, time.monotonic())
     found = answer(customer_id, profile.decision, manifest)
     if app.current_event.get_query_string_value("explain") == "true":
@@ -85,6 +74,11 @@ def segment(customer_id: str) -> dict[str, Any]:
     if app.current_event.get_query_string_value("what_if") == "true":
         found["what_would_change"] = _adviser().advise(profile, manifest)
     return found
+
+
+def _not_found(code: str, message: str) -> Refused:
+    metrics.add_metric("LookupsNotFound", MetricUnit.Count, 1)
+    return Refused(HTTPStatus.NOT_FOUND, code, message)
 
 
 @cache
@@ -101,26 +95,3 @@ def _adviser() -> Adviser:
     from shared.adviser import Adviser
 
     return Adviser(s3, os.environ["DATA_BUCKET"])
-
-
-@app.exception_handler(NotFound)  # type: ignore[untyped-decorator]
-def _absent(error: NotFound) -> Response[str]:
-    metrics.add_metric("LookupsNotFound", MetricUnit.Count, 1)
-    return _failure(HTTPStatus.NOT_FOUND, error.code, str(error))
-
-
-@app.not_found
-def _no_such_route(_error: NotFoundError) -> Response[str]:
-    return _failure(HTTPStatus.NOT_FOUND, "route_not_found", "There is nothing at this address.")
-
-
-@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
-def _broken(_error: Exception) -> Response[str]:
-    logger.exception("Look-up failed")
-    message = "The look-up failed on our side; please try again."
-    return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", message)
-
-
-def _failure(status: HTTPStatus, code: str, message: str) -> Response[str]:
-    body = json.dumps({"error": {"code": code, "message": message}})
-    return Response(status, content_types.APPLICATION_JSON, body)

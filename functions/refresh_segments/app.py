@@ -1,7 +1,6 @@
 """Decides anew on customers whose segment or intent is due to change by time alone, and on nobody else."""
 
 import os
-import time
 from functools import partial
 from typing import Any
 
@@ -10,10 +9,8 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.bundle import Bundle
-from shared.deciding import Moment
+from shared.clock import Moment, read_clock
 from shared.due import due_shards
-from shared.events.event import parse_timestamp
 from shared.live_bundle import LiveBundle
 from shared.profile_table import ProfileTable, TableOverloaded
 from shared.refresh import Refreshed, due_page, refresh_shard
@@ -40,7 +37,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """
     messages = event.get("Records", ())
     shards = [message["body"] for message in messages] or due_shards()
-    bundle, moment = _current_bundle(), _read_clock()
+    bundle, moment = live_bundle.watched(logger, metrics), read_clock()
     if bundle is None:
         logger.info("Nobody is decided on before a bundle is published")
         return {}
@@ -87,16 +84,3 @@ def _is_queued() -> bool:
 
 def _has_time(context: LambdaContext) -> bool:
     return context.get_remaining_time_in_millis() > RESERVE_MS
-
-
-def _current_bundle() -> Bundle | None:
-    bundle = live_bundle.get(time.monotonic())
-    if live_bundle.problem:
-        logger.error("The live bundle cannot be loaded", extra={"problem": live_bundle.problem})
-    return bundle
-
-
-def _read_clock() -> Moment:
-    clock_ms = time.time_ns() // 1_000_000
-    frozen = os.environ.get("FROZEN_TIME")
-    return Moment(as_of_ms=parse_timestamp(frozen) if frozen else clock_ms, scored_at_ms=clock_ms)

@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.bundle import Bundle
-from shared.deciding import Moment
+from shared.clock import read_clock
 from shared.events.event import parse_timestamp
 from shared.live_bundle import LiveBundle
 from shared.profile_table import ProfileTable
@@ -49,7 +49,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
         partial(scan_page, dynamodb, table_name, segment, segments),
         table,
         _live,
-        _read_clock,
+        read_clock,
         partial(parts.write, segment),
         lambda: context.get_remaining_time_in_millis() > RESERVE_MS,
     )
@@ -66,7 +66,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
 
 
 def _begin(segment: int, segments: int, since_ms: int) -> SegmentProgress:
-    moment = _read_clock()
+    moment = read_clock()
     # Where past data is replayed, the instant that stands for now lies before the run's.
     since_ms = min(since_ms, moment.as_of_ms)
     return SegmentProgress(segment, segments, since_ms, moment.scored_at_ms, moment.scored_at_ms)
@@ -78,9 +78,3 @@ def _live() -> Bundle:
     if bundle is None or live_bundle.problem:
         raise NoBundle(live_bundle.problem or "no bundle is published")
     return bundle
-
-
-def _read_clock() -> Moment:
-    clock_ms = time.time_ns() // 1_000_000
-    frozen = os.environ.get("FROZEN_TIME")
-    return Moment(as_of_ms=parse_timestamp(frozen) if frozen else clock_ms, scored_at_ms=clock_ms)

@@ -8,10 +8,11 @@ from typing import Annotated, Any, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from shared.keys import LONGEST_ID
+
 LARGEST_AMOUNT = 1e9
 """Far beyond any shop's line; keeps every sum exact in 64 bits."""
 LARGEST_QUANTITY = 1e6
-LONGEST_ID = 128
 LONGEST_TEXT = 1_024
 LEAST_MS = 100_000_000_000
 """Times that are numbers from here on are milliseconds: as seconds they would lie beyond the year 5000."""

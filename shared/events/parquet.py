@@ -25,7 +25,7 @@ from shared.events.columns import (
     event_fingerprints,
     text_codes,
 )
-from shared.events.event import FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LEAST_MS, LONGEST_ID, LONGEST_TEXT
+from shared.events.event import FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LEAST_MS, LONGEST_TEXT
 from shared.events.readers import BATCH_LINES, Batch, ByteStream, UnreadableFile
 from shared.events.texts import Texts
 from shared.features.columns import (
@@ -40,7 +40,7 @@ from shared.features.columns import (
     EventColumns,
     Rows,
 )
-from shared.keys import customer_key, visitor_key
+from shared.keys import LONGEST_ID, customer_key, visitor_key
 
 if TYPE_CHECKING:
     import duckdb

@@ -2,26 +2,17 @@
 
 import gzip
 import json
-import subprocess
-import sys
-import time
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.credentials import Credentials
-from pyarrow.parquet import read_table
 
 from local.stack import Stack
 from shared.profile_table import PROFILE
-from tests.e2e.conftest import STACK_CLOCK, wait_until
+from tests.e2e.conftest import wait_until
 from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
 from tests.events.test_read_file import BROKEN
-from tests.training import shop
-from tests.training.conftest import CONFIG
-from training import score, train
 
 pytestmark = pytest.mark.e2e
 
@@ -133,38 +124,3 @@ def test_no_file_was_given_up(stack: Stack) -> None:
         "Attributes"
     ]
     assert attributes["ApproximateNumberOfMessages"] == "0"
-
-
-def test_a_newly_published_model_decides_as_it_does_offline(
-    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shop, "OPENED", datetime(2017, 2, 1, tzinfo=UTC))
-    file, model, scores = tmp_path / "shop.ndjson", tmp_path / "model", tmp_path / "scores.parquet"
-    file.write_bytes(ndjson(shop.shop_events()))
-    (tmp_path / "config.toml").write_text(CONFIG)
-    assert train.main(["--events", str(file), "--out", str(model), "--config", str(tmp_path / "config.toml")]) == 0
-    publish = [sys.executable, "-m", "training.publish", "--model", str(model), "--bucket", stack.bucket]
-    subprocess.run(publish, env=stack.emulator.environment, check=True)
-    wait_until_used(stack, str(json.loads((model / "manifest.json").read_text())["bundle_id"]))
-
-    drop(stack, file.name, file.read_bytes())
-    as_of = ["--as-of", STACK_CLOCK]
-    assert score.main(["--events", str(file), "--model", str(model), *as_of, "--out", str(scores)]) == 0
-    for expected in read_table(scores).to_pylist():
-        decision = wait_for(stack, expected["customer_id"])
-        assert decision["segment"]["id"] == expected["segment_id"]
-        assert decision["predictions"]["churn_probability"] == pytest.approx(expected["churn_probability"], abs=1e-6)
-    _, history = stack.api_get(f"/customers/{decision['customer_id']}/history")
-    (first,) = history["transitions"]
-    assert 0 < len(first["reasons"]) <= 3 and all(reason["text"] for reason in first["reasons"])
-
-
-def wait_until_used(stack: Stack, bundle_id: str) -> None:
-    """Functions look for another bundle every few seconds, so new customers are dropped until one is decided by it."""
-
-    def is_used() -> bool:
-        customer = f"witness-{time.monotonic_ns()}"
-        drop(stack, "witness.ndjson", ndjson([purchase(customer)]))
-        return str(wait_for(stack, customer)["model_version"]) == bundle_id
-
-    wait_until(is_used)

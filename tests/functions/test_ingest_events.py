@@ -211,10 +211,10 @@ def test_message_that_announces_nothing_fails_alone(ingest_events: ModuleType, s
 
 
 def test_model_is_switched_without_a_redeploy(
-    s3: "S3Client", ingest_events: ModuleType, drop: Drop, table: ProfileTable, monkeypatch: pytest.MonkeyPatch
+    s3: "S3Client", drop: Drop, table: ProfileTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = 1000.0
-    monkeypatch.setattr(ingest_events.time, "monotonic", lambda: clock)
+    monkeypatch.setattr("time.monotonic", lambda: clock)
     drop({"events/0.ndjson": ndjson([purchase("889", number=0)])})
     publish(s3, make_bundle("20171001-old"))
     clock += 20

@@ -11,7 +11,8 @@ import boto3
 import pytest
 
 from shared.bundle import Bundle
-from shared.deciding import Moment, decide
+from shared.clock import Moment
+from shared.deciding import decide
 from shared.due import due_shard, due_shards
 from shared.events.event import parse_timestamp
 from shared.features import encode, fold

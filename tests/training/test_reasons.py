@@ -15,7 +15,8 @@ from sklearn.ensemble import RandomForestRegressor
 from xgboost import XGBRegressor
 
 from shared.bundle import Bundle
-from shared.deciding import Moment, decide
+from shared.clock import Moment
+from shared.deciding import decide
 from shared.explaining import Explainer, explanation, top_reasons
 from shared.features import FEATURE_NAMES, Profiles, encode, features
 from shared.nearest import Nearest, Preparation

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.deciding import Moment
+from shared.clock import Moment
 from shared.features import fold
 from shared.identity import Claims
 from shared.ingest import ingest

@@ -1,0 +1,55 @@
+"""What the functions behind the API have in common: above all, how they answer what cannot be answered."""
+
+from __future__ import annotations
+
+import json
+import os
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response, content_types
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+
+
+class Refused(Exception):
+    """The request cannot be answered as it is; `code` says why in one word, the message in a sentence."""
+
+    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+def resolver(
+    logger: Logger, broken: str, serializer: Callable[[dict[str, Any]], str] = json.dumps
+) -> APIGatewayRestResolver:
+    """A resolver whose failures are the contract's JSON; `broken` is what it says when the failure is ours.
+
+    A page of ALLOWED_ORIGIN, where that is set, may read the answers.
+    """
+    origin = os.environ.get("ALLOWED_ORIGIN")
+    app = APIGatewayRestResolver(cors=CORSConfig(allow_origin=origin) if origin else None, serializer=serializer)
+
+    @app.exception_handler(Refused)  # type: ignore[untyped-decorator]
+    def _refused(error: Refused) -> Response[str]:
+        return _failure(error.status, error.code, str(error))
+
+    @app.not_found
+    def _no_such_route(_error: NotFoundError) -> Response[str]:
+        return _failure(HTTPStatus.NOT_FOUND, "route_not_found", "There is nothing at this address.")
+
+    @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
+    def _broken(_error: Exception) -> Response[str]:
+        logger.exception("A request failed")
+        return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", broken)
+
+    return app
+
+
+def _failure(status: HTTPStatus, code: str, message: str) -> Response[str]:
+    body = json.dumps({"error": {"code": code, "message": message}})
+    return Response(status, content_types.APPLICATION_JSON, body)
