@@ -1,14 +1,19 @@
 """Intent segments and next-best actions: plain rules over a decision, with thresholds that training chose."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shared.bundle import Decisions
 from shared.features import FEATURE_NAMES
 from shared.labels import ACTIONS as ACTIONS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shared.bundle import Decisions
 
 type Thresholds = Mapping[str, float]
 
