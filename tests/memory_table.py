@@ -128,3 +128,21 @@ def every_interleaving(play: Callable[[Iterator[int]], list[tuple[int, int]]]) -
             return played
         turns = [choice for choice, _ in made]
         turns[-1] += 1
+
+
+class Cut(Exception):
+    """The invocation ends between two requests."""
+
+
+class CutTable(MemoryTable):
+    """The same items, of which so many are written, and then no more."""
+
+    def __init__(self, table: MemoryTable, writes: int) -> None:
+        super().__init__(table.items)
+        self.writes = writes
+
+    def _write(self, profile: StoredProfile) -> bool:
+        self.writes -= 1
+        if self.writes < 0:
+            raise Cut
+        return super()._write(profile)

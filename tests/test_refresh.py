@@ -13,12 +13,12 @@ from shared.due import due_shard, due_shards
 from shared.histories import histories
 from shared.ingest import ingest
 from shared.next_change import DAY_MS
-from shared.profile_table import ProfileTable, StoredProfile
+from shared.profile_table import ProfileTable
 from shared.refresh import DuePage, Position, Refreshed, refresh_shard
 from shared.transitions import Cause
 from tests.bundles import make_bundle
 from tests.event_files import profiles, purchase
-from tests.memory_table import MemoryTable, every_interleaving, interleaved
+from tests.memory_table import Cut, CutTable, MemoryTable, every_interleaving, interleaved
 
 NOVEMBER_MS = 1_509_494_400_000
 CENTROIDS = {"live": (0.0, 1.0, 3.0), "newer": (0.0, 4.0, 20.0)}
@@ -200,24 +200,6 @@ def test_whatever_comes_between_the_requests_of_a_run_and_of_new_events_nothing_
         return made
 
     assert every_interleaving(play) > 3
-
-
-class Cut(Exception):
-    """The invocation ends between two requests."""
-
-
-class CutTable(MemoryTable):
-    """Lets so many writes through, and none after."""
-
-    def __init__(self, table: MemoryTable, writes: int) -> None:
-        super().__init__(table.items)
-        self.writes = writes
-
-    def _write(self, profile: StoredProfile) -> bool:
-        self.writes -= 1
-        if self.writes < 0:
-            raise Cut
-        return super()._write(profile)
 
 
 @settings(max_examples=60)

@@ -17,7 +17,7 @@ from shared.rescore import Cursor, Page, SegmentProgress, report, rescore_segmen
 from shared.transitions import Cause
 from tests.bundles import make_bundle
 from tests.event_files import profiles, purchase
-from tests.memory_table import MemoryTable, every_interleaving, interleaved
+from tests.memory_table import Cut, CutTable, MemoryTable, every_interleaving, interleaved
 
 OCTOBER = Moment(as_of_ms=1_509_494_400_000, scored_at_ms=1_509_494_400_250)
 NOVEMBER = Moment(as_of_ms=1_512_086_400_000, scored_at_ms=1_512_086_400_250)
@@ -123,24 +123,6 @@ def test_those_who_are_nobody_yet_or_any_more_stay_undecided() -> None:
     assert table.all()["customer#gone"].decision is None
 
 
-class Cut(Exception):
-    """The invocation ends between two requests."""
-
-
-class CutTable(MemoryTable):
-    """Lets so many writes through, and none after."""
-
-    def __init__(self, items: dict[str, dict[str, object]], writes: int) -> None:
-        super().__init__(items)
-        self.writes = writes
-
-    def _write(self, profile: StoredProfile) -> bool:
-        self.writes -= 1
-        if self.writes < 0:
-            raise Cut
-        return super()._write(profile)
-
-
 @settings(max_examples=60)
 @given(
     customers=st.integers(0, 12),
@@ -157,7 +139,7 @@ def test_a_run_cut_anywhere_and_resumed_decides_on_everyone_once(
     for segment in range(segments):
         while segment not in kept or not kept[segment].done:
             writes, forgets, pages = next(attempts, (1_000, False, 1_000))
-            cut_table, left = CutTable(table.items, writes), iter(range(pages))
+            cut_table, left = CutTable(table, writes), iter(range(pages))
 
             def keep(progress: SegmentProgress, segment: int = segment, forgets: bool = forgets) -> None:
                 if forgets:

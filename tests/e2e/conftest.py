@@ -32,3 +32,15 @@ def wait_until(condition: Callable[[], bool], seconds: float = FOLD_SECONDS) -> 
     while not condition():
         assert time.monotonic() < deadline, f"it did not happen within {seconds} seconds"
         time.sleep(0.1)
+
+
+def members(stack: Stack, segment: int) -> list[str]:
+    """Who is in a segment, as the API tells it page by page."""
+    found: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        status, page = stack.api_get(f"/segments/{segment}/customers?limit=17&cursor={cursor}")
+        assert status == 200
+        found += [member["customer_id"] for member in page["customers"]]
+        cursor = page["cursor"]
+    return found

@@ -28,7 +28,7 @@ from shared.ledger import Ledger
 from shared.profile_table import PROFILE
 from shared.transitions import Transition, answer
 from tests.document import check_answer
-from tests.e2e.conftest import wait_until
+from tests.e2e.conftest import members, wait_until
 from tests.e2e.journeys import Journeys
 from tests.event_files import Event, csv_file, ndjson, ndjson_gz, parquet
 from training import score, simulator, train
@@ -243,18 +243,6 @@ def sizes(stack: Stack) -> Counter[int]:
     status, body = stack.api_get("/segments")
     assert status == 200
     return Counter({segment["id"]: segment["size"] for segment in body["segments"]})
-
-
-def members(stack: Stack, segment: int) -> list[str]:
-    """Who is in a segment, as the API tells it page by page."""
-    found: list[str] = []
-    cursor: str | None = ""
-    while cursor is not None:
-        status, page = stack.api_get(f"/segments/{segment}/customers?limit=17&cursor={cursor}")
-        assert status == 200
-        found += [member["customer_id"] for member in page["customers"]]
-        cursor = page["cursor"]
-    return found
 
 
 # ---- What has to hold ------------------------------------------------------------------------------------------------

@@ -9,7 +9,10 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.profile_table import ProfileTable
+from tests.bundles import make_bundle, publish
 from tests.conftest import BUCKET, TABLE
+from tests.event_files import ndjson, purchase
+from tests.functions.streams import Bus, TableStream
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,6 +39,22 @@ def ingest_events(s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: pytes
 def lookup_customer(s3: "S3Client", dynamodb: "DynamoDBClient") -> ModuleType:
     """The function in a new container."""
     return importlib.reload(importlib.import_module("functions.lookup_customer.app"))
+
+
+@pytest.fixture
+def bus(aws: None) -> Bus:
+    return Bus()
+
+
+@pytest.fixture
+def stream(dynamodb: "DynamoDBClient") -> TableStream:
+    return TableStream()
+
+
+@pytest.fixture
+def publisher(dynamodb: "DynamoDBClient", bus: Bus) -> ModuleType:
+    """The function behind the table's stream, in a new container."""
+    return importlib.reload(importlib.import_module("functions.publish_transitions.app"))
 
 
 @pytest.fixture
@@ -101,6 +120,16 @@ def drop(s3: "S3Client", ingest_events: ModuleType) -> Callable[..., list[str]]:
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     return put_and_announce
+
+
+@pytest.fixture
+def traveller(s3: "S3Client", drop: Callable[..., list[str]], publisher: ModuleType, stream: TableStream) -> str:
+    """A customer who came to segment 2 through both others; all has been told."""
+    publish(s3, make_bundle())
+    for orders in (1, 4, 12):
+        drop({f"events/{orders}.ndjson": ndjson([purchase("0", n, day=1 + n) for n in range(orders)])})
+    publisher.handler({"Records": stream.records()}, Context())
+    return "0"
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from tests.bundles import make_bundle, publish
 from tests.document import check_answer
 from tests.event_files import ndjson, purchase
 from tests.functions.conftest import Context
-from tests.functions.streams import Bus, TableStream
+from tests.functions.streams import TableStream
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -53,14 +52,8 @@ def browser(s3: "S3Client", dynamodb: "DynamoDBClient") -> Browser:
 
 
 @pytest.fixture
-def shop(s3: "S3Client", drop: Callable[..., list[str]], dynamodb: "DynamoDBClient") -> None:
+def shop(traveller: str, drop: Callable[..., list[str]], publisher: ModuleType, stream: TableStream) -> None:
     """Twelve customers in segment 2, of whom the first came there through all the others."""
-    publish(s3, make_bundle())
-    publisher = importlib.reload(importlib.import_module("functions.publish_transitions.app"))
-    Bus()
-    stream = TableStream()
-    for orders in (1, 4, 12):
-        drop({f"events/{orders}.ndjson": ndjson([purchase("0", n, day=1 + n) for n in range(orders)])})
     lines = [purchase(str(customer), n, day=1 + n) for customer in range(1, 12) for n in range(12)]
     drop({"events/all.ndjson": ndjson(lines)})
     publisher.handler({"Records": stream.records()}, Context())

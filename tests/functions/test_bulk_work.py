@@ -99,19 +99,24 @@ def take_in(backfill_events: ModuleType, s3: "S3Client", customers: int = 5) -> 
     backfill_events.handler(batch("all.ndjson"), Unhurried())
 
 
-def test_a_new_model_decides_on_everyone_page_by_page(
-    s3: "S3Client",
-    table: ProfileTable,
-    rescore_customers: ModuleType,
-    backfill_events: ModuleType,
-    summarise_run: ModuleType,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def outdated(s3: "S3Client", backfill_events: ModuleType) -> None:
+    """Five customers whom the old model decided on; the new one is live."""
     publish(s3, OLD)
     take_in(backfill_events, s3)
     publish(s3, NEW)
+
+
+@pytest.fixture
+def pages_of_two(rescore_customers: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = rescore_customers.scan_page
     monkeypatch.setattr(rescore_customers, "scan_page", lambda *page: whole(*page, limit=2))
+
+
+@pytest.mark.usefixtures("outdated", "pages_of_two")
+def test_a_new_model_decides_on_everyone_page_by_page(
+    s3: "S3Client", table: ProfileTable, rescore_customers: ModuleType, summarise_run: ModuleType
+) -> None:
     answers = [rescore_customers.handler(segment(), Hurried()) for _ in range(3)]
     assert answers == [{"done": False}, {"done": False}, {"done": True}]
     assert models(table, range(5)) == ["20171002-new"] * 5
@@ -122,12 +127,10 @@ def test_a_new_model_decides_on_everyone_page_by_page(
     assert "customer#" not in json.dumps(written(s3, "reports/rescore/r/part-000000.json"))
 
 
+@pytest.mark.usefixtures("outdated")
 def test_the_same_again_writes_nothing_even_in_a_run_of_its_own(
-    s3: "S3Client", rescore_customers: ModuleType, backfill_events: ModuleType, partiql: PartiQL
+    s3: "S3Client", rescore_customers: ModuleType, partiql: PartiQL
 ) -> None:
-    publish(s3, OLD)
-    take_in(backfill_events, s3)
-    publish(s3, NEW)
     rescore_customers.handler(segment(), Unhurried())
     before = partiql.statements
     assert rescore_customers.handler(segment(), Unhurried()) == {"done": True}
@@ -136,19 +139,10 @@ def test_the_same_again_writes_nothing_even_in_a_run_of_its_own(
     assert written(s3, "reports/rescore/another/part-000000.json")["read"] == 5
 
 
+@pytest.mark.usefixtures("outdated", "pages_of_two")
 def test_a_run_ends_when_another_model_goes_live(
-    s3: "S3Client",
-    table: ProfileTable,
-    rescore_customers: ModuleType,
-    backfill_events: ModuleType,
-    summarise_run: ModuleType,
-    monkeypatch: pytest.MonkeyPatch,
+    s3: "S3Client", table: ProfileTable, rescore_customers: ModuleType, summarise_run: ModuleType
 ) -> None:
-    publish(s3, OLD)
-    take_in(backfill_events, s3)
-    publish(s3, NEW)
-    whole = rescore_customers.scan_page
-    monkeypatch.setattr(rescore_customers, "scan_page", lambda *page: whole(*page, limit=2))
     assert rescore_customers.handler(segment(), Hurried()) == {"done": False}
     point_to(s3, "20171001-old")
     assert rescore_customers.handler(segment(), Unhurried()) == {"done": True}

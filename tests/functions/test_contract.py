@@ -3,7 +3,7 @@
 import importlib
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,12 +15,9 @@ from hypothesis import HealthCheck, settings
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
-from tests.bundles import make_bundle, publish
 from tests.contract import CHECKS, Request, requests_of
 from tests.document import document
-from tests.event_files import ndjson, purchase
 from tests.functions.conftest import Context
-from tests.functions.streams import Bus, TableStream
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -82,20 +79,13 @@ def _event(request: requests.PreparedRequest, route: str) -> dict[str, Any]:
 
 @pytest.fixture
 def session(
-    s3: "S3Client", dynamodb: "DynamoDBClient", drop: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+    s3: "S3Client", dynamodb: "DynamoDBClient", traveller: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[requests.Session]:
     """A caller of a shop whose one customer has been in all segments."""
     monkeypatch.setenv("ALLOWED_ORIGIN", "https://shop.example")
     boto3.client("secretsmanager").create_secret(Name="cursors", SecretString="a secret")
     for queue in ("live", "erasures"):
         boto3.client("sqs").create_queue(QueueName=queue)
-    publish(s3, make_bundle())
-    publisher = importlib.reload(importlib.import_module("functions.publish_transitions.app"))
-    Bus()
-    stream = TableStream()
-    for orders in (1, 4, 12):
-        drop({f"events/{orders}.ndjson": ndjson([purchase("0", n, day=1 + n) for n in range(orders)])})
-    publisher.handler({"Records": stream.records()}, Context())
     with requests.Session() as caller:
         gateway = Gateway()
         caller.mount("http://api/", gateway)

@@ -61,21 +61,6 @@ def worker(queue: str, dynamodb: "DynamoDBClient") -> ModuleType:
 
 
 @pytest.fixture
-def publisher(dynamodb: "DynamoDBClient") -> ModuleType:
-    return importlib.reload(importlib.import_module("functions.publish_transitions.app"))
-
-
-@pytest.fixture
-def bus(aws: None) -> Bus:
-    return Bus()
-
-
-@pytest.fixture
-def stream(dynamodb: "DynamoDBClient") -> TableStream:
-    return TableStream()
-
-
-@pytest.fixture
 def ask(queue: str) -> Erase:
     app = importlib.reload(importlib.import_module("functions.request_erasure.app"))
 
@@ -143,7 +128,7 @@ def everything(s3: "S3Client", dynamodb: "DynamoDBClient") -> str:
 
 
 @pytest.fixture
-def shop(s3: "S3Client", queue: str, drop: Drop, publisher: ModuleType, bus: Bus, stream: TableStream) -> None:
+def shop(s3: "S3Client", queue: str, drop: Drop, publisher: ModuleType, stream: TableStream) -> None:
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     publish(s3, make_bundle())
     drop(FILES)

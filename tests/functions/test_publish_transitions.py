@@ -1,4 +1,3 @@
-import importlib
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -27,24 +26,9 @@ ROWS = 50
 
 
 @pytest.fixture
-def bus(aws: None) -> Bus:
-    return Bus()
-
-
-@pytest.fixture
-def stream(dynamodb: "DynamoDBClient") -> TableStream:
-    return TableStream()
-
-
-@pytest.fixture
-def app(dynamodb: "DynamoDBClient", bus: Bus) -> ModuleType:
-    return importlib.reload(importlib.import_module("functions.publish_transitions.app"))
-
-
-@pytest.fixture
-def handle(app: ModuleType) -> Publish:
+def handle(publisher: ModuleType) -> Publish:
     def give(records: list[dict[str, Any]]) -> list[str]:
-        answer = app.handler({"Records": records}, Context())
+        answer = publisher.handler({"Records": records}, Context())
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     return give
@@ -130,7 +114,7 @@ def test_the_same_records_again_change_nothing_and_repeat_the_ids(
 def test_a_crash_after_the_rows_loses_no_event(
     shop: Callable[[str, int], None],
     stream: TableStream,
-    app: ModuleType,
+    publisher: ModuleType,
     handle: Publish,
     bus: Bus,
     members: Members,
@@ -139,7 +123,7 @@ def test_a_crash_after_the_rows_loses_no_event(
     shop("889", 2)
     records = stream.records()
     with monkeypatch.context() as broken:
-        broken.setattr(app.announcer, "publish", lambda _: 1 / 0)
+        broken.setattr(publisher.announcer, "publish", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             handle(records)
     assert bus.details() == []
@@ -151,14 +135,14 @@ def test_a_crash_after_the_rows_loses_no_event(
 def test_from_the_first_refused_event_on_the_batch_comes_again(
     shop: Callable[[str, int], None],
     stream: TableStream,
-    app: ModuleType,
+    publisher: ModuleType,
     handle: Publish,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for customer in map(str, range(15)):
         shop(customer, 2)
     records = stream.records()
-    put, refused = app.announcer._client.put_events, {"customer#3", "customer#12"}
+    put, refused = publisher.announcer._client.put_events, {"customer#3", "customer#12"}
 
     def put_most(Entries: list[Any]) -> Any:
         answer = put(Entries=Entries)
@@ -167,8 +151,8 @@ def test_from_the_first_refused_event_on_the_batch_comes_again(
                 outcome["ErrorCode"] = "ThrottlingException"
         return answer
 
-    monkeypatch.setattr(app.announcer, "_sleep", lambda _seconds: None)
-    monkeypatch.setattr(app.announcer._client, "put_events", put_most)
+    monkeypatch.setattr(publisher.announcer, "_sleep", lambda _seconds: None)
+    monkeypatch.setattr(publisher.announcer._client, "put_events", put_most)
     first = next(r for r in records if r["dynamodb"]["Keys"]["pk"]["S"] in refused)
     assert handle(records) == [first["dynamodb"]["SequenceNumber"]]
 
@@ -206,14 +190,14 @@ def test_history_comes_newest_first_and_page_by_page(
 def test_rows_and_sizes_survive_collisions(
     shop: Callable[[str, int], None],
     stream: TableStream,
-    app: ModuleType,
+    publisher: ModuleType,
     handle: Publish,
     members: Members,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shop("889", 2)
-    write, collisions = app.ledger._client.transact_write_items, iter([True, True, False])
-    error = app.ledger._client.exceptions.TransactionCanceledException
+    write, collisions = publisher.ledger._client.transact_write_items, iter([True, True, False])
+    error = publisher.ledger._client.exceptions.TransactionCanceledException
 
     def collide(**request: Any) -> Any:
         if next(collisions):
@@ -221,8 +205,8 @@ def test_rows_and_sizes_survive_collisions(
             raise error(answer, "TransactWriteItems")
         return write(**request)
 
-    monkeypatch.setattr(app.ledger, "_sleep", lambda _seconds: None)
-    monkeypatch.setattr(app.ledger._client, "transact_write_items", collide)
+    monkeypatch.setattr(publisher.ledger, "_sleep", lambda _seconds: None)
+    monkeypatch.setattr(publisher.ledger._client, "transact_write_items", collide)
     handle(stream.records())
     assert members.sizes() == {1: 1}
 
