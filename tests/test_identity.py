@@ -1,9 +1,7 @@
-"""Visitors become customers: the same whatever comes first, whoever writes at the same time, and it can be undone."""
+"""Visitors become customers: the same whatever comes first and whoever writes at the same time."""
 
-import io
 import random
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,108 +10,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.bundle import Bundle
-from shared.clock import Moment
-from shared.events import Claim, Rules, read_file
-from shared.features import Profiles, codec, encode, fold, merge, state
 from shared.histories import histories
-from shared.identity import Claims, unlink
-from shared.ingest import Intake, ingest
-from shared.links import VISITORS_A_CUSTOMER, Link, LinkState, NoSuchLink, refusal, resolve
-from shared.profile_table import ProfileTable, StoredProfile
+from shared.identity import unlink
+from shared.ingest import Intake
+from shared.links import VISITORS_A_CUSTOMER, Link, LinkState, refusal, resolve
 from shared.update import Ingested
 from tests.bundles import make_bundle
-from tests.event_files import Event, chunks, ndjson, purchase
-from tests.features.histories import LEAP_DAY
-from tests.memory_table import Job, MemoryTable, Writer, every_interleaving, interleaved
-from training.events import identified
-
-AS_OF = Moment(as_of_ms=1_509_494_400_000, scored_at_ms=1_509_494_400_250)
-TABLET = "tablet"
-OWNERS = {"phone": "a", "laptop": "a", "work": "b", "nobody": None}
-"""Which customer each visitor is; the tablet is all of theirs."""
-
-
-def visit(visitor: str, number: int = 0, **fields: Any) -> Event:
-    return {**purchase(visitor, number), "customer_id": None, "anonymous_id": visitor, **fields}
-
-
-def sign_in(visitor: str, customer: str, number: int = 0, **fields: Any) -> Event:
-    return {**purchase(f"{visitor}-{customer}", number), "customer_id": customer, "anonymous_id": visitor, **fields}
-
-
-def deliver(table: MemoryTable, *events: Event, bundle: Bundle | None = None) -> tuple[Ingested, list[str]]:
-    """What became of a file of these events, and why claims in it were refused."""
-    total, reasons = Ingested(), list[str]()
-    for chunk in chunks(events):
-        claims = Claims(chunk.claims, table)
-        total += ingest(fold(chunk.events), table, bundle, AS_OF, no_sleep, claims)
-        reasons += [reason for claim in chunk.claims if (reason := claims.refusal(claim))]
-    return total, reasons
-
-
-def no_sleep(_seconds: float) -> None:
-    return
-
-
-def delivery(*events: Event) -> Job:
-    return lambda table: deliver(table, *events)  # type: ignore[arg-type]
-
-
-def offline(*events: Event) -> dict[str, bytes]:
-    """What training makes of the events, profile by profile."""
-    state, claims = Profiles.empty(), list[Claim]()
-    for chunk in read_file(io.BytesIO(ndjson(events)), "events.ndjson", Rules()):
-        state, claims = merge(state, fold(chunk.events)), claims + chunk.claims
-    return encoded(identified(state, resolve((claim.visitor, claim.customer) for claim in claims)))
-
-
-def online(table: MemoryTable) -> dict[str, bytes]:
-    """What decisions are made on, profile by profile."""
-    return encoded(histories(profile for profile in table.all().values() if profile.is_someone))
-
-
-def encoded(profiles: Profiles) -> dict[str, bytes]:
-    return dict(zip(profiles.keys, encode(profiles), strict=True))
-
-
-def profile(table: MemoryTable, key: str) -> StoredProfile:
-    return table.all()[key]
+from tests.event_files import Event, chunks, purchase
+from tests.memory_table import MemoryTable, Writer, every_interleaving, interleaved
+from tests.visitors import (
+    AS_OF,
+    LINK,
+    VISITS,
+    deliver,
+    deliveries,
+    delivery,
+    no_sleep,
+    offline,
+    online,
+    profile,
+    shuffled_with_repeats,
+    sign_in,
+    visit,
+)
 
 
 @pytest.fixture
 def table() -> MemoryTable:
     return MemoryTable()
-
-
-@st.composite
-def deliveries(draw: st.DrawFn, max_size: int = 25) -> list[Event]:
-    """Events of customers and visitors, none claimed by just two customers; one id may come with several contents."""
-    found = []
-    for _ in range(draw(st.integers(1, max_size))):
-        visitor = draw(st.sampled_from([None, TABLET, *OWNERS]))
-        customer = draw(st.sampled_from("abc")) if visitor in (None, TABLET) else OWNERS[visitor]
-        signed_in = visitor is None or draw(st.booleans())
-        found.append(
-            {
-                "event_id": f"e{draw(st.integers(0, 30))}",
-                "event_type": draw(st.sampled_from(["page_view", "purchase"])),
-                "timestamp": (LEAP_DAY + timedelta(hours=draw(st.integers(0, 400)))).isoformat(),
-                "category": draw(st.sampled_from([None, "Shoes", "Hats"])),
-                "price": draw(st.sampled_from([1.0, 9.99])),
-                "anonymous_id": visitor,
-                "customer_id": customer if signed_in else None,
-            }
-        )
-    everyone = [sign_in(TABLET, customer) for customer in "abc"]
-    return [*found, *(everyone if any(event["anonymous_id"] == TABLET for event in found) else [])]
-
-
-def shuffled_with_repeats(data: st.DataObject, events: list[Event]) -> list[list[Event]]:
-    """The events in batches of any size and order, some of them more than once."""
-    delivered = [*events, *data.draw(st.lists(st.sampled_from(events), max_size=10))]
-    data.draw(st.randoms(use_true_random=False)).shuffle(delivered)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(delivered)), max_size=5)))
-    return [delivered[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(delivered)], strict=True)]
 
 
 @given(deliveries(), st.data())
@@ -142,10 +66,6 @@ def test_writers_at_once_crashing_and_delivered_again_end_in_what_training_sees(
     while alive := [writer for writer in writers if writer.alive]:
         alive[0].step()
     assert online(table) == offline(*events)
-
-
-LINK = [sign_in("phone", "a"), purchase("a")]
-VISITS = [visit("phone", number=i) for i in range(2)]
 
 
 def test_a_link_and_a_visitors_events_may_meet_at_any_request() -> None:
@@ -198,98 +118,6 @@ def test_a_delivery_that_broke_off_is_finished_by_the_next_one(news: list[Event]
     assert requests > 3
 
 
-def undo(table: ProfileTable) -> None:
-    unlink(table, "phone", AS_OF, sleep=no_sleep)
-
-
-def unclaimed(visitor: str, *events: Event) -> list[Event]:
-    """The same events without a word on who the visitor is."""
-    return [{**e, "anonymous_id": None} if e["customer_id"] and e.get("anonymous_id") == visitor else e for e in events]
-
-
-@pytest.mark.parametrize("news", [[VISITS[1]], [sign_in("phone", "a", 1)], [sign_in("phone", "b")], []])
-def test_no_writer_brings_back_what_is_unlinked(news: list[Event]) -> None:
-    expected = offline(*unclaimed("phone", *LINK, VISITS[0], *news))
-
-    def play(turns: Iterator[int]) -> list[tuple[int, int]]:
-        table = MemoryTable()
-        deliver(table, *LINK, VISITS[0])
-        made = interleaved(table, [undo, delivery(*news) if news else undo], turns)
-        assert online(table) == expected
-        return made
-
-    assert every_interleaving(play) > 30
-
-
-@given(st.lists(st.integers(0, 2), min_size=20, max_size=20))
-def test_nor_do_several_writers(turns: list[int]) -> None:
-    table = MemoryTable()
-    deliver(table, *LINK, VISITS[0])
-    interleaved(table, [undo, delivery(VISITS[1]), delivery(*LINK, sign_in("phone", "a", 1))], iter(turns))
-    assert online(table) == offline(*unclaimed("phone", *LINK, *VISITS, sign_in("phone", "a", 1)))
-
-
-def test_undoing_a_link_whose_customer_is_not_stored_yet_undoes_it_for_good() -> None:
-    table = MemoryTable()
-    linker = Writer(table, delivery(*LINK, *VISITS))
-    while "visitor#phone" not in table.items:
-        linker.step()
-    undo(table)
-    while linker.alive:
-        linker.step()
-    assert online(table) == {**offline(*LINK), **offline(*VISITS)}
-
-
-@given(deliveries(), st.sampled_from([visitor for visitor, owner in OWNERS.items() if owner]), st.data())
-def test_unlinking_leaves_just_what_came_with_the_customers_id(
-    events: list[Event], visitor: str, data: st.DataObject
-) -> None:
-    table, batches = MemoryTable(), shuffled_with_repeats(data, events)
-    for batch in batches:
-        deliver(table, *batch)
-    is_linked = any(event["anonymous_id"] == visitor and event["customer_id"] for event in events)
-    if is_linked:
-        unlink(table, visitor, AS_OF, sleep=no_sleep)
-    else:
-        with pytest.raises(NoSuchLink):
-            unlink(table, visitor, AS_OF, sleep=no_sleep)
-    expected = offline(*unclaimed(visitor, *events))
-    assert online(table) == expected
-    for batch in batches:
-        deliver(table, *batch)
-    assert online(table) == expected
-
-
-@given(deliveries(), st.data())
-def test_histories_that_are_full_are_no_exception(events: list[Event], data: st.DataObject) -> None:
-    # Which of several contents of one id stands, a full history cannot always know; but ids may come both ways.
-    content = {event["event_id"]: {**event, "anonymous_id": None, "customer_id": None} for event in events}
-    ids = ("anonymous_id", "customer_id")
-    events = [{**content[event["event_id"]], **{name: event[name] for name in ids}} for event in events]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(state, "MOST_EVENTS", 4)
-        patch.setattr(state, "SKETCHED", 2)
-        patch.setattr(codec, "SKETCHED", 2)
-        table = MemoryTable()
-        for batch in shuffled_with_repeats(data, events):
-            deliver(table, *batch)
-        assert online(table) == offline(*events)
-        for visitor in OWNERS:
-            if any(event["anonymous_id"] == visitor and event["customer_id"] for event in events):
-                unlink(table, visitor, AS_OF, sleep=no_sleep)
-                events = unclaimed(visitor, *events)
-        assert online(table) == offline(*events)
-
-
-def test_an_event_of_both_the_visitor_and_the_customer_counts_once_and_survives_the_undoing(table: MemoryTable) -> None:
-    both: dict[str, Any] = {"event_id": "both", "price": 5.0}
-    deliver(table, visit("phone", **both), visit("phone", 1), sign_in("phone", "a"), purchase("a", **both))
-    assert histories([profile(table, "customer#a")]).event_counts.tolist() == [3]
-    unlink(table, "phone", AS_OF, sleep=no_sleep)
-    assert histories([profile(table, "customer#a")]).event_counts.tolist() == [2]
-    assert profile(table, "visitor#phone").events == 2
-
-
 def test_events_are_counted_once_and_customers_are_who_remains(table: MemoryTable) -> None:
     assert deliver(table, *VISITS)[0] == Ingested(events=2, customers=1)
     assert deliver(table, *LINK)[0] == Ingested(events=2, customers=1, links=1)
@@ -308,24 +136,6 @@ def test_a_linked_visitor_is_decided_on_as_the_customer_alone(table: MemoryTable
     alone = profile(table, "customer#a").decision
     assert merged and alone and merged != alone
     assert profile(table, "visitor#phone").decision is not None
-
-
-def test_unlinking_again_changes_nothing_and_later_claims_are_refused(table: MemoryTable) -> None:
-    deliver(table, *LINK, *VISITS)
-    unlink(table, "phone", AS_OF, sleep=no_sleep)
-    before = table.all()
-    assert unlink(table, "phone", AS_OF, sleep=no_sleep) == Ingested()
-    for customer in ("a", "b"):
-        _, (reason,) = deliver(table, sign_in("phone", customer, 5))
-        assert "undone by hand" in reason
-    assert table.all()["visitor#phone"] == before["visitor#phone"]
-
-
-@pytest.mark.parametrize("visitor", ["unknown", "nobody", TABLET])
-def test_nothing_to_unlink_is_an_error(table: MemoryTable, visitor: str) -> None:
-    deliver(table, visit("nobody"), *(sign_in(TABLET, customer) for customer in "abc"))
-    with pytest.raises(NoSuchLink, match="linked to nobody"):
-        unlink(table, visitor, AS_OF, sleep=no_sleep)
 
 
 def test_the_second_customer_is_refused_and_the_third_shows_that_the_device_is_shared(table: MemoryTable) -> None:

@@ -2,16 +2,13 @@
 
 import json
 import math
-import random
 import subprocess
 import sys
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from itertools import batched, pairwise
 from pathlib import Path
 from typing import Any
@@ -30,16 +27,13 @@ from shared.transitions import Transition, answer
 from tests.document import check_answer
 from tests.e2e.conftest import members, wait_until
 from tests.e2e.journeys import Journeys
-from tests.event_files import Event, csv_file, ndjson, ndjson_gz, parquet
+from tests.e2e.producers import deliver_twice
+from tests.event_files import Event
 from training import score, simulator, train
 
 pytestmark = [pytest.mark.e2e, pytest.mark.delivery]
 
-CUSTOMERS, FILES, LIVE, PRODUCERS = 300, 200, 2_000, 8
-CALLERS, AT_ONCE = 2, 5
-"""Producers who use the API, and events of a call and of a message in the queue."""
-ALSO_IN_FILES = 200
-"""Live events that files hold too."""
+CUSTOMERS = 300
 CLOCK = "2025-02-01T00:00:00Z"
 CONFIG = """
 clustering = "k-means"
@@ -57,18 +51,11 @@ name = "People like us"
 [actions.steady]
 key = "newsletter"
 """
-WRITERS: list[tuple[str, Callable[[list[Event]], bytes]]] = [
-    ("ndjson", ndjson),
-    ("ndjson.gz", ndjson_gz),
-    ("csv", csv_file),
-    ("parquet", parquet),
-]
 FROM_SCALE: dict[str, Callable[[float], float]] = {
     "log-odds": lambda total: 1 / (1 + math.exp(-total)),
     "logarithm of the amount": math.exp,
 }
 
-type Delivery = Callable[[], None]
 type Kept = dict[str, list[Transition]]
 
 
@@ -117,13 +104,7 @@ def stack(shop: Shop) -> Iterator[Stack]:
 def delivered(stack: Stack, shop: Shop) -> Journeys:
     """What the bus told while everything was delivered twice, by eight producers at once."""
     told = Journeys(stack)
-    calls, others = deliveries(stack, shop.events)
-    producing = []
-    with ThreadPoolExecutor(PRODUCERS) as producers:
-        # Each caller who waits takes a worker of its own, of which a small machine has not many to give.
-        for work in (*_shared_out(calls, CALLERS), *_shared_out(others, PRODUCERS - CALLERS)):
-            producing.append(producers.submit(_do, work))
-    assert [done.result() for done in producing] == [None] * PRODUCERS
+    deliver_twice(stack, shop.events)
     wait_until(lambda: waiting(stack) == 0, PATIENCE_SECONDS)
     # Rows are kept before moves are told.
     expected = len(moves(stack))
@@ -140,55 +121,6 @@ def kept(stack: Stack, delivered: Journeys) -> Kept:
 def told_so_far(journeys: Journeys) -> list[Event]:
     journeys.of("")
     return journeys.details
-
-
-def deliveries(stack: Stack, events: list[Event]) -> tuple[list[Delivery], list[Delivery]]:
-    """Calls of the API, and all other ways in; every event is in a file, in a live message, or in both."""
-    shuffled = random.Random(3).sample(events, len(events))
-    live, filed = shuffled[:LIVE], shuffled[LIVE - ALSO_IN_FILES :]
-    files = [
-        partial(put_file, stack, f"{number}.{kind}", write(filed[number::FILES]))
-        for number in range(FILES)
-        for kind, write in [WRITERS[number % len(WRITERS)]]
-    ]
-    called, announced, queued = (live[way::3] for way in range(3))
-    bus = stack.emulator.session.client("events", endpoint_url=stack.endpoint)
-    calls: list[Delivery] = [partial(call_api, stack, some) for some in batched(called, AT_ONCE, strict=False)]
-    messages = [partial(put_on_bus, bus, stack.bus, event) for event in announced]
-    return calls, [
-        *files,
-        *messages,
-        *(partial(queue_up, stack, some) for some in batched(queued, AT_ONCE, strict=False)),
-    ]
-
-
-def _shared_out(work: list[Delivery], among: int) -> list[list[Delivery]]:
-    """All of it twice, in no order."""
-    shuffled = random.Random(5).sample(2 * work, 2 * len(work))
-    return [shuffled[number::among] for number in range(among)]
-
-
-def _do(work: list[Delivery]) -> None:
-    for deliver in work:
-        deliver()
-
-
-def put_file(stack: Stack, name: str, body: bytes) -> None:
-    stack.s3.put_object(Bucket=stack.bucket, Key=f"events/{name}", Body=body)
-
-
-def call_api(stack: Stack, events: tuple[Event, ...]) -> None:
-    status, receipt = stack.api("POST", "/events", {"events": events})
-    assert (status, receipt["accepted"]) == (202, len(events))
-
-
-def put_on_bus(client: Any, bus: str, event: Event) -> None:
-    entry = {"Source": "shop", "DetailType": "any", "Detail": json.dumps(event), "EventBusName": bus}
-    assert client.put_events(Entries=[entry])["FailedEntryCount"] == 0
-
-
-def queue_up(stack: Stack, events: tuple[Event, ...]) -> None:
-    stack.sqs.send_message(QueueUrl=stack.live_queue_url, MessageBody=json.dumps(events))
 
 
 # ---- What stands in the stack ----------------------------------------------------------------------------------------

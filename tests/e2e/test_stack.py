@@ -12,7 +12,7 @@ from local.stack import Stack
 from shared.profile_table import PROFILE
 from tests.e2e.conftest import wait_until
 from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
-from tests.events.test_read_file import BROKEN
+from tests.events.lines import BROKEN
 
 pytestmark = pytest.mark.e2e
 

@@ -1,101 +1,19 @@
-import gzip
-import io
-import json
+"""What Segment, RudderStack and GA4 send means in the words of the contract, as the docs say."""
+
 import re
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import FIELDS, Event, Rejection, Rules, read_file
+from shared.events import FIELDS, Event
 from shared.events.dialects import GA4, SEGMENT, SEGMENT_CALLS, Dialect, translate
-from shared.events.parquet import read_parquet
-from shared.events.readers import Batch, read_batches
 from shared.features import EVENT_TYPES
+from tests.events.records import ORDER, PURCHASE, order
 
 DOCS = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
-
-ORDER: dict[str, Any] = {
-    "type": "track",
-    "event": "Order Completed",
-    "messageId": "ajs-next-1f3a",
-    "userId": 889,
-    "anonymousId": "507f191e-810c",
-    "originalTimestamp": "2023-05-01T10:00:01.000Z",
-    "receivedAt": "2023-05-01T10:00:03.000Z",
-    "sentAt": "2023-05-01T10:00:02.000Z",
-    "timestamp": "2023-05-01T10:00:00.905Z",
-    "context": {
-        "campaign": {"medium": "email", "name": "Spring"},
-        "ip": "8.8.8.8",
-        "location": {"country": "France"},
-        "sessionId": 1682935200,
-        "userAgent": "Mozilla/5.0 (iPhone; CPU iPhone OS 16_1 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148",
-    },
-    "properties": {
-        "order_id": "50314b8e",
-        "total": 27.5,
-        "subtotal": 22.5,
-        "revenue": 25.0,
-        "shipping": 3,
-        "tax": 2,
-        "discount": 2.5,
-        "coupon": "spring",
-        "currency": "usd",
-        "products": [
-            {"product_id": "507f", "sku": "45790-32", "price": 19, "quantity": 1, "category": "Games"},
-            {"sku": "46493-32", "price": "3.00", "quantity": 2, "brand": "Mattel", "category": "Games"},
-        ],
-    },
-}
-PURCHASE: dict[str, Any] = {
-    "event_date": "20201122",
-    "event_timestamp": 1606003200123456,
-    "event_name": "purchase",
-    "event_params": [
-        {"key": "ga_session_id", "value": {"string_value": None, "int_value": 3599645542}},
-        {"key": "engagement_time_msec", "value": {"int_value": 1500}},
-        {"key": "currency", "value": {"string_value": "USD", "int_value": None}},
-        {"key": "page_location", "value": {"string_value": "https://shop.example/done"}},
-    ],
-    "event_bundle_sequence_id": 7658063987,
-    "user_id": None,
-    "user_pseudo_id": "1146540.1921992520",
-    "device": {"category": "desktop", "operating_system": "Web"},
-    "geo": {"country": "United States", "city": "(not set)"},
-    "traffic_source": {"medium": "organic", "name": "(organic)", "source": "google"},
-    "ecommerce": {"transaction_id": "T_12345", "purchase_revenue": 41.6, "total_item_quantity": 4},
-    "items": [
-        {
-            "item_id": "SKU_123",
-            "item_brand": "(not set)",
-            "item_category": "Widgets",
-            "price": 8.0,
-            "quantity": 3,
-            "item_params": [{"key": "discount", "value": {"double_value": 2.0}}],
-        },
-        {"item_id": "SKU_456", "item_brand": "Acme", "item_category": "Widgets", "price": 17.6, "quantity": 1},
-    ],
-}
-CANONICAL = {"event_id": "e1", "event_type": "search", "timestamp": 1_606_003_200, "customer_id": "889"}
-
-
-def read(content: bytes, name: str = "events.ndjson") -> tuple[list[Event], list[Rejection]]:
-    stream = io.BytesIO(content)
-    if name.endswith(".parquet"):
-        batches: list[Batch] = [rest for _, rest in read_parquet(stream, Rules())]
-    else:
-        batches = list(read_batches(stream, name))
-    return [e for batch in batches for e in batch.events], [r for batch in batches for r in batch.rejections]
-
-
-def lines(*records: Any) -> bytes:
-    return b"\n".join(json.dumps(record).encode() for record in records)
 
 
 def as_bigquery_writes(value: Any) -> Any:
@@ -105,10 +23,6 @@ def as_bigquery_writes(value: Any) -> Any:
     if isinstance(value, list):
         return [as_bigquery_writes(inner) for inner in value]
     return str(value) if isinstance(value, int) else value
-
-
-def order(**properties: Any) -> dict[str, Any]:
-    return {**ORDER, "properties": {**ORDER["properties"], **properties}}
 
 
 def track(event: str, **properties: Any) -> dict[str, Any]:
@@ -161,15 +75,6 @@ def test_a_purchase_of_ga4_gives_a_line_for_each_item() -> None:
     )
     assert (second.product_id, second.brand, second.price, second.discount) == ("SKU_456", "Acme", 17.6, 0.0)
     assert first.event_id != second.event_id
-
-
-def test_lines_of_an_order_are_counted_once_however_often_it_comes() -> None:
-    [chunk] = read_file(io.BytesIO(lines(ORDER, PURCHASE, ORDER, PURCHASE)), "a.ndjson", Rules())
-    fingerprints = chunk.events.rows.fingerprint.tolist()
-    assert len(fingerprints) == 8
-    assert len(set(fingerprints)) == 4
-    assert chunk.events.rows.net[:4].tolist() == [171_000, 54_000, 240_000, 176_000]
-    assert chunk.events.keys == ["customer#889", "visitor#1146540.1921992520"]
 
 
 @given(
@@ -267,130 +172,6 @@ def test_ids_are_stable_distinct_and_short() -> None:
     assert translate(as_bigquery_writes(PURCHASE)) == translate(PURCHASE)
     other_item = {**PURCHASE, "event_name": "view_item", "items": [{"item_id": "SKU_9"}]}
     assert translate(other_item) != translate({**other_item, "items": [{"item_id": "SKU_8"}]})
-
-
-BROKEN: list[tuple[dict[str, Any], str]] = [
-    ({**ORDER, "userId": None, "anonymousId": ""}, "userId is missing, and so is anonymousId"),
-    ({**PURCHASE, "user_pseudo_id": None}, "user_id is missing, and so is user_pseudo_id"),
-    ({**ORDER, "event": ""}, "event must be the name of an event type"),
-    ({**ORDER, "userId": "x" * 129}, "userId must be text of 1 to 128 characters"),
-    (order(currency="dollars"), "properties.currency must be a currency code of ISO 4217"),
-    (order(discount=-1), "properties.discount must be a number from 0"),
-    (order(discount=25.01), "properties.discount is 25.01, but the products cost 25.00 in all"),
-    (order(products="all"), "properties.products must be a list of objects"),
-    (order(products=[{"price": 1}, {"price": "free"}]), "properties.products[1].price must be a number from 0"),
-    (order(products=[{"price": 1, "quantity": 0}]), "properties.products[0].quantity must be a number above 0"),
-    (order(products=[{"price": 1e9, "quantity": 9}]), "properties.products[0].quantity times the price"),
-    ({**PURCHASE, "items": [{"price": 1, "quantity": "-1"}]}, "items[0].quantity must be a number above 0"),
-    (
-        {**PURCHASE, "event_timestamp": 1606003200000},
-        "event_timestamp must be in microseconds since 1970, not 16060032",
-    ),
-    ({"type": "page", "userId": "1"}, "timestamp is missing"),
-    ({"type": "invoice", "userId": "1", "timestamp": 1}, "event_type is missing"),
-    ({"event_name": "purchase", "user_id": "1"}, "event_type is missing"),
-    ({**ORDER, "event_type": 5}, "event_type must be the name of an event type"),
-]
-
-
-@pytest.mark.parametrize(("record", "reason"), BROKEN)
-def test_a_broken_record_is_refused_whole_in_its_own_words(record: dict[str, Any], reason: str) -> None:
-    events, [rejection] = read(lines(CANONICAL, record, CANONICAL))
-    assert rejection.reason.startswith(reason)
-    assert (rejection.line, rejection.original) == (2, json.dumps(record).encode())
-    assert len(events) == 2
-
-
-def test_a_file_may_mix_all_words() -> None:
-    broken = order(products=[{"price": -1}])
-    events, [rejection] = read(gzip.compress(lines(CANONICAL, ORDER, PURCHASE, broken, CANONICAL)), "a.ndjson.gz")
-    assert [e.event_type for e in events] == ["search", "purchase", "purchase", "purchase", "purchase", "search"]
-    assert rejection.line == 4
-
-
-def test_a_table_of_ga4_with_nested_columns_tells_what_json_tells(tmp_path: Path) -> None:
-    value = pa.struct([("string_value", pa.string()), ("int_value", pa.int64()), ("double_value", pa.float64())])
-    params = pa.list_(pa.struct([("key", pa.string()), ("value", value)]))
-    item = [("item_id", pa.string()), ("item_brand", pa.string()), ("item_category", pa.string())]
-    amounts = [("price", pa.float64()), ("quantity", pa.int64()), ("item_params", params)]
-    types = {
-        "event_timestamp": pa.int64(),
-        "event_name": pa.string(),
-        "event_params": params,
-        "event_bundle_sequence_id": pa.int64(),
-        "user_id": pa.string(),
-        "user_pseudo_id": pa.string(),
-        "device": pa.struct([("category", pa.string())]),
-        "geo": pa.struct([("country", pa.string())]),
-        "traffic_source": pa.struct([("medium", pa.string())]),
-        "ecommerce": pa.struct([("transaction_id", pa.string()), ("purchase_revenue", pa.float64())]),
-        "items": pa.list_(pa.struct([*item, *amounts])),
-    }
-    not_a_number = {"key": "value", "value": {"double_value": float("nan")}}
-    viewed = {
-        **PURCHASE,
-        "event_name": "page_view",
-        "items": [],
-        "event_params": [*PURCHASE["event_params"], not_a_number],
-    }
-    rows = [PURCHASE, viewed, {**PURCHASE, "user_pseudo_id": None}]
-    table = pa.table({name: pa.array([row.get(name) for row in rows], kind) for name, kind in types.items()})
-    pq.write_table(table, tmp_path / "ga4.parquet")
-    assert "STRUCT" in str(duckdb.from_parquet(str(tmp_path / "ga4.parquet")).types)
-    events, [rejection] = read((tmp_path / "ga4.parquet").read_bytes(), "ga4.parquet")
-    assert events[:2] == translate(PURCHASE)
-    assert (events[2].event_type, events[2].engagement_seconds) == ("page_view", 1.5)
-    assert (rejection.line, rejection.reason) == (3, "user_id is missing, and so is user_pseudo_id")
-    assert translate(json.loads(rejection.original) | {"user_pseudo_id": "1146540.1921992520"}) == events[:2]
-
-
-def test_csv_holds_records_as_json_text_or_by_paths() -> None:
-    head = "type,event,messageId,userId,timestamp,properties,properties.order_id,context.campaign.medium\n"
-    row = 'track,Order Completed,m1,889,2023-05-01T10:00:00Z,"{""products"":[{""sku"":""a"",""price"":5}]}",o1,email\n'
-    [event], [rejection] = read((head + row + row.replace(",889,", ",,")).encode(), "segment.csv")
-    assert (event.product_id, event.price, event.order_id, event.channel) == ("a", 5.0, "o1", "email")
-    assert (rejection.line, rejection.reason) == (3, "userId is missing, and so is anonymousId")
-
-
-_json = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=9)
-    | st.sampled_from(["12", "{}", "[[", "1e999"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=9,
-)
-_paths = [path for d in (SEGMENT, GA4) for paths in (*d.fields.values(), d.identity, [d.products]) for path in paths]
-
-
-@st.composite
-def mangled(draw: st.DrawFn) -> dict[str, Any]:
-    """A record of one of the dialects, some of it overwritten by anything."""
-    record: dict[str, Any] = json.loads(json.dumps(draw(st.sampled_from([ORDER, PURCHASE, {"type": "page"}, {}]))))
-    for path in draw(st.lists(st.sampled_from([*_paths, "type", "event", "event_params"]), max_size=5)):
-        inside: Any = record
-        *outer, last = path.replace("[]", "").split(".")
-        for name in outer:
-            inside = inside.setdefault(name, {}) if isinstance(inside, dict) else None
-            inside = inside[0] if isinstance(inside, list) and inside else inside
-        if isinstance(inside, dict):
-            inside[last] = draw(_json)
-    return record
-
-
-@given(mangled() | st.dictionaries(st.text(max_size=9) | st.sampled_from(_paths), _json, max_size=9))
-def test_any_object_gives_events_or_a_reason(record: dict[str, Any]) -> None:
-    [chunk] = read_file(io.BytesIO(lines(record)), "a.ndjson", Rules(currency=None))
-    assert (len(chunk.events) > 0) != (len(chunk.rejections) > 0)
-    assert all(rejection.reason for rejection in chunk.rejections)
-
-
-@pytest.mark.parametrize("line", [b"[" * 100_000, b'{"type":"page","userId":' + b"[" * 100_000, b'{"x":' * 50_000])
-def test_a_line_nested_without_end_is_refused_alone(line: bytes) -> None:
-    events, [rejection] = read(line + b"\n" + lines(CANONICAL))
-    assert (len(events), rejection.line) == (1, 1)
 
 
 def documented(section: str, header: str) -> dict[str, tuple[str, ...]]:

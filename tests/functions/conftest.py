@@ -28,11 +28,45 @@ class Context(LambdaContext):
     _aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
 
+class Hurried(Context):
+    """An invocation that never has time for a second page or file."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 1_000
+
+
+class Unhurried(Context):
+    """An invocation at its beginning."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 900_000
+
+
+def function(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The function in a new container, on 1 November 2017."""
+    monkeypatch.setenv("FROZEN_TIME", "2017-11-01T00:00:00Z")
+    return importlib.reload(importlib.import_module(f"functions.{name}.app"))
+
+
 @pytest.fixture
 def ingest_events(s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The function in a new container, on 1 November 2017."""
     monkeypatch.setenv("FROZEN_TIME", "2017-11-01T00:00:00Z")
     return importlib.reload(importlib.import_module("functions.ingest_events.app"))
+
+
+@pytest.fixture
+def backfill_events(s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    loaded = function("backfill_events", monkeypatch)
+    monkeypatch.setattr(loaded.table, "_sleep", lambda _seconds: None)
+    return loaded
+
+
+@pytest.fixture
+def summarise_run(s3: "S3Client", monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    return function("summarise_run", monkeypatch)
 
 
 @pytest.fixture
@@ -60,6 +94,24 @@ def publisher(dynamodb: "DynamoDBClient", bus: Bus) -> ModuleType:
 @pytest.fixture
 def table(dynamodb: "DynamoDBClient") -> ProfileTable:
     return ProfileTable(dynamodb, TABLE)
+
+
+def put(s3: "S3Client", files: dict[str, bytes]) -> None:
+    for name, body in files.items():
+        s3.put_object(Bucket=BUCKET, Key=f"history/{name}", Body=body)
+
+
+def written(s3: "S3Client", key: str) -> Any:
+    return json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
+
+def history_batch(*names: str) -> dict[str, Any]:
+    return {"run": "r", "batch": {"number": 0, "keys": [f"history/{name}" for name in names]}}
+
+
+def take_in(backfill_events: ModuleType, s3: "S3Client", customers: int = 5) -> None:
+    put(s3, {"all.ndjson": ndjson([purchase(str(i), number=n) for i in range(customers) for n in range(i + 1)])})
+    backfill_events.handler(history_batch("all.ndjson"), Unhurried())
 
 
 def announcement(key: str) -> dict[str, Any]:
