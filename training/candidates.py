@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression, TweedieRegressor
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 from xgboost import XGBRegressor
 
 from training.calibration import TWEEDIE_POWER, Kind, Vector
@@ -97,10 +98,16 @@ def fit_linear(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config)
     estimator = (
         # Scaled, the intercept is next to free of the penalty: it alone makes what is rare rare.
         LogisticRegression(
-            C=0.1, l1_ratio=1.0, solver="liblinear", intercept_scaling=30.0, max_iter=1000, random_state=config.seed
+            C=0.1,
+            l1_ratio=1.0,
+            solver="liblinear",
+            intercept_scaling=30.0,
+            tol=1e-3,
+            max_iter=1000,
+            random_state=config.seed,
         )
         if kind == "probability"
-        else TweedieRegressor(power=TWEEDIE_POWER, link="log", alpha=0.1, max_iter=1000)
+        else TweedieRegressor(power=TWEEDIE_POWER, link="log", alpha=0.1, solver="newton-cholesky", max_iter=1000)
     )
     pipeline = Pipeline([*preparation(config.clip_share).steps, ("predict", estimator)])
     return Linear(pipeline.fit(X, y, predict__sample_weight=weight))
@@ -129,8 +136,8 @@ def fit_forest(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config)
         **_common(config),
     )
     # In units of their mean, amounts in any currency grow the same trees.
-    forest.fit(X, y if chance else y / np.average(y, weights=weight), sample_weight=weight)
-    return Trees((Ensemble(forest, 1),))
+    labels = y if chance else y / np.average(y, weights=weight)
+    return Trees((Ensemble(_fitted(forest, X, labels, weight, config), 1),))
 
 
 def fit_boosted(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
@@ -139,14 +146,14 @@ def fit_boosted(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config
         boosted = _boosted(config, objective="binary:logistic")
     else:
         boosted = _boosted(config, objective="reg:tweedie", tweedie_variance_power=TWEEDIE_POWER)
-    return Trees((Ensemble(boosted.fit(X, y, sample_weight=weight), config.trees),))
+    return Trees((Ensemble(_fitted(boosted, X, y, weight, config), config.trees),))
 
 
 def fit_two_part(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
     """How probable any spend is times how much it is then, both with a log link: their margins add."""
     some = y > 0
-    incidence = _boosted(config, objective="count:poisson").fit(X, some.astype(float), sample_weight=weight)
-    amount = _boosted(config, objective="reg:gamma").fit(X[some], y[some], sample_weight=weight[some])
+    incidence = _fitted(_boosted(config, objective="count:poisson"), X, some.astype(float), weight, config)
+    amount = _fitted(_boosted(config, objective="reg:gamma"), X[some], y[some], weight[some], config)
     return Trees((Ensemble(incidence, config.trees), Ensemble(amount, config.trees)))
 
 
@@ -175,6 +182,12 @@ def _boosted(config: Config, **objective: Any) -> XGBRegressor:
         **objective,
         **_common(config),
     )
+
+
+def _fitted(model: XGBRegressor, X: Matrix, y: Vector, weight: Vector, config: Config) -> XGBRegressor:
+    # All else is fitted in one thread; XGBoost adds up alike in any run with as many.
+    with threadpool_limits(config.threads, "openmp"):
+        return model.fit(X, y, sample_weight=weight)
 
 
 def _common(config: Config) -> dict[str, Any]:

@@ -108,6 +108,7 @@ def _signed_log(X: Matrix) -> Matrix:
 
 def _skewness(X: Matrix) -> NDArray[np.float64]:
     centred = X.astype(np.float64) - X.mean(axis=0, dtype=np.float64)
-    deviation = np.sqrt((centred**2).mean(axis=0))
-    skewness: NDArray[np.float64] = (centred**3).mean(axis=0) / np.where(deviation > 0, deviation, 1.0) ** 3
+    squared = centred * centred
+    deviation = np.sqrt(squared.mean(axis=0))
+    skewness: NDArray[np.float64] = (squared * centred).mean(axis=0) / np.where(deviation > 0, deviation, 1.0) ** 3
     return skewness
