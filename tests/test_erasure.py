@@ -22,7 +22,6 @@ from tests.event_files import Event, chunks, purchase
 from tests.memory_table import Job, MemoryTable, Writer, every_interleaving, interleaved
 
 AS_OF = Moment(as_of_ms=1_509_494_400_000, scored_at_ms=1_509_494_400_250)
-PEOPLE = ["customer#a", "visitor#phone"]
 
 
 def no_sleep(_seconds: float) -> None:
