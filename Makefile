@@ -50,7 +50,7 @@ bench: build ## Measure speed, memory and size against the limit and the usual w
 	@$(PYTHON) -m bench $(OPTIONS)
 
 samples: build ## Run every sample of events/ with `sam local invoke`, which needs Docker
-	@$(PYTHON) -m pytest -m docker
+	@$(PYTHON) -m pytest -m docker --numprocesses auto --maxprocesses 4 --dist load
 
 lint: setup ## Check formatting, style, types, imports and the template
 	ruff format --check
