@@ -126,7 +126,8 @@ def _bundle(purchases: Path) -> Bundle:
         from training.config import Config
         from training.train import train
 
-        train([purchases], _folder(purchases), None, Config(fewest_segments=5, most_segments=5, bootstraps=1))
+        config = Config(fewest_segments=5, most_segments=5, bootstraps=1, parity_rows=10_000)
+        train([purchases], _folder(purchases), None, config)
     return Bundle.load(_folder(purchases))
 
 
