@@ -11,6 +11,7 @@ from tests.training.shop import Event, shop_events
 from training.train import main
 
 CONFIG = """
+threads = 1
 trees = 25
 bootstraps = 2
 most_segments = 5

@@ -16,7 +16,7 @@ from training.models import Model
 from training.preparation import Matrix
 from training.segments import Segmentation, fit_segments
 
-CONFIG = Config(trees=20, forest_trees=10, bootstraps=2, most_segments=4, minimum_stability=0.0)
+CONFIG = Config(threads=1, trees=20, forest_trees=10, bootstraps=2, most_segments=4, minimum_stability=0.0)
 METADATA = {"model_version": "20240101"}
 
 

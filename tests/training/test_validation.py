@@ -15,7 +15,7 @@ from training.predictions import Outcome, fit_target
 from training.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs, targets
 from training.validation import origins, sample, winner
 
-CONFIG = Config(trees=25, forest_trees=10, ltv_horizon_days=60)
+CONFIG = Config(threads=1, trees=25, forest_trees=10, ltv_horizon_days=60)
 CHURN, CONVERSION, LTV = targets(CONFIG)
 FIRST_MS = int(OPENED.timestamp() * 1000)
 END_MS = FIRST_MS + DAYS * DAY_MS
