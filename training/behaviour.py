@@ -14,7 +14,7 @@ STEPS = ("page_view", "search", "select_promotion", "view_item", "add_to_cart", 
 """The kinds of events of a visit, in the order they come."""
 REFUND, EMAIL_OPEN, EMAIL_CLICK = range(len(STEPS), len(STEPS) + 3)
 EVENT_TYPES = (*STEPS, "refund", "email_open", "email_click")
-VIEW, CART, PURCHASE = (STEPS.index(name) for name in ("view_item", "add_to_cart", "purchase"))
+VIEW, PURCHASE = (STEPS.index(name) for name in ("view_item", "purchase"))
 BRANDS, PRODUCTS = 20, 25
 """Brands of a category, products of a brand."""
 JOINED_WITHIN_DAYS = 120

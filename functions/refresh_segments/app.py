@@ -39,7 +39,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     shards = [message["body"] for message in messages] or due_shards()
     bundle, moment = live_bundle.watched(logger, metrics), read_clock()
     if bundle is None:
-        logger.info("Nobody is decided on before a bundle is published")
         return {}
     has_time = partial(_has_time, context) if messages else lambda: False
     total, waiting = Refreshed(), list[str]()
