@@ -6,17 +6,18 @@ for granted.
 
 import pandas as pd
 
-from bench.pandas_features import by_category, distinct, gaps_of_orders, habits, named
+from bench.pandas_features import by_category, distinct, gaps_of_orders, habits, named, overdue
 
 COLUMNS = [
     "timestamp", "customer_id", "event_type", "session_id", "order_id", "category", "brand", "quantity", "price",
-    "discount", "device", "engagement_seconds",
+    "discount", "device", "channel", "engagement_seconds",
 ]  # fmt: skip
 """All that the features need to be read of the events."""
 
 _DAY = pd.Timedelta(days=1)
 _OUTSIDE = ["refund", "email_open", "email_click", "identify"]
 _MARKS = {"viewed": "view_item", "carted": "add_to_cart", "ordered": "purchase", "promoted": "select_promotion"}
+_CHANNELS = ("direct", "search", "advertising", "social", "message", "referral", "app", "store")
 _COUNTED = [
     ("views", "view_item", (30, 90)),
     ("carts", "add_to_cart", (30, 90)),
@@ -81,7 +82,9 @@ def pandas_all_features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFra
     out["refund_share_365d"] = _ratio(total(refunds, "net", 365), total(lines, "net", 365))
     out["email_click_rate_90d"] = _ratio(out["email_clicks_90d"], out["email_opens_90d"])
     out |= gaps_of_orders(orders) | habits(within(visits, 365)) | by_category(within(frame, 365))
+    out["order_overdue"] = overdue(out)
     out |= _of_visits(within(visits, 30), within(visits, 90)) | _of_devices(within(visits, 365))
+    out |= _of_channels(within(visits, 365))
     for name in ("visits", "orders", "net_revenue"):
         last_30, last_90 = out[f"{name}_30d"], out[f"{name}_90d"]
         out[f"{name}_trend"] = last_30 - (last_90 - last_30) / 2
@@ -98,6 +101,7 @@ def _frame(events: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index]:
         "time": events.timestamp.to_numpy(),
         "kind": events.event_type.astype("category").array,
         "device": events.device.astype("category").array,
+        "channel": events.channel.astype("category").array,
         "net": (events.price * events.quantity).round(4).to_numpy(),
         "discount": events.discount.to_numpy(),
         "engagement": events.engagement_seconds.to_numpy(),
@@ -113,6 +117,7 @@ def _visits(visiting: pd.DataFrame) -> pd.DataFrame:
         events=("time", "size"),
         engagement=("engagement", "sum"),
         device=("device", "first"),
+        channel=("channel", "first"),
         **{mark: (mark, "max") for mark in _MARKS},
     )
     return visits.sort_values(["customer", "time"], ignore_index=True)
@@ -145,6 +150,11 @@ def _of_devices(visits: pd.DataFrame) -> dict[str, pd.Series]:
         out[f"{device}_share_365d"] = _mean(visits, on_it)
         out[f"{device}_conversion_365d"] = _mean(visits[on_it], visits.ordered[on_it])
     return out
+
+
+def _of_channels(visits: pd.DataFrame) -> dict[str, pd.Series]:
+    known = visits[visits.channel.notna()]
+    return {f"{channel}_share_365d": _mean(known, known.channel == channel) for channel in _CHANNELS}
 
 
 def _mean(table: pd.DataFrame, values: pd.Series) -> pd.Series:

@@ -54,6 +54,7 @@ def pandas_features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
         sums = within(lines, window).groupby("customer")[["spend", "discount"]].sum()
         out[f"discount_share_{window}d"] = sums.discount / sums.sum(axis=1).where(lambda whole: whole > 0)
     out |= gaps_of_orders(orders) | _of_visits(within(visits, 30), within(visits, 90)) | habits(within(visits, 365))
+    out["order_overdue"] = overdue(out)
     out |= _of_the_year(within(lines, 365), within(orders, 365), counts["orders_365d"])
     for window in (90, 365):
         counts[f"distinct_categories_{window}d"] = distinct(within(lines, window), "category")
@@ -110,16 +111,26 @@ def _of_visits(month: pd.DataFrame, quarter: pd.DataFrame) -> dict[str, pd.Serie
     }
 
 
+def overdue(out: dict[str, pd.Series]) -> pd.Series:
+    """Time since the last order, in usual gaps."""
+    usual = out["order_interval_mean"]
+    return out["days_since_order"] / usual.where(usual > 0)
+
+
 def habits(visits: pd.DataFrame) -> dict[str, pd.Series]:
     """Features of when a year's visits are made."""
     weekday, by_customer = visits.time.dt.day_of_week, visits.groupby("customer")
+    quarter = visits.time.dt.hour // 6
     on_weekday = visits.groupby([visits.customer, weekday]).size()
     shares = on_weekday / by_customer.size().reindex(on_weekday.index.get_level_values(0)).to_numpy()
     gaps = _gaps(visits).groupby("customer").gap
     mean, deviation = gaps.mean(), gaps.std(ddof=0)
     return {
         "weekend_share_365d": (weekday >= 5).groupby(visits.customer).mean(),
-        "evening_share_365d": (visits.time.dt.hour >= 18).groupby(visits.customer).mean(),
+        **{
+            f"{label}_share_365d": (quarter == i).groupby(visits.customer).mean()
+            for i, label in enumerate(("night", "morning", "afternoon", "evening"))
+        },
         "weekday_concentration_365d": (shares**2).groupby(level=0).sum(),
         "burstiness_365d": (deviation - mean) / (deviation + mean).where(lambda total: total > 0),
     }

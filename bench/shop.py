@@ -13,6 +13,7 @@ from shared.features.codec import category_hash
 from shared.features.columns import (
     ADD_TO_CART,
     BEGIN_CHECKOUT,
+    CHANNELS,
     COLUMN_TYPES,
     DAY_MS,
     DEVICES,
@@ -41,6 +42,7 @@ _REACHED_SHARES = [0.80, 0.10, 0.05, 0.05]
 _REFUNDED = 0.04
 _HOUR_MS = 3_600_000
 _DEVICE_SHARES = [0.02, 0.45, 0.45, 0.06, 0.02]
+_CHANNEL_SHARES = [0.02, 0.22, 0.3, 0.15, 0.1, 0.1, 0.06, 0.03, 0, 0.02]
 _CATEGORIES = np.array([category_hash(f"Category {i}") for i in range(20)], np.uint32)
 _NAMES = {category_hash(f"Category {i}"): f"Category {i}" for i in range(20)}
 
@@ -68,6 +70,7 @@ def shop_file(events: EventColumns) -> bytes:
             "category": pd.Series(rows.category).map(events.category_names),
             "brand": texts("Brand ", rows.brand),
             "device": np.array([None, *DEVICES[1:]])[rows.device],
+            "channel": np.array([None, *CHANNELS[1:]])[rows.channel],
             "engagement_seconds": rows.engagement_ms / 1_000,
             **amounts,
         }
@@ -115,6 +118,7 @@ def shop_events(customers: int, seed: int = 7, first_customer: int = 0) -> Event
         "discount": np.where((kind == PURCHASE) & (rng.random(n) < 0.3), 5 * MONEY_UNITS, 0),
         "engagement_ms": rng.integers(0, 60_000, n),
         "device": rng.choice(len(DEVICES), len(customer), p=_DEVICE_SHARES)[visit],
+        "channel": rng.choice(len(CHANNELS), len(customer), p=_CHANNEL_SHARES)[visit],
     }
     order = np.argsort(time_ms, kind="stable")
     rows = Rows(*(columns[name][order].astype(dtype) for name, dtype in COLUMN_TYPES.items()))

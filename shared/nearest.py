@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class Nearest:
 
     prepare: Preparation
     components: Vector
-    """[n_features, n_components], columns of length 1 at right angles to each other."""
+    """[n_features, n_components], columns of length 1 at right angles to each other, up to the rounding to float32."""
     centre: Vector
     """What the prepared features are taken from before they are projected [n_features]."""
     prototypes: Vector
@@ -48,6 +49,12 @@ class Nearest:
     eps: float | None = None
     """Who is farther than this from every prototype is in the segment `unusual`, which has none of its own."""
     unusual: int | None = None
+
+    @cached_property
+    def _back(self) -> Vector:
+        """From points to prepared features [n_features, n_components]: exact, so that shares leave no remainder."""
+        back: Vector = self.components @ np.linalg.inv(self.components.T @ self.components)
+        return back
 
     def distances(self, x: Row) -> Vector:
         """Euclidean distance of one customer to each prototype [n_prototypes]."""
@@ -77,7 +84,7 @@ class Nearest:
             return (shares, beyond) if segment == self.unusual else (-shares, -beyond)
         near, far = (self._nearest_of(which, distances) for which in (segment, other))
         between = self.prototypes[near] - self.prototypes[far]
-        middle = self.centre + self.components @ (self.prototypes[near] + self.prototypes[far]) / 2
+        middle = self.centre + self._back @ (self.prototypes[near] + self.prototypes[far]) / 2
         total = distances[near] + distances[far]
         shares = 2 * (self.prepare(x) - middle) * (self.components @ between) / (total if total > 0 else 1.0)
         return shares, float(distances[far] - distances[near])
@@ -87,7 +94,7 @@ class Nearest:
         distance = max(float(distances[nearest]), TINY)
         gap = self.prepare(x) - self.centre
         along = self.components @ (gap @ self.components - self.prototypes[nearest])
-        parts = (gap - self.components @ self.prototypes[nearest]) * along / distance
+        parts = (gap - self._back @ self.prototypes[nearest]) * along / distance
         return parts * (1 - eps / distance), distance - eps
 
     def _nearest_of(self, segment: int, distances: Vector) -> int:

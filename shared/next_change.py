@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.decision import NextChange
-from shared.features import FEATURES, Profiles, features
+from shared.features import FEATURE_NAMES, FEATURES, Profiles, features
 from shared.intent import ACTIONS, intents
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ ROWS_AT_ONCE = 500_000
 """Events of all instants tried at once, which bounds the memory."""
 GROWING = [j for j, feature in enumerate(FEATURES) if feature.group == "Recency"]
 """Features that are times since something, in days: positions among all."""
+OVERDUE, SINCE_ORDER, INTERVAL = map(FEATURE_NAMES.index, ("order_overdue", "days_since_order", "order_interval_mean"))
+"""The first grows with the second, over the third."""
 
 _INTENTS = list(ACTIONS)
 
@@ -150,6 +152,8 @@ class _Seen:
             self._learn(*np.divmod(part, self._row.shape[1]))
         known: NDArray[np.float32] = self._known[self._row[who, since]]
         known[:, GROWING] += (days - since)[:, None].astype(np.float32)
+        often = known[:, INTERVAL] > 0
+        known[often, OVERDUE] = known[often, SINCE_ORDER] / known[often, INTERVAL]
         return known
 
     def _learn(self, who: Days, days: Days) -> None:

@@ -36,6 +36,7 @@ ACTING: Mapping[str, int] = {
     "email_clicks_90d": 1,
     "days_since_visit": -1,
     "days_since_order": -1,
+    "order_overdue": -1,
     "days_since_cart": -1,
     "cart_abandonment_90d": -1,
 }

@@ -13,6 +13,19 @@ from typing import Any
 NAN = math.nan
 DAY = timedelta(days=1)
 
+CHANNELS = {
+    "direct": ["direct"],
+    "search": ["Organic Search"],
+    "advertising": ["Paid Search", "Display", "social_cpc"],
+    "social": ["Social"],
+    "message": ["E-Mail"],
+    "referral": ["Referral", "Affiliates"],
+    "app": [],
+    "store": [],
+    "other": ["pigeon", "(Other)"],
+}
+"""What the channels are called in the histories and datasets that the engine is held to; case matters here."""
+
 Event = dict[str, Any]
 
 
@@ -41,9 +54,10 @@ def _lifelong(
     known: list[Event], visits: list[list[Event]], orders: list[datetime], as_of: datetime
 ) -> dict[str, float]:
     gaps = [(b - a) / DAY for a, b in pairwise(sorted(orders))]
+    since_order = _days_before(as_of, [_time(e) for e in known if e["event_type"] == "purchase"])
     return {
         "days_since_visit": _days_before(as_of, [_time(e) for e in known if _in_visit(e)]),
-        "days_since_order": _days_before(as_of, [_time(e) for e in known if e["event_type"] == "purchase"]),
+        "days_since_order": since_order,
         "days_since_first_order": _days_before(as_of, [min(orders)] if orders else []),
         "days_since_cart": _days_before(as_of, [_time(e) for e in known if e["event_type"] == "add_to_cart"]),
         "tenure": _days_before(as_of, [_time(known[0])] if known else []),
@@ -51,6 +65,7 @@ def _lifelong(
         "orders_lifetime": len(orders),
         "order_interval_mean": fmean(gaps) if gaps else NAN,
         "order_interval_deviation": pstdev(gaps) if gaps else NAN,
+        "order_overdue": _ratio(since_order, fmean(gaps)) if gaps else NAN,
     }
 
 
@@ -97,6 +112,9 @@ def _browsing(lines: list[Event], visits: list[list[Event]]) -> dict[str, float]
         on_it = [v for v in visits if _device(v) == device]
         out[f"{device}_share"] = _ratio(len(on_it), len(visits))
         out[f"{device}_conversion"] = _share(on_it, [_has(v, "purchase") for v in on_it])
+    known = [v for v in visits if _channel(v)]
+    for channel in CHANNELS:
+        out[f"{channel}_share"] = _share(known, [_channel(v) == channel for v in known])
     return out
 
 
@@ -106,6 +124,9 @@ def _habits(lines: list[Event], visits: list[list[Event]], placed: list[datetime
     brands = {e["brand"] for e in lines if e.get("brand")}
     return {
         "weekend_share": _share(visits, [_start(v).weekday() >= 5 for v in visits]),
+        "night_share": _share(visits, [_start(v).hour < 6 for v in visits]),
+        "morning_share": _share(visits, [6 <= _start(v).hour < 12 for v in visits]),
+        "afternoon_share": _share(visits, [12 <= _start(v).hour < 18 for v in visits]),
         "evening_share": _share(visits, [_start(v).hour >= 18 for v in visits]),
         "weekday_concentration": sum((n / len(visits)) ** 2 for n in weekdays.values()) if visits else NAN,
         "last_quarter_order_share": _ratio(sum(time.month >= 10 for time in placed), len(placed)),
@@ -203,6 +224,16 @@ def _device(visit: list[Event]) -> str | None:
     order = ["mobile", "desktop", "tablet"]
     named = [(_time(e), order.index(e["device"]) if e["device"] in order else 3) for e in visit if e.get("device")]
     return [*order, "other"][min(named)[1]] if named else None
+
+
+def _channel(visit: list[Event]) -> str | None:
+    """The first one named; of several at one instant, the first in CHANNELS."""
+    named = [(_time(e), _channel_rank(e["channel"])) for e in visit if e.get("channel")]
+    return [*CHANNELS][min(named)[1]] if named else None
+
+
+def _channel_rank(name: str) -> int:
+    return next(rank for rank, names in enumerate(CHANNELS.values()) if name in names)
 
 
 def _duration(visit: list[Event]) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.shoppers import CATEGORIES, Shopper
+from training.shoppers import CATEGORIES, CHANNELS, Shopper
 
 OPENED = np.datetime64("2023-11-01", "ms")
 DAYS = 458
@@ -106,6 +106,7 @@ def events_of(shopper: Shopper, customers: Ints, products: Floats, rng: np.rando
         "price": np.where(bought, listed * (1 - off), listed),
         "discount": np.where(bought, listed * off, np.nan),
         "device": on[visit],
+        "channel": rng.choice(len(CHANNELS), len(owner), p=shopper.comes)[visit],
         "seconds": np.where(step == VIEW, waits / 1000, np.nan),
     }
     parts = inside, _refunds(shopper, inside, rng), _emails(shopper, owner, day, n, rng)
@@ -166,6 +167,7 @@ def _refunds(shopper: Shopper, events: Columns, rng: np.random.Generator) -> Col
         "visit": np.full(len(at), -1),
         "discount": np.full(len(at), np.nan),
         "device": np.full(len(at), -1),
+        "channel": np.full(len(at), -1),
     }
 
 
@@ -187,5 +189,6 @@ def _emails(shopper: Shopper, owner: Ints, day: Floats, n: int, rng: np.random.G
         "price": unknown,
         "discount": unknown,
         "device": none,
+        "channel": none,
         "seconds": unknown,
     }

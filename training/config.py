@@ -9,7 +9,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from shared.features import FEATURES
+
 CLUSTERINGS = ("auto", "k-means", "dbscan", "ward")
+GROUPS = tuple(dict.fromkeys(feature.group for feature in FEATURES))
 CHOOSE_BY = ("log_loss", "brier", "average_precision")
 
 
@@ -73,6 +76,8 @@ class Config:
     """Customers that DBSCAN is fitted on, at most, and so the most core samples that a bundle has to hold."""
     explained_variance: float = 0.9
     """Share of the variance that the principal components keep."""
+    left_out_of_segments: tuple[str, ...] = ("Channel", "Hour")
+    """Groups of features (`docs/features.md`) that do not count in segments; predictions know them in any case."""
     clip_share: float = 0.005
     """Share of the customers at each end of a feature beyond which its values are drawn in."""
     micro_segment_customers: int = 50
@@ -129,6 +134,8 @@ class Config:
             raise InputError("segments must be at least 2, or 0 for the number that the rule chooses, but is 1")
         if self.validation_slices < 1:
             raise InputError("validation_slices must be at least 1")
+        if unknown := set(self.left_out_of_segments) - set(GROUPS):
+            raise InputError(f"left_out_of_segments knows no {min(unknown)!r}; there are {', '.join(GROUPS)}")
         if self.choose_by not in CHOOSE_BY:
             raise InputError(f'choose_by must be one of {", ".join(CHOOSE_BY)}, but is "{self.choose_by}"')
 
@@ -149,6 +156,9 @@ class Config:
         return cls(**{name: _typed(name, value, path) for name, value in given.items()})
 
 
+_WORDS: dict[type, str] = {tuple: "list of texts"}
+
+
 def _typed(name: str, value: Any, path: Path) -> Any:
     types = {field.name: type(field.default) for field in fields(Config)}
     if name not in types:
@@ -158,6 +168,8 @@ def _typed(name: str, value: Any, path: Path) -> Any:
     wanted = types[name]
     if wanted is float and type(value) is int:
         return float(value)
+    if wanted is tuple and type(value) is list and all(type(entry) is str for entry in value):
+        return tuple(value)
     if type(value) is not wanted:
-        raise InputError(f"{path}: {name} must be of type {wanted.__name__}, but is {value!r}")
+        raise InputError(f"{path}: {name} must be of type {_WORDS.get(wanted, wanted.__name__)}, but is {value!r}")
     return value

@@ -212,6 +212,7 @@ ALIKE: Mapping[str, str] = {
     "active_days": "visits",
     "orders": "visits",
     "order_interval_deviation": "order_interval_mean",
+    "order_overdue": "missed_visits",
     "orders_trend": "visits_trend",
     "net_revenue_trend": "visits_trend",
     "days_since_first_order": "tenure",

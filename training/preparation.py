@@ -1,7 +1,7 @@
 """From raw features to comparable ones: fill gaps, tame long tails, draw in extremes, standardise."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -59,22 +59,24 @@ def preparation(clip_share: float) -> Pipeline:
     return Pipeline(steps)
 
 
-def balanced_preparation(X: Matrix, clip_share: float, features: Sequence[Feature] | None) -> tuple[Pipeline, Matrix]:
+def balanced_preparation(
+    X: Matrix, clip_share: float, features: Sequence[Feature] | None, ignored: Collection[str] = ()
+) -> tuple[Pipeline, Matrix]:
     """The steps fitted to X [n, n_features], with the features' weights in the last one; and X prepared by them.
 
-    Without `features`, all count alike.
+    Without `features`, all count alike; those of `ignored` groups do not count.
     """
     prepare = preparation(clip_share)
     prepared = prepare.fit_transform(X)
     if features is None:
         return prepare, prepared
-    weight = weights(prepared, features)
+    weight = weights(prepared, features, ignored)
     scale = prepare["scale"]
     scale.scale_ = np.divide(scale.scale_, weight, out=np.full(len(weight), np.inf), where=weight > 0)
     return prepare, prepare.transform(X)
 
 
-def weights(standardised: Matrix, features: Sequence[Feature]) -> NDArray[np.float64]:
+def weights(standardised: Matrix, features: Sequence[Feature], ignored: Collection[str] = ()) -> NDArray[np.float64]:
     """How much each feature counts in a distance [n_features], so that no group outvotes the others by its number.
 
     Of a measure over several windows the longest with an end counts and the others do not: they say the same with more
@@ -87,7 +89,7 @@ def weights(standardised: Matrix, features: Sequence[Feature]) -> NDArray[np.flo
         longest[measure] = max(longest.get(measure, (-1, -1)), (feature.window_days or 0, j))
     kept = [j for _, j in longest.values() if standardised[:, j].std() > 0]
     weight = np.zeros(len(features))
-    for group in {features[j].group: None for j in kept}:
+    for group in dict.fromkeys(features[j].group for j in kept if features[j].group not in ignored):
         own = [j for j in kept if features[j].group == group]
         together = np.atleast_2d(np.cov(standardised[:, own].astype(np.float64), rowvar=False))
         weight[own] = np.linalg.eigvalsh(together)[-1] ** -0.5

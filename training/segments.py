@@ -151,7 +151,7 @@ def fit_segments(X: Matrix, config: Config, features: Sequence[Feature] | None =
         raise InputError(f"{len(X)} customers cannot be segmented; there must be at least 2")
     random = np.random.default_rng(config.seed)
     sample = X[np.sort(random.permutation(len(X))[: config.clustering_sample])]
-    prepare, prepared = balanced_preparation(sample, config.clip_share, features)
+    prepare, prepared = balanced_preparation(sample, config.clip_share, features, config.left_out_of_segments)
     if not (prepared.std(axis=0) > 0).any():
         raise InputError("every feature is the same for all customers, so there is nothing to segment")
     pca = PCA(n_components=config.explained_variance, svd_solver="full")

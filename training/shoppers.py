@@ -17,6 +17,9 @@ CATEGORIES: Mapping[str, float] = {
 }
 """What the shop sells, and the median price of each, in the currency."""
 
+CHANNELS = ("direct", "organic search", "paid search", "social", "email", "referral")
+"""How visits come about, in the words of their analytics."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shopper:
@@ -54,6 +57,8 @@ class Shopper:
     """Share of visits after 18:00."""
     mobile: float = 0.5
     """Share of customers who mostly come by mobile; a tenth of the others by tablet, the rest by desktop."""
+    comes: tuple[float, ...] = (0.3, 0.36, 0.12, 0.08, 0.08, 0.06)
+    """Share of visits by each of CHANNELS."""
     likes: tuple[str, ...] = tuple(CATEGORIES)
     """Favourite categories: a customer has one of them."""
     focus: float = 0.5
@@ -86,6 +91,7 @@ SHOPPERS = (
         orders=0.12,
         emails=0.2,
         mobile=0.65,
+        comes=(0.25, 0.3, 0.1, 0.25, 0.05, 0.05),
     ),
     Shopper(
         name="one_time_big_spenders",
@@ -103,6 +109,7 @@ SHOPPERS = (
         emails=0.2,
         clicks=0.1,
         once=True,
+        comes=(0.1, 0.5, 0.25, 0.03, 0.02, 0.1),
     ),
     Shopper(
         name="seasonal_gift_buyers",
@@ -117,6 +124,7 @@ SHOPPERS = (
         focus=0.7,
         emails=0.2,
         months={11: 8.0, 12: 16.0, 1: 0.3},
+        comes=(0.15, 0.4, 0.25, 0.1, 0.05, 0.05),
     ),
     Shopper(
         name="discount_seekers",
@@ -133,6 +141,7 @@ SHOPPERS = (
         discount=0.35,
         emails=0.8,
         clicks=0.6,
+        comes=(0.15, 0.15, 0.25, 0.05, 0.3, 0.1),
     ),
     Shopper(
         name="weekend_shoppers",
@@ -168,6 +177,7 @@ SHOPPERS = (
         seconds=60.0,
         emails=0.3,
         clicks=0.3,
+        comes=(0.25, 0.15, 0.1, 0.42, 0.03, 0.05),
     ),
     Shopper(
         name="loyal_regulars",
@@ -186,6 +196,7 @@ SHOPPERS = (
         emails=1.0,
         clicks=0.4,
         evening=0.35,
+        comes=(0.6, 0.15, 0.03, 0.02, 0.18, 0.02),
     ),
     Shopper(
         name="lapsing",

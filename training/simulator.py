@@ -18,7 +18,7 @@ from training import command
 from training.behaviour import BRANDS, DAY_MS, DAYS, EVENT_TYPES, OPENED, PRODUCTS, Columns, Floats, Ints, events_of
 from training.config import InputError
 from training.progress import progress
-from training.shoppers import CATEGORIES, SHOPPERS
+from training.shoppers import CATEGORIES, CHANNELS, SHOPPERS
 
 CUSTOMERS_AT_ONCE = 20_000
 DEVICES = ("mobile", "desktop", "tablet")
@@ -125,6 +125,7 @@ def _table(columns: Columns, ids: NDArray[np.str_], block: int) -> pa.Table:
             "discount": amount(events["discount"]),
             "currency": named(np.where(np.isnan(events["price"]), -1, 0), ["USD"]),
             "device": named(events["device"], DEVICES),
+            "channel": named(events["channel"], CHANNELS),
             "engagement_seconds": amount(events["seconds"]),
         }
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from shared.consents import Consent
+from shared.events.channels import channel_code
 from shared.events.event import DESCRIPTIONS, Event, parse_timestamp
 from shared.events.readers import Batch, Rejection
 from shared.events.texts import Texts
@@ -37,7 +38,7 @@ _DEVICE_CODES: dict[str | None, int] = {
     "": UNKNOWN_DEVICE,
     **{d: i for i, d in enumerate(DEVICES)},
 }
-_NUMBERS = ("time_ms", "kind", "category", "net", "discount", "engagement_ms", "device")
+_NUMBERS = ("time_ms", "kind", "category", "net", "discount", "engagement_ms", "device", "channel")
 _FINGERPRINT_MASK = (1 << FINGERPRINT_BITS) - 1
 AHEAD_MS = DAY_MS
 LARGEST_NET = 1e9
@@ -77,7 +78,7 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
     events: list[Event] = []
     numbers: list[tuple[int, ...]] = []
     contents: dict[int, int] = {}
-    categories = _Memo(lambda name: add_name(names, name))
+    categories, channels = _Memo(lambda name: add_name(names, name)), _Memo(channel_code)
     claims: dict[tuple[str, str], Claim] = {}
     consents: list[Consent] = []
     for found, line, original, extras in zip(judged, batch.lines, batch.originals, batch.extras, strict=True):
@@ -104,6 +105,7 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
                 round((event.discount or 0.0) * MONEY_UNITS) if kind == PURCHASE else 0,
                 round((event.engagement_seconds or 0.0) * 1_000),
                 _DEVICE_CODES.get(event.device and event.device.lower(), OTHER_DEVICE),
+                channels[event.channel],
             )
         )
     columns = dict(zip(_NUMBERS, zip(*numbers, strict=True), strict=True)) if numbers else dict.fromkeys(_NUMBERS, ())

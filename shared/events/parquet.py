@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.events.arrow import BrokenStream, Columns, batches
+from shared.events.channels import channel_code
 from shared.events.columns import (
     AHEAD_MS,
     LARGEST_NET,
@@ -138,7 +139,7 @@ def _columns(types: Types) -> str:
         "visitor": f"({_text('customer_id', types)} IS NULL)::UTINYINT",
         "time_ms": f"coalesce({_time(types)}, 0)::BIGINT",
         "kind": f"({kind})::UTINYINT",
-        **{name: _text(name, types) for name in ("event_id", "session_id", "order_id", "category", "brand")},
+        **{name: _text(name, types) for name in ("event_id", "session_id", "order_id", "category", "brand", "channel")},
         "net": f"{_number('price', types, 0)} * {_number('quantity', types, 1)}",
         "discount": _number("discount", types, 0),
         "engagement": _number("engagement_seconds", types, 0),
@@ -172,6 +173,7 @@ def _event_columns(found: Columns, at: NDArray[np.int64]) -> EventColumns:
         discount=_whole(np.where(kind == PURCHASE, numbers("discount"), 0), MONEY_UNITS),
         engagement_ms=_whole(numbers("engagement"), 1_000),
         device=numbers("device", np.uint8),
+        channel=_channels(texts("channel")),
     )
     return EventColumns(keys, profile, rows, names)
 
@@ -194,6 +196,11 @@ def _categories(texts: Texts) -> tuple[dict[int, str], NDArray[np.uint32]]:
     positions, category = texts.distinct()
     codes = [add_name(names, name) for name in texts.take(positions).tolist()]
     return names, np.array(codes, np.uint32)[category]
+
+
+def _channels(texts: Texts) -> NDArray[np.uint8]:
+    positions, channel = texts.distinct()
+    return np.array([channel_code(name) for name in texts.take(positions).tolist()], np.uint8)[channel]
 
 
 def _whole(amounts: NDArray[np.float64], units: int) -> NDArray[np.int64]:

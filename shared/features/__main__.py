@@ -11,8 +11,9 @@ _HEAD = """\
 What Tessera knows of every customer, at any instant, from the events strictly before it. {count} numbers, float32, in
 this order. A share or an average has no value (NaN) where there is nothing to share or to average; models treat that as
 unknown. Days are UTC. A visit is a session, or, where events carry no session id, what has no gap of more than
-30 minutes; refunds, e-mails and identification belong to no visit. A visit is dated at its first event, an order at its
-first line, an active day at its midnight, and a window of d days holds what is dated at most d days before.
+30 minutes; refunds, e-mails and identification belong to no visit. A visit's device and channel are the first that its
+events name; channels are shares of the visits that have one. A visit is dated at its first event, an order at its first
+line, an active day at its midnight, and a window of d days holds what is dated at most d days before.
 
 Made by `python -m shared.features > docs/features.md` from `shared/features/catalogue.py`.
 """

@@ -10,15 +10,24 @@ from numpy.typing import NDArray
 from shared.features import formulas as f
 from shared.features.columns import (
     ADD_TO_CART,
+    ADVERTISING,
+    APP,
     BEGIN_CHECKOUT,
     DESKTOP,
+    DIRECT,
     EMAIL_CLICK,
     EMAIL_OPEN,
+    MESSAGE,
     MOBILE,
     PAGE_VIEW,
+    REFERRAL,
     REFUND,
     SEARCH,
+    SEARCH_ENGINE,
+    SOCIAL,
+    STORE,
     TABLET,
+    UNKNOWN_CHANNEL,
     VIEW_ITEM,
 )
 from shared.features.history import History
@@ -63,8 +72,10 @@ class _Group:
 
 
 _recency, _frequency, _monetary = _Group("Recency"), _Group("Frequency"), _Group("Monetary")
-_visit, _funnel, _device = _Group("Visit depth and duration"), _Group("Funnel"), _Group("Device")
-_time, _discount, _affinity = _Group("Time"), _Group("Discount and promotion"), _Group("Affinity")
+_visit, _funnel = _Group("Visit depth and duration"), _Group("Funnel")
+_device, _channel = _Group("Device"), _Group("Channel")
+_time, _hour = _Group("Time"), _Group("Hour")
+_discount, _affinity = _Group("Discount and promotion"), _Group("Affinity")
 _content, _returns, _trend = _Group("Content and e-mail"), _Group("Returns"), _Group("Trend")
 
 
@@ -85,6 +96,26 @@ def _of_device(label: str, code: int) -> Iterator[Feature]:
     )
 
 
+def _through(label: str, how: str, code: int) -> Iterator[Feature]:
+    return _channel.over(
+        (365,),
+        f"{label}_share",
+        f"Share of visits that {how}",
+        "share",
+        lambda h, d: f.visit_share(h, h.visits.channel == code, d, base=h.visits.channel != UNKNOWN_CHANNEL),
+    )
+
+
+def _in_quarter(label: str, when: str, quarter: int, group: _Group) -> Iterator[Feature]:
+    return group.over(
+        (365,),
+        f"{label}_share",
+        f"Share of visits that begin {when}",
+        "share",
+        lambda h, d: f.visit_share(h, f.in_quarter(h, quarter), d),
+    )
+
+
 # fmt: off
 FEATURES: tuple[Feature, ...] = (
     _recency.one("days_since_visit", "Days since the last visit", "days", lambda h: f.days_since(h, h.visiting.last())),
@@ -98,6 +129,7 @@ FEATURES: tuple[Feature, ...] = (
     *_frequency.over((7, 30, 90, 365, EVER), "orders", "Orders", "orders", lambda h, d: h.orders.count(d)),
     _frequency.one("order_interval_mean", "Average days between orders", "days", f.order_interval_mean),
     _frequency.one("order_interval_deviation", "How irregular the days between orders are (standard deviation)", "days", f.order_interval_deviation),
+    _frequency.one("order_overdue", "Time since the last order, in usual gaps between orders", "gaps", lambda h: f.ratio(f.days_since(h, h.purchases.last()), f.order_interval_mean(h))),
 
     *_monetary.over((7, 30, 90, 365, EVER), "net_revenue", "Spend less refunds", "currency", f.net_revenue),
     *_monetary.over((30, 90, 365), "average_order_value", "Average spend an order", "currency", f.average_order_value),
@@ -119,11 +151,24 @@ FEATURES: tuple[Feature, ...] = (
     *_of_device("desktop", DESKTOP),
     *_of_device("tablet", TABLET),
 
+    *_through("direct", "came directly", DIRECT),
+    *_through("search", "came from a search engine", SEARCH_ENGINE),
+    *_through("advertising", "came by advertising", ADVERTISING),
+    *_through("social", "came from social media", SOCIAL),
+    *_through("message", "came by an e-mail, text or push message", MESSAGE),
+    *_through("referral", "came from another site or a partner", REFERRAL),
+    *_through("app", "were made in the app", APP),
+    *_through("store", "were made in a store", STORE),
+
     *_time.over((365,), "weekend_share", "Share of visits on a Saturday or Sunday", "share", lambda h, d: f.visit_share(h, f.on_weekend(h), d)),
-    *_time.over((365,), "evening_share", "Share of visits that begin after 18:00 UTC", "share", lambda h, d: f.visit_share(h, f.in_evening(h), d)),
+    *_in_quarter("evening", "after 18:00 UTC", 3, _time),
     *_time.over((365,), "weekday_concentration", "How much visits keep to the same days of the week (1 is a single day)", "index", f.weekday_concentration),
     *_time.over((365,), "last_quarter_order_share", "Share of orders placed in October to December", "share", f.last_quarter_share),
     *_time.over((365,), "burstiness", "How much visits come in bursts (-1 like clockwork, 0 at random, 1 in bursts)", "index", f.burstiness),
+
+    *_in_quarter("night", "before 06:00 UTC", 0, _hour),
+    *_in_quarter("morning", "from 06:00 to 12:00 UTC", 1, _hour),
+    *_in_quarter("afternoon", "from 12:00 to 18:00 UTC", 2, _hour),
 
     *_discount.over((90, 365), "discount_share", "Share of the undiscounted price that discounts took off", "share", f.discount_share),
     *_discount.over((365,), "discounted_line_share", "Share of purchased lines with a discount", "share", f.discounted_line_share),

@@ -44,6 +44,23 @@ EVENT_TYPES = (
 DEVICES = ("unknown", "mobile", "desktop", "tablet", "other")
 UNKNOWN_DEVICE, MOBILE, DESKTOP, TABLET, OTHER_DEVICE = range(len(DEVICES))
 
+CHANNELS = (
+    "unknown", "direct", "search", "advertising", "social", "message", "referral", "app", "store", "other",
+)  # fmt: skip
+(
+    UNKNOWN_CHANNEL,
+    DIRECT,
+    SEARCH_ENGINE,
+    ADVERTISING,
+    SOCIAL,
+    MESSAGE,
+    REFERRAL,
+    APP,
+    STORE,
+    OTHER_CHANNEL,
+) = range(len(CHANNELS))
+"""The ways that visits come about."""
+
 MONEY_UNITS = 10_000
 """Units of `net` and `discount` in one unit of the currency."""
 
@@ -70,6 +87,8 @@ class Rows:
     engagement_ms: NDArray[np.int64]
     device: NDArray[np.uint8]
     """Index into DEVICES."""
+    channel: NDArray[np.uint8]
+    """Index into CHANNELS."""
 
     def __len__(self) -> int:
         return len(self.time_ms)
@@ -107,6 +126,7 @@ COLUMN_TYPES: dict[str, type[np.generic]] = {
     "discount": np.int64,
     "engagement_ms": np.int64,
     "device": np.uint8,
+    "channel": np.uint8,
 }
 
 

@@ -9,7 +9,6 @@ from shared.features.timeline import Floats, Ints, Mask, Timeline
 
 Window = int | None
 
-_EVENING_HOUR = 18
 _MONDAY_OFFSET = 3  # 1970-01-01 was a Thursday
 _HOUR_MS = 3_600_000
 
@@ -114,9 +113,10 @@ def on_weekend(history: History) -> Mask:
     return _weekday(history.visits) >= 5
 
 
-def in_evening(history: History) -> Mask:
-    """Visits that begin at 18:00 UTC or later."""
-    return history.visits.time_ms % DAY_MS // _HOUR_MS >= _EVENING_HOUR
+def in_quarter(history: History, quarter: int) -> Mask:
+    """Visits that begin in a quarter of the day, UTC: 0 from midnight to 06:00, 3 from 18:00."""
+    inside: Mask = history.visits.time_ms % DAY_MS // (6 * _HOUR_MS) == quarter
+    return inside
 
 
 def weekday_concentration(history: History, days: Window) -> Floats:

@@ -17,7 +17,6 @@ from shared.features.columns import (
     IDENTIFY,
     PURCHASE,
     REFUND,
-    UNKNOWN_DEVICE,
     Rows,
 )
 from shared.features.state import Profiles
@@ -33,6 +32,8 @@ IN_VISIT = ~np.isin(np.arange(len(EVENT_TYPES)), (REFUND, EMAIL_OPEN, EMAIL_CLIC
 """By kind, whether an event is part of a visit: refunds, e-mails and identification happen outside of one."""
 
 _AGE_BITS = len(WINDOWS).bit_length()
+_CODE_BITS = 4
+"""Hold any code of a device or a channel."""
 
 type Coded = Literal["category", "brand"]
 
@@ -125,7 +126,7 @@ class History:
     def visits(self) -> Visits:
         """Visits by session id; events without one are cut into visits at 30 minutes of inactivity."""
         at, owner, time_ms = self._in_visit, self.visiting.owner, self.visiting.time_ms
-        kind, device, session = self.rows.kind[at], self.rows.device[at], self.rows.session[at].astype(np.int64)
+        kind, session = self.rows.kind[at], self.rows.session[at].astype(np.int64)
         loose = np.flatnonzero(session == 0)
         cut = np.ones(len(loose), bool)
         cut[1:] = (np.diff(owner[loose]) != 0) | (np.diff(time_ms[loose]) > VISIT_GAP_MS)
@@ -144,12 +145,15 @@ class History:
         def joined(how: np.ufunc, of_runs: NDArray[Any]) -> NDArray[Any]:
             return of_runs if len(opens) == len(runs) else how.reduceat(of_runs[rank], opens)[order]
 
-        # Time above device in one number: its minimum is the device of the earliest event that names one, and between
-        # equal times the lower code, whatever order they came in.
-        latest = np.iinfo(np.int64).max
-        named = time_ms << 3 | device
-        named[device == UNKNOWN_DEVICE] = latest
-        first = joined(np.minimum, np.minimum.reduceat(named, runs))
+        def first_known(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            # Time above code in one number: its minimum is the code of the earliest event that has one, and between
+            # equal times the lower code, whatever order they came in.
+            latest = np.iinfo(np.int64).max
+            named = time_ms << _CODE_BITS | codes
+            named[codes == 0] = latest
+            first = joined(np.minimum, np.minimum.reduceat(named, runs))
+            return np.where(first == latest, 0, first & ((1 << _CODE_BITS) - 1)).astype(np.uint8)
+
         return Visits(
             owner=owner[begins],
             time_ms=time_ms[begins],
@@ -159,7 +163,8 @@ class History:
             engagement_ms=joined(np.add, np.add.reduceat(self.rows.engagement_ms[at], runs)),
             events=joined(np.add, ends - runs),
             kinds=joined(np.bitwise_or, np.bitwise_or.reduceat(np.uint16(1) << kind, runs)),
-            device=np.where(first == latest, UNKNOWN_DEVICE, first & 7).astype(np.uint8),
+            device=first_known(self.rows.device[at]),
+            channel=first_known(self.rows.channel[at]),
         )
 
     def counts_of(self, column: Coded, days: int | None) -> Counts:

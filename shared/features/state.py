@@ -27,6 +27,7 @@ FINGERPRINT_BITS = 40
 
 PRECEDENCE = (
     "time_ms", "net", "discount", "engagement_ms", "kind", "device", "session", "order", "category", "brand",
+    "channel",
 )  # fmt: skip
 """Of rows with one fingerprint the last in this order stands: the latest, and of equal times the one with the larger
 amounts."""

@@ -118,6 +118,8 @@ class Visits(Timeline):
     """Bit k is set where the visit has an event of kind k."""
     device: NDArray[np.uint8]
     """The first known device of the visit."""
+    channel: NDArray[np.uint8]
+    """The first known channel of the visit."""
 
     @cached_property
     def duration_ms(self) -> Ints:

@@ -33,6 +33,7 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
         "category": draw(_pool([None, "Shoes", "Hats", "Überzug"])),
         "brand": draw(_pool([None, "Acme"])),
         "device": draw(_pool([None, "mobile", "desktop", "tablet", "fridge"])),
+        "channel": draw(_pool([None, "direct", "Organic Search", "social_cpc", "E-Mail", "pigeon"])),
         "price": draw(_pool([None, 0.0, 0.01, 9.99, 120.0])),
         "quantity": draw(_pool([None, 1.0, 3.0])),
         "discount": draw(_pool([None, 0.0, 1.5])),

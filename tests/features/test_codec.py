@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.features import UnknownStateVersion, decode, encode
+from shared.features import EVENT_TYPES, UnknownStateVersion, decode, encode
 from shared.features.codec import VERSION
-from shared.features.columns import COLUMN_TYPES
+from shared.features.columns import CHANNELS, COLUMN_TYPES
 from shared.features.varint import decode_varints, encode_varints, unzigzag, zigzag
 from tests.features.histories import folded, histories
+
+GOLDEN = Path(__file__).parent / "golden"
 
 
 @given(histories())
@@ -44,7 +46,7 @@ def test_an_unknown_version_is_refused_by_number() -> None:
         decode(["customer#a"], [b"\x09" + blob[1:]])
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parent / "golden").glob("state-*.json")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("state-*.json")), ids=lambda p: p.stem)
 def test_states_of_every_version_so_far_are_read(path: Path) -> None:
     golden = json.loads(path.read_text())
     read, expected = decode(["customer#889"], [bytes.fromhex(golden["state"])]), folded(golden["events"])
@@ -53,5 +55,28 @@ def test_states_of_every_version_so_far_are_read(path: Path) -> None:
     assert read.category_names == expected.category_names
 
 
+def test_states_of_all_versions_are_read_together() -> None:
+    blobs = [json.loads(path.read_text())["state"] for path in sorted(GOLDEN.glob("state-*.json"))]
+    keys = [f"customer#{i}" for i in range(len(blobs))]
+    read = decode(keys, [*map(bytes.fromhex, blobs)])
+    assert [CHANNELS[code] for code in read.rows.channel[read.owner == 0]] == ["unknown"] * 6
+    assert [CHANNELS[code] for code in read.rows.channel[read.owner == 1]] == [
+        "search", "unknown", "advertising", "unknown", "unknown", "store",
+    ]  # fmt: skip
+    assert encode(read)[1].hex() == blobs[1]
+
+
+@pytest.mark.parametrize("n", [999, 1_000, 1_001])
+def test_a_long_history_comes_back(n: int) -> None:
+    events = [
+        {"event_id": f"{i}", "event_type": EVENT_TYPES[i % 9], "timestamp": 1e9 + 977 * i, "customer_id": "a"}
+        | {"session_id": f"{i // 5}", "category": f"c{i % 7}", "channel": ["email", "direct"][i % 2], "price": i}
+        for i in range(n)
+    ]
+    state = folded([*events, {**events[0], "customer_id": "b"}])
+    for mine, theirs in zip(state.rows.columns(), decode(state.keys, encode(state)).rows.columns(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 def test_the_version_written_now_has_its_golden_file() -> None:
-    assert (Path(__file__).parent / f"golden/state-{VERSION}.json").exists()
+    assert (GOLDEN / f"state-{VERSION}.json").exists()
