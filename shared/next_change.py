@@ -145,7 +145,7 @@ class _Seen:
 
     def features(self, who: Days, days: Days) -> NDArray[np.float32]:
         """The features on `days` from now, at midnight [n, n_features]: until something leaves a window, only the times
-        since something grow."""
+        since something grow, and how overdue the next order is."""
         since = self._since[who, days]
         new = np.unique((who * self._row.shape[1] + since)[self._row[who, since] < 0])
         for part in np.split(new, self._cuts(new // self._row.shape[1])):

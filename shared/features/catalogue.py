@@ -27,7 +27,6 @@ from shared.features.columns import (
     SOCIAL,
     STORE,
     TABLET,
-    UNKNOWN_CHANNEL,
     VIEW_ITEM,
 )
 from shared.features.history import History
@@ -102,7 +101,7 @@ def _through(label: str, how: str, code: int) -> Iterator[Feature]:
         f"{label}_share",
         f"Share of visits that {how}",
         "share",
-        lambda h, d: f.visit_share(h, h.visits.channel == code, d, base=h.visits.channel != UNKNOWN_CHANNEL),
+        lambda h, d: f.ratio(h.visits.total(h.visits.channel == code, d), h.known_channel.count(d)),
     )
 
 
@@ -166,6 +165,7 @@ FEATURES: tuple[Feature, ...] = (
     *_time.over((365,), "last_quarter_order_share", "Share of orders placed in October to December", "share", f.last_quarter_share),
     *_time.over((365,), "burstiness", "How much visits come in bursts (-1 like clockwork, 0 at random, 1 in bursts)", "index", f.burstiness),
 
+    # Beside the evening, for predictions: in segments the four would say one thing four times.
     *_in_quarter("night", "before 06:00 UTC", 0, _hour),
     *_in_quarter("morning", "from 06:00 to 12:00 UTC", 1, _hour),
     *_in_quarter("afternoon", "from 12:00 to 18:00 UTC", 2, _hour),

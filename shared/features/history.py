@@ -17,6 +17,7 @@ from shared.features.columns import (
     IDENTIFY,
     PURCHASE,
     REFUND,
+    UNKNOWN_CHANNEL,
     Rows,
 )
 from shared.features.state import Profiles
@@ -166,6 +167,11 @@ class History:
             device=first_known(self.rows.device[at]),
             channel=first_known(self.rows.channel[at]),
         )
+
+    @cached_property
+    def known_channel(self) -> Timeline:
+        """The visits of which is known how they came about."""
+        return self.visits.where(_at(self.visits.channel != UNKNOWN_CHANNEL))
 
     def counts_of(self, column: Coded, days: int | None) -> Counts:
         """Events in the window for every customer and distinct value of the column, 0 left out."""

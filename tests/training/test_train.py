@@ -109,6 +109,14 @@ def test_columns_without_a_model_are_null(shop: Shop, model: Path) -> None:
         (["--events", "{shop}", "--as-of", "soon"], '"soon" is not a time'),
         (["--events", "{shop}", "--config", "{folder}/typo.toml"], 'unknown option "tres"; did you mean "trees"?'),
         (["--events", "{shop}", "--config", "{folder}/type.toml"], "trees must be of type int, but is 'many'"),
+        (
+            ["--events", "{shop}", "--config", "{folder}/group.toml"],
+            "left_out_of_segments knows no 'Weather'; there are",
+        ),
+        (
+            ["--events", "{shop}", "--config", "{folder}/texts.toml"],
+            "left_out_of_segments must be of type list of texts",
+        ),
         (["--events", "{shop}", "--config", "{folder}/none.toml"], "cannot read the config"),
         (["--events", "{folder}/alike.ndjson"], "every feature is the same for all customers"),
         (["--events", "{folder}/two_kinds.ndjson"], "the customers are of only 2 kinds; 4 are needed for segments"),
@@ -125,6 +133,8 @@ def test_bad_input_is_answered_with_one_line_and_status_2(
     (tmp_path / "two_kinds.ndjson").write_bytes(ndjson(two_kinds))
     (tmp_path / "typo.toml").write_text("tres = 5")
     (tmp_path / "type.toml").write_text('trees = "many"')
+    (tmp_path / "group.toml").write_text('left_out_of_segments = ["Channel", "Weather"]')
+    (tmp_path / "texts.toml").write_text('left_out_of_segments = "Channel"')
     filled = [argument.format(folder=tmp_path, shop=shop.file) for argument in arguments]
     assert train.main([*filled, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
