@@ -1,6 +1,7 @@
 """The features again, slowly and obviously, from raw events: the oracle that the engine is held against.
 
 It shares no code with the engine and works on one customer's events at a time, each a plain dictionary as in a file.
+Only what shops call their channels is read as the files are: tests/events/test_channels.py has examples.
 """
 
 import math
@@ -10,22 +11,11 @@ from itertools import pairwise
 from statistics import fmean, pstdev
 from typing import Any
 
+from shared.events.channels import channel_code
+
 NAN = math.nan
 DAY = timedelta(days=1)
-
-CHANNELS = {
-    "direct": ["direct"],
-    "search": ["Organic Search"],
-    "advertising": ["Paid Search", "Display", "social_cpc"],
-    "social": ["Social"],
-    "message": ["E-Mail"],
-    "referral": ["Referral", "Affiliates"],
-    "app": [],
-    "store": [],
-    "other": ["pigeon", "(Other)"],
-}
-"""What the channels are called in the histories and datasets that the engine is held to; case matters here."""
-
+CHANNELS = ("direct", "search", "advertising", "social", "message", "referral", "app", "store")
 Event = dict[str, Any]
 
 
@@ -113,8 +103,8 @@ def _browsing(lines: list[Event], visits: list[list[Event]]) -> dict[str, float]
         out[f"{device}_share"] = _ratio(len(on_it), len(visits))
         out[f"{device}_conversion"] = _share(on_it, [_has(v, "purchase") for v in on_it])
     known = [v for v in visits if _channel(v)]
-    for channel in CHANNELS:
-        out[f"{channel}_share"] = _share(known, [_channel(v) == channel for v in known])
+    for code, channel in enumerate(CHANNELS, 1):
+        out[f"{channel}_share"] = _share(known, [_channel(v) == code for v in known])
     return out
 
 
@@ -226,14 +216,10 @@ def _device(visit: list[Event]) -> str | None:
     return [*order, "other"][min(named)[1]] if named else None
 
 
-def _channel(visit: list[Event]) -> str | None:
-    """The first one named; of several at one instant, the first in CHANNELS."""
-    named = [(_time(e), _channel_rank(e["channel"])) for e in visit if e.get("channel")]
-    return [*CHANNELS][min(named)[1]] if named else None
-
-
-def _channel_rank(name: str) -> int:
-    return next(rank for rank, names in enumerate(CHANNELS.values()) if name in names)
+def _channel(visit: list[Event]) -> int | None:
+    """The first one named; of several at one instant, the one of the lowest code."""
+    named = [(_time(e), code) for e in visit if (code := channel_code(e.get("channel")))]
+    return min(named)[1] if named else None
 
 
 def _duration(visit: list[Event]) -> float:

@@ -205,6 +205,14 @@ def _reached(goal: str, after: Decisions, now: int, bundle: Bundle) -> bool:
     return int(after.segment[0]) in better_segments(now, bundle.manifest)
 
 
+def _until(profiles: Profiles, as_of_ms: int) -> Profiles:
+    """Who is known at the instant, as if nothing had happened since."""
+    profiles = profiles.take(np.flatnonzero(known_at(profiles, as_of_ms)))
+    before = profiles.rows.time_ms < as_of_ms
+    starts = np.concatenate(([0], np.cumsum(before)))[profiles.starts]
+    return replace(profiles, rows=profiles.rows.take(before), starts=starts)
+
+
 def main() -> int:
     """Print what was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.reasons", description=__doc__)
@@ -217,8 +225,7 @@ def main() -> int:
     arguments = parser.parse_args()
     as_of_ms, bundle = command.timestamp(arguments.as_of), Bundle.load(arguments.model)
     reasons = Reasons.from_bytes((arguments.model / FILE).read_bytes(), bundle.manifest)
-    profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
-    profiles = profiles.take(np.flatnonzero(known_at(profiles, as_of_ms)))
+    profiles = _until(read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles, as_of_ms)
     everyone = features(profiles, as_of_ms)
     customers = background(everyone, bundle.manifest["seed"])
     drawn = np.random.default_rng(SEED).permutation(len(profiles))
