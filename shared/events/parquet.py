@@ -199,6 +199,8 @@ def _categories(texts: Texts) -> tuple[dict[int, str], NDArray[np.uint32]]:
 
 
 def _channels(texts: Texts) -> NDArray[np.uint8]:
+    if not texts.sizes.any():  # as where the file has no such column
+        return np.zeros(len(texts), np.uint8)
     positions, channel = texts.distinct()
     return np.array([channel_code(name) for name in texts.take(positions).tolist()], np.uint8)[channel]
 
