@@ -282,7 +282,12 @@ GA4 = Dialect(
         "currency": ("event_params.currency", "ecommerce.currency"),
         "device": ("device.category",),
         "region": ("geo.country",),
-        "channel": ("collected_traffic_source.manual_medium", "event_params.medium", "traffic_source.medium"),
+        "channel": (
+            "session_traffic_source_last_click.cross_channel_campaign.default_channel_group",
+            "session_traffic_source_last_click.manual_campaign.medium",
+            "collected_traffic_source.manual_medium",
+            "event_params.medium",
+        ),
         "engagement_seconds": ("event_params.engagement_time_msec",),
     },
     products="items",

@@ -50,7 +50,8 @@ PURCHASE: dict[str, Any] = {
     "user_pseudo_id": "1146540.1921992520",
     "device": {"category": "desktop", "operating_system": "Web"},
     "geo": {"country": "United States", "city": "(not set)"},
-    "traffic_source": {"medium": "organic", "name": "(organic)", "source": "google"},
+    "traffic_source": {"medium": "cpc", "name": "(referral)", "source": "google"},
+    "session_traffic_source_last_click": {"cross_channel_campaign": {"default_channel_group": "Organic Search"}},
     "ecommerce": {"transaction_id": "T_12345", "purchase_revenue": 41.6, "total_item_quantity": 4},
     "items": [
         {

@@ -70,7 +70,7 @@ def test_a_purchase_of_ga4_gives_a_line_for_each_item() -> None:
         currency="USD",
         device="desktop",
         region="United States",
-        channel="organic",
+        channel="Organic Search",
         engagement_seconds=1.5,
     )
     assert (second.product_id, second.brand, second.price, second.discount) == ("SKU_456", "Acme", 17.6, 0.0)

@@ -98,6 +98,9 @@ def test_a_table_of_ga4_with_nested_columns_tells_what_json_tells(tmp_path: Path
         "device": pa.struct([("category", pa.string())]),
         "geo": pa.struct([("country", pa.string())]),
         "traffic_source": pa.struct([("medium", pa.string())]),
+        "session_traffic_source_last_click": pa.struct(
+            [("cross_channel_campaign", pa.struct([("default_channel_group", pa.string())]))]
+        ),
         "ecommerce": pa.struct([("transaction_id", pa.string()), ("purchase_revenue", pa.float64())]),
         "items": pa.list_(pa.struct([*item, *amounts])),
     }
