@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.bundle import Bundle, Decisions
-from shared.features import MONEY_UNITS, PURCHASE, EventColumns, Profiles, Rows, features, fold
+from shared.features import MONEY_UNITS, PURCHASE, EventColumns, Profiles, Rows, features, fold, until
 from shared.features.columns import ADD_TO_CART, DAY_MS
 from shared.features.history import IN_VISIT, VISIT_GAP_MS
 from shared.features.state import FINGERPRINT_BITS
@@ -59,7 +59,7 @@ def acts_that_change(history: Profiles, as_of_ms: int, bundle: Bundle) -> list[d
     be, and the bundle decides right after the last. `within_days` is how long there is time: each of the days until
     then has been tried.
     """
-    history = _until(history, as_of_ms)
+    history = until(history, as_of_ms)
     known = features(history, as_of_ms)
     now = bundle.decide(known)
     wanted = goals(known[0], now, bundle.manifest)
@@ -88,11 +88,6 @@ def decided_after(history: Profiles, looks: Looks, as_of_ms: int, bundle: Bundle
     """What is decided of the only customer of `history` right after each of `looks` [n_looks]."""
     days = np.array([day for _, day in looks])
     return bundle.decide(features(_having_done(history, looks, as_of_ms), as_of_ms + days * DAY_MS))
-
-
-def _until(history: Profiles, as_of_ms: int) -> Profiles:
-    rows = history.rows.take(history.rows.time_ms < as_of_ms)
-    return replace(history, rows=rows, starts=np.array([0, len(rows)]))
 
 
 def _having_done(history: Profiles, looks: Looks, as_of_ms: int) -> Profiles:

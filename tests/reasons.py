@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from local.console import console
 from shared.acting import Act, acts_that_change, feasible
 from shared.bundle import Bundle, Decisions
-from shared.features import FEATURE_NAMES, EventColumns, Profiles, features, fold, merge
+from shared.features import FEATURE_NAMES, EventColumns, Profiles, features, fold, merge, until
 from shared.intent import intents
 from shared.next_change import DAY_MS, State, next_changes
 from shared.profile_table import WRITES_A_CALL
@@ -205,14 +205,6 @@ def _reached(goal: str, after: Decisions, now: int, bundle: Bundle) -> bool:
     return int(after.segment[0]) in better_segments(now, bundle.manifest)
 
 
-def _until(profiles: Profiles, as_of_ms: int) -> Profiles:
-    """Who is known at the instant, as if nothing had happened since."""
-    profiles = profiles.take(np.flatnonzero(known_at(profiles, as_of_ms)))
-    before = profiles.rows.time_ms < as_of_ms
-    starts = np.concatenate(([0], np.cumsum(before)))[profiles.starts]
-    return replace(profiles, rows=profiles.rows.take(before), starts=starts)
-
-
 def main() -> int:
     """Print what was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.reasons", description=__doc__)
@@ -225,7 +217,8 @@ def main() -> int:
     arguments = parser.parse_args()
     as_of_ms, bundle = command.timestamp(arguments.as_of), Bundle.load(arguments.model)
     reasons = Reasons.from_bytes((arguments.model / FILE).read_bytes(), bundle.manifest)
-    profiles = _until(read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles, as_of_ms)
+    profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
+    profiles = until(profiles.take(np.flatnonzero(known_at(profiles, as_of_ms))), as_of_ms)
     everyone = features(profiles, as_of_ms)
     customers = background(everyone, bundle.manifest["seed"])
     drawn = np.random.default_rng(SEED).permutation(len(profiles))

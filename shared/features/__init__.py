@@ -7,7 +7,7 @@ events -> fold -> Profiles -> features -> float32 [n_profiles, n_features]
 from shared.features.catalogue import FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Feature, features, top_categories
 from shared.features.codec import UnknownStateVersion, category_hash, decode, encode
 from shared.features.columns import EVENT_TYPES, MONEY_UNITS, PURCHASE, REFUND, EventColumns, Rows
-from shared.features.state import Profiles, changed, fold, merge, since
+from shared.features.state import Profiles, changed, fold, merge, since, until
 
 __all__ = [
     "EVENT_TYPES",
@@ -31,4 +31,5 @@ __all__ = [
     "merge",
     "since",
     "top_categories",
+    "until",
 ]

@@ -99,7 +99,7 @@ def _through(label: str, how: str, code: int) -> Iterator[Feature]:
     return _channel.over(
         (365,),
         f"{label}_share",
-        f"Share of visits that {how}",
+        f"Share of visits {how}",
         "share",
         lambda h, d: f.ratio(h.visits.total(h.visits.channel == code, d), h.known_channel.count(d)),
     )
@@ -109,7 +109,7 @@ def _in_quarter(label: str, when: str, quarter: int, group: _Group) -> Iterator[
     return group.over(
         (365,),
         f"{label}_share",
-        f"Share of visits that begin {when}",
+        f"Share of visits begun {when}",
         "share",
         lambda h, d: f.visit_share(h, f.in_quarter(h, quarter), d),
     )
@@ -128,7 +128,7 @@ FEATURES: tuple[Feature, ...] = (
     *_frequency.over((7, 30, 90, 365, EVER), "orders", "Orders", "orders", lambda h, d: h.orders.count(d)),
     _frequency.one("order_interval_mean", "Average days between orders", "days", f.order_interval_mean),
     _frequency.one("order_interval_deviation", "How irregular the days between orders are (standard deviation)", "days", f.order_interval_deviation),
-    _frequency.one("order_overdue", "Time since the last order, in usual gaps between orders", "gaps", lambda h: f.ratio(f.days_since(h, h.purchases.last()), f.order_interval_mean(h))),
+    _frequency.one("order_overdue", "Time since the last order, in usual gaps between orders", "gaps", f.order_overdue),
 
     *_monetary.over((7, 30, 90, 365, EVER), "net_revenue", "Spend less refunds", "currency", f.net_revenue),
     *_monetary.over((30, 90, 365), "average_order_value", "Average spend an order", "currency", f.average_order_value),
@@ -150,14 +150,14 @@ FEATURES: tuple[Feature, ...] = (
     *_of_device("desktop", DESKTOP),
     *_of_device("tablet", TABLET),
 
-    *_through("direct", "came directly", DIRECT),
-    *_through("search", "came from a search engine", SEARCH_ENGINE),
-    *_through("advertising", "came by advertising", ADVERTISING),
-    *_through("social", "came from social media", SOCIAL),
-    *_through("message", "came by an e-mail, text or push message", MESSAGE),
-    *_through("referral", "came from another site or a partner", REFERRAL),
-    *_through("app", "were made in the app", APP),
-    *_through("store", "were made in a store", STORE),
+    *_through("direct", "straight to the shop", DIRECT),
+    *_through("search", "from search engines", SEARCH_ENGINE),
+    *_through("advertising", "from advertising", ADVERTISING),
+    *_through("social", "from social media", SOCIAL),
+    *_through("message", "from e-mails, texts and push messages", MESSAGE),
+    *_through("referral", "from other sites and partners", REFERRAL),
+    *_through("app", "in the app", APP),
+    *_through("store", "in a store", STORE),
 
     *_time.over((365,), "weekend_share", "Share of visits on a Saturday or Sunday", "share", lambda h, d: f.visit_share(h, f.on_weekend(h), d)),
     *_in_quarter("evening", "after 18:00 UTC", 3, _time),

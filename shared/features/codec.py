@@ -33,7 +33,7 @@ _COLUMNS = {1: 10, 2: 11}
 """By version, how many columns the body has."""
 _LEAD = 4
 _LONG = 1_000
-"""Rows from which on each column is worth a table of codes of its own: 3 to 4 % fewer bytes."""
+"""Rows from which on each column is worth a table of codes of its own: up to 4 % fewer bytes."""
 
 type Ints = NDArray[np.int64]
 

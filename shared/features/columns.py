@@ -47,6 +47,7 @@ UNKNOWN_DEVICE, MOBILE, DESKTOP, TABLET, OTHER_DEVICE = range(len(DEVICES))
 CHANNELS = (
     "unknown", "direct", "search", "advertising", "social", "message", "referral", "app", "store", "other",
 )  # fmt: skip
+"""The ways that visits come about."""
 (
     UNKNOWN_CHANNEL,
     DIRECT,
@@ -59,7 +60,6 @@ CHANNELS = (
     STORE,
     OTHER_CHANNEL,
 ) = range(len(CHANNELS))
-"""The ways that visits come about."""
 
 MONEY_UNITS = 10_000
 """Units of `net` and `discount` in one unit of the currency."""

@@ -76,14 +76,19 @@ def per_event(history: History, part: int, whole: int, days: Window) -> Floats:
 
 def order_interval_mean(history: History) -> Floats:
     """Average days between consecutive orders."""
-    owner, gaps = _gaps(history.orders)
+    owner, gaps = history.orders.gaps
     return _mean(owner, gaps / DAY_MS, history.n)
 
 
 def order_interval_deviation(history: History) -> Floats:
     """Standard deviation of the days between consecutive orders, of all of them as a population."""
-    owner, gaps = _gaps(history.orders)
+    owner, gaps = history.orders.gaps
     return _deviation(owner, gaps / DAY_MS, history.n)
+
+
+def order_overdue(history: History) -> Floats:
+    """Time since the last order over the average time between orders."""
+    return ratio(days_since(history, history.purchases.last()), order_interval_mean(history))
 
 
 def last_quarter_share(history: History, days: Window) -> Floats:
@@ -130,7 +135,7 @@ def burstiness(history: History, days: Window) -> Floats:
     """(s - m) / (s + m) of the times between visits, m their mean and s their standard deviation: -1 like clockwork,
     0 at random, towards 1 in bursts. K.-I. Goh and A.-L. Barabási, EPL 81 (2008) 48002."""
     visits = history.visits.within(days)
-    owner, gaps = _gaps(visits)
+    owner, gaps = visits.gaps
     mean, deviation = _mean(owner, gaps.astype(np.float64), history.n), _deviation(owner, gaps, history.n)
     total = mean + deviation
     return np.where(total > 0, ratio(deviation - mean, total), np.nan)
@@ -167,12 +172,6 @@ def top_category_share(history: History, days: Window) -> Floats:
 def trend(last_30: Floats | Ints, last_90: Floats | Ints) -> Floats:
     """What the last 30 days hold less what 30 of the 60 days before held on average."""
     return last_30 - (last_90 - last_30) / 2
-
-
-def _gaps(things: Timeline) -> tuple[Ints, Ints]:
-    """Milliseconds between consecutive things of one customer: (customer [m], milliseconds [m])."""
-    same = things.owner[1:] == things.owner[:-1]
-    return things.owner[1:][same], (things.time_ms[1:] - things.time_ms[:-1])[same]
 
 
 def _mean(owner: Ints, values: Floats, n: int) -> Floats:

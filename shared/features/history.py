@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features.columns import (
+    CHANNELS,
     DAY_MS,
+    DEVICES,
     EMAIL_CLICK,
     EMAIL_OPEN,
     EVENT_TYPES,
@@ -33,8 +35,7 @@ IN_VISIT = ~np.isin(np.arange(len(EVENT_TYPES)), (REFUND, EMAIL_OPEN, EMAIL_CLIC
 """By kind, whether an event is part of a visit: refunds, e-mails and identification happen outside of one."""
 
 _AGE_BITS = len(WINDOWS).bit_length()
-_CODE_BITS = 4
-"""Hold any code of a device or a channel."""
+_CODE_BITS = (max(len(DEVICES), len(CHANNELS)) - 1).bit_length()
 
 type Coded = Literal["category", "brand"]
 

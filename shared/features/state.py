@@ -5,7 +5,7 @@ batches and any repetition end in the same state, and every feature can be compu
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -126,6 +126,13 @@ def merge(*states: Profiles) -> Profiles:
             sketches[key] = _sketch(sketches.get(key, _NOTHING), sketch)
     names = _united([state.category_names for state in states])
     return _settle(keys, owners, [state.rows for state in states], names, sketches)
+
+
+def until(profiles: Profiles, until_ms: int) -> Profiles:
+    """The same without the events from an instant on, in UTC milliseconds; who has none before it stays, empty."""
+    kept = profiles.rows.time_ms < until_ms
+    starts = np.concatenate(([0], np.cumsum(kept)))[profiles.starts]
+    return replace(profiles, rows=profiles.rows.take(kept), starts=starts)
 
 
 def since(profiles: Profiles, from_ms: Mapping[str, int]) -> Profiles:

@@ -86,6 +86,12 @@ class Timeline:
         """The entries in the window alone."""
         return self if days is None else self.where(self.inside(days))
 
+    @cached_property
+    def gaps(self) -> tuple[Ints, Ints]:
+        """Milliseconds between consecutive entries of one customer: (customer [m], milliseconds [m])."""
+        same = self.owner[1:] == self.owner[:-1]
+        return self.owner[1:][same], (self.time_ms[1:] - self.time_ms[:-1])[same]
+
     def first(self) -> Floats:
         """Time of each customer's first entry, NaN where there is none [n_owners]."""
         return self._at(self._ends - self._lengths)
