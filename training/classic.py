@@ -22,6 +22,13 @@ PENALTY = 0.001
 """Keeps the parameters from running away where there are few repeat purchases."""
 MOST_CUSTOMERS = 20_000
 """Buyers that the parameters are fitted on, at most: evenly drawn."""
+FEWEST_RETURNING = 30
+"""Of them, those with a later day of purchase, at least. With fewer it hangs on the processor's rounding whether the
+search for the parameters ends, and what it ends in says little of other customers."""
+
+
+class TooFewReturning(Exception):
+    """The classic has too few returning buyers to be fitted on."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +54,26 @@ def judge(target: Target, profiles: Profiles, slices: Sequence[Slice]) -> tuple[
         # In search of its parameters the library steps out of their range now and then, and comes back.
         with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
             figures = [measure(target, s.y, predict(target, buyers(profiles, s.cutoff_ms), s)) for s in slices]
-    except (ConvergenceError, ValueError) as error:
+    except (TooFewReturning, ConvergenceError, ValueError) as error:
         return {}, {NAME: " ".join(str(error).split()) or "it does not converge"}
     return {NAME: mean(figures)}, {}
 
 
 def predict(target: Target, of: Buyers, rows: Slice) -> Vector:
     """The slice's predictions [n]; nobody is expected to buy who never has. No purchase is as probable as for a Poisson
-    variable of the expected number."""
+    variable of the expected number.
+
+    Raises TooFewReturning, or what the library raises where its search for the parameters does not end.
+    """
     bought = np.flatnonzero(of.days > 0)
     fitted = bought[:: max(1, len(bought) // MOST_CUSTOMERS)]
+    returning = fitted[of.days[fitted] > 1]
+    if target.kind == "amount":
+        returning = returning[of.value[returning] > 0]
+    if len(returning) < FEWEST_RETURNING:
+        spent = " and spent" if target.kind == "amount" else ""
+        raise TooFewReturning(f"{len(returning)} buyers came back{spent}; {FEWEST_RETURNING} are needed")
+
     timing = BetaGeoFitter(PENALTY).fit(of.days[fitted] - 1, of.recency[fitted], of.age[fitted])
     expected = np.zeros(len(of.days))
     expected[bought] = timing.conditional_expected_number_of_purchases_up_to_time(
@@ -64,8 +81,7 @@ def predict(target: Target, of: Buyers, rows: Slice) -> Vector:
     )
     if target.kind == "probability":
         return np.exp(-expected[rows.customers])
-    again = fitted[(of.days[fitted] > 1) & (of.value[fitted] > 0)]
-    spending = GammaGammaFitter(PENALTY).fit(of.days[again] - 1, of.value[again])
+    spending = GammaGammaFitter(PENALTY).fit(of.days[returning] - 1, of.value[returning])
     if spending.params_["q"] <= 1:
         raise ConvergenceError("its distribution of spend has no mean here")
     spend = spending.conditional_expected_average_profit(np.maximum(of.days - 1, 0), np.maximum(of.value, 0))

@@ -4,13 +4,15 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from lifetimes.utils import ConvergenceError
 
-from tests.event_files import profiles
+from tests.event_files import profiles, purchase
 from tests.training.conftest import Shop
 from tests.training.shop import DAYS, OPENED
 from training import classic
-from training.classic import NAME, buyers
+from training.classic import FEWEST_RETURNING, NAME, buyers
 from training.config import Config
+from training.metrics import Metrics
 from training.predictions import Outcome, fit_target
 from training.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs, targets
 from training.validation import origins, sample, winner
@@ -96,8 +98,42 @@ def test_the_classic_knows_days_with_a_purchase_and_what_was_spent_on_later_ones
     assert found.value[at].tolist() == [20, 0, 0]
 
 
-def test_where_the_classic_cannot_be_fitted_the_leaderboard_says_why(points: PointsInTime) -> None:
-    nobody = PointsInTime(points.profiles.take(np.arange(1)))
-    at = cutoffs(FIRST_MS, END_MS, 60, CONFIG)[0]
-    found, missing = classic.judge(LTV, nobody.profiles, [nobody.slice(LTV, at)])
-    assert found == {} and missing[NAME]
+def shop_of(returning: int, price: float) -> PointsInTime:
+    """60 buyers of whom so many came back on later days."""
+    days = [(0, 20, 30, 50 + number % 30) if number < returning else (0,) for number in range(60)]
+    return PointsInTime(
+        profiles(
+            *(
+                purchase(str(number), day, timestamp=(OPENED + timedelta(days=day)).isoformat(), price=price)
+                for number, bought in enumerate(days)
+                for day in bought
+            )
+        )
+    )
+
+
+def judged(target: Target, points: PointsInTime) -> tuple[dict[str, Metrics], dict[str, str]]:
+    return classic.judge(target, points.profiles, [points.slice(target, FIRST_MS + 60 * DAY_MS)])
+
+
+@pytest.mark.parametrize(
+    ("target", "returning", "price", "why"),
+    [
+        (CHURN, FEWEST_RETURNING - 1, 5.0, "29 buyers came back; 30 are needed"),
+        (LTV, FEWEST_RETURNING - 1, 5.0, "29 buyers came back and spent; 30 are needed"),
+        (LTV, 60, 0.0, "0 buyers came back and spent; 30 are needed"),
+    ],
+)
+def test_with_too_few_returning_buyers_the_classic_is_not_even_tried(
+    monkeypatch: pytest.MonkeyPatch, target: Target, returning: int, price: float, why: str
+) -> None:
+    monkeypatch.delattr(classic, "BetaGeoFitter")
+    assert judged(target, shop_of(returning, price)) == ({}, {NAME: why})
+
+
+def test_with_enough_returning_buyers_the_classic_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gives_up(penalty: float) -> None:
+        raise ConvergenceError("The model did not\nconverge.")
+
+    monkeypatch.setattr(classic, "BetaGeoFitter", gives_up)
+    assert judged(CHURN, shop_of(FEWEST_RETURNING, 5.0)) == ({}, {NAME: "The model did not converge."})
