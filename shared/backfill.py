@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.dropped_file import FileReport, take_in
+from shared.dropped_file import DroppedFile, FileReport, take_in
 from shared.events import Rules
 from shared.ingest import Intake
 from shared.run_parts import span
@@ -114,7 +114,7 @@ def take_batch(
         failed = dict[str, str]()
         for key in progress.todo:
             try:
-                found[key] = take_in(s3, bucket, key, rules, gathered)
+                found[key] = take_in(s3, bucket, DroppedFile(key), rules, gathered)
             except (ClientError, BotoCoreError) as error:
                 failed[key] = str(error)
             if monotonic() - since >= CHECKPOINT_SECONDS or not go_on():

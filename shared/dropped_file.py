@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
 
@@ -31,22 +32,46 @@ class FileReport:
     """The object was gone; that is kept in quarantine too, so that no trace is lost."""
 
 
-def take_in(s3: S3Client, bucket: str, key: str, rules: Rules, intake: Intake) -> FileReport:
+@dataclass(frozen=True, slots=True)
+class DroppedFile:
+    """An object of the data bucket, and which version of it."""
+
+    key: str
+    version_id: str | None = None
+    """None for the latest, as where the bucket keeps no versions."""
+
+    @property
+    def source(self) -> Any:
+        """What S3 is asked for."""
+        return {"Key": self.key, **({"VersionId": self.version_id} if self.version_id else {})}
+
+
+def announced(body: str) -> DroppedFile:
+    """The file that a message announces, an "Object Created" event of EventBridge. Raises ValueError and KeyError.
+
+    The version is part of it: a file that is replaced before the first was read is two files, and both count.
+    """
+    # Not Powertools' S3 data class: it unquotes keys, and EventBridge does not quote them.
+    written = json.loads(body)["detail"]["object"]
+    return DroppedFile(written["key"], written.get("version-id"))
+
+
+def take_in(s3: S3Client, bucket: str, file: DroppedFile, rules: Rules, intake: Intake) -> FileReport:
     """Reads the object as a stream and hands its valid events to `intake`, which may write some of them already.
 
     Raises what S3 raises when it cannot be asked or breaks off; taking the same file in again is always safe.
     """
     try:
-        answer = s3.get_object(Bucket=bucket, Key=key)
+        answer = s3.get_object(Bucket=bucket, **file.source)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ABSENT:
+        if error.response["Error"]["Code"] not in (*ABSENT, "NoSuchVersion"):
             raise
-        Quarantine(s3, bucket, key, "missing").note("the object was deleted before it could be read")
+        Quarantine(s3, bucket, file.key, "missing").note("the object was deleted before it could be read")
         return FileReport(missing=True)
-    quarantine = Quarantine(s3, bucket, key, answer["ETag"].strip('"'))
+    quarantine = Quarantine(s3, bucket, file.key, answer["ETag"].strip('"'), file.version_id)
     accepted = quarantined = 0
     try:
-        for chunk in read_file(cast(BinaryIO, answer["Body"]), key, rules):
+        for chunk in read_file(cast(BinaryIO, answer["Body"]), file.key, rules):
             intake.add(chunk, refuse=partial(quarantine.lines, kind="claims"))
             accepted += len(chunk.events)
             if rejections := intake.keepable(chunk.rejections):

@@ -25,8 +25,10 @@ class Quarantine:
     Names follow from the source alone, so that reading it again overwrites the same objects with the same content.
     """
 
-    def __init__(self, s3: S3Client, bucket: str, source_key: str, version: str) -> None:
+    def __init__(self, s3: S3Client, bucket: str, source_key: str, version: str, version_id: str | None = None) -> None:
+        """`version` names the folder; `version_id` is S3's own for the version that is copied, else the latest is."""
         self._s3, self._bucket, self._source_key = s3, bucket, source_key
+        self._source: Any = {"Bucket": bucket, "Key": source_key, **({"VersionId": version_id} if version_id else {})}
         self._folder = f"quarantine/{_folder_name(source_key)}/{version}"
 
     def lines(self, rejections: Sequence[Rejection], kind: str = "lines") -> None:
@@ -36,10 +38,9 @@ class Quarantine:
 
     def whole(self, reason: str) -> None:
         """Keeps a copy of the source object, its bytes as they are, and why beside it."""
-        source: Any = {"Bucket": self._bucket, "Key": self._source_key}
         name = PurePosixPath(self._source_key).name
         # Copying tags would need rights that nothing else here needs.
-        self._s3.copy(source, self._bucket, f"{self._folder}/{name}", {"TaggingDirective": "REPLACE"})
+        self._s3.copy(self._source, self._bucket, f"{self._folder}/{name}", {"TaggingDirective": "REPLACE"})
         self.note(reason)
 
     def note(self, reason: str) -> None:

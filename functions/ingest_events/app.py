@@ -1,6 +1,5 @@
 """Folds the event files that S3 announces into customer profiles and decides their segments."""
 
-import json
 import os
 from typing import Any
 
@@ -13,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.clock import read_clock
-from shared.dropped_file import take_in
+from shared.dropped_file import announced, take_in
 from shared.erasure_steps import asking
 from shared.events import Rules
 from shared.ingest import Intake
@@ -51,11 +50,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 
 @tracer.capture_method(capture_response=False)
 def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> None:
-    # Not Powertools' S3 data class: it unquotes keys, and EventBridge does not quote them.
-    key = json.loads(record.body)["detail"]["object"]["key"]
-    if key.endswith("/"):
+    file = announced(record.body)
+    if file.key.endswith("/"):
         return  # the S3 console marks a new folder with an empty object
-    found = take_in(s3, bucket, key, rules, intake)
+    found = take_in(s3, bucket, file, rules, intake)
     _count(
         EventsQuarantined=found.quarantined,
         FilesUnreadable=int(found.unreadable is not None),
@@ -64,7 +62,7 @@ def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> Non
     logger.info(
         "File read",
         extra={
-            "key": key,
+            "key": file.key,
             "accepted": found.accepted,
             "quarantined": found.quarantined,
             "unreadable": found.unreadable,

@@ -114,8 +114,8 @@ def take_in(backfill_events: ModuleType, s3: "S3Client", customers: int = 5) -> 
     backfill_events.handler(history_batch("all.ndjson"), Unhurried())
 
 
-def announcement(key: str) -> dict[str, Any]:
-    """The event that S3 gives EventBridge when an object has been written."""
+def announcement(key: str, version_id: str | None = None) -> dict[str, Any]:
+    """The event that S3 gives EventBridge when an object has been written, with its version where the bucket keeps any."""
     return {
         "version": "0",
         "id": "17793124-05d4-b198-2fde-7ededc63b103",
@@ -133,6 +133,7 @@ def announcement(key: str) -> dict[str, Any]:
                 "size": 5,
                 "etag": "b1946ac92492d2347c6235b4d2611184",
                 "sequencer": "00617F08299329D189",
+                **({"version-id": version_id} if version_id else {}),
             },
             "request-id": "N4N7GDK58NMKJ12R",
             "requester": "123456789012",
@@ -144,7 +145,12 @@ def announcement(key: str) -> dict[str, Any]:
 
 def batch(*keys: str) -> dict[str, Any]:
     """The batch of SQS messages, "message-0" and so on, that announces objects."""
-    return {"Records": [_record(i, json.dumps(announcement(key))) for i, key in enumerate(keys)]}
+    return batch_of(*(announcement(key) for key in keys))
+
+
+def batch_of(*announcements: dict[str, Any]) -> dict[str, Any]:
+    """The batch of SQS messages, "message-0" and so on, that hold these."""
+    return {"Records": [_record(i, json.dumps(announced)) for i, announced in enumerate(announcements)]}
 
 
 def _record(number: int, body: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from shared.profile_table import ProfileTable, TableOverloaded
 from tests.bundles import make_bundle, publish
 from tests.conftest import BUCKET
 from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
-from tests.functions.conftest import Context, batch
+from tests.functions.conftest import Context, announcement, batch, batch_of
 from tests.partiql import PartiQL
 
 if TYPE_CHECKING:
@@ -165,6 +165,52 @@ def test_deleted_file_is_told_and_not_retried(s3: "S3Client", drop: Drop, measur
     assert measured()["FilesMissing"] == 1
     (key,) = quarantined(s3)
     assert "deleted" in json.loads(body(s3, key))["reason"]
+
+
+@pytest.fixture
+def overwrite(s3: "S3Client", ingest_events: ModuleType) -> Callable[..., list[str]]:
+    """Puts one key several times before any of it is read, announces every version, and gives their ids."""
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+
+    def put_and_announce(key: str, *bodies: bytes, deleted: bool = False) -> list[str]:
+        versions = [s3.put_object(Bucket=BUCKET, Key=key, Body=body)["VersionId"] for body in bodies]
+        if deleted:
+            s3.delete_object(Bucket=BUCKET, Key=key)
+        answer = ingest_events.handler(batch_of(*(announcement(key, version) for version in versions)), Context())
+        assert answer == {"batchItemFailures": []}
+        return versions
+
+    return put_and_announce
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_every_version_of_a_file_that_is_replaced_counts(
+    overwrite: Callable[..., list[str]], table: ProfileTable, measured: Measured, deleted: bool
+) -> None:
+    first, second = ([purchase("889", number=number)] for number in (1, 2))
+    overwrite("events/day.ndjson", ndjson(first), ndjson(second), deleted=deleted)
+    profile = table.get("customer#889")
+    assert profile is not None and profile.events == 2
+    assert measured()["EventsCounted"] == 2
+
+
+def test_an_unreadable_version_is_kept_as_it_was_when_it_is_replaced(
+    s3: "S3Client", overwrite: Callable[..., list[str]]
+) -> None:
+    overwrite("events/day.ndjson.gz", b"not gzip", b"nor this")
+    kept = {key: body(s3, key) for key in quarantined(s3) if key.endswith("day.ndjson.gz")}
+    assert sorted(kept.values()) == [b"nor this", b"not gzip"]
+
+
+def test_a_version_that_is_gone_is_told_and_not_retried(
+    s3: "S3Client", ingest_events: ModuleType, overwrite: Callable[..., list[str]], measured: Measured
+) -> None:
+    (gone,) = overwrite("events/day.ndjson", ndjson([purchase("889")]))
+    s3.delete_object(Bucket=BUCKET, Key="events/day.ndjson", VersionId=gone)
+    measured()
+    ingest_events.handler(batch_of(announcement("events/day.ndjson", gone)), Context())
+    assert measured()["FilesMissing"] == 1
+    assert [key.rsplit("/", 1)[1] for key in quarantined(s3)] == ["reason.json"]
 
 
 def test_folders_made_in_the_console_are_no_files(s3: "S3Client", drop: Drop) -> None:
