@@ -5,15 +5,17 @@ import json
 from pathlib import Path
 
 from shared.intent import ACTIONS
-from training.config import Config
+from training.config import OPTIONS, Config
 
 PAGE = (Path(__file__).parents[2] / "docs/training.md").read_text()
 
 
-def test_every_option_is_documented_with_its_default() -> None:
-    documented = [line.split(" | ")[:2] for line in PAGE.split("## Options")[1].splitlines() if line.startswith("| `")]
+def test_every_option_is_documented_with_its_default_and_what_it_may_be() -> None:
+    documented = [line.split(" | ")[:3] for line in PAGE.split("## Options")[1].splitlines() if line.startswith("| `")]
     defaults = {field.name: field.default for field in dataclasses.fields(Config)}
-    assert documented == [[f"| `{name}`", f"`{json.dumps(default)}`"] for name, default in defaults.items()]
+    assert documented == [
+        [f"| `{name}`", f"`{json.dumps(default)}`", OPTIONS[name].may_be] for name, default in defaults.items()
+    ]
 
 
 def test_every_intent_is_documented_with_its_action_in_the_order_of_the_rules() -> None:
