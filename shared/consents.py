@@ -34,6 +34,8 @@ class Mark:
     """The version that the last profile of theirs ended with; the next one goes on from there."""
     told: int = 0
     """The version up to which the ledger knows, and has forgotten again, what there was to tell."""
+    unlinked: bool = False
+    """Of a visitor: their link was undone by hand, and is not to be made again."""
 
     @property
     def counts_from_ms(self) -> int | None:

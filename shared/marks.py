@@ -1,7 +1,7 @@
 """Marks that keep those who were erased from coming back, under a keyed hash that tells nobody who they are.
 
 A mark remembers the latest refusal of a profile and when consent was given. Both only ever grow, so whatever order they
-arrive in, the same events count. docs/decisions/0018 has the argument.
+arrive in, the same events count. docs/decisions/0018 has the argument; docs/restore.md says how they outlive the table.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities import parameters
 
 from shared.backoff import Sleep, attempts
 from shared.consents import NEVER, Consent, Mark, in_order
+from shared.kept_marks import KeptMarks
 from shared.profile_table import CALLS_AT_MOST, READS_A_CALL, Item, TableOverloaded
 
 if TYPE_CHECKING:
@@ -26,19 +27,41 @@ if TYPE_CHECKING:
     from shared.clock import Moment
     from shared.events import Rejection
 
+LEADING = "mark#"
 SORT_KEY = "mark"
+EVERYBODY = LEADING + "everybody"
+"""The mark of all: in a table that was made anew, it ends at the table's epoch once the marks of all others are in."""
+
+
+class TableNotRestored(Exception):
+    """The table was made anew and does not hold the marks yet: who was erased would not be recognised."""
 
 
 class Marks:
-    """Marks in the profile table, whose keys are hashes under a secret that is asked for when it is first needed."""
+    """Marks in the profile table, whose keys are hashes under a secret that is asked for when it is first needed.
+
+    What they say is kept in `kept` first, which outlives the table.
+    """
+
+    epoch = 0
+    """When the table was made anew, UTC milliseconds; 0 for the first one. Versions of profiles begin above it."""
 
     def __init__(
-        self, client: DynamoDBClient, table: str, secret: Callable[[], bytes], sleep: Sleep = time.sleep
+        self,
+        client: DynamoDBClient,
+        table: str,
+        secret: Callable[[], bytes],
+        kept: KeptMarks,
+        epoch: int = 0,
+        sleep: Sleep = time.sleep,
     ) -> None:
-        self._client, self._table, self._secret, self._sleep = client, table, secret, sleep
+        self._client, self._table, self._secret, self._kept, self._sleep = client, table, secret, kept, sleep
+        self.epoch, self._complete = epoch, epoch == 0
 
     def load(self, keys: Iterable[str]) -> dict[str, Mark]:
-        """The marks that there are of the profiles at `keys`. Raises TableOverloaded."""
+        """The marks that there are of the profiles at `keys`. Raises TableOverloaded and TableNotRestored."""
+        if not self._complete:
+            self._check()
         names = {self._name(key): key for key in keys}
         found: dict[str, Mark] = {}
         for some in batched(names, READS_A_CALL, strict=False):
@@ -71,43 +94,95 @@ class Marks:
 
     def agree(self, key: str, at_ms: int) -> None:
         """Keeps that consent was given at `at_ms`."""
-        self._client.update_item(
-            TableName=self._table,
-            Key=_item_key(self._name(key)),
-            UpdateExpression="ADD given_ms :at",
-            ExpressionAttributeValues={":at": {"NS": [str(at_ms)]}},
-        )
+        name = self._name(key)
+        self._kept.given(_hash_of(name), at_ms)
+        self._give(name, {at_ms})
 
     def refuse(self, key: str, at_ms: int) -> None:
         """From now on no event of the profile counts, unless consent is given later than `at_ms`."""
-        self._raise(key, "refused_ms", at_ms)
+        name = self._name(key)
+        self._kept.refused(_hash_of(name), at_ms)
+        self._raise(name, "refused_ms", at_ms)
+
+    def unlink(self, key: str) -> None:
+        """Keeps that a visitor's link was undone by hand."""
+        name = self._name(key)
+        self._kept.unlinked(_hash_of(name))
+        self._unlink(name)
 
     def end(self, key: str, version: int) -> None:
         """Keeps the version that a profile ends with, so that another one of theirs never takes it again."""
-        self._raise(key, "ended", version)
+        self._raise(self._name(key), "ended", version)
 
     def tell(self, key: str, version: int) -> Any:
         """The part of a transaction that says once that the ledger has heard of the end at `version`."""
-        return {"Update": self._raising(key, "told", version)}
+        return {"Update": self._raising(self._name(key), "told", version)}
 
-    def _raise(self, key: str, name: str, value: int) -> None:
+    def put_back(self, name: str, mark: Mark) -> None:
+        """Makes the table's mark under the keyed hash `name` say what `mark` says, and all that it said."""
+        if mark.refused_ms is not None:
+            self._raise(LEADING + name, "refused_ms", mark.refused_ms)
+        if mark.given_ms:
+            self._give(LEADING + name, mark.given_ms)
+        if mark.unlinked:
+            self._unlink(LEADING + name)
+
+    def complete(self) -> None:
+        """Says that the marks of all are in the table, from when on profiles may be written."""
+        self._raise(EVERYBODY, "ended", self.epoch)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the marks of all are in the table."""
+        if not self._complete:
+            answer = self._client.get_item(TableName=self._table, Key=_item_key(EVERYBODY), ConsistentRead=True)
+            self._complete = "Item" in answer and _decode(answer["Item"]).ended >= self.epoch
+        return self._complete
+
+    def _check(self) -> None:
+        if not self.is_complete:
+            raise TableNotRestored(f"table {self._table} does not hold the marks of those who were erased yet")
+
+    def _give(self, name: str, times_ms: Iterable[int]) -> None:
+        self._client.update_item(
+            TableName=self._table,
+            Key=_item_key(name),
+            UpdateExpression="ADD given_ms :at",
+            ExpressionAttributeValues={":at": {"NS": [str(at_ms) for at_ms in sorted(times_ms)]}},
+        )
+
+    def _unlink(self, name: str) -> None:
+        self._client.update_item(
+            TableName=self._table,
+            Key=_item_key(name),
+            UpdateExpression="SET unlinked = :yes",
+            ExpressionAttributeValues={":yes": {"BOOL": True}},
+        )
+
+    def _raise(self, name: str, attribute: str, value: int) -> None:
         try:
-            self._client.update_item(**self._raising(key, name, value))
+            self._client.update_item(**self._raising(name, attribute, value))
         except self._client.exceptions.ConditionalCheckFailedException:
             return  # it is as high already
 
-    def _raising(self, key: str, name: str, value: int) -> Any:
+    def _raising(self, name: str, attribute: str, value: int) -> Any:
         return {
             "TableName": self._table,
-            "Key": _item_key(self._name(key)),
+            "Key": _item_key(name),
             "UpdateExpression": "SET #name = :value",
             "ConditionExpression": "attribute_not_exists(#name) OR #name < :value",
-            "ExpressionAttributeNames": {"#name": name},
+            "ExpressionAttributeNames": {"#name": attribute},
             "ExpressionAttributeValues": {":value": {"N": str(value)}},
         }
 
     def _name(self, key: str) -> str:
-        return f"mark#{hmac.new(self._secret(), key.encode(), hashlib.sha256).hexdigest()[:40]}"
+        return f"mark#{keyed_hash(self._secret(), key)}"
+
+
+def keyed_hash(secret: bytes, key: str) -> str:
+    """What stands for a profile's key where nobody may learn whose it is, and the same key must be found again."""
+    # An id read from broken bytes may hold lone surrogates, which UTF-8 has no bytes for.
+    return hmac.new(secret, key.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:40]
 
 
 def secret(name: str) -> Callable[[], bytes]:
@@ -130,6 +205,10 @@ def keepable(rejections: Sequence[Rejection], marks: Marks) -> list[Rejection]:
     return [rejection for rejection in rejections if refused.isdisjoint(rejection.people)]
 
 
+def _hash_of(name: str) -> str:
+    return name.removeprefix(LEADING)
+
+
 def _item_key(name: str) -> Any:
     return {"pk": {"S": name}, "sk": {"S": SORT_KEY}}
 
@@ -140,4 +219,5 @@ def _decode(item: Item) -> Mark:
         given_ms=frozenset(int(at) for at in item.get("given_ms", {"NS": []})["NS"]),
         ended=int(item.get("ended", {"N": "0"})["N"]),
         told=int(item.get("told", {"N": "0"})["N"]),
+        unlinked="unlinked" in item,
     )

@@ -14,7 +14,7 @@ from shared.deciding import decide
 from shared.features import Profiles, changed, encode, merge, since
 from shared.histories import own, with_visitors
 from shared.keys import anonymous
-from shared.links import Copy, Link, LinkState, newer
+from shared.links import NOBODY, Copy, Link, LinkState, newer
 from shared.marks import Admission
 from shared.profile_table import MAX_STATE_BYTES, ProfileTable, StoredProfile
 from shared.transitions import Cause
@@ -166,9 +166,14 @@ class Updater:
         """
         new = [key for key in keys if key not in stored]
         marks = self.admission.marks.load(new) if self.admission and new else {}
-        admitted = {key: stored[key] if key in stored else StoredProfile(key, 0, b"", 0, None) for key in keys}
+        # In a table made anew, versions begin where those of the tables before never came to: none is used twice.
+        epoch = self.admission.marks.epoch if self.admission else 0
+        unborn = StoredProfile("", epoch, b"", 0, None, born=epoch)
+        admitted = {key: stored[key] if key in stored else replace(unborn, key=key) for key in keys}
         for key, mark in marks.items():
-            admitted[key] = replace(admitted[key], version=mark.ended, born=mark.ended)
+            born = max(mark.ended, epoch)
+            link = Link(NOBODY, LinkState.UNLINKED) if mark.unlinked else None
+            admitted[key] = replace(admitted[key], version=born, born=born, link=link)
         marks |= {key: self.recorded[key] for key in admitted if key in stored and key in self.recorded}
         for key, mark in marks.items():
             if mark.counts_from_ms == NEVER:

@@ -36,6 +36,7 @@ os.environ.update(
     ERASURE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/erasures",
     MARK_SECRET="marks",
     SETTLE_SECONDS="20",
+    TABLE_EPOCH="",
     REFRESH_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/refresh",
     POWERTOOLS_SERVICE_NAME="tessera",
     POWERTOOLS_METRICS_NAMESPACE="Tessera",

@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.api import Refused, resolver
 from shared.clock import read_clock
 from shared.events import Rejection, Rules, read_lines
+from shared.kept_marks import KeptMarks
 from shared.live_events import LONGEST_EVENT_BYTES, Message, packed, quarantine_of
 from shared.marks import Marks, keepable, secret
 
@@ -23,7 +24,8 @@ logger, tracer, metrics = Logger(), Tracer(), Metrics()
 app = resolver(logger, "The events were not accepted, for a failure on our side; please send them again.")
 bucket, queue = os.environ["DATA_BUCKET"], os.environ["LIVE_QUEUE_URL"]
 s3, sqs = boto3.client("s3"), boto3.client("sqs")
-marks = Marks(boto3.client("dynamodb"), os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]))
+kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
+marks = Marks(boto3.client("dynamodb"), os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from shared.erasure import Eraser
 from shared.erasure_steps import Receipts, Step
+from shared.kept_marks import KeptMarks
 from shared.keys import is_visitor
 from shared.ledger import Ledger
 from shared.marks import Marks, secret
@@ -31,7 +32,8 @@ bucket, table_name, queue = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"],
 settle_ms = int(os.environ["SETTLE_SECONDS"]) * 1_000
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
 table, ledger, receipts = ProfileTable(dynamodb, table_name), Ledger(dynamodb, table_name), Receipts(s3, bucket)
-marks = Marks(dynamodb, table_name, secret(os.environ["MARK_SECRET"]))
+kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
+marks = Marks(dynamodb, table_name, secret(os.environ["MARK_SECRET"]), kept, epoch)
 
 
 @logger.inject_lambda_context

@@ -16,6 +16,7 @@ from shared.dropped_file import announced, take_in
 from shared.erasure_steps import asking
 from shared.events import Rules
 from shared.ingest import Intake
+from shared.kept_marks import KeptMarks
 from shared.live_bundle import LiveBundle
 from shared.marks import Admission, Marks, secret
 from shared.profile_table import ProfileTable
@@ -24,7 +25,8 @@ logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket = os.environ["DATA_BUCKET"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
 table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
-marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]))
+kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
+marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 live_bundle = LiveBundle(s3, bucket)
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=logger)  # type: ignore[arg-type]

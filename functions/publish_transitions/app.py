@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.announcements import Announcer
 from shared.explaining import Explainer
+from shared.kept_marks import KeptMarks
 from shared.ledger import Ledger
 from shared.manifests import Manifests
 from shared.marks import Marks, secret
@@ -25,7 +26,8 @@ bucket, s3 = os.environ["DATA_BUCKET"], boto3.client("s3")
 manifests, explainer = Manifests(s3, bucket), Explainer(s3, bucket)
 dynamodb, table_name = boto3.client("dynamodb"), os.environ["TABLE_NAME"]
 ledger = Ledger(dynamodb, table_name)
-marks = Marks(dynamodb, table_name, secret(os.environ["MARK_SECRET"]))
+kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
+marks = Marks(dynamodb, table_name, secret(os.environ["MARK_SECRET"]), kept, epoch)
 announcer = Announcer(boto3.client("events"), os.environ["EVENT_BUS"])
 
 
