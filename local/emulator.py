@@ -69,6 +69,11 @@ class Emulator:
         """What the emulator and the functions in it wrote."""
         return self.folder / "ministack.log"
 
+    @property
+    def access(self) -> Path:
+        """Every check of rights that it made, one JSON object a line: who, action, on, allowed."""
+        return self.folder / "access.ndjson"
+
 
 @contextmanager
 def emulator(host: str = LOOPBACK, port: int | None = None) -> Iterator[Emulator]:
@@ -121,6 +126,7 @@ def _settings(host: str, port: int, folder: Path) -> dict[str, str]:
         "TMPDIR": str(folder),
         "STATE_DIR": str(folder / "state"),
         "S3_DATA_DIR": str(folder / "s3"),
+        "ACCESS_RECORD": str(folder / "access.ndjson"),
         # Listeners on fixed ports, which would keep a second stack from starting.
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",

@@ -4,6 +4,8 @@ ministack 1.5.33 forgets these, which AWS does:
 - PartiQL writes reach a table's stream;
 - an imported OpenAPI document brings its gateway responses, request validators, and the models these check with.
 
+What it lacks of the checks of rights is in `emulator_rights.py` beside this file.
+
 And it unpacks the layer, all 230 MB of it, again for each worker of each function; here they share one copy.
 """
 
@@ -18,6 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import emulator_rights  # type: ignore[import-not-found]  # it stands beside this script
 from ministack.app import main
 from ministack.core import lambda_runtime
 from ministack.services import apigateway_v1, dynamodb
@@ -93,4 +96,5 @@ if __name__ == "__main__":
     _reach_the_stream("_partiql_insert")
     _reach_the_stream("_partiql_update")
     apigateway_v1._import_rest_api = _import_whole
+    emulator_rights.install()
     sys.exit(main())

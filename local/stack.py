@@ -30,8 +30,6 @@ BUCKET = "tessera-data"
 BUILT_TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
 SAM = ".venv-sam/bin/sam"
 ANSWER_SECONDS = 60
-WRITERS = ("IngestEvents", "IngestLiveEvents", "BackfillEvents", "RescoreCustomers", "RefreshSegments", "EraseCustomer")
-"""Functions that write profiles."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +138,6 @@ def _describe(aws: Emulator) -> Stack:
         found = cloudformation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=resource)
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
-    # The emulator asks for an action of its own name where AWS asks for PartiQLInsert and PartiQLUpdate on the table.
-    batch = {"Effect": "Allow", "Action": "dynamodb:BatchExecuteStatement", "Resource": "*"}
-    for writer in WRITERS:
-        aws.session.client("iam", endpoint_url=aws.endpoint).put_role_policy(
-            RoleName=identifier(f"{writer}Role"),
-            PolicyName="EmulatorPartiQL",
-            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [batch]}),
-        )
     return Stack(
         emulator=aws,
         bucket=outputs["DataBucketName"],

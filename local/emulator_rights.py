@@ -1,0 +1,132 @@
+"""What AWS checks of a request and ministack 1.5.33 does not, and a record of who used which right.
+
+Run by ministack's own Python, never imported by the project:
+- a batch of PartiQL statements asks for `dynamodb:PartiQLInsert` and the like, each on its own table;
+- `dynamodb:LeadingKeys` are the partition keys that a request names;
+- who may not list a bucket at all is told that an object is forbidden where it is only missing.
+
+Every check is written to the file that ACCESS_RECORD names, one JSON object each, so that tests can say which rights
+are used and which only stand in the template.
+"""
+
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ministack.core import iam_actions, iam_evaluator
+from ministack.services import s3
+
+LEADING_KEYS = "dynamodb:LeadingKeys"
+PARTITION_KEYS = ("pk", "member_of", "due_shard")
+"""Of the profile table and its indexes."""
+_STATEMENT = re.compile(r"\s*(INSERT|UPDATE|DELETE|SELECT)\b.*?\"([^\"]+)\"", re.IGNORECASE | re.DOTALL)
+_WHERE_KEY = re.compile(r'"pk"\s*=\s*\?')
+_EQUALS = re.compile(r"(\w+)\s*=\s*(:\w+)")
+
+_record_lock = threading.Lock()
+_enforce = iam_evaluator.enforce
+_transaction_checks = iam_actions.dynamodb_transaction_checks
+_dynamodb_context = iam_actions.dynamodb_service_context
+
+
+class _Item(str):
+    """The ARN of the table that one part of a transaction or batch is on, and the keys that this part alone names."""
+
+    leading_keys: list[str]
+
+
+def install() -> None:
+    """Puts the checks in the place of ministack's own, which look each other up when a request comes."""
+    iam_actions.dynamodb_transaction_checks = _checks
+    iam_actions.dynamodb_service_context = _context
+    iam_evaluator.enforce = _enforced
+
+
+def _checks(action: str, body: bytes, region: str, account: str) -> list[tuple[str, str]]:
+    asked = json.loads(body or b"{}")
+    if action == "dynamodb:BatchExecuteStatement":
+        return [_statement(statement, region, account) for statement in asked.get("Statements", ())]
+    checks = _transaction_checks(action, body, region, account)
+    parts = [part for item in asked.get("TransactItems", ()) for part in item.values()]
+    return [(name, _item(arn, _named(part))) for (name, arn), part in zip(checks, parts, strict=False)]
+
+
+def _statement(statement: Any, region: str, account: str) -> tuple[str, str]:
+    found = _STATEMENT.match(statement["Statement"])
+    verb, table = (found[1].capitalize(), found[2]) if found else ("Select", "*")
+    values = statement.get("Parameters", [])
+    if verb == "Insert":
+        names = re.findall(r"'(\w+)'\s*:\s*\?", statement["Statement"])
+        key = dict(zip(names, values, strict=False)).get("pk", {})
+    else:
+        before = _WHERE_KEY.split(statement["Statement"], maxsplit=1)[0]
+        key = values[before.count("?")] if before.count("?") < len(values) else {}
+    arn = f"arn:aws:dynamodb:{region}:{account}:table/{table}"
+    return f"dynamodb:PartiQL{verb}", _item(arn, [*key.values()])
+
+
+def _item(arn: str, keys: list[str]) -> _Item:
+    item = _Item(arn)
+    item.leading_keys = keys
+    return item
+
+
+def _context(body: bytes) -> dict[str, Any]:
+    return {**_dynamodb_context(body), LEADING_KEYS: [*_all_keys(json.loads(body or b"{}"))]}
+
+
+def _all_keys(asked: dict[str, Any]) -> Iterator[str]:
+    yield from _named(asked)
+    for requests in asked.get("RequestItems", {}).values():
+        for request in requests.get("Keys", ()) if isinstance(requests, dict) else ():
+            yield from _values(request)
+        for request in requests if isinstance(requests, list) else ():
+            yield from _named(request.get("PutRequest", request.get("DeleteRequest", {})))
+
+
+def _named(part: dict[str, Any]) -> list[str]:
+    """The partition keys that a single request names; of a query, the value that its condition asks for."""
+    values = part.get("ExpressionAttributeValues", {})
+    equal = dict(_EQUALS.findall(part.get("KeyConditionExpression", "")))
+    asked = {name: values.get(place, {}) for name, place in equal.items()}
+    return [*_values(part.get("Key", {})), *_values(part.get("Item", {})), *_values(asked)]
+
+
+def _values(key: dict[str, Any]) -> list[str]:
+    """A key names one partition; an item of a table may hold the keys of its indexes as well."""
+    names = [name for name in PARTITION_KEYS if name in key][:1]
+    return [str(text) for name in names for text in key[name].values()]
+
+
+def _enforced(
+    access_key: str, action: str, service: str, region: str, resource_arn: str = "*", service_context: Any = None
+) -> Any:
+    context = service_context
+    if isinstance(resource_arn, _Item):
+        context = {**(service_context or {}), LEADING_KEYS: resource_arn.leading_keys}
+    denied = _enforce(access_key, action, service, region, resource_arn=resource_arn, service_context=context)
+    if not denied and action in ("s3:GetObject", "s3:GetObjectVersion"):
+        denied = _missing_and_not_to_be_told(access_key, region, resource_arn)
+    _keep(access_key, action, resource_arn, denied)
+    return denied
+
+
+def _missing_and_not_to_be_told(access_key: str, region: str, resource_arn: str) -> Any:
+    bucket, _, key = resource_arn.rpartition(":")[2].partition("/")
+    stored = s3._buckets.get(bucket)
+    if not stored or key in stored["objects"]:
+        return None
+    return _enforce(access_key, "s3:ListBucket", "s3", region, resource_arn=f"arn:aws:s3:::{bucket}")
+
+
+def _keep(access_key: str, action: str, resource_arn: str, denied: Any) -> None:
+    path = os.environ.get("ACCESS_RECORD")
+    caller = iam_evaluator.resolve_caller_identity(access_key) or {}
+    line = {"who": caller.get("userArn"), "action": action, "on": resource_arn, "allowed": not denied}
+    if path:
+        with _record_lock, Path(path).open("a") as record:
+            record.write(json.dumps(line) + "\n")
