@@ -115,7 +115,7 @@ def take_in(backfill_events: ModuleType, s3: "S3Client", customers: int = 5) -> 
 
 
 def announcement(key: str, version_id: str | None = None) -> dict[str, Any]:
-    """The event that S3 gives EventBridge when an object has been written, with its version where the bucket keeps any."""
+    """The event that S3 gives EventBridge when an object is written, with its version where the bucket keeps any."""
     return {
         "version": "0",
         "id": "17793124-05d4-b198-2fde-7ededc63b103",
