@@ -14,7 +14,7 @@ CHURN, _, LTV = targets(Config())
 
 
 def test_few_rows_are_all_kept() -> None:
-    rows, weight = thinned(np.arange(100) % 2.0, Config(training_rows=100))
+    rows, weight = thinned((np.arange(100) % 2).astype(np.float64), Config(training_rows=100))
     assert rows.tolist() == list(range(100)) and weight.tolist() == [1] * 100
 
 
