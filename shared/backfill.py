@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.archive import ARCHIVE
 from shared.dropped_file import DroppedFile, FileReport, take_in
 from shared.events import Rules
 from shared.ingest import Intake
@@ -16,8 +17,10 @@ from shared.run_parts import span
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PREFIX = "history/"
+HISTORY = "history/"
 """Files of a history stand below it, where dropping them does not announce them one by one."""
+PREFIXES = (HISTORY, "events/", ARCHIVE)
+"""All that profiles are made of; a table that was lost is made anew from it."""
 
 FILES_A_BATCH = 200
 BYTES_A_BATCH = 256 << 20
@@ -34,11 +37,13 @@ class FilesFailed(Exception):
     """Some files of a batch could not be fetched; all others are in, and another attempt takes these alone."""
 
 
-class Batch(msgspec.Struct, frozen=True):
+class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     """Some of the files, as the state machine hands them out."""
 
     number: int
     keys: list[str]
+    decides: bool = True
+    """Whether a model decides on those whom it changes; without, their histories are stored alone."""
 
 
 class BatchProgress(msgspec.Struct):

@@ -5,11 +5,13 @@ import time
 from typing import Any
 
 import boto3
+import msgspec
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.backfill import Batch, BatchProgress, FilesFailed, take_batch
+from shared.bundle import Bundle
 from shared.clock import read_clock
 from shared.erasure_steps import asking
 from shared.events import Rules
@@ -42,11 +44,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     Raises FilesFailed once all other files of the batch are in, and what tables and buckets raise; the same may always
     be given again.
     """
-    batch = Batch(event["batch"]["number"], event["batch"]["keys"])
+    batch = msgspec.convert(event["batch"], Batch)
     parts = RunParts(s3, bucket, "backfill", event["run"], BatchProgress)
     begun_ms = read_clock().scored_at_ms
     progress = parts.read(batch.number) or BatchProgress(batch.keys, begun_ms, begun_ms)
     counted = progress.counted
+
+    def bundle() -> Bundle | None:
+        return live_bundle.watched(logger, metrics) if batch.decides else None
 
     def keep(progress: BatchProgress) -> None:
         progress.updated_ms = read_clock().scored_at_ms
@@ -57,7 +62,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
         s3,
         bucket,
         Rules(currency=os.environ["CURRENCY"] or None, now_ms=read_clock().as_of_ms),
-        lambda: Intake(table, live_bundle.watched(logger, metrics), read_clock(), admission=admission),
+        lambda: Intake(table, bundle(), read_clock(), admission=admission),
         keep,
         time.monotonic,
         lambda: context.get_remaining_time_in_millis() > RESERVE_MS,

@@ -8,8 +8,9 @@ import msgspec
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 
-from shared.backfill import BYTES_A_BATCH, FILES_A_BATCH, PREFIX, Batch, NothingToDo, batches, list_files
+from shared.backfill import BYTES_A_BATCH, FILES_A_BATCH, HISTORY, PREFIXES, Batch, NothingToDo, batches, list_files
 from shared.fresh_object import ABSENT
 
 logger, tracer = Logger(), Tracer()
@@ -22,27 +23,30 @@ s3 = boto3.client("s3")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes the `execution`'s name and its `input`, and gives the `run`, the `plan`'s key and the number of `batches`.
 
-    The input may name a `prefix` below `history/`, or an earlier `run`, which then goes on with the plan it had.
+    The input may name a `prefix` or several `prefixes` below `history/`, `events/` or `archive/`, or an earlier `run`,
+    which then goes on with the plan it had. With `decide` as false, histories are stored and nobody is decided on.
     Raises NothingToDo where there are no files, and ClientError.
     """
     given = event["input"]
-    run, prefix = str(given.get("run") or event["execution"]), str(given.get("prefix") or PREFIX)
+    run = str(given.get("run") or event["execution"])
+    prefixes = [str(prefix) for prefix in given.get("prefixes") or [given.get("prefix") or HISTORY]]
     plan = f"reports/backfill/{run}/batches.json"
     known = _read(plan)
     if known is None:
-        known = _plan(prefix)
+        known = _plan(prefixes, decides=given.get("decide", True) is not False)
         s3.put_object(Bucket=bucket, Key=plan, Body=msgspec.json.encode(known), ContentType="application/json")
-    logger.info("Back-fill planned", extra={"run": run, "prefix": prefix, "batches": len(known)})
+    logger.info("Back-fill planned", extra={"run": run, "batches": len(known)})
     return {"run": run, "plan": plan, "batches": len(known)}
 
 
-def _plan(prefix: str) -> list[Batch]:
-    if not prefix.startswith(PREFIX):
-        raise NothingToDo(f"a history stands below {PREFIX}, which {prefix!r} does not")
-    found = list(batches(list_files(s3, bucket, prefix), FILES_A_BATCH, BYTES_A_BATCH))
+def _plan(prefixes: list[str], *, decides: bool) -> list[Batch]:
+    if others := [prefix for prefix in prefixes if not prefix.startswith(PREFIXES)]:
+        raise NothingToDo(f"events stand below {', '.join(PREFIXES)}, which {', '.join(map(repr, others))} do not")
+    files = (file for prefix in prefixes for file in list_files(s3, bucket, prefix))
+    found = list(batches(files, FILES_A_BATCH, BYTES_A_BATCH))
     if not found:
-        raise NothingToDo(f"there is no file below {prefix} in {bucket}")
-    return found
+        raise NothingToDo(f"there is no file below {' or '.join(prefixes)} in {bucket}")
+    return [replace(batch, decides=decides) for batch in found]
 
 
 def _read(plan: str) -> list[Batch] | None:

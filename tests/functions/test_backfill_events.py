@@ -43,9 +43,29 @@ def test_a_history_is_planned_once(s3: "S3Client", plan_backfill: ModuleType) ->
     assert len(written(s3, everything["plan"])[0]["keys"]) == 4
 
 
-@pytest.mark.parametrize("prefix", ["history/2014/", "events/", "quarantine/history/"])
+def test_all_that_profiles_are_made_of_is_planned_together(s3: "S3Client", plan_backfill: ModuleType) -> None:
+    keys = ["history/2016.ndjson", "events/day.ndjson", "archive/2017/01/01/00/a.ndjson.gz"]
+    for key in [*keys, "quarantine/events/day.ndjson/x/lines.ndjson"]:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+    given = {"prefixes": ["history/", "events/", "archive/"], "decide": False}
+    planned = plan_backfill.handler({"execution": "e", "input": given}, Context())
+    assert written(s3, planned["plan"]) == [{"number": 0, "keys": keys, "decides": False}]
+
+
+def test_a_batch_can_store_histories_and_decide_on_nobody(
+    s3: "S3Client", table: ProfileTable, backfill_events: ModuleType
+) -> None:
+    publish(s3, OLD)
+    put(s3, {"1.ndjson": ndjson([purchase("a")])})
+    given = history_batch("1.ndjson")
+    assert backfill_events.handler({**given, "batch": {**given["batch"], "decides": False}}, Unhurried())["done"]
+    profile = table.get("customer#a")
+    assert profile is not None and profile.events == 1 and profile.decision is None
+
+
+@pytest.mark.parametrize("prefix", ["history/2014/", "models/", "quarantine/history/"])
 def test_a_prefix_without_history_is_refused(s3: "S3Client", plan_backfill: ModuleType, prefix: str) -> None:
-    s3.put_object(Bucket=BUCKET, Key="events/day.ndjson", Body=b"x")
+    s3.put_object(Bucket=BUCKET, Key="models/current.json", Body=b"x")
     with pytest.raises(NothingToDo, match=prefix):
         plan_backfill.handler({"execution": "e", "input": {"prefix": prefix}}, Context())
 
