@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 type Item = dict[str, Any]
 
 NOT_MOVED = "no"
-OF_A_DECISION = ("decision", "member_of", "due_shard", "due_ms")
+WHEN_DUE = ("due_shard", "due_ms")
+OF_A_DECISION = ("decision", "member_of", *WHEN_DUE)
 """Attributes that go when a profile is nobody's any more."""
 PROFILE = "profile"
 """Sort key of a profile's item; other kinds of item may stand beside it under the same partition key."""
@@ -78,6 +79,15 @@ class StoredProfile:
     """Of someone who came back after a refusal: events before it do not count."""
     born: int = 0
     """Of a profile not stored yet: the version that the last one under its key ended with."""
+    waits_since_ms: int | None = None
+    """Since when its decision, if any, does not know all that is stored, for want of a model; None where it does."""
+
+    @property
+    def due_ms(self) -> int | None:
+        """When to decide again; None for never."""
+        if self.waits_since_ms is not None:
+            return self.waits_since_ms
+        return self.decision.due_ms if self.decision else None
 
     @property
     def size(self) -> int:
@@ -131,24 +141,34 @@ def encode_profile(profile: StoredProfile) -> Item:
             | ({"automated": {"BOOL": True}} if decision.automated else {})
             | ({"next_change": _encode_change(decision.next_change)} if decision.next_change else {})
         }
-        if decision.due_ms is not None:
-            item |= {"due_shard": {"S": due_shard(profile.key)}, "due_ms": {"N": str(decision.due_ms)}}
+    if profile.due_ms is not None:
+        item |= {"due_shard": {"S": due_shard(profile.key)}, "due_ms": {"N": str(profile.due_ms)}}
     return item
+
+
+def removed_attributes(profile: StoredProfile) -> tuple[str, ...]:
+    """What a write of the profile takes out of its item; without a new decision the one before stays."""
+    if not profile.is_someone:
+        return OF_A_DECISION
+    return WHEN_DUE if profile.decision and profile.due_ms is None else ()
 
 
 def decode_profile(item: Item) -> StoredProfile:
     """The profile of an item."""
     copies: Item = item.get("visitors", {"M": {}})["M"]
+    decision = _decode_decision(item["decision"]["M"]) if "decision" in item else None
+    due_ms = int(item["due_ms"]["N"]) if "due_ms" in item else None
     return StoredProfile(
         key=item["pk"]["S"],
         version=int(item["version"]["N"]),
         state=item["state"]["B"],
         events=int(item["events"]["N"]),
-        decision=_decode_decision(item["decision"]["M"]) if "decision" in item else None,
+        decision=decision,
         link=_decode_link(item["link"]["M"]) if "link" in item else None,
         visitors={visitor_key(visitor): _decode_copy(copy["M"]) for visitor, copy in copies.items()},
         moved=_decode_cause(item.get("moved", {"S": NOT_MOVED})["S"]),
         counts_from_ms=int(item["counts_from_ms"]["N"]) if "counts_from_ms" in item else None,
+        waits_since_ms=None if decision and decision.due_ms == due_ms else due_ms,
     )
 
 
@@ -278,8 +298,7 @@ class ProfileTable:
         pk, sk = item.pop("pk"), item.pop("sk")
         seen = {"N": str(profile.version - 1)}
         changes = " ".join(f'SET "{name}"=?' for name in item)
-        if not profile.is_someone:
-            changes += "".join(f' REMOVE "{name}"' for name in OF_A_DECISION)
+        changes += "".join(f' REMOVE "{name}"' for name in removed_attributes(profile))
         return {
             "Statement": f'UPDATE "{self._name}" {changes} WHERE "pk"=? AND "sk"=? AND "version"=?',
             "Parameters": [*item.values(), pk, sk, seen],

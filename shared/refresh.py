@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.backoff import Sleep
 from shared.clock import Moment
-from shared.decision import Decision
 from shared.due import INDEX
-from shared.profile_table import ProfileTable
+from shared.profile_table import ProfileTable, StoredProfile
 from shared.rescore import rescore
 
 if TYPE_CHECKING:
@@ -94,12 +93,12 @@ def refresh_shard(
     while True:
         page = due(position)
         profiles = table.load(page.keys).values() if page.keys else ()
-        decided, moved = rescore(profiles, table, bundle, moment, lambda decision: not _is_due(decision, moment), sleep)
+        decided, moved = rescore(profiles, table, bundle, moment, lambda profile: not _is_due(profile, moment), sleep)
         total += Refreshed(len(page.keys), decided, moved, page.first_due_ms)
         position = page.next
         if position is None or not go_on():
             return total, position is None
 
 
-def _is_due(decision: Decision | None, moment: Moment) -> bool:
-    return decision is not None and decision.due_ms is not None and decision.due_ms <= moment.as_of_ms
+def _is_due(profile: StoredProfile, moment: Moment) -> bool:
+    return profile.due_ms is not None and profile.due_ms <= moment.as_of_ms

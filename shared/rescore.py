@@ -124,18 +124,19 @@ def rescore(
     table: ProfileTable,
     bundle: Bundle,
     moment: Moment,
-    stands: Callable[[Decision | None], bool],
+    stands: Callable[[StoredProfile], bool],
     sleep: Sleep = time.sleep,
 ) -> tuple[int, int]:
     """Decides anew on those of `profiles` whose decision does not stand, and stores it.
 
     Each is written only as it was read; where another writer came first, the profile is read again. Who moves does so
-    because of the model if the decision before was another one's, and else because of time. Returns how many were
+    because of the model if the decision before was another one's, else because of the events that came when no model
+    was known, or because of time. Returns how many were
     decided on, and how many of them moved. Raises TooManyRaces and what the table raises.
     """
     decided = moved = 0
     for _ in attempts(RACES_AT_MOST, sleep):
-        due = {p.key: p for p in profiles if p.is_someone and not stands(p.decision)}
+        due = {p.key: p for p in profiles if p.is_someone and not stands(p)}
         decisions = decide(histories(due.values()), {key: p.decision for key, p in due.items()}, bundle, moment)
         after = [_decided(due[key], decision) for key, decision in decisions.items()]
         lost = table.save(after)
@@ -152,15 +153,20 @@ def _later(progress: SegmentProgress, moment: Moment, **changes: Any) -> Segment
     return msgspec.structs.replace(progress, updated_ms=moment.scored_at_ms, **changes)
 
 
-def _stands(bundle: Bundle, since_ms: int, decision: Decision | None) -> bool:
-    return decision is not None and decision.model_version == bundle.bundle_id and decision.as_of_ms >= since_ms
+def _stands(bundle: Bundle, since_ms: int, profile: StoredProfile) -> bool:
+    decision = profile.decision
+    if decision is None or profile.waits_since_ms is not None:
+        return False
+    return decision.model_version == bundle.bundle_id and decision.as_of_ms >= since_ms
 
 
 def _decided(profile: StoredProfile, decision: Decision) -> StoredProfile:
     before = profile.decision
-    cause = Cause.TIME if before and before.model_version == decision.model_version else Cause.MODEL
+    by_itself = Cause.TIME if profile.waits_since_ms is None else Cause.EVENTS
+    cause = by_itself if before and before.model_version == decision.model_version else Cause.MODEL
     stays = before is not None and before.segment == decision.segment
-    return replace(profile, version=profile.version + 1, decision=decision, moved=None if stays else cause)
+    moved = None if stays else cause
+    return replace(profile, version=profile.version + 1, decision=decision, waits_since_ms=None, moved=moved)
 
 
 def report(parts: Sequence[SegmentProgress], expected: int) -> Mapping[str, Any]:

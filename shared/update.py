@@ -153,10 +153,16 @@ class Updater:
             state, events = states.get(key, (profile.state, profile.events))
             new = replace(profile, state=state, events=events, link=links[key], visitors=news.visitors_of(profile))
             if new != old:
-                new = replace(new, version=profile.version + 1, decision=None)
+                new = replace(new, version=profile.version + 1, decision=None, waits_since_ms=self._waits(new))
             changes.append(_Change(old, new))
         decided = changes if self.bundle is None else self._decided(changes, after, self.bundle)
         return [replace(change, after=replace(change.after, moved=change.cause)) for change in decided]
+
+    def _waits(self, profile: StoredProfile) -> int | None:
+        """Since when a changed profile waits for a model: the next tick that knows one decides on it."""
+        if self.bundle or not profile.is_someone:
+            return None
+        return self.moment.as_of_ms if profile.waits_since_ms is None else profile.waits_since_ms
 
     def _admitted(self, keys: Sequence[str], stored: dict[str, StoredProfile]) -> dict[str, StoredProfile]:
         """The profiles that may be written, those that are not stored yet included.

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from shared.profile_table import OF_A_DECISION, Item, ProfileTable, StoredProfile, decode_profile, encode_profile
+from shared.profile_table import Item, ProfileTable, StoredProfile, decode_profile, encode_profile, removed_attributes
 
 type Job = Callable[[ProfileTable], object]
 
@@ -28,10 +28,9 @@ class MemoryTable(ProfileTable):
         seen = int(known["version"]["N"]) if known else profile.born
         if seen != profile.version - 1:
             return False
+        gone = removed_attributes(profile)
         item = {**known, **encode_profile(profile)}
-        if not profile.is_someone:
-            item = {name: value for name, value in item.items() if name not in OF_A_DECISION}
-        self.items[profile.key] = item
+        self.items[profile.key] = {name: value for name, value in item.items() if name not in gone}
         return True
 
     def delete(self, profile: StoredProfile) -> bool:

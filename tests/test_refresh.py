@@ -11,6 +11,7 @@ from shared.clock import Moment
 from shared.deciding import decide
 from shared.due import due_shard, due_shards
 from shared.histories import histories
+from shared.identity import unlink
 from shared.ingest import ingest
 from shared.next_change import DAY_MS
 from shared.profile_table import ProfileTable
@@ -19,6 +20,7 @@ from shared.transitions import Cause
 from tests.bundles import make_bundle
 from tests.event_files import profiles, purchase
 from tests.memory_table import Cut, CutTable, MemoryTable, every_interleaving, interleaved
+from tests.visitors import deliver
 
 NOVEMBER_MS = 1_509_494_400_000
 CENTROIDS = {"live": (0.0, 1.0, 3.0), "newer": (0.0, 4.0, 20.0)}
@@ -90,8 +92,9 @@ def offline(table: MemoryTable, moment: Moment) -> dict[str, tuple[int, str]]:
 
 
 def due(table: MemoryTable, moment: Moment) -> set[str]:
-    found = {key: profile.decision for key, profile in table.all().items()}
-    return {key for key, d in found.items() if d and d.due_ms is not None and d.due_ms <= moment.as_of_ms}
+    return {
+        key for key, item in table.items.items() if "due_ms" in item and int(item["due_ms"]["N"]) <= moment.as_of_ms
+    }
 
 
 @settings(max_examples=60)
@@ -229,3 +232,55 @@ def test_who_is_due_at_midnight_is_not_before_it(hours: float) -> None:
 def _refresh_on(writer: ProfileTable) -> None:
     assert isinstance(writer, MemoryTable)
     refresh(writer, after(60))
+
+
+@settings(max_examples=60)
+@given(
+    writes=st.lists(
+        st.tuples(st.sampled_from(["once", "regular", "new"]), st.integers(1, 31), st.booleans()),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_whoever_a_writer_without_a_model_stored_is_decided_on_by_the_next_tick(
+    writes: list[tuple[str, int, bool]],
+) -> None:
+    table = shop(SHOP)
+    for number, (customer, day, knows) in enumerate(writes, 100):
+        news = profiles(purchase(customer, number, day), purchase("witness", number, day))
+        ingest(news, table, LIVE if knows else None, after(1), no_sleep)
+    waiting = {key for key, profile in table.all().items() if profile.waits_since_ms is not None}
+    assert ("customer#witness" in waiting) is not writes[-1][2]
+    assert waiting <= due(table, after(1))
+    refresh(table, after(1))
+    assert decisions(table) == offline(table, after(1))
+    assert not due(table, after(1))
+
+
+def test_who_moves_by_events_that_waited_for_a_model_says_that_it_was_the_events() -> None:
+    table = shop(SHOP)
+    news = profiles(*(purchase("once", day, day) for day in (28, 29, 30)), purchase("new", 1, 30))
+    ingest(news, table, None, after(1), no_sleep)
+    assert decisions(table)["customer#once"] != offline(table, after(1))["customer#once"]
+    refresh(table, after(1))
+    assert decisions(table)["customer#once"] == offline(table, after(1))["customer#once"]
+    movers = {key: profile.moved for key, profile in table.all().items() if profile.moved}
+    assert movers == {"customer#once": Cause.EVENTS, "customer#new": Cause.MODEL}
+
+
+def test_waiting_is_kept_from_the_first_write_on_and_writes_the_index_once() -> None:
+    table = MemoryTable()
+    for day in range(3):
+        ingest(profiles(purchase("once", day)), table, None, after(day), no_sleep)
+    assert table.all()["customer#once"].waits_since_ms == after(0).as_of_ms
+
+
+def test_a_visitor_who_is_unlinked_without_a_model_waits_for_one() -> None:
+    table = MemoryTable()
+    visit = purchase("v", customer_id=None, anonymous_id="phone")
+    for event in (visit, purchase("once", anonymous_id="phone")):
+        deliver(table, event, bundle=LIVE)
+    unlink(table, "phone", after(1), None, no_sleep)
+    refresh(table, after(1))
+    assert decisions(table) == offline(table, after(1))
+    assert set(decisions(table)) == {"customer#once", "visitor#phone"}

@@ -1,6 +1,7 @@
 """The function behind the schedule: it reads who is due and nobody else, and hands over what is too much for a tick."""
 
 import importlib
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,13 +21,15 @@ from shared.next_change import DAY_MS
 from shared.profile_table import ProfileTable, StoredProfile, TableOverloaded, encode_profile
 from tests.bundles import make_bundle, publish
 from tests.conftest import TABLE
-from tests.event_files import chunks, purchase
+from tests.event_files import chunks, ndjson, purchase
 from tests.functions.conftest import Context
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+
+type Drop = Callable[..., list[str]]
 
 NOW = "2017-11-01T00:00:00Z"
 NOW_MS = parse_timestamp(NOW)
@@ -155,6 +158,20 @@ def test_nobody_is_decided_on_before_a_bundle_is_published(
     seen = requests_of(refresh_segments)
     assert refresh_segments.handler({}, Unhurried()) == {}
     assert not seen
+
+
+def test_who_was_stored_by_a_container_that_knew_no_bundle_is_decided_on_by_the_next_tick(
+    s3: "S3Client", ingest_events: ModuleType, drop: Drop, table: ProfileTable, refresh_segments: ModuleType
+) -> None:
+    assert ingest_events.live_bundle.get(time.monotonic()) is None
+    publish(s3, BUNDLE)
+    assert drop({"events/day.ndjson": ndjson([purchase("889")])}) == []
+    stored = table.get("customer#889")
+    assert stored and stored.decision is None
+    assert refresh_segments.handler({}, Unhurried())["DueDecided"] == 1
+    decided = table.get("customer#889")
+    assert decided and decided.decision and decided.waits_since_ms is None
+    assert refresh_segments.handler({}, Unhurried())["DueRead"] == 0
 
 
 def test_a_shard_that_breaks_off_stops_no_other(
