@@ -264,8 +264,8 @@ def test_who_moves_by_events_that_waited_for_a_model_says_that_it_was_the_events
     assert decisions(table)["customer#once"] != offline(table, after(1))["customer#once"]
     refresh(table, after(1))
     assert decisions(table)["customer#once"] == offline(table, after(1))["customer#once"]
-    movers = {key: profile.moved for key, profile in table.all().items() if profile.moved}
-    assert movers == {"customer#once": Cause.EVENTS, "customer#new": Cause.MODEL}
+    stored = table.all()
+    assert (stored["customer#once"].moved, stored["customer#new"].moved) == (Cause.EVENTS, Cause.MODEL)
 
 
 def test_waiting_is_kept_from_the_first_write_on_and_writes_the_index_once() -> None:
