@@ -9,8 +9,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.archive import ARCHIVE
-from shared.dropped_file import DroppedFile, FileReport, take_in
-from shared.events import Rules
+from shared.dropped_file import DroppedFile, FileReport
 from shared.ingest import Intake
 from shared.run_parts import span
 
@@ -98,9 +97,7 @@ def batches(files: Iterator[tuple[str, int]], most_files: int, most_bytes: int) 
 
 def take_batch(
     progress: BatchProgress,
-    s3: S3Client,
-    bucket: str,
-    rules: Rules,
+    take_in: Callable[[DroppedFile, Intake], FileReport],
     intake: Callable[[], Intake],
     keep: Callable[[BatchProgress], None],
     monotonic: Callable[[], float],
@@ -119,7 +116,7 @@ def take_batch(
         failed = dict[str, str]()
         for key in progress.todo:
             try:
-                found[key] = take_in(s3, bucket, DroppedFile(key), rules, gathered)
+                found[key] = take_in(DroppedFile(key), gathered)
             except (ClientError, BotoCoreError) as error:
                 failed[key] = str(error)
             if monotonic() - since >= CHECKPOINT_SECONDS or not go_on():

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from shared.events.event import parse_timestamp
 
+_LATE_DAYS = 30
+"""S3 takes its time with what has expired."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -24,3 +27,8 @@ def read_clock() -> Moment:
     clock_ms = time.time_ns() // 1_000_000
     frozen = os.environ.get("FROZEN_TIME")
     return Moment(as_of_ms=parse_timestamp(frozen) if frozen else clock_ms, scored_at_ms=clock_ms)
+
+
+def until_quarantine_expires() -> int:
+    """When what is put in quarantine now is sure to have gone, in UTC seconds."""
+    return time.time_ns() // 1_000_000_000 + (int(os.environ["QUARANTINE_RETENTION_DAYS"]) + _LATE_DAYS) * 86_400

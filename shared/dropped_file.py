@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
 
@@ -13,9 +13,6 @@ from shared.events import Rules, UnreadableFile, read_file
 from shared.fresh_object import ABSENT
 from shared.ingest import Intake
 from shared.quarantine import Quarantine
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +53,28 @@ def announced(body: str) -> DroppedFile:
     return DroppedFile(written["key"], written.get("version-id"))
 
 
-def take_in(s3: S3Client, bucket: str, file: DroppedFile, rules: Rules, intake: Intake) -> FileReport:
+def take_in(file: DroppedFile, quarantine: Quarantine, rules: Rules, intake: Intake) -> FileReport:
     """Reads the object as a stream and hands its valid events to `intake`, which may write some of them already.
 
     Raises what S3 raises when it cannot be asked or breaks off; taking the same file in again is always safe.
     """
     try:
-        answer = s3.get_object(Bucket=bucket, **file.source)
+        answer = quarantine.s3.get_object(Bucket=quarantine.bucket, **file.source)
     except ClientError as error:
         if error.response["Error"]["Code"] not in (*ABSENT, "NoSuchVersion"):
             raise
-        Quarantine(s3, bucket, file.key, "missing").note("the object was deleted before it could be read")
+        quarantine.folder(file.key, "missing").note("the object was deleted before it could be read")
         return FileReport(missing=True)
-    quarantine = Quarantine(s3, bucket, file.key, answer["ETag"].strip('"'), file.version_id)
+    folder = quarantine.folder(file.key, answer["ETag"].strip('"'), file.version_id)
     accepted = quarantined = 0
     try:
         for chunk in read_file(cast(BinaryIO, answer["Body"]), file.key, rules):
-            intake.add(chunk, refuse=partial(quarantine.lines, kind="claims"))
+            intake.add(chunk, refuse=partial(folder.lines, kind="claims"))
             accepted += len(chunk.events)
             if rejections := intake.keepable(chunk.rejections):
-                quarantine.lines(rejections)
+                folder.lines(rejections)
                 quarantined += len(rejections)
     except UnreadableFile as error:
-        quarantine.whole(str(error))
+        folder.whole(str(error))
         return FileReport(accepted, quarantined, unreadable=str(error))
     return FileReport(accepted, quarantined)

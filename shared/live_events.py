@@ -6,16 +6,13 @@ import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from shared.events import Rejection, Rules, read_lines
 from shared.ingest import Intake
-from shared.quarantine import Quarantine
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from shared.quarantine import Folder, Quarantine
 
 LONGEST_EVENT_BYTES = 100_000
 """Of an event as JSON, so that it fits every queue on the way."""
@@ -61,19 +58,19 @@ def packed(events: Iterable[bytes]) -> Iterator[str]:
         yield _body(body)
 
 
-def take_in(message: Message, s3: S3Client, bucket: str, rules: Rules, intake: Intake) -> list[Rejection]:
+def take_in(message: Message, quarantine: Quarantine, rules: Rules, intake: Intake) -> list[Rejection]:
     """Hands the message's valid events to `intake`, and keeps the others in quarantine; returns those."""
-    quarantine = quarantine_of(message, s3, bucket)
+    folder = folder_of(message, quarantine)
     chunk = read_lines(message.lines, rules)
-    intake.add(chunk, refuse=lambda claims: quarantine.lines(claims, kind="claims"))
+    intake.add(chunk, refuse=lambda claims: folder.lines(claims, kind="claims"))
     if rejections := intake.keepable(chunk.rejections):
-        quarantine.lines(rejections)
+        folder.lines(rejections)
     return rejections
 
 
-def quarantine_of(message: Message, s3: S3Client, bucket: str) -> Quarantine:
+def folder_of(message: Message, quarantine: Quarantine) -> Folder:
     """Where the message's refused events are kept; delivered again, they are written to the same place."""
-    return Quarantine(s3, bucket, f"live/{message.source}", message.id)
+    return quarantine.folder(f"live/{message.source}", message.id)
 
 
 def _body(events: list[str]) -> str:

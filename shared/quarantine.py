@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -15,46 +17,92 @@ from shared.events import Rejection
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from shared.places import Places
+
+PREFIX = "quarantine/"
 _LONGEST_FOLDER_BYTES = 900
 """S3 keys end at 1,024 bytes; the rest is for what comes below the folder."""
+_ENDING = re.compile(r"(\.[a-z0-9]{1,8}){0,2}$", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True)
 class Quarantine:
+    """What was refused, below `quarantine/` of the data bucket."""
+
+    s3: S3Client
+    bucket: str
+    places: Places
+
+    def folder(self, source_key: str, version: str, version_id: str | None = None) -> Folder:
+        """Where what was refused of one `version` of a source object is kept; `version_id` is S3's, else the latest."""
+        source = {"Bucket": self.bucket, "Key": source_key, **({"VersionId": version_id} if version_id else {})}
+        return Folder(self, source, f"{PREFIX}{_folder_name(source_key)}/{version}")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
     """The folder `quarantine/<source key>/<version>/` of one version of one source object.
 
     Names follow from the source alone, so that reading it again overwrites the same objects with the same content.
     """
 
-    def __init__(self, s3: S3Client, bucket: str, source_key: str, version: str, version_id: str | None = None) -> None:
-        """`version` names the folder; `version_id` is S3's own for the version that is copied, else the latest is."""
-        self._s3, self._bucket, self._source_key = s3, bucket, source_key
-        self._source: Any = {"Bucket": bucket, "Key": source_key, **({"VersionId": version_id} if version_id else {})}
-        self._folder = f"quarantine/{_folder_name(source_key)}/{version}"
+    quarantine: Quarantine
+    source: Any
+    """As S3 is asked for it."""
+    path: str
 
     def lines(self, rejections: Sequence[Rejection], kind: str = "lines") -> None:
-        """Keeps refused lines, one JSON object each, in a file named after their `kind` and the first of them."""
-        records = [self._record(r.reason, r.line, people=r.people, **_original(r.original)) for r in rejections]
-        self._put(f"{kind}-{rejections[0].line:09d}.ndjson", b"".join(record + b"\n" for record in records))
+        """Keeps refused lines, one JSON object each, in files named after their `kind` and the first of them.
+
+        Lines that name people and lines that are too broken to tell stand apart: an erasure finds the former by whom
+        they name, and has to read the latter.
+        """
+        named = [rejection for rejection in rejections if rejection.people]
+        nameless = [rejection for rejection in rejections if not rejection.people]
+        if named:
+            key = f"{self.path}/{kind}-{named[0].line:09d}.named.ndjson"
+            self.quarantine.places.note(key, (person for rejection in named for person in rejection.people))
+            self._put(key, self._records(named))
+        if nameless:
+            self._put(f"{self.path}/{kind}-{nameless[0].line:09d}.nameless.ndjson", self._records(nameless))
 
     def whole(self, reason: str) -> None:
         """Keeps a copy of the source object, its bytes as they are, and why beside it."""
-        name = PurePosixPath(self._source_key).name
+        ending = _ENDING.search(PurePosixPath(self.source["Key"]).name.lower())
+        # Not under the source's own name, which could be that of a file of lines.
+        key = f"{self.path}/whole{ending.group() if ending else ''}"
         # Copying tags would need rights that nothing else here needs.
-        self._s3.copy(self._source, self._bucket, f"{self._folder}/{name}", {"TaggingDirective": "REPLACE"})
+        self.quarantine.s3.copy(self.source, self.quarantine.bucket, key, {"TaggingDirective": "REPLACE"})
         self.note(reason)
 
     def note(self, reason: str) -> None:
         """Keeps the reason alone, where there is nothing to copy."""
-        self._put("reason.json", self._record(reason, None))
+        self._put(f"{self.path}/reason.json", self._record(reason, None))
+
+    def _records(self, rejections: Iterable[Rejection]) -> bytes:
+        records = (self._record(r.reason, r.line, people=r.people, **_original(r.original)) for r in rejections)
+        return b"".join(record + b"\n" for record in records)
 
     def _record(self, reason: str, line: int | None, people: Sequence[str] = (), **original: str) -> bytes:
         # Whom a line names, so that an erasure finds it.
         named = {**original, "people": people} if people else original
-        return msgspec.json.encode({"source_key": self._source_key, "line": line, "reason": reason, **named})
+        return msgspec.json.encode({"source_key": self.source["Key"], "line": line, "reason": reason, **named})
 
-    def _put(self, name: str, body: bytes) -> None:
-        kind = "application/x-ndjson" if name.endswith(".ndjson") else "application/json"
-        self._s3.put_object(Bucket=self._bucket, Key=f"{self._folder}/{name}", Body=body, ContentType=kind)
+    def _put(self, key: str, body: bytes) -> None:
+        kind = "application/x-ndjson" if key.endswith(".ndjson") else "application/json"
+        self.quarantine.s3.put_object(Bucket=self.quarantine.bucket, Key=key, Body=body, ContentType=kind)
+
+
+def people_in(lines: Iterable[bytes]) -> set[str]:
+    """The profile keys that lines of a `….named.ndjson` name, to note them again where the table was lost."""
+    return {person for line in lines for person in _decode_named(line).people}
+
+
+class _Named(msgspec.Struct):
+    people: list[str] = []
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
 
 
 def _folder_name(source_key: str) -> str:

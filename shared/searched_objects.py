@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 QUARANTINE, EXPORTS = "quarantine/", "exports/"
-_LINES = re.compile(r"/(lines|claims|unwritten)-\d{9}\.ndjson$")
+_LINES = re.compile(r"/(lines|claims|unwritten)-\d{9}(\.named|\.nameless)?\.ndjson$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api import Refused, resolver
-from shared.clock import read_clock
+from shared.clock import read_clock, until_quarantine_expires
 from shared.events import Rejection, Rules, read_lines
 from shared.kept_marks import KeptMarks
-from shared.live_events import LONGEST_EVENT_BYTES, Message, packed, quarantine_of
+from shared.live_events import LONGEST_EVENT_BYTES, Message, folder_of, packed
 from shared.marks import Marks, keepable, secret
+from shared.places import Places
+from shared.quarantine import Quarantine
 
 EVENTS_A_CALL = 500
 
@@ -24,8 +26,11 @@ logger, tracer, metrics = Logger(), Tracer(), Metrics()
 app = resolver(logger, "The events were not accepted, for a failure on our side; please send them again.")
 bucket, queue = os.environ["DATA_BUCKET"], os.environ["LIVE_QUEUE_URL"]
 s3, sqs = boto3.client("s3"), boto3.client("sqs")
+dynamodb = boto3.client("dynamodb")
 kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
-marks = Marks(boto3.client("dynamodb"), os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
+marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
+places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), until_quarantine_expires)
+quarantine = Quarantine(s3, bucket, places)
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -57,7 +62,7 @@ def accept() -> tuple[dict[str, Any], int]:
     rejections = _rejections(lines)
     if kept := keepable(rejections, marks):
         message = Message(app.current_event.request_context.request_id, "api", lines)
-        quarantine_of(message, s3, bucket).lines(kept)
+        folder_of(message, quarantine).lines(kept)
     refused = {rejection.line for rejection in rejections}
     accepted = [line for number, line in enumerate(lines, 1) if number not in refused]
     for body in packed(accepted):

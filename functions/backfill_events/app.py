@@ -12,14 +12,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.backfill import Batch, BatchProgress, FilesFailed, take_batch
 from shared.bundle import Bundle
-from shared.clock import read_clock
+from shared.clock import read_clock, until_quarantine_expires
+from shared.dropped_file import take_in
 from shared.erasure_steps import asking
 from shared.events import Rules
 from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
 from shared.live_bundle import LiveBundle
 from shared.marks import Admission, Marks, secret
+from shared.places import Places
 from shared.profile_table import ProfileTable
+from shared.quarantine import Quarantine
 from shared.run_parts import RunParts
 
 RESERVE_MS = 300_000
@@ -32,6 +35,8 @@ table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
 kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
+places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), until_quarantine_expires)
+quarantine = Quarantine(s3, bucket, places)
 live_bundle = LiveBundle(s3, bucket)
 
 
@@ -49,6 +54,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     begun_ms = read_clock().scored_at_ms
     progress = parts.read(batch.number) or BatchProgress(batch.keys, begun_ms, begun_ms)
     counted = progress.counted
+    rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=read_clock().as_of_ms)
 
     def bundle() -> Bundle | None:
         return live_bundle.watched(logger, metrics) if batch.decides else None
@@ -59,9 +65,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
 
     take_batch(
         progress,
-        s3,
-        bucket,
-        Rules(currency=os.environ["CURRENCY"] or None, now_ms=read_clock().as_of_ms),
+        lambda file, intake: take_in(file, quarantine, rules, intake),
         lambda: Intake(table, bundle(), read_clock(), admission=admission),
         keep,
         time.monotonic,

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.clock import read_clock
+from shared.clock import read_clock, until_quarantine_expires
 from shared.dropped_file import announced, take_in
 from shared.erasure_steps import asking
 from shared.events import Rules
@@ -19,7 +19,9 @@ from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
 from shared.live_bundle import LiveBundle
 from shared.marks import Admission, Marks, secret
+from shared.places import Places
 from shared.profile_table import ProfileTable
+from shared.quarantine import Quarantine
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket = os.environ["DATA_BUCKET"]
@@ -28,6 +30,8 @@ table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
 kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
+places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), until_quarantine_expires)
+quarantine = Quarantine(s3, bucket, places)
 live_bundle = LiveBundle(s3, bucket)
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=logger)  # type: ignore[arg-type]
 
@@ -55,7 +59,7 @@ def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> Non
     file = announced(record.body)
     if file.key.endswith("/"):
         return  # the S3 console marks a new folder with an empty object
-    found = take_in(s3, bucket, file, rules, intake)
+    found = take_in(file, quarantine, rules, intake)
     _count(
         EventsQuarantined=found.quarantined,
         FilesUnreadable=int(found.unreadable is not None),

@@ -10,15 +10,17 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.clock import read_clock
+from shared.clock import read_clock, until_quarantine_expires
 from shared.erasure_steps import asking
 from shared.events import Rejection, Rules
 from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
 from shared.live_bundle import LiveBundle
-from shared.live_events import Message, messages, quarantine_of, take_in
+from shared.live_events import Message, folder_of, messages, take_in
 from shared.marks import Admission, Marks, secret
+from shared.places import Places
 from shared.profile_table import ProfileNotWritten, ProfileTable
+from shared.quarantine import Quarantine
 from shared.update import ProfileTooLarge
 
 logger, tracer, metrics = Logger(), Tracer(), Metrics()
@@ -28,6 +30,8 @@ table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
 kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
+places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), until_quarantine_expires)
+quarantine = Quarantine(s3, bucket, places)
 live_bundle = LiveBundle(s3, bucket)
 
 
@@ -55,7 +59,7 @@ def _take_in_alone(message: Message, intake: Intake) -> None:
         _take_in([message], intake)
     except (ProfileTooLarge, ProfileNotWritten) as error:
         lines = [Rejection(number, str(error), line) for number, line in enumerate(message.lines, 1)]
-        quarantine_of(message, s3, bucket).lines(lines, kind="unwritten")
+        folder_of(message, quarantine).lines(lines, kind="unwritten")
         _count(EventsQuarantined=len(lines))
         logger.error("The table did not take a message", extra={"message_id": message.id, "reason": str(error)})
 
@@ -63,7 +67,7 @@ def _take_in_alone(message: Message, intake: Intake) -> None:
 @tracer.capture_method(capture_response=False)
 def _take_in(batch: Sequence[Message], intake: Intake) -> None:
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=intake.moment.as_of_ms)
-    quarantined = sum(len(take_in(message, s3, bucket, rules, intake)) for message in batch)
+    quarantined = sum(len(take_in(message, quarantine, rules, intake)) for message in batch)
     intake.flush()
     counts = intake.counts | {"EventsQuarantined": quarantined}
     _count(**counts)

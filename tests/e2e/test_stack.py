@@ -36,7 +36,7 @@ def quarantined(stack: Stack, name: str) -> list[dict[str, Any]]:
     keys = [found["Key"] for found in listed.get("Contents", [])]
     records = [key for key in keys if key.endswith(("reason.json", ".ndjson"))]
     bodies = [stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read() for key in records]
-    return [json.loads(line) for body in bodies for line in body.splitlines()]
+    return sorted((json.loads(line) for body in bodies for line in body.splitlines()), key=lambda one: one["line"] or 0)
 
 
 def profile(stack: Stack, customer: str) -> dict[str, Any]:

@@ -86,9 +86,11 @@ def test_bad_lines_go_to_quarantine_and_the_rest_counts(
     assert drop({"events/day 1.ndjson": b"\n".join(lines)}) == []
     assert drop({"events/day 1.ndjson": b"\n".join(lines)}) == []
 
-    (key,) = quarantined(s3)
-    assert key.startswith("quarantine/events/day 1.ndjson/") and key.endswith("/lines-000000002.ndjson")
-    records = [json.loads(line) for line in body(s3, key).splitlines()]
+    keys = quarantined(s3)
+    assert {key.split("/")[2] for key in keys} == {"day 1.ndjson"}
+    assert [key.split("/")[4] for key in keys] == ["lines-000000002.nameless.ndjson", "lines-000000003.named.ndjson"]
+    found = [json.loads(line) for key in keys for line in body(s3, key).splitlines()]
+    records = sorted(found, key=lambda record: record["line"])
     assert [(record["source_key"], record["line"]) for record in records] == [
         ("events/day 1.ndjson", n) for n in (2, 3, 4)
     ]
@@ -107,7 +109,7 @@ def test_unreadable_file_is_quarantined_whole(
     assert table.get("customer#889") is not None
     assert measured()["FilesUnreadable"] == 2
     kept = {key.rsplit("/", 1)[1]: body(s3, key) for key in quarantined(s3) if not key.endswith("reason.json")}
-    assert kept == {"a.ndjson.gz": b"not gzip", "b.xlsx": b"PK"}
+    assert kept == {"whole.ndjson.gz": b"not gzip", "whole.xlsx": b"PK"}
     reasons = [json.loads(body(s3, key)) for key in quarantined(s3) if key.endswith("reason.json")]
     assert {reason["source_key"] for reason in reasons} == {"events/a.ndjson.gz", "events/b.xlsx"}
 
@@ -130,8 +132,8 @@ def test_visitor_becomes_a_customer_and_nobody_elses(
         assert drop(files) == []
     kept = {key: [json.loads(line) for line in body(s3, key).splitlines()] for key in quarantined(s3)}
     assert [(key.split("/")[2], key.split("/")[4]) for key in kept] == [
-        ("a.ndjson", "claims-000000002.ndjson"),
-        ("b.ndjson", "claims-000000001.ndjson"),
+        ("a.ndjson", "claims-000000002.named.ndjson"),
+        ("b.ndjson", "claims-000000001.named.ndjson"),
     ]
     ((record,), _) = kept.values()
     assert (record["source_key"], record["line"]) == ("events/a.ndjson", 2)
@@ -198,7 +200,7 @@ def test_an_unreadable_version_is_kept_as_it_was_when_it_is_replaced(
     s3: "S3Client", overwrite: Callable[..., list[str]]
 ) -> None:
     overwrite("events/day.ndjson.gz", b"not gzip", b"nor this")
-    kept = {key: body(s3, key) for key in quarantined(s3) if key.endswith("day.ndjson.gz")}
+    kept = {key: body(s3, key) for key in quarantined(s3) if key.endswith("whole.ndjson.gz")}
     assert sorted(kept.values()) == [b"nor this", b"not gzip"]
 
 

@@ -1,0 +1,87 @@
+"""Which objects of ours in the bucket hold something of a person: what an erasure looks up instead of reading them all.
+
+An entry stands under the same keyed hash as a mark: it tells nobody whom it is of. It is written before its object is,
+so that a crash in between leaves an entry without an object, which harms nobody, and never an object without an entry.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from shared.backoff import Sleep, attempts
+from shared.marks import keyed_hash
+from shared.profile_table import CALLS_AT_MOST, WRITES_A_CALL, TableOverloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+LEADING = "place#"
+
+
+class Places:
+    """Entries in the profile table, one for each person and object.
+
+    `expires` gives the time, in UTC seconds, after which an entry written now may go because its object has gone; None
+    keeps it for ever. Writing an entry costs one write unit, also where it was there.
+    """
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        secret: Callable[[], bytes],
+        expires: Callable[[], int | None] = lambda: None,
+        sleep: Sleep = time.sleep,
+    ) -> None:
+        self._client, self._table, self._secret = client, table, secret
+        self._expires, self._sleep = expires, sleep
+
+    def note(self, object_key: str, people: Iterable[str]) -> None:
+        """Remembers that the object is to hold something of the people at these profile keys.
+
+        Whoever writes the object calls it before, with all who stand in it, also when the object is written anew.
+        Raises TableOverloaded.
+        """
+        expires = self._expires()
+        until = {} if expires is None else {"expires": {"N": str(expires)}}
+        self._write({"PutRequest": {"Item": {**self._key(key, object_key), **until}}} for key in {*people})
+
+    def of(self, key: str) -> Iterator[str]:
+        """The objects that hold something of the person, in order; some may be gone, or hold it no more."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :person",
+            ExpressionAttributeValues={":person": {"S": self._name(key)}},
+            ProjectionExpression="sk",
+            ConsistentRead=True,
+        )
+        for page in pages:
+            yield from (item["sk"]["S"] for item in page["Items"])
+
+    def forget(self, key: str, object_keys: Iterable[str]) -> None:
+        """Takes entries of a person away; only once nobody may still be about to write those objects.
+
+        Raises TableOverloaded.
+        """
+        self._write({"DeleteRequest": {"Key": self._key(key, object_key)}} for object_key in {*object_keys})
+
+    def _write(self, requests: Iterable[Any]) -> None:
+        for some in batched(requests, WRITES_A_CALL, strict=False):
+            request: Any = {self._table: [*some]}
+            for _ in attempts(CALLS_AT_MOST, self._sleep):
+                request = self._client.batch_write_item(RequestItems=request)["UnprocessedItems"]
+                if not request:
+                    break
+            else:
+                raise TableOverloaded(f"places still unwritten after {CALLS_AT_MOST} attempts")
+
+    def _key(self, key: str, object_key: str) -> Any:
+        return {"pk": {"S": self._name(key)}, "sk": {"S": object_key}}
+
+    def _name(self, key: str) -> str:
+        return LEADING + keyed_hash(self._secret(), key)
