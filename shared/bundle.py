@@ -11,30 +11,33 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from shared.features import FEATURE_NAMES, FEATURE_SET_HASH
+from shared.features import DEFINITIONS
+from shared.features.definitions import Definition, FeaturesChanged, columns, needed
 
 BUNDLE_FORMAT = "1"
 SEGMENT_OUTPUTS = ("segment", "segment_distance", "runner_up", "runner_up_distance")
 MANIFEST_KEYS = {"bundle_id", "segments", "targets", "thresholds"}
 ROWS_AT_ONCE = 500
 """Rows of one run: each is held beside every prototype of a segment, of which there may be 2,000."""
+TRIED = (np.nan, 0.0, 1.0, -1.0, 1e6)
+"""What all features are in the rows that a bundle is tried out on."""
+IDS = ("segment", "runner_up", "micro_segment")
 PREDICTIONS = ("churn_probability", "conversion_probability", "expected_ltv")
 
-# ONNX Runtime's exceptions have no common base but Exception.
-_UNLOADABLE = (
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NotImplemented,
+# ONNX Runtime's exceptions have no common base but Exception; nor has what its bindings raise for odd inputs.
+_RUNTIME_ERRORS: tuple[type[Exception], ...] = (
+    *(kind for kind in vars(ort_errors).values() if isinstance(kind, type) and issubclass(kind, Exception)),
+    RuntimeError,
+    ValueError,
 )
 
 type Floats = NDArray[np.float32]
 type Ints = NDArray[np.int64]
+type Definitions = tuple[Definition, ...]
 
 
 class BundleMismatch(Exception):
-    """The bundle was not made for this code: its features, format or outputs are others than those expected."""
+    """The bundle cannot be used: it is broken, or its format or the features it needs are not those of this code."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,17 @@ class Decisions:
 
 
 class Bundle:
-    """A loaded bundle. Loading raises `BundleMismatch` unless graph, manifest and this code name the same features."""
+    """A loaded bundle. Loading raises `BundleMismatch` where this code cannot compute a feature as the bundle was
+    trained on it, and where graph or manifest are not whole."""
 
-    def __init__(self, session: ort.InferenceSession, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, session: ort.InferenceSession, manifest: Mapping[str, Any], definitions: Definitions) -> None:
         self._session = session
         self.manifest = manifest
         self.bundle_id = str(manifest["bundle_id"])
+        self.features = tuple(definition.name for definition in definitions)
+        """The features it needs, in the order of its columns."""
+        self._columns = columns(definitions, DEFINITIONS)
+        self._is_whole = self._columns == list(range(len(DEFINITIONS)))
         fields = Decisions.__dataclass_fields__
         self._outputs = [output.name for output in session.get_outputs() if output.name in fields]
 
@@ -87,8 +95,15 @@ class Bundle:
     def from_files(cls, onnx: bytes, manifest: Mapping[str, Any]) -> Self:
         """The bundle in the bytes of `bundle.onnx` and the parsed `manifest.json`."""
         session = _session(onnx)
-        _require_match(session, manifest)
-        return cls(session, manifest)
+        try:
+            _require_match(session, manifest)
+            bundle = cls(session, manifest, needed(session.get_modelmeta().custom_metadata_map))
+        except FeaturesChanged as error:
+            raise BundleMismatch(
+                f"bundle {manifest.get('bundle_id')} was trained on other features: {error}"
+            ) from error
+        bundle._try_out()
+        return bundle
 
     @classmethod
     def load(cls, directory: Path | str) -> Self:
@@ -99,12 +114,39 @@ class Bundle:
         )
 
     def decide(self, features: Floats) -> Decisions:
-        """Decides for every row of `features`, float32 [n, len(FEATURE_NAMES)], NaN where undefined."""
+        """Decides for every row of `features`, float32 [n, len(FEATURES)], NaN where undefined."""
+        return self.decide_on(self.own(features))
+
+    def own(self, features: Floats) -> Floats:
+        """Of `features` [n, len(FEATURES)] those that it needs, in its order [n, len(self.features)]."""
+        return features if self._is_whole else np.ascontiguousarray(features[:, self._columns])
+
+    def spread(self, rows: Floats) -> Floats:
+        """Its own features `rows` [n, len(self.features)] as `decide` takes them; NaN for all others."""
+        features = np.full((len(rows), len(DEFINITIONS)), np.nan, np.float32)
+        features[:, self._columns] = rows
+        return features
+
+    def decide_on(self, rows: Floats) -> Decisions:
+        """Decides for every row of its own features, float32 [n, len(self.features)], NaN where undefined."""
         runs = [
-            self._session.run(self._outputs, {"features": features[start : start + ROWS_AT_ONCE]})
-            for start in range(0, max(len(features), 1), ROWS_AT_ONCE)
+            self._session.run(self._outputs, {"features": rows[start : start + ROWS_AT_ONCE]})
+            for start in range(0, max(len(rows), 1), ROWS_AT_ONCE)
         ]
         return Decisions(**{name: np.concatenate(arrays) for name, *arrays in zip(self._outputs, *runs, strict=True)})
+
+    def _try_out(self) -> None:
+        """Raises BundleMismatch where it cannot decide on a few rows, or decides what nobody could store."""
+        rows = np.repeat(np.array(TRIED, np.float32)[:, None], len(self.features), axis=1)
+        try:
+            decisions = self.decide_on(rows)
+        except _RUNTIME_ERRORS as error:
+            raise BundleMismatch(f"bundle {self.bundle_id} cannot decide: {_first_line(error)}") from error
+        for name in self._outputs:
+            values = getattr(decisions, name)
+            whole = np.issubdtype(values.dtype, np.integer if name in IDS else np.floating)
+            if not whole or values.shape != (len(rows),) or not np.isfinite(values).all():
+                raise BundleMismatch(f"bundle {self.bundle_id} gives a {name} that is not one number a customer")
 
 
 def _session(onnx: bytes) -> ort.InferenceSession:
@@ -113,9 +155,9 @@ def _session(onnx: bytes) -> ort.InferenceSession:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
         return ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-    except _UNLOADABLE as error:
+    except _RUNTIME_ERRORS as error:
         raise BundleMismatch(
-            f"bundle.onnx ({len(onnx)} bytes) is not a model this runtime can load: {error}"
+            f"bundle.onnx ({len(onnx)} bytes) is not a model this runtime can load: {_first_line(error)}"
         ) from error
 
 
@@ -126,14 +168,6 @@ def _require_match(session: ort.InferenceSession, manifest: Mapping[str, Any]) -
         raise BundleMismatch(
             f"bundle {bundle_id} has format {metadata.get('bundle_format')!r}; this code reads format {BUNDLE_FORMAT!r}"
         )
-    names = json.loads(metadata.get("feature_names", "[]"))
-    if names != list(FEATURE_NAMES):
-        raise BundleMismatch(f"bundle {bundle_id} was trained on other features: {_difference(names)}")
-    if metadata.get("feature_set_hash") != FEATURE_SET_HASH:
-        raise BundleMismatch(
-            f"bundle {bundle_id} was trained on the feature set {metadata.get('feature_set_hash')!r}, but this code"
-            f" computes {FEATURE_SET_HASH!r}: same names, other definitions; train again"
-        )
     if metadata.get("model_version") != bundle_id:
         raise BundleMismatch(f"manifest of {bundle_id} lies beside the graph of {metadata.get('model_version')}")
     if silent := MANIFEST_KEYS - manifest.keys():
@@ -143,9 +177,5 @@ def _require_match(session: ort.InferenceSession, manifest: Mapping[str, Any]) -
         raise BundleMismatch(f"bundle {bundle_id} lacks the outputs {', '.join(sorted(missing))}")
 
 
-def _difference(names: list[str]) -> str:
-    missing = [name for name in FEATURE_NAMES if name not in names]
-    unknown = [name for name in names if name not in FEATURE_NAMES]
-    if not missing and not unknown:
-        return "the same, in another order"
-    return f"it lacks {', '.join(missing) or 'none'} and has the unknown {', '.join(unknown) or 'none'}"
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -11,7 +11,7 @@ import numpy as np
 from botocore.exceptions import ClientError
 
 from shared.decision import Decision
-from shared.features import FEATURE_NAMES, features
+from shared.features import features
 from shared.fresh_object import ABSENT
 from shared.histories import histories
 from shared.nearest import Row, Vector
@@ -92,9 +92,9 @@ def explanation(profile: StoredProfile, manifest: Manifest, reasons: Reasons) ->
     """
     decision = profile.decision
     assert decision is not None
-    x = _features(profile, decision)
+    x = reasons.own(_features(profile, decision))
     shares, difference = reasons.segment.contributions(x, decision.segment, decision.runner_up)
-    told = _Told(x, decision.segment, manifest)
+    told = _Told(reasons.features, x, decision.segment, manifest)
     found: dict[str, Any] = {"segment": told.all(shares)}
     about: dict[str, Any] = {
         "segment": {"scale": "distance", "nearer_than": decision.runner_up, "sum": round(difference, DIGITS)}
@@ -119,10 +119,10 @@ def top_reasons(profile: StoredProfile, manifest: Manifest, reasons: Reasons, mo
     """The features that speak most for the profile's segment over the runner-up, the strongest first."""
     decision = profile.decision
     assert decision is not None
-    x = _features(profile, decision)
+    x = reasons.own(_features(profile, decision))
     shares, _ = reasons.segment.contributions(x, decision.segment, decision.runner_up)
     for_it = [j for j in np.argsort(-shares, kind="stable")[:most].tolist() if shares[j] > 0]
-    return _Told(x, decision.segment, manifest).some(shares, for_it)
+    return _Told(reasons.features, x, decision.segment, manifest).some(shares, for_it)
 
 
 def _features(profile: StoredProfile, decision: Decision) -> Row:
@@ -133,7 +133,8 @@ def _features(profile: StoredProfile, decision: Decision) -> Row:
 class _Told:
     """A customer's features in words, each put into words once."""
 
-    def __init__(self, x: Row, segment: int, manifest: Manifest) -> None:
+    def __init__(self, names: Sequence[str], x: Row, segment: int, manifest: Manifest) -> None:
+        self._names = names
         self._values = [None if value != value else value for value in map(float, x)]
         entry: Mapping[str, Any] = {one["id"]: one for one in manifest.get("segments", ())}.get(segment, {})
         self._name: str | None = entry.get("name")
@@ -149,7 +150,7 @@ class _Told:
         rounded = np.round(shares, DIGITS).tolist()
         return [
             {
-                "feature": FEATURE_NAMES[j],
+                "feature": self._names[j],
                 "value": self._values[j],
                 "contribution": rounded[j],
                 "text": self._texts.get(j) or self._text(j),
@@ -158,7 +159,7 @@ class _Told:
         ]
 
     def _text(self, j: int) -> str:
-        value, name = self._values[j], FEATURE_NAMES[j]
+        value, name = self._values[j], self._names[j]
         said = sentence(name, nan if value is None else value, self._typical.get(name), self._name)
         self._texts[j] = said
         return said

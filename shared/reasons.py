@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features import FEATURE_NAMES
+from shared.features import DEFINITIONS
+from shared.features.definitions import Definition, FeaturesChanged, columns, needed
 from shared.nearest import Nearest, Preparation, Row, Vector
 from shared.shapley import Linear, Trees
 
@@ -90,14 +92,23 @@ class PredictionReasons:
 
 @dataclass(frozen=True)
 class Reasons:
-    """All that explains the decisions of one bundle."""
+    """All that explains the decisions of one bundle, of the features that the bundle needs."""
 
+    features: tuple[str, ...]
+    """Their names, in the bundle's order: n_features of them."""
+    columns: list[int]
+    """Where each stands among FEATURES [n_features]."""
     segment: Nearest
     predictions: Mapping[str, PredictionReasons]
     """By output."""
     low: Row
-    """From here to `high` is what a customer may be expected to reach, of each feature [n_features]."""
+    """From here to `high` is what a customer may be expected to reach, of each of FEATURES [len(FEATURES)]; NaN for
+    those that the bundle does without."""
     high: Row
+
+    def own(self, x: Row) -> Row:
+        """Of a customer's features [len(FEATURES)] those that the bundle needs [n_features]."""
+        return x[self.columns]
 
     @classmethod
     def from_bytes(cls, content: bytes, manifest: Mapping[str, Any]) -> Self:
@@ -113,14 +124,33 @@ class Reasons:
                 arrays = {name: file[name] for name in file.files}
         except (ValueError, OSError, zipfile.BadZipFile) as error:
             raise ReasonsMismatch(f"{FILE} of {bundle_id} cannot be read: {error}") from error
-        if str(arrays["bundle_id"]) != bundle_id or arrays["features"].tolist() != list(FEATURE_NAMES):
+        if str(arrays["bundle_id"]) != bundle_id:
             raise ReasonsMismatch(f"{FILE} was made for bundle {arrays['bundle_id']}, not for {bundle_id}")
+        try:
+            definitions = _definitions(arrays, manifest)
+            at = columns(definitions, DEFINITIONS)
+        except FeaturesChanged as error:
+            raise ReasonsMismatch(f"bundle {bundle_id} was trained on other features: {error}") from error
         return cls(
+            tuple(definition.name for definition in definitions),
+            at,
             _nearest(arrays),
             {output: _prediction(output, name, arrays) for output, name in OUTPUTS.items() if f"{name}/base" in arrays},
-            arrays["low"],
-            arrays["high"],
+            _spread(arrays["low"], at),
+            _spread(arrays["high"], at),
         )
+
+
+def _definitions(arrays: Arrays, manifest: Mapping[str, Any]) -> tuple[Definition, ...]:
+    said = {name: str(arrays[name]) for name in ("feature_set_hash", "feature_definitions") if name in arrays}
+    names = json.dumps(arrays["features"].tolist())
+    return needed({"feature_names": names, "feature_set_hash": str(manifest.get("feature_set_hash")), **said})
+
+
+def _spread(own: Row, at: list[int]) -> Row:
+    spread = np.full(len(DEFINITIONS), np.nan, np.float32)
+    spread[at] = own
+    return spread
 
 
 def _prepare(name: str, arrays: Arrays) -> Preparation:

@@ -1,14 +1,15 @@
 """Small real bundles: a few centroids on one feature, and churn that falls with it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from shared.features import FEATURE_NAMES, FEATURE_SET_HASH
+from shared.features import DEFINITIONS
+from shared.features.definitions import Definition, set_hash, to_json
 from tests.conftest import BUCKET
 
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ def make_bundle(
     centroids: tuple[float, ...] = (0.0, 2.0, 10.0),
     metadata: Mapping[str, str] | None = None,
     without: str | None = None,
+    definitions: Sequence[Definition] = DEFINITIONS,
 ) -> tuple[bytes, dict[str, Any]]:
-    """`bundle.onnx` and the manifest of a bundle whose segment i is the nearest of `centroids` to `feature`."""
-    projection = np.array([[name == feature] for name in FEATURE_NAMES], np.float32)
+    """`bundle.onnx` and the manifest of a bundle whose segment i is the nearest of `centroids` to `feature`, and that
+    needs the features of `definitions`."""
+    projection = np.array([[definition.name == feature] for definition in definitions], np.float32)
     constants: dict[str, np.ndarray] = {
         "zero": np.zeros(1, np.float32),
         "projection": projection,
@@ -58,18 +61,20 @@ def make_bundle(
     graph = helper.make_graph(
         nodes,
         "bundle",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, len(FEATURE_NAMES)])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, len(definitions)])],
         [helper.make_tensor_value_info(name, kind, [None]) for name, kind in outputs.items() if name != without],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     known = {
         "bundle_format": "1",
-        "feature_names": json.dumps(FEATURE_NAMES),
-        "feature_set_hash": FEATURE_SET_HASH,
+        "feature_names": json.dumps([definition.name for definition in definitions]),
+        "feature_set_hash": set_hash(definitions),
+        "feature_definitions": to_json(definitions),
         "model_version": bundle_id,
     }
-    helper.set_model_props(model, {**known, **(metadata or {})})
+    given = {name: text for name, text in {**known, **(metadata or {})}.items() if text}
+    helper.set_model_props(model, given)
     onnx.checker.check_model(model)
     manifest = {
         "bundle_id": bundle_id,

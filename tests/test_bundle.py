@@ -7,7 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from shared.bundle import Bundle, BundleMismatch
-from shared.features import FEATURE_NAMES
+from shared.features import DEFINITIONS, FEATURE_NAMES
+from shared.features.definitions import Definition
 from shared.live_bundle import LiveBundle
 from tests.bundles import make_bundle, point_to, publish
 from tests.conftest import BUCKET
@@ -15,6 +16,7 @@ from tests.conftest import BUCKET
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+FOREIGN = {**DEFINITIONS[0].as_dict(), "name": ["a list"]}
 OLD, NEW = "20170901-aaaaaaaa", "20171001-bbbbbbbb"
 
 
@@ -54,10 +56,13 @@ def test_loads_from_a_folder(tmp_path: Path) -> None:
     ("metadata", "message"),
     [
         ({"bundle_format": "2"}, "has format '2'"),
-        ({"feature_names": json.dumps(FEATURE_NAMES[1:])}, f"lacks {FEATURE_NAMES[0]} and has the unknown none"),
-        ({"feature_names": json.dumps([*FEATURE_NAMES, "shoe_size"])}, "unknown shoe_size"),
-        ({"feature_names": json.dumps(FEATURE_NAMES[::-1])}, "the same, in another order"),
-        ({"feature_set_hash": "0000"}, "same names, other definitions"),
+        ({"feature_names": json.dumps(FEATURE_NAMES[1:])}, "does not say what its features mean"),
+        ({"feature_names": "{"}, "its feature_names cannot be read"),
+        ({"feature_definitions": "[" * 10_000}, "its feature_definitions cannot be read"),
+        ({"feature_definitions": json.dumps([{"name": name} for name in FEATURE_NAMES])}, "does not say"),
+        ({"feature_definitions": json.dumps([FOREIGN, *map(Definition.as_dict, DEFINITIONS)][:-1])}, "of one of its"),
+        ({"feature_set_hash": "0000"}, "the hash of its feature set is not that of what"),
+        ({"feature_definitions": "", "feature_set_hash": "0000"}, "the hash of its feature set is not that"),
         ({"model_version": "another"}, "lies beside the graph of another"),
     ],
 )
@@ -122,7 +127,7 @@ def test_broken_bundle_never_replaces_one_that_works(s3: "S3Client") -> None:
     live.get(0)
     publish(s3, make_bundle(NEW, metadata={"feature_set_hash": "0000"}))
     assert version(live, 20) == OLD
-    assert "other definitions" in str(live.problem)
+    assert "the hash of its feature set" in str(live.problem)
     assert version(live, 21) == OLD and live.problem
     point_to(s3, OLD)
     assert version(live, 40) == OLD and live.problem is None

@@ -188,6 +188,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     bundle = Bundle.load(arguments.model)
+    if bundle.features != FEATURE_NAMES:
+        raise InputError(f"bundle {bundle.bundle_id} was trained before features were added; train again to explain it")
     reasons = Reasons.from_bytes((arguments.model / FILE).read_bytes(), bundle.manifest)
     as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
     profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles

@@ -76,12 +76,12 @@ def run(folder: Path) -> tuple[Bundle, Parity]:
         answers: Answers = dict(kept)
     X = answers.pop("features")
     segments = {"distances", "eps", "micro_segment", "micro_gap"}
-    if missing := set(answers) - segments ^ set(bundle.decide(X[:1]).predictions):
+    if missing := set(answers) - segments ^ set(bundle.decide_on(X[:1]).predictions):
         raise Refused(f"bundle and models differ in the outputs {', '.join(sorted(missing))}")
     parity = Parity()
     for start in range(0, len(X), CHUNK):
         part = slice(start, start + CHUNK)
-        parity += compare({name: values[part] for name, values in answers.items()}, bundle.decide(X[part]))
+        parity += compare({name: values[part] for name, values in answers.items()}, bundle.decide_on(X[part]))
     if failures := parity.failures():
         raise Refused("the bundle does not decide as the trained models do: " + "; ".join(failures))
     if not bundle.bundle_id.endswith(content_hash(onnx.load(folder / "bundle.onnx"))[:8]):

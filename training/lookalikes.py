@@ -43,13 +43,14 @@ class LookAlike:
 class Space:
     """Where the bundle's graph places customers before it assigns them."""
 
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(self, model: ModelProto, bundle: Bundle) -> None:
+        self._own = bundle.own
         model.graph.output.append(helper.make_tensor_value_info(POINT, TensorProto.FLOAT, None))
         self._session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
     def points(self, X: Matrix) -> Matrix:
-        """Of features [n, n_features], points [n, n_components]."""
-        return self._session.run([POINT], {"features": X})[0]  # type: ignore[no-any-return]
+        """Of features [n, len(FEATURES)], points [n, n_components]."""
+        return self._session.run([POINT], {"features": self._own(X)})[0]  # type: ignore[no-any-return]
 
 
 def look_alikes(
@@ -104,7 +105,7 @@ def _run(arguments: argparse.Namespace) -> None:
         raise InputError(f"--count must be at least 1, but is {arguments.count}")
     as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
     bundle = Bundle.load(arguments.model)
-    space = Space(onnx.load(arguments.model / "bundle.onnx"))
+    space = Space(onnx.load(arguments.model / "bundle.onnx"), bundle)
     profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
     as_of_ms = int(profiles.rows.time_ms.max()) + 1 if as_of_ms is None else as_of_ms
     own, found = look_alikes(profiles, space, bundle, arguments.customer, arguments.count, as_of_ms)

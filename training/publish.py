@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from shared.bundle import Bundle, BundleMismatch
@@ -84,12 +85,16 @@ def _against(registry: Registry, live: Live, bundle: Bundle, folder: Path, margi
     if live.bundle_id in (None, bundle.bundle_id):
         return []
     manifest = registry.manifest(live.bundle_id)
+    champion: Bundle | None = None
     try:
         champion = registry.bundle(live.bundle_id)
+        if unknown := sorted(set(champion.features) - set(bundle.features)):
+            raise BundleMismatch(f"the holdout has no {', '.join(unknown)}")
     except BundleMismatch as mismatch:
         champion = None
         command.say(f"the live bundle cannot be run beside this one: {mismatch}")
-    return contest(bundle.manifest, holdout.load(folder), manifest, champion, margin)
+    rows = {name: replace(kept, X=bundle.spread(kept.X)) for name, kept in holdout.load(folder).items()}
+    return contest(bundle.manifest, rows, manifest, champion, margin)
 
 
 if __name__ == "__main__":

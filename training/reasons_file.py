@@ -44,6 +44,8 @@ def save(out: Path, exported: ModelProto, customers: Matrix) -> dict[str, Any]:
     arrays: Arrays = {
         "bundle_id": np.array(graph.metadata["model_version"]),
         "features": np.array(json.loads(graph.metadata["feature_names"])),
+        "feature_definitions": np.array(graph.metadata["feature_definitions"]),
+        "feature_set_hash": np.array(graph.metadata["feature_set_hash"]),
         "background": np.array(len(customers)),
         "low": _quantile(customers, FEASIBLE_SHARE),
         "high": _quantile(customers, 1 - FEASIBLE_SHARE),

@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from shared.bundle import Bundle
 from shared.decision import iso
-from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Profiles
+from shared.features import DEFINITIONS, FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Profiles
+from shared.features.definitions import to_json
 from shared.labels import labelled
 from shared.reasons import FILE, Reasons
 from training import command, gate, holdout, reasons_file
@@ -130,8 +131,10 @@ def _metadata(window: Window) -> dict[str, str]:
     day = datetime.fromtimestamp((window.as_of_ms - 1) / 1000, UTC)
     return {
         "model_version": f"{day:%Y%m%d}",
+        # By these two alone the release before knows a bundle that it can run.
         "feature_names": json.dumps(FEATURE_NAMES),
         "feature_set_hash": FEATURE_SET_HASH,
+        "feature_definitions": to_json(DEFINITIONS),
         "training_window": f"{iso(window.first_ms)}/{iso(window.as_of_ms)}",
     }
 

@@ -4,12 +4,21 @@ events -> fold -> Profiles -> features -> float32 [n_profiles, n_features]
                      | merge, encode, decode
 """
 
-from shared.features.catalogue import FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Feature, features, top_categories
+from shared.features.catalogue import (
+    DEFINITIONS,
+    FEATURE_NAMES,
+    FEATURE_SET_HASH,
+    FEATURES,
+    Feature,
+    features,
+    top_categories,
+)
 from shared.features.codec import UnknownStateVersion, category_hash, decode, encode
 from shared.features.columns import EVENT_TYPES, MONEY_UNITS, PURCHASE, REFUND, EventColumns, Rows
 from shared.features.state import Profiles, changed, fold, merge, since, until
 
 __all__ = [
+    "DEFINITIONS",
     "EVENT_TYPES",
     "FEATURES",
     "FEATURE_NAMES",

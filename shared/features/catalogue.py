@@ -1,6 +1,5 @@
 """The feature catalogue: every feature's name, meaning, unit, window and formula, each in one place."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -29,6 +28,7 @@ from shared.features.columns import (
     TABLET,
     VIEW_ITEM,
 )
+from shared.features.definitions import Definition, set_hash
 from shared.features.history import History
 from shared.features.state import Profiles
 from shared.features.timeline import Floats, Ints
@@ -51,23 +51,38 @@ class Feature:
     """Days before the instant that count; None is the whole history."""
     formula: Formula
     """Of a history and `window_days`, the value for each customer [n_profiles]; NaN where it is undefined."""
+    revision: int = 1
+    """One more whenever the formula gives other values than before: bundles trained on those are refused then."""
+
+    @property
+    def definition(self) -> Definition:
+        """What makes it the same feature in two releases."""
+        return Definition(self.name, self.description, self.unit, self.window_days, self.revision)
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
     name: str
 
-    def one(self, name: str, description: str, unit: str, formula: Callable[[History], Floats | Ints]) -> Feature:
+    def one(
+        self, name: str, description: str, unit: str, formula: Callable[[History], Floats | Ints], revision: int = 1
+    ) -> Feature:
         """A feature that looks at the whole history by its nature."""
-        return Feature(name, description, unit, self.name, EVER, lambda history, _: formula(history))
+        return Feature(name, description, unit, self.name, EVER, lambda history, _: formula(history), revision)
 
     def over(
-        self, windows: tuple[int | None, ...], name: str, description: str, unit: str, formula: Formula
+        self,
+        windows: tuple[int | None, ...],
+        name: str,
+        description: str,
+        unit: str,
+        formula: Formula,
+        revision: int = 1,
     ) -> Iterator[Feature]:
         """The same feature over several windows."""
         for days in windows:
             suffix, when = ("lifetime", "ever") if days is EVER else (f"{days}d", f"in the last {days} days")
-            yield Feature(f"{name}_{suffix}", f"{description} {when}", unit, self.name, days, formula)
+            yield Feature(f"{name}_{suffix}", f"{description} {when}", unit, self.name, days, formula, revision)
 
 
 _recency, _frequency, _monetary = _Group("Recency"), _Group("Frequency"), _Group("Monetary")
@@ -196,10 +211,11 @@ FEATURES: tuple[Feature, ...] = (
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
-FEATURE_SET_HASH: str = hashlib.sha256(
-    repr([(feature.name, feature.description, feature.unit, feature.window_days) for feature in FEATURES]).encode()
-).hexdigest()[:16]
-"""Changes whenever the meaning of the feature matrix does; a model bundle carries the hash that it was trained on."""
+DEFINITIONS: tuple[Definition, ...] = tuple(feature.definition for feature in FEATURES)
+"""What each feature is, in the order of FEATURES: a bundle carries those it was trained on."""
+
+FEATURE_SET_HASH: str = set_hash(DEFINITIONS)
+"""Changes whenever the meaning of the feature matrix does: by this the release before knows the bundles it can run."""
 
 
 def features(profiles: Profiles, as_of_ms: int | Ints) -> NDArray[np.float32]:

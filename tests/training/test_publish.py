@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,9 @@ import numpy as np
 import onnx
 import pytest
 
+import shared.bundle
+from shared.features import DEFINITIONS
+from shared.features.definitions import Definition, set_hash, to_json
 from tests.bundles import make_bundle
 from tests.bundles import publish as put_bundle
 from tests.conftest import BUCKET
@@ -83,13 +87,30 @@ def test_other_reference_answers_are_refused(own: Path) -> None:
 
 
 def test_features_that_this_code_does_not_compute_are_refused(own: Path) -> None:
-    graph = onnx.load(own / "bundle.onnx")
-    for entry in graph.metadata_props:
-        if entry.key == "feature_names":
-            entry.value = json.dumps(["shoe_size"])
-    onnx.save(graph, own / "bundle.onnx")
-    with pytest.raises(Refused, match="shoe_size"):
+    _say_of_features(own, [*DEFINITIONS[:-1], Definition("shoe_size", "Size of shoes", "cm", None)])
+    with pytest.raises(Refused, match="shoe_size: this code does not compute it"):
         gate.run(own)
+
+
+def test_a_bundle_trained_before_a_feature_was_added_passes_the_gate(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = Definition("parcels_30d", "Parcels", "parcels", 30)
+    monkeypatch.setattr(shared.bundle, "DEFINITIONS", (later, *DEFINITIONS))
+    bundle, _ = gate.run(own)
+    X = np.zeros((3, len(DEFINITIONS) + 1), np.float32)
+    assert bundle.own(X).shape == (3, len(DEFINITIONS))
+    assert np.isnan(bundle.spread(X[:, 1:])[:, 0]).all()
+
+
+def _say_of_features(folder: Path, definitions: Sequence[Definition]) -> None:
+    names = json.dumps([definition.name for definition in definitions])
+    said = {"feature_names": names, "feature_definitions": to_json(definitions)}
+    said["feature_set_hash"] = set_hash(definitions)
+    graph = onnx.load(folder / "bundle.onnx")
+    for entry in graph.metadata_props:
+        entry.value = said.get(entry.key, entry.value)
+    onnx.save(graph, folder / "bundle.onnx")
 
 
 @pytest.mark.parametrize(

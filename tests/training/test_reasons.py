@@ -1,5 +1,7 @@
 """Reasons against the graph that decides, against shap, and against an enumeration of every set of features."""
 
+import hashlib
+import io
 import json
 from dataclasses import replace
 from itertools import combinations
@@ -14,11 +16,13 @@ import shap
 from sklearn.ensemble import RandomForestRegressor
 from xgboost import XGBRegressor
 
+import shared.reasons
 from shared.bundle import Bundle
 from shared.clock import Moment
 from shared.deciding import decide
 from shared.explaining import Explainer, explanation, top_reasons
-from shared.features import FEATURE_NAMES, Profiles, encode, features
+from shared.features import DEFINITIONS, FEATURE_NAMES, Profiles, encode, features
+from shared.features.definitions import Definition
 from shared.nearest import Nearest, Preparation
 from shared.profile_table import StoredProfile
 from shared.reasons import FILE, Reasons, ReasonsMismatch
@@ -219,6 +223,43 @@ def test_reasons_of_another_bundle_are_refused(model: Path, bundle: Bundle) -> N
         Reasons.from_bytes(content + b"x", bundle.manifest)
     with pytest.raises(ReasonsMismatch, match="was made for bundle"):
         Reasons.from_bytes(content, {**bundle.manifest, "bundle_id": "another"})
+
+
+def of_the_release_before(model: Path, manifest: Any) -> tuple[bytes, Any]:
+    """`reasons.npz` as it was written before it said what features mean, and the manifest that names it."""
+    with np.load(model / FILE) as file:
+        kept = {name: file[name] for name in file.files if name not in ("feature_definitions", "feature_set_hash")}
+    written = io.BytesIO()
+    np.savez_compressed(written, **kept)
+    content = written.getvalue()
+    return content, {**manifest, "reasons": {"sha256": hashlib.sha256(content).hexdigest()}}
+
+
+def test_reasons_of_the_release_before_explain_the_same_once_features_were_added(
+    model: Path, bundle: Bundle, reasons: Reasons, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, manifest = of_the_release_before(model, bundle.manifest)
+    later = Definition("parcels_30d", "Parcels", "parcels", 30)
+    monkeypatch.setattr(shared.reasons, "DEFINITIONS", (later, *DEFINITIONS))
+    old = Reasons.from_bytes(content, manifest)
+    x = np.concatenate([[np.float32(7)], rows[0]])
+    assert old.features == reasons.features == FEATURE_NAMES
+    np.testing.assert_array_equal(old.own(x), reasons.own(rows[0]))
+    np.testing.assert_array_equal(old.high[1:], reasons.high)
+    assert np.isnan(old.low[0])
+
+
+def test_reasons_that_rest_on_a_feature_that_changed_are_refused_by_its_name(
+    model: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed_one = [replace(known, unit="km") if known.name == "tenure" else known for known in DEFINITIONS]
+    monkeypatch.setattr(shared.reasons, "DEFINITIONS", tuple(changed_one))
+    for content, manifest in (
+        ((model / FILE).read_bytes(), bundle.manifest),
+        of_the_release_before(model, bundle.manifest),
+    ):
+        with pytest.raises(ReasonsMismatch, match=r"tenure: its unit changed$"):
+            Reasons.from_bytes(content, manifest)
 
 
 def test_applying_a_change_does_what_it_says(bundle: Bundle, reasons: Reasons, rows: Any) -> None:
