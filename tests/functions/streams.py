@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from functools import cache
 from typing import Any
 
 import boto3
@@ -24,7 +25,7 @@ class TableStream:
         first = table.stream_shard.starting_sequence_number
         found = table.stream_shard.get(first + self._seen, 1_000_000)
         self._seen += len(found)
-        return [record for record in map(_as_lambda_gives_it, found) if _passes(record)]
+        return [record for record in map(_as_lambda_gives_it, found) if passes(record)]
 
 
 class Bus:
@@ -56,10 +57,15 @@ def _as_lambda_gives_it(record: Any) -> Any:
     return json.loads(json.dumps({**record, "dynamodb": change}, default=lambda b: b64encode(b).decode()))
 
 
-def _passes(record: Any) -> bool:
+def passes(record: Any) -> bool:
+    """Whether the template's filters let a record through to the function."""
+    return any(_matches(record, pattern) for pattern in _patterns())
+
+
+@cache
+def _patterns() -> list[Any]:
     source = template()["Resources"]["PublishTransitionsFunction"]["Properties"]["Events"]["ChangedProfiles"]
-    filters = source["Properties"]["FilterCriteria"]["Filters"]
-    return any(_matches(record, json.loads(one["Pattern"])) for one in filters)
+    return [json.loads(one["Pattern"]) for one in source["Properties"]["FilterCriteria"]["Filters"]]
 
 
 def _matches(value: Any, pattern: Any) -> bool:

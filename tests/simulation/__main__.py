@@ -1,0 +1,58 @@
+"""Plays seeds from the command line."""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+
+import tests.conftest  # noqa: F401  for its environment
+from tests.simulation.play import Played, play
+
+
+def main() -> int:
+    """Plays one seed or many; the exit status is 1 where the auditor found something."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, help="play this one and say what was found")
+    parser.add_argument("--trace", action="store_true", help="with every call and what became of it")
+    parser.add_argument("--seeds", type=int, default=50, help="play so many")
+    parser.add_argument("--first", type=int, default=0, help="from this one on")
+    parser.add_argument("--processes", type=int, default=1)
+    given = parser.parse_args()
+    if given.seed is not None:
+        return _told([play(given.seed, _say if given.trace else None)])
+    seeds = range(given.first, given.first + given.seeds)
+    if given.processes == 1:
+        return _told([_one(seed) for seed in seeds])
+    with ProcessPoolExecutor(given.processes) as pool:
+        return _told([*pool.map(_one, seeds, chunksize=5)])
+
+
+def _one(seed: int) -> Played:
+    begun = time.process_time()
+    played = play(seed)
+    for finding in played.findings[:5]:
+        _say(f"seed {seed}: {finding}")
+    del begun
+    return played
+
+
+def _told(played: list[Played]) -> int:
+    found = [one for one in played if one.findings]
+    for name in ("calls", "invocations", "faults"):
+        total = sum((getattr(one, name) for one in played), Counter[str]())
+        _say(f"{total.total():,} {name}: " + ", ".join(f"{n:,} {kind}" for kind, n in total.most_common()))
+    for one in found:
+        _say(f"seed {one.seed}: {len(one.findings)} findings; python -m tests.simulation --seed {one.seed} --trace")
+        for finding in one.findings if len(played) == 1 else ():
+            _say(f"  {finding}")
+    _say(f"{len(found)} of {len(played)} seeds failed; digest {played[-1].digest}")
+    return 1 if found else 0
+
+
+def _say(line: str) -> None:
+    sys.__stdout__.write(line + "\n")  # type: ignore[union-attr]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,264 @@
+"""Every difference between what is in the cloud and what should be."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from shared.bundle import Bundle
+from shared.clock import Moment
+from shared.decision import Decision, iso
+from shared.features import decode, encode
+from shared.histories import histories
+from shared.keys import customer_key, is_visitor, visitor_key
+from shared.links import Link
+from shared.members import SIZES, members_of
+from shared.profile_table import PROFILE, StoredProfile, decode_profile
+from tests.simulation.people import GONE, OWNERS, named
+from tests.simulation.story import Story, model
+from tests.simulation.truth import EVERYBODY, Truth, decision
+
+LEDGER = "transition#"
+
+
+class Auditor:
+    """Looks at a world that has come to rest."""
+
+    def __init__(self, story: Story) -> None:
+        self._story, self._cloud = story, story.world.cloud
+        self._truth = Truth(story.sent, self._cloud.asked)
+        items = self._cloud.table.items
+        self._items = items
+        self.profiles = {key[0]: decode_profile(item) for key, item in items.items() if key[1] == PROFILE}
+        self._links: dict[str, Link] = {key: p.link for key, p in self.profiles.items() if p.link is not None}
+        self._bundle = Bundle.from_files(*model(story.live_model)) if story.live_model else None
+
+    def findings(self, *, redelivered: bool) -> list[str]:
+        """What is wrong. Of those who refused at some time, all that counts is there only once it came again."""
+        return [
+            *self._strangers(),
+            *self._states(redelivered=redelivered),
+            *self._visitors(),
+            *self._decisions(redelivered=redelivered),
+            *self._ledger(),
+            *self._announcements(),
+            *self._sizes(),
+            *self._quarantine(),
+            *self._erased(),
+            *self._queues(),
+        ]
+
+    # ---- Histories ----
+
+    def _strangers(self) -> Iterator[str]:
+        for key in self.profiles.keys() - {*EVERYBODY}:
+            yield f"nobody sent an event of {key}"
+
+    def _states(self, *, redelivered: bool) -> Iterator[str]:
+        for key in EVERYBODY:
+            profile, expected = self.profiles.get(key), self._truth.states.get(key, b"")
+            stored = profile.state if profile else b""
+            if key == visitor_key(named("ghost")) and profile is None:
+                continue  # went with its customer, if it was theirs by then
+            if stored == expected:
+                continue
+            if redelivered or self._truth.is_settled(key):
+                yield f"{key} holds {_described(key, stored)} rather than {_described(key, expected)}"
+            elif {*_fingerprints(key, stored)} - {*_fingerprints(key, expected)}:
+                yield f"{key} holds {_described(key, stored)} that do not count, not {_described(key, expected)}"
+
+    def _visitors(self) -> Iterator[str]:
+        for name in (*OWNERS, "tablet", "pair"):
+            key = visitor_key(named(name))
+            profile, allowed = self.profiles.get(key), self._truth.allowed(key)
+            link = self._links.get(key)
+            if profile is None:
+                if (self._truth.delivered.keys.count(key) and name != "ghost") or (None, None) not in allowed:
+                    yield f"{key} is not there"
+                continue
+            found = (link.customer, link.state) if link else (None, None)
+            if found not in allowed:
+                yield f"{key} is linked as {found}, not one of {allowed}"
+
+    # ---- Decisions ----
+
+    def _decisions(self, *, redelivered: bool) -> Iterator[str]:
+        for key, profile in self.profiles.items():
+            item = self._items[(key, PROFILE)]
+            history = self._truth.history(key, self._links)
+            if not redelivered and not self._truth.is_settled(key):
+                history = histories([profile])
+            if len(history) and encode(histories([profile])) != encode(history):
+                yield f"decisions on {key} are made on another history than what was sent"
+            if not profile.is_someone or not len(history):
+                if profile.decision is not None:
+                    yield f"{key} has a decision without a history"
+                continue
+            if profile.decision is None:
+                if self._bundle:
+                    yield f"{key} has no decision, though a model is live"
+                continue
+            yield from self._decision(profile, item, decision(history, key, self._bundle, _moment(profile.decision)))  # type: ignore[arg-type]
+
+    def _decision(self, profile: StoredProfile, item: Any, wanted: Decision | None) -> Iterator[str]:
+        found = profile.decision
+        assert found is not None and self._bundle is not None
+        if found.model_version != self._bundle.bundle_id:
+            yield f"{profile.key} was decided on by {found.model_version}, not by {self._bundle.bundle_id}"
+        elif wanted is None or replace(found, since_ms=0) != replace(
+            wanted, since_ms=0, scored_at_ms=found.scored_at_ms
+        ):
+            yield f"{profile.key} is decided with {_differences(found, wanted)}"
+        member_of = None if is_visitor(profile.key) else members_of(found.segment, profile.key)
+        if item.get("member_of", {}).get("S") != member_of:
+            yield f"{profile.key} is listed as {item.get('member_of')}, not {member_of}"
+        if found.due_ms is not None and item.get("due_ms") != {"N": str(found.due_ms)}:
+            yield f"{profile.key} is due {found.due_ms}, but indexed as {item.get('due_ms')}"
+
+    # ---- Moves ----
+
+    def _rows(self) -> dict[str, list[Any]]:
+        rows = defaultdict(list)
+        for (pk, sk), item in sorted(self._items.items()):
+            if sk.startswith(LEDGER):
+                rows[pk].append(item)
+        return rows
+
+    def _ledger(self) -> Iterator[str]:
+        rows = self._rows()
+        customers = [key for key in EVERYBODY if not is_visitor(key)]
+        for key in rows.keys() - {*customers}:
+            yield f"the ledger has rows of {key}"
+        for key in customers:
+            profile = self.profiles.get(key)
+            segment = profile.decision.segment if profile and profile.decision else None
+            at: int | None = None
+            for row in rows.get(key, ()):
+                left, entered = _number(row, "left"), _number(row, "entered")
+                if left != at and row is not rows[key][0]:
+                    yield f"{key} left {left} at version {row['sk']['S']}, but was in {at}"
+                if row is rows[key][0] and left is not None:
+                    yield f"the first move of {key} in the ledger leaves {left}"
+                at = entered
+            if at != segment:
+                yield f"{key} came into {at} by the ledger, but is in {segment}"
+            if rows.get(key) and profile and profile.decision:
+                last = rows[key][-1]
+                if int(last["at_ms"]["N"]) != profile.decision.since_ms:
+                    yield f"{key} is in its segment since {profile.decision.since_ms}, by the ledger {last['at_ms']}"
+
+    def _announcements(self) -> Iterator[str]:
+        first: dict[str, dict[str, Any]] = {}
+        for entry in self._cloud.published:
+            detail = json.loads(entry["Detail"])
+            if first.setdefault(detail["transition_id"], detail) != detail:
+                yield f"{detail['transition_id']} was published with two contents"
+        chains: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for detail in first.values():
+            chains[customer_key(detail["customer_id"])].append(detail)
+        for key, told in chains.items():
+            at = None
+            for detail in told:
+                if detail["from"] != at:
+                    yield f"it was published that {key} left {detail['from']}, but they were in {at}"
+                at = detail["to"]
+        rows = self._rows()
+        for key in EVERYBODY:
+            kept = [
+                (row["cause"]["S"], _number(row, "entered"), iso(int(row["at_ms"]["N"]))) for row in rows.get(key, ())
+            ]
+            said = [(detail["cause"], detail["to"], detail["at"]) for detail in chains.get(key, ())]
+            # Rows of a former life are gone with it.
+            if kept != said[len(said) - len(kept) :] or (
+                len(said) > len(kept) and said[-len(kept) - 1][0] != "erasure"
+            ):
+                yield f"the ledger of {key} says {kept}, the bus {said}"
+            profile = self.profiles.get(key)
+            segment = profile.decision.segment if profile and profile.decision else None
+            if not is_visitor(key) and (said[-1][1] if said else None) != segment:
+                yield f"the bus was told last that {key} is in {said[-1][1] if said else None}, but it is {segment}"
+
+    def _sizes(self) -> Iterator[str]:
+        counted = Counter(p.decision.segment for p in self.profiles.values() if p.decision and not is_visitor(p.key))
+        sizes = Counter[int]()
+        for (pk, sk), item in self._items.items():
+            if pk == SIZES:
+                sizes[int(sk.split("#")[1])] += int(item["customers"]["N"])
+        if {k: n for k, n in sizes.items() if n} != counted:
+            yield f"the sizes of segments are {dict(sizes)}, but there are {dict(counted)}"
+
+    # ---- The rest ----
+
+    def _quarantine(self) -> Iterator[str]:
+        found = Counter[str]()
+        objects = self._cloud.objects
+        for key in objects.keys("quarantine/"):
+            if "/lines-" not in key:
+                continue
+            for line in (objects.latest(key) or b"").splitlines():
+                found[json.loads(line).get("original", "")] += 1
+        said = "\n".join(found)
+        for token, name in self._story.sent.broken.items():
+            if not re.search(rf"{token}\b", said) and name != GONE:
+                yield f"{token} of {name} is not in quarantine"
+        extra = [text for text in found if "broken-" not in text]
+        if extra:
+            yield f"in quarantine without a reason: {extra[:3]}"
+        for key in self._story.sent.unreadable:
+            if not objects.keys(f"quarantine/{key}/"):
+                yield f"{key} is not in quarantine"
+
+    def _erased(self) -> Iterator[str]:
+        for key in EVERYBODY:
+            if not self._truth.is_erased(key):
+                continue
+            for pk, sk in self._items:
+                if pk == key:
+                    yield f"{key} was erased, and {sk} is still there"
+        name = named(GONE)
+        if self._cloud.asked.get(customer_key(name)):
+            for found, versions in self._cloud.objects.versions.items():
+                # A report's former versions expire; what people sent must not wait for that.
+                searched = versions if found.startswith(("quarantine/", "exports/")) else versions[-1:]
+                theirs = found.startswith(("quarantine/", "exports/", "reports/"))
+                if theirs and any(name.encode() in (version.body or b"") for version in searched):
+                    yield f"{name} was erased, and is still in {found}"
+            for place, item in self._items.items():
+                if name in repr((place, item)):
+                    yield f"{name} was erased, and is still in the item {place}"
+        for receipt in self._story.sent.receipts:
+            body = json.loads(self._cloud.objects.latest(receipt) or b"{}")
+            if body.get("state") != "done":
+                yield f"{receipt} says {body}"
+
+    def _queues(self) -> Iterator[str]:
+        for queue in self._cloud.queues.queues.values():
+            if queue.messages:
+                yield f"{len(queue.messages)} messages are left in {queue.name}: {queue.messages[0].body[:300]}"
+
+
+def _differences(found: Decision, wanted: Decision | None) -> str:
+    """What is, and what should be, where they differ."""
+    pairs = [(name, getattr(found, name), getattr(wanted, name, None)) for name in Decision.__dataclass_fields__]
+    differ = [f"{name} {is_} rather than {be}" for name, is_, be in pairs if is_ != be and name[-3:] != "_ms"]
+    return ", ".join(differ) + f", as of {iso(found.as_of_ms)}, due {found.due_ms}, {getattr(wanted, 'due_ms', None)}"
+
+
+def _moment(found: Decision) -> Moment:
+    return Moment(found.as_of_ms, found.scored_at_ms)
+
+
+def _number(row: Any, name: str) -> int | None:
+    return int(row[name]["N"]) if name in row else None
+
+
+def _fingerprints(key: str, state: bytes) -> list[int]:
+    return [int(one) for one in decode([key], [state]).rows.fingerprint] if state else []
+
+
+def _described(key: str, state: bytes) -> str:
+    return f"{len(_fingerprints(key, state))} events in {len(state)} bytes"

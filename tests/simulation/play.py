@@ -1,0 +1,81 @@
+"""One seed from its beginning to the auditor's last word."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+
+from tests.simulation.auditor import Auditor
+from tests.simulation.release import Release
+from tests.simulation.story import Story
+from tests.simulation.workers import Surroundings
+from tests.simulation.world import World
+
+SERVICE = "simulation"
+ENVIRONMENT = {"POWERTOOLS_SERVICE_NAME": SERVICE, "SETTLE_SECONDS": "960"}
+"""Of the functions, where it is not that of the other tests: the template's, as timeouts are the template's too."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What came of a seed."""
+
+    seed: int
+    findings: list[str]
+    digest: str
+    calls: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    invocations: Counter[str] = field(default_factory=Counter)
+    written: str = ""
+    """What functions wrote to their logs, metrics included."""
+
+
+@cache
+def stage() -> tuple[Surroundings, Release]:
+    """What every world of this process stands on: the code under test is loaded once."""
+    surroundings = Surroundings()
+    return surroundings, Release("release", surroundings.modules())
+
+
+def play(seed: int, trace: Callable[[str], None] | None = None) -> Played:
+    """Plays one seed."""
+    surroundings, release = stage()
+    with _written() as written:
+        world = World(seed, surroundings, [release])
+        if trace:
+            world.trace = trace
+        story = Story(world)
+        if trace:
+            trace(str(story.weather))
+        story.play()
+        story.settle()
+        findings = [*world.findings, *Auditor(story).findings(redelivered=False)]
+        if not findings:
+            story.redeliver()
+            findings = [*world.findings, *Auditor(story).findings(redelivered=True)]
+    return Played(seed, findings, world.digest, world.calls, world.faults.counts, world.invocations, written.getvalue())
+
+
+@contextlib.contextmanager
+def _written() -> Iterator[io.StringIO]:
+    """Where logs and metrics go while a world is played."""
+    output, before = io.StringIO(), {name: os.environ.get(name) for name in ENVIRONMENT}
+    os.environ.update(ENVIRONMENT)
+    logger = logging.getLogger(SERVICE)
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(output)
+    try:
+        with contextlib.redirect_stdout(output):
+            yield output
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value

@@ -1,0 +1,246 @@
+"""The story of one seed: files dropped, events sent, models published, people erased, time going by, all at once."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from tests.bundles import make_bundle
+from tests.simulation.machines import backfill, called, request
+from tests.simulation.people import BACK, DAY_MS, FORMATS, GONE, MARKER, People, Sent, as_json, file_of, named
+from tests.simulation.sources import Failed, Invoke, Process, Wait
+from tests.simulation.world import World
+
+MODELS = {
+    "20171001-aaaaaaaa": (0.0, 2.0, 10.0),
+    "20171101-bbbbbbbb": (1.0, 3.0, 4.0),
+    "20171115-cccccccc": (0.0, 1.0, 6.0),
+}
+
+
+@dataclass(frozen=True)
+class Weather:
+    """What a seed has of everything."""
+
+    deeds: int
+    fault_rate: float
+    kill_rate: float
+    models: bool
+    erasures: bool
+    consents: bool
+    live: bool
+    history: bool
+    ahead: bool
+    clock_jumps: bool
+    overwrites: bool
+
+    @classmethod
+    def of(cls, rng: random.Random) -> Weather:
+        """Draws it; half of the seeds leave each thing out, so that what is left meets more often."""
+        return cls(
+            deeds=rng.randint(8, 25),
+            fault_rate=rng.choice([0.0, 0.03, 0.1, 0.25]),
+            kill_rate=rng.choice([0.0, 0.0, 0.01, 0.04]),
+            models=rng.random() < 0.6,
+            erasures=rng.random() < 0.5,
+            consents=rng.random() < 0.5,
+            live=rng.random() < 0.7,
+            history=rng.random() < 0.5,
+            ahead=rng.random() < 0.5,
+            clock_jumps=rng.random() < 0.6,
+            overwrites=rng.random() < 0.3,
+        )
+
+
+class Story:
+    """What happens to one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.rng, self.sent = world, world.rng, Sent()
+        self.weather = Weather.of(self.rng)
+        self.people = People(self.rng, self.sent, self.weather.ahead, self.weather.consents)
+        self.live_model: str | None = None
+        self._files = self._numbers = 0
+        world.faults.rate, world.faults.kills = self.weather.fault_rate, self.weather.kill_rate
+
+    def play(self) -> None:
+        """The deeds one after the other, with turns of the world in between."""
+        self._publish()
+        for _ in range(self.weather.deeds):
+            self.rng.choice(self._deeds())()
+            for _ in range(self.rng.choice([0, 3, 30, 300])):
+                if not self.world.step(until_ms=self.world.now_ms + 30_000):
+                    break
+
+    def _deeds(self) -> list[Callable[[], None]]:
+        weather = self.weather
+        deeds = [self._drop_file] * 4 + [self._tick, self._look]
+        deeds += [self._call, self._put_on_bus, self._stream] * weather.live
+        deeds += [self._publish] * weather.models
+        deeds += [self._erase] * weather.erasures
+        deeds += [self._history] * weather.history
+        deeds += [self._move_clock] * weather.clock_jumps
+        return deeds
+
+    # ---- Events ----
+
+    def _mixed(self, most: int) -> list[dict[str, Any]]:
+        events = self.people.events(self.world.now_ms, most)
+        self.sent.events += events
+        broken = [self.people.broken() for _ in range(self.rng.choice([0, 0, 1, 2]))]
+        mixed = [*events, *broken]
+        self.rng.shuffle(mixed)
+        return mixed
+
+    def _drop_file(self, folder: str = "events") -> None:
+        self._files += 1
+        if self.rng.random() < 0.06:
+            key = f"{folder}/{self._files}-{MARKER}.ndjson.gz"
+            self.sent.unreadable.append(key)
+            self.world.cloud.objects.put_object({"Key": key, "Body": b"not gzipped"})
+            return
+        ending, body = file_of(self._mixed(12), self.rng, FORMATS)
+        key = f"{folder}/{self._files}.{ending}"
+        self.world.cloud.objects.put_object({"Key": key, "Body": body})
+        if folder == "events" and self.weather.overwrites and self.rng.random() < 0.3:
+            body = file_of(self._mixed(12), self.rng, (ending,))[1]
+            self.world.cloud.objects.put_object({"Key": key, "Body": body})
+
+    def _history(self) -> None:
+        for _ in range(self.rng.randint(1, 4)):
+            self._drop_file("history")
+        run = self.world.next_run()
+        self.world.start(backfill(self.world, run, {"prefix": "history/"}))
+
+    def _call(self) -> None:
+        event = request("POST", "/events", 0, {"events": self._mixed(6)})
+        self.world.start(called(self.world, "accept_events", event, 202, []))
+
+    def _put_on_bus(self) -> None:
+        events = self._mixed(4)
+        for given in [events] if len(events) > 1 and self.rng.random() < 0.5 else [[event] for event in events]:
+            shaped = given[0] if len(given) == 1 and self.rng.random() < 0.5 else {"events": given}
+            body = json.dumps({"version": "0", "id": "1", "source": "shop", "detail-type": "event", "detail": shaped})
+            # The bus delivers at least once.
+            for _ in range(1 + (self.rng.random() < 0.1)):
+                self.world.cloud.queues.send("live", body)
+
+    def _stream(self) -> None:
+        shard = self.rng.choice([self.world.kinesis, self.world.kafka])
+        for event in self._mixed(6):
+            self._numbers += 1
+            shard.records.append({"number": f"{self._numbers:09d}", "body": as_json(event)})
+
+    # ---- Everything else ----
+
+    def _publish(self) -> None:
+        name = self.rng.choice([name for name in MODELS if name != self.live_model])
+        put = self.world.cloud.objects.put_object
+        onnx, manifest = model(name)
+        put({"Key": f"models/{name}/bundle.onnx", "Body": onnx})
+        put({"Key": f"models/{name}/manifest.json", "Body": json.dumps(manifest).encode()})
+        put({"Key": "models/current.json", "Body": json.dumps({"bundle_id": name}).encode()})
+        self.live_model = name
+
+    def _erase(self) -> None:
+        name = self.rng.choice([GONE, BACK])
+        self.world.start(self._erasure(name))
+
+    def _erasure(self, name: str) -> Process:
+        event = request("DELETE", f"/customers/{quote(named(name), safe='')}", 0)
+        found: list[Any] = []
+        yield from called(self.world, "request_erasure", event, 202, found)
+        self.sent.receipts += [answer["receipt"] for answer in found]
+        yield Wait(self.rng.choice([1, 3_600, 86_400]))
+        if name == BACK and self.rng.random() < 0.7:
+            back = self.people.returned(self.world.now_ms)
+            self.sent.events.append(back)
+            self.world.cloud.queues.send("live", json.dumps({"events": [back]}))
+
+    def _tick(self) -> None:
+        def process() -> Process:
+            yield Invoke("refresh_segments", {})
+
+        self.world.start(process())
+
+    def _look(self) -> None:
+        name = quote(named(self.rng.choice(["amy", "ben", GONE])), safe="")
+        function, event = self.rng.choice(
+            [
+                ("lookup_customer", request("GET", f"/customers/{name}/segment", 0)),
+                ("browse_segments", request("GET", "/segments", 0)),
+                ("browse_segments", request("GET", "/segments/0/customers", 0)),
+                ("browse_segments", request("GET", f"/customers/{name}/history", 0)),
+            ]
+        )
+
+        def process() -> Process:
+            answer = yield Invoke(function, event)
+            if not isinstance(answer, Failed) and answer["statusCode"] == 500 and not self.world.faults.rate:
+                self.world.findings.append(f"{function} answered 500")
+
+        self.world.start(process())
+
+    def _move_clock(self) -> None:
+        self.world.move_clock(self.world.now_ms + self.rng.choice([20_000, 1_000_000, DAY_MS, 20 * DAY_MS]))
+
+    # ---- The end ----
+
+    def settle(self) -> None:
+        """No more faults: what was given up is tried again, and the world comes to rest."""
+        world = self.world
+        world.faults.rate = world.faults.kills = 0.0
+        for _ in range(10):
+            world.drain()
+            if not self._redrive():
+                break
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Ticks until nobody is due."""
+        for _ in range(20):
+            self._tick()
+            self.world.drain()
+            if not self._is_due():
+                return
+        self.world.findings.append("somebody is due after 20 ticks")
+
+    def redeliver(self) -> None:
+        """Everything once more, in one file, as a shop may do at any time."""
+        if self.sent.events:
+            body = b"".join(as_json(event) + b"\n" for event in self.sent.events)
+            self.world.cloud.objects.put_object({"Key": "events/everything.ndjson", "Body": body})
+        self.settle()
+
+    def _redrive(self) -> bool:
+        world = self.world
+        redriven = False
+        for name in ("ingest", "live", "erasures"):
+            dead = world.cloud.queues.queues[f"{name}-dead"]
+            for message in [*dead.messages]:
+                dead.messages.remove(message)
+                world.cloud.queues.send(name, message.body)
+                redriven = True
+        runs, world.failed_runs = world.failed_runs, []
+        for kind, run in runs:
+            world.resume(kind, run)
+            redriven = True
+        return redriven
+
+    def _is_due(self) -> bool:
+        items = self.world.cloud.table.items.values()
+        return any("due_ms" in item and int(item["due_ms"]["N"]) <= self.world.now_ms for item in items)
+
+
+def model(name: str) -> tuple[bytes, dict[str, Any]]:
+    """One of the models, as it is published."""
+    if name not in _MODELS:
+        _MODELS[name] = make_bundle(name, centroids=MODELS[name])
+    return _MODELS[name]
+
+
+_MODELS: dict[str, tuple[bytes, dict[str, Any]]] = {}
