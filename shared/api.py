@@ -32,7 +32,9 @@ def resolver(
     A page of ALLOWED_ORIGIN, where that is set, may read the answers.
     """
     origin = os.environ.get("ALLOWED_ORIGIN")
-    app = APIGatewayRestResolver(cors=CORSConfig(allow_origin=origin) if origin else None, serializer=serializer)
+    cors = CORSConfig(allow_origin=origin) if origin else None
+    # Never with debug, whatever the environment says: answers and logs would show what was asked.
+    app = APIGatewayRestResolver(cors=cors, serializer=serializer, debug=False)
 
     @app.exception_handler(Refused)  # type: ignore[untyped-decorator]
     def _refused(error: Refused) -> Response[str]:

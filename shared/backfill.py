@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.archive import ARCHIVE
 from shared.dropped_file import DroppedFile, FileReport
+from shared.errors import AnonymousError
 from shared.ingest import Intake
 from shared.run_parts import span
 
@@ -28,11 +29,11 @@ BYTES_A_BATCH = 256 << 20
 CHECKPOINT_SECONDS = 60.0
 
 
-class NothingToDo(Exception):
+class NothingToDo(AnonymousError):
     """There are no files to take in; the message says where none were found."""
 
 
-class FilesFailed(Exception):
+class FilesFailed(AnonymousError):
     """Some files of a batch could not be fetched; all others are in, and another attempt takes these alone."""
 
 

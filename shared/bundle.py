@@ -11,6 +11,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from shared.errors import AnonymousError
 from shared.features import DEFINITIONS
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
 
@@ -36,7 +37,7 @@ type Ints = NDArray[np.int64]
 type Definitions = tuple[Definition, ...]
 
 
-class BundleMismatch(Exception):
+class BundleMismatch(AnonymousError):
     """The bundle cannot be used: it is broken, or its format or the features it needs are not those of this code."""
 
 

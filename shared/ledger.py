@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from shared.backoff import Sleep, attempts
+from shared.errors import AnonymousError
 from shared.members import SHARDS, size_key
 from shared.transitions import Cause, Transition
 
@@ -30,7 +31,7 @@ KNOWN = "ConditionalCheckFailed"
 WORTH_ANOTHER_TRY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
-class LedgerOverloaded(Exception):
+class LedgerOverloaded(AnonymousError):
     """The table refused transitions in every attempt; nothing is lost, the same can be recorded again."""
 
 

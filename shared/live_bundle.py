@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.bundle import Bundle, BundleMismatch
+from shared.errors import why
 from shared.fresh_object import ABSENT, FreshObject
 from shared.labels import labelled, labels_key, parse_labels
 from shared.manifests import POINTER_KEY
@@ -48,7 +49,7 @@ class LiveBundle:
         except (ClientError, BotoCoreError) as error:
             if self._bundle is None:
                 raise
-            self.problem = f"S3 does not answer: {error}"
+            self.problem = f"S3 does not answer: {why(error)}"
         return self._bundle
 
     def watched(self, logger: Logger, metrics: Metrics) -> Bundle | None:

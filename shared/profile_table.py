@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shared.backoff import Sleep, attempts
 from shared.decision import TARGETS, Decision, NextChange
 from shared.due import due_shard
+from shared.errors import AnonymousError
 from shared.keys import anonymous, is_visitor, visitor_key
 from shared.links import Copy, Link, LinkState
 from shared.members import members_of
@@ -49,11 +50,11 @@ WORTH_ANOTHER_TRY = frozenset(
 )
 
 
-class ProfileNotWritten(Exception):
+class ProfileNotWritten(AnonymousError):
     """DynamoDB refused a profile for a reason that trying again does not cure."""
 
 
-class TableOverloaded(Exception):
+class TableOverloaded(AnonymousError):
     """The table still throttled after every attempt; nothing is lost, the same input can be given again."""
 
 
@@ -271,7 +272,7 @@ class ProfileTable:
                     elif code in WORTH_ANOTHER_TRY:
                         throttled.append(profile)
                     elif code:
-                        raise ProfileNotWritten(_refusal(profile, code, response["Error"].get("Message")))
+                        raise ProfileNotWritten(_refusal(profile, code))
             if not throttled:
                 return lost
             pending = throttled
@@ -309,5 +310,5 @@ def _key(key: str) -> Any:
     return {"pk": {"S": key}, "sk": {"S": PROFILE}}
 
 
-def _refusal(profile: StoredProfile, code: str, message: str | None) -> str:
-    return f"profile {anonymous(profile.key)} ({profile.size} bytes of state) was refused: {code}: {message}"
+def _refusal(profile: StoredProfile, code: str) -> str:
+    return f"profile {anonymous(profile.key)} ({profile.size} bytes of state) was refused: {code}"

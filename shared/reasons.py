@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import AnonymousError
 from shared.features import DEFINITIONS
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
 from shared.nearest import Nearest, Preparation, Row, Vector
@@ -24,7 +25,7 @@ OUTPUTS = {"churn_probability": "churn", "conversion_probability": "conversion",
 type Arrays = Mapping[str, NDArray[Any]]
 
 
-class ReasonsMismatch(Exception):
+class ReasonsMismatch(AnonymousError):
     """The reasons are not those of the bundle, or cannot be read."""
 
 

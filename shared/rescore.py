@@ -14,6 +14,7 @@ from shared.backoff import Sleep, attempts
 from shared.clock import Moment
 from shared.deciding import decide
 from shared.decision import Decision
+from shared.errors import AnonymousError
 from shared.histories import histories
 from shared.profile_table import PROFILE, Item, ProfileTable, StoredProfile, decode_profile
 from shared.run_parts import span
@@ -31,7 +32,7 @@ type Page = tuple[Sequence[StoredProfile], Cursor | None]
 """Profiles, and from where the scan goes on; None at the end."""
 
 
-class NoBundle(Exception):
+class NoBundle(AnonymousError):
     """There is none, or the live one does not load; the message says why."""
 
 

@@ -11,6 +11,7 @@ from shared.backoff import Sleep, attempts
 from shared.clock import Moment
 from shared.consents import NEVER, Mark
 from shared.deciding import decide
+from shared.errors import AnonymousError
 from shared.features import Profiles, changed, encode, merge, since
 from shared.histories import own, with_visitors
 from shared.keys import anonymous
@@ -27,11 +28,11 @@ RACES_AT_MOST = 10
 type Links = Mapping[str, Link | None]
 
 
-class TooManyRaces(Exception):
+class TooManyRaces(AnonymousError):
     """Some profiles were changed by others each time they were about to be written; nothing is lost."""
 
 
-class ProfileTooLarge(Exception):
+class ProfileTooLarge(AnonymousError):
     """A profile's history does not fit its item. All other profiles of the same input have been written."""
 
 

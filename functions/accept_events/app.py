@@ -6,7 +6,6 @@ from typing import Any
 
 import boto3
 import msgspec
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,13 +15,13 @@ from shared.clock import read_clock, until_quarantine_expires
 from shared.events import Rejection, Rules, read_lines
 from shared.kept_marks import KeptMarks
 from shared.live_events import LONGEST_EVENT_BYTES, Message, folder_of, packed
+from shared.logs import logger, metrics, watched
 from shared.marks import Marks, keepable, secret
 from shared.places import Places
 from shared.quarantine import Quarantine
 
 EVENTS_A_CALL = 500
 
-logger, tracer, metrics = Logger(), Tracer(), Metrics()
 app = resolver(logger, "The events were not accepted, for a failure on our side; please send them again.")
 bucket, queue = os.environ["DATA_BUCKET"], os.environ["LIVE_QUEUE_URL"]
 s3, sqs = boto3.client("s3"), boto3.client("sqs")
@@ -39,9 +38,7 @@ class Delivery(msgspec.Struct, frozen=True):
     events: list[msgspec.Raw]
 
 
-@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
+@watched(correlation_paths.API_GATEWAY_REST)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answers one request of the API; whatever goes wrong, the answer is the contract's JSON."""
     metrics.add_metric("Deliveries", MetricUnit.Count, 1)

@@ -6,7 +6,6 @@ from typing import Any
 
 import boto3
 import msgspec
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -19,6 +18,7 @@ from shared.events import Rules
 from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
 from shared.live_bundle import LiveBundle
+from shared.logs import logger, metrics, watched
 from shared.marks import Admission, Marks, secret
 from shared.places import Places
 from shared.profile_table import ProfileTable
@@ -28,7 +28,6 @@ from shared.run_parts import RunParts
 RESERVE_MS = 300_000
 """A file is begun only with as much time left: to read it, and to write what has gathered."""
 
-logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket = os.environ["DATA_BUCKET"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
 table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
@@ -40,9 +39,7 @@ quarantine = Quarantine(s3, bucket, places)
 live_bundle = LiveBundle(s3, bucket)
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
+@watched()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     """Takes the `run` and a `batch` of its plan, goes on where the batch is, and says if it is done.
 
@@ -74,7 +71,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     metrics.add_metric("EventsCounted", MetricUnit.Count, progress.counted - counted)
     metrics.add_metric("FilesFailed", MetricUnit.Count, len(progress.failed))
     told = {"run": event["run"], "batch": batch.number, "files": progress.files, "waiting": len(progress.todo)}
-    logger.info("Files taken in", extra={**told, "failed": progress.failed})
+    logger.info("Files taken in", extra={**told, "failed": len(progress.failed)})
     if progress.failed and not progress.todo:
         raise FilesFailed(f"{len(progress.failed)} of {len(batch.keys)} files of batch {batch.number} failed")
     return {"done": progress.done}

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities import parameters
@@ -19,6 +18,7 @@ from shared.cursors import Cursors, InvalidCursor
 from shared.keys import LONGEST_ID, customer_key
 from shared.keys import customer_id as id_of
 from shared.ledger import Ledger
+from shared.logs import logger, metrics, watched
 from shared.manifests import Manifests
 from shared.members import Members
 from shared.profile_table import ProfileTable
@@ -26,7 +26,6 @@ from shared.transitions import answer
 
 MOST_A_PAGE, USUAL_PAGE = 100, 25
 
-logger, tracer, metrics = Logger(), Tracer(), Metrics()
 app = resolver(logger, "The answer failed on our side; please try again.")
 dynamodb, table_name = boto3.client("dynamodb"), os.environ["TABLE_NAME"]
 profiles, ledger, members = (
@@ -38,9 +37,7 @@ manifests = Manifests(boto3.client("s3"), os.environ["DATA_BUCKET"])
 cursors = Cursors(lambda: str(parameters.get_secret(os.environ["CURSOR_SECRET"], max_age=3_600)).encode())
 
 
-@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
+@watched(correlation_paths.API_GATEWAY_REST)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answers one request of the API; whatever goes wrong, the answer is the contract's JSON."""
     metrics.add_metric("Listings", MetricUnit.Count, 1)

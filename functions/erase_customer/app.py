@@ -6,7 +6,6 @@ from typing import Any
 
 import boto3
 import msgspec
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from msgspec.structs import replace
@@ -16,6 +15,7 @@ from shared.erasure_steps import Receipts, Step
 from shared.kept_marks import KeptMarks
 from shared.keys import is_visitor
 from shared.ledger import Ledger
+from shared.logs import logger, metrics, watched
 from shared.marks import Marks, secret
 from shared.profile_table import ProfileTable
 from shared.searched_objects import SearchedObjects
@@ -27,7 +27,6 @@ LONGEST_DELAY_SECONDS = 900
 STREAM_MS = 25 * 3_600_000
 """By then the table's stream has forgotten what it had to tell."""
 
-logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket, table_name, queue = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"], os.environ["ERASURE_QUEUE_URL"]
 settle_ms = int(os.environ["SETTLE_SECONDS"]) * 1_000
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
@@ -36,9 +35,7 @@ kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, table_name, secret(os.environ["MARK_SECRET"]), kept, epoch)
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
+@watched()
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Takes one step of an erasure and queues the next; a step that fails raises, and comes again."""
     for record in event["Records"]:

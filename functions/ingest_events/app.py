@@ -4,7 +4,6 @@ import os
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -17,13 +16,14 @@ from shared.erasure_steps import asking
 from shared.events import Rules
 from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
+from shared.keys import anonymous
 from shared.live_bundle import LiveBundle
+from shared.logs import logger, metrics, watched
 from shared.marks import Admission, Marks, secret
 from shared.places import Places
 from shared.profile_table import ProfileTable
 from shared.quarantine import Quarantine
 
-logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket = os.environ["DATA_BUCKET"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
 table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
@@ -36,9 +36,7 @@ live_bundle = LiveBundle(s3, bucket)
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=logger)  # type: ignore[arg-type]
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
+@watched()
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Takes a batch of SQS messages, each an "Object Created" event of EventBridge.
 
@@ -54,7 +52,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     return processor.response()
 
 
-@tracer.capture_method(capture_response=False)
 def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> None:
     file = announced(record.body)
     if file.key.endswith("/"):
@@ -68,16 +65,15 @@ def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> Non
     logger.info(
         "File read",
         extra={
-            "key": file.key,
+            "file": anonymous(file.key),
             "accepted": found.accepted,
             "quarantined": found.quarantined,
-            "unreadable": found.unreadable,
+            "unreadable": found.unreadable is not None,
             "missing": found.missing,
         },
     )
 
 
-@tracer.capture_method(capture_response=False)
 def _write(intake: Intake) -> None:
     intake.flush()
     _count(**intake.counts)

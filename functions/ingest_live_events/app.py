@@ -5,25 +5,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.clock import read_clock, until_quarantine_expires
 from shared.erasure_steps import asking
+from shared.errors import why
 from shared.events import Rejection, Rules
 from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
 from shared.live_bundle import LiveBundle
 from shared.live_events import Message, folder_of, messages, take_in
+from shared.logs import logger, metrics, watched
 from shared.marks import Admission, Marks, secret
 from shared.places import Places
 from shared.profile_table import ProfileNotWritten, ProfileTable
 from shared.quarantine import Quarantine
 from shared.update import ProfileTooLarge
 
-logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket = os.environ["DATA_BUCKET"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
 table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
@@ -35,9 +35,7 @@ quarantine = Quarantine(s3, bucket, places)
 live_bundle = LiveBundle(s3, bucket)
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
+@watched()
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Takes a batch of messages in, so that a profile that several of them share is written once.
 
@@ -61,10 +59,9 @@ def _take_in_alone(message: Message, intake: Intake) -> None:
         lines = [Rejection(number, str(error), line) for number, line in enumerate(message.lines, 1)]
         folder_of(message, quarantine).lines(lines, kind="unwritten")
         _count(EventsQuarantined=len(lines))
-        logger.error("The table did not take a message", extra={"message_id": message.id, "reason": str(error)})
+        logger.error("The table did not take a message", extra={"message_id": message.id, "reason": why(error)})
 
 
-@tracer.capture_method(capture_response=False)
 def _take_in(batch: Sequence[Message], intake: Intake) -> None:
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=intake.moment.as_of_ms)
     quarantined = sum(len(take_in(message, quarantine, rules, intake)) for message in batch)

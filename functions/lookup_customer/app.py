@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -23,14 +22,13 @@ from botocore.config import Config
 from shared.api import Refused, resolver
 from shared.decision import answer
 from shared.keys import LONGEST_ID, customer_key
+from shared.logs import logger, metrics, watched
 from shared.manifests import Manifests
 from shared.profile_table import ProfileTable
 
 if TYPE_CHECKING:
     from shared.adviser import Adviser
     from shared.explaining import Explainer
-
-logger, tracer, metrics = Logger(), Tracer(), Metrics()
 
 
 def _to_json(body: dict[str, Any]) -> str:
@@ -49,9 +47,7 @@ s3 = boto3.client("s3", config=impatient)
 manifests = Manifests(s3, os.environ["DATA_BUCKET"])
 
 
-@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
+@watched(correlation_paths.API_GATEWAY_REST)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answers one request of the API; whatever goes wrong, the answer is the contract's JSON."""
     metrics.add_metric("Lookups", MetricUnit.Count, 1)

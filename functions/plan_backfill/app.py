@@ -5,21 +5,19 @@ from typing import Any
 
 import boto3
 import msgspec
-from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
 from shared.backfill import BYTES_A_BATCH, FILES_A_BATCH, HISTORY, PREFIXES, Batch, NothingToDo, batches, list_files
 from shared.fresh_object import ABSENT
+from shared.logs import logger, watched
 
-logger, tracer = Logger(), Tracer()
 bucket = os.environ["DATA_BUCKET"]
 s3 = boto3.client("s3")
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler(capture_response=False)
+@watched()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes the `execution`'s name and its `input`, and gives the `run`, the `plan`'s key and the number of `batches`.
 
@@ -40,12 +38,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _plan(prefixes: list[str], *, decides: bool) -> list[Batch]:
-    if others := [prefix for prefix in prefixes if not prefix.startswith(PREFIXES)]:
-        raise NothingToDo(f"events stand below {', '.join(PREFIXES)}, which {', '.join(map(repr, others))} do not")
+    if not all(prefix.startswith(PREFIXES) for prefix in prefixes):
+        raise NothingToDo(f"events stand below {', '.join(PREFIXES)}, which the prefix of this run does not")
     files = (file for prefix in prefixes for file in list_files(s3, bucket, prefix))
     found = list(batches(files, FILES_A_BATCH, BYTES_A_BATCH))
     if not found:
-        raise NothingToDo(f"there is no file below {' or '.join(prefixes)} in {bucket}")
+        raise NothingToDo("there is no file below the prefix of this run")
     return [replace(batch, decides=decides) for batch in found]
 
 

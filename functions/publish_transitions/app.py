@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -15,13 +14,13 @@ from shared.announcements import Announcer
 from shared.explaining import Explainer
 from shared.kept_marks import KeptMarks
 from shared.ledger import Ledger
+from shared.logs import logger, metrics, watched
 from shared.manifests import Manifests
 from shared.marks import Marks, secret
 from shared.profile_table import StoredProfile
 from shared.table_stream import ended, transition_of
 from shared.transitions import Cause, Transition
 
-logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket, s3 = os.environ["DATA_BUCKET"], boto3.client("s3")
 manifests, explainer = Manifests(s3, bucket), Explainer(s3, bucket)
 dynamodb, table_name = boto3.client("dynamodb"), os.environ["TABLE_NAME"]
@@ -31,9 +30,7 @@ marks = Marks(dynamodb, table_name, secret(os.environ["MARK_SECRET"]), kept, epo
 announcer = Announcer(boto3.client("events"), os.environ["EVENT_BUS"])
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
+@watched()
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Takes a batch of the table's stream, in order.
 

@@ -5,13 +5,14 @@ from functools import partial
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.clock import Moment, read_clock
 from shared.due import due_shards
+from shared.errors import why
 from shared.live_bundle import LiveBundle
+from shared.logs import logger, metrics, watched
 from shared.profile_table import ProfileTable, TableOverloaded
 from shared.refresh import Refreshed, due_page, refresh_shard
 from shared.update import TooManyRaces
@@ -19,16 +20,13 @@ from shared.update import TooManyRaces
 RESERVE_MS = 60_000
 """A page is begun only with as much time left, for the races and waits it may come to."""
 
-logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket, table_name, queue = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"], os.environ["REFRESH_QUEUE_URL"]
 s3, dynamodb, sqs = boto3.client("s3"), boto3.client("dynamodb"), boto3.client("sqs")
 table = ProfileTable(dynamodb, table_name)
 live_bundle = LiveBundle(s3, bucket)
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
+@watched()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Takes a tick of the schedule, or a message of its queue that names one shard of the index, and says what it did.
 
@@ -53,7 +51,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
             )
         except (TableOverloaded, TooManyRaces) as error:
             # The other shards need not wait for it, and the next tick finds what it has left.
-            logger.error("A shard of due customers broke off", extra={"shard": shard, "reason": str(error)})
+            logger.error("A shard of due customers broke off", extra={"shard": shard, "reason": why(error)})
             metrics.add_metric("RefreshFailures", MetricUnit.Count, 1)
         else:
             total += done

@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -15,15 +14,13 @@ from shared.api import Refused, resolver
 from shared.clock import read_clock
 from shared.erasure_steps import asking, receipt_key
 from shared.keys import LONGEST_ID, customer_key
+from shared.logs import logger, metrics, watched
 
-logger, tracer, metrics = Logger(), Tracer(), Metrics()
 app = resolver(logger, "The erasure was not accepted, for a failure on our side; please ask for it again.")
 ask = asking(boto3.client("sqs"), os.environ["ERASURE_QUEUE_URL"])
 
 
-@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
+@watched(correlation_paths.API_GATEWAY_REST)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answers one request of the API; whatever goes wrong, the answer is the contract's JSON."""
     metrics.add_metric("ErasuresRequested", MetricUnit.Count, 1)

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -14,6 +13,7 @@ from shared.bundle import Bundle
 from shared.clock import read_clock
 from shared.events.event import parse_timestamp
 from shared.live_bundle import LiveBundle
+from shared.logs import logger, metrics, watched
 from shared.profile_table import ProfileTable
 from shared.rescore import NoBundle, SegmentProgress, rescore_segment, scan_page
 from shared.run_parts import RunParts
@@ -21,7 +21,6 @@ from shared.run_parts import RunParts
 RESERVE_MS = 60_000
 """A page is begun only with as much time left, for the races and waits it may come to."""
 
-logger, tracer, metrics = Logger(), Tracer(), Metrics()
 bucket, table_name = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"]
 s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
 table = ProfileTable(dynamodb, table_name)
@@ -29,9 +28,7 @@ table = ProfileTable(dynamodb, table_name)
 live_bundle = LiveBundle(s3, bucket, check_every=0)
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
+@watched()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     """Takes `run`, `since` (ISO 8601), `segment` and `segments`, goes on where the segment is, and says if it is done.
 

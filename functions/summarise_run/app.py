@@ -4,19 +4,17 @@ import os
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared import backfill, rescore
+from shared.logs import logger, watched
 from shared.run_parts import RunParts
 
-logger, tracer = Logger(), Tracer()
 bucket = os.environ["DATA_BUCKET"]
 s3 = boto3.client("s3")
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler(capture_response=False)
+@watched()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes the `kind` of a `run` (rescore or backfill) and how many `parts` it has, and writes the run's report.
 
