@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities import parameters
 
 from shared.backoff import Sleep, attempts
 from shared.consents import NEVER, Consent, Mark, in_order
+from shared.errors import AnonymousError
 from shared.kept_marks import KeptMarks
 from shared.profile_table import CALLS_AT_MOST, READS_A_CALL, Item, TableOverloaded
 
@@ -33,7 +34,7 @@ EVERYBODY = LEADING + "everybody"
 """The mark of all: in a table that was made anew, it ends at the table's epoch once the marks of all others are in."""
 
 
-class TableNotRestored(Exception):
+class TableNotRestored(AnonymousError):
     """The table was made anew and does not hold the marks yet: who was erased would not be recognised."""
 
 
