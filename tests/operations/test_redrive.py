@@ -1,0 +1,42 @@
+from typing import Any
+
+import boto3
+
+from operations.redrive import QUEUES, redrive
+from tests.template import template
+
+
+def queue(name: str) -> str:
+    return str(boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"])
+
+
+def bodies(url: str) -> list[str]:
+    sqs, found = boto3.client("sqs"), list[str]()
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        found += [message["Body"] for message in messages]
+    return sorted(found)
+
+
+def test_all_that_was_given_up_goes_back_and_nothing_stays(aws: None) -> None:
+    dead, alive, sqs = queue("dead"), queue("alive"), boto3.client("sqs")
+    for number in range(23):
+        sqs.send_message(QueueUrl=dead, MessageBody=f"{number:02d}")
+    assert redrive(sqs, dead, alive, most=100) == 23
+    assert bodies(alive) == [f"{number:02d}" for number in range(23)]
+    assert bodies(dead) == []
+
+
+def test_no_more_is_moved_than_asked_for(aws: None) -> None:
+    dead, alive, sqs = queue("dead"), queue("alive"), boto3.client("sqs")
+    for number in range(15):
+        sqs.send_message(QueueUrl=dead, MessageBody=str(number))
+    assert redrive(sqs, dead, alive, most=12) == 12
+    assert len(bodies(alive)) == 12
+    assert len(bodies(dead)) == 3
+
+
+def test_queues_are_the_templates() -> None:
+    resources: dict[str, Any] = template()["Resources"]
+    for dead, alive in QUEUES.values():
+        policy = resources[alive]["Properties"]["RedrivePolicy"]
+        assert policy["deadLetterTargetArn"] == {"GetAtt": f"{dead}.Arn"}
