@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from shared.events.event import parse_timestamp
 
-_LATE_DAYS = 30
-"""S3 takes its time with what has expired."""
-
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -29,6 +26,6 @@ def read_clock() -> Moment:
     return Moment(as_of_ms=parse_timestamp(frozen) if frozen else clock_ms, scored_at_ms=clock_ms)
 
 
-def until_quarantine_expires() -> int:
-    """When what is put in quarantine now is sure to have gone, in UTC seconds."""
-    return time.time_ns() // 1_000_000_000 + (int(os.environ["QUARANTINE_RETENTION_DAYS"]) + _LATE_DAYS) * 86_400
+def now_ms() -> int:
+    """The clock's time in UTC milliseconds."""
+    return read_clock().scored_at_ms

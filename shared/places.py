@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 LEADING = "place#"
+_LATE_DAYS = 30
+"""S3 takes its time with what has expired."""
 
 
 class Places:
     """Entries in the profile table, one for each person and object.
 
-    `expires` gives the time, in UTC seconds, after which an entry written now may go because its object has gone; None
-    keeps it for ever. Writing an entry costs one write unit, also where it was there.
+    `now_ms` is the clock. Entries go some time after `keep_days`, when their object has gone, or never. Noting one
+    costs one write unit, also where it was there.
     """
 
     def __init__(
@@ -35,11 +37,12 @@ class Places:
         client: DynamoDBClient,
         table: str,
         secret: Callable[[], bytes],
-        expires: Callable[[], int | None] = lambda: None,
+        now_ms: Callable[[], int],
+        keep_days: int | None = None,
         sleep: Sleep = time.sleep,
     ) -> None:
         self._client, self._table, self._secret = client, table, secret
-        self._expires, self._sleep = expires, sleep
+        self._now_ms, self._keep_days, self._sleep = now_ms, keep_days, sleep
 
     def note(self, object_key: str, people: Iterable[str]) -> None:
         """Remembers that the object is to hold something of the people at these profile keys.
@@ -47,9 +50,19 @@ class Places:
         Whoever writes the object calls it before, with all who stand in it, also when the object is written anew.
         Raises TableOverloaded.
         """
-        expires = self._expires()
-        until = {} if expires is None else {"expires": {"N": str(expires)}}
-        self._write({"PutRequest": {"Item": {**self._key(key, object_key), **until}}} for key in {*people})
+        now_ms = self._now_ms()
+        times = {"noted_ms": {"N": str(now_ms)}}
+        if self._keep_days is not None:
+            times["expires"] = {"N": str(now_ms // 1_000 + (self._keep_days + _LATE_DAYS) * 86_400)}
+        requests = ({"PutRequest": {"Item": {**self._key(key, object_key), **times}}} for key in sorted({*people}))
+        for some in batched(requests, WRITES_A_CALL, strict=False):
+            request: Any = {self._table: [*some]}
+            for _ in attempts(CALLS_AT_MOST, self._sleep):
+                request = self._client.batch_write_item(RequestItems=request)["UnprocessedItems"]
+                if not request:
+                    break
+            else:
+                raise TableOverloaded(f"places still unwritten after {CALLS_AT_MOST} attempts")
 
     def of(self, key: str) -> Iterator[str]:
         """The objects that hold something of the person, in order; some may be gone, or hold it no more."""
@@ -63,22 +76,18 @@ class Places:
         for page in pages:
             yield from (item["sk"]["S"] for item in page["Items"])
 
-    def forget(self, key: str, object_keys: Iterable[str]) -> None:
-        """Takes entries of a person away; only once nobody may still be about to write those objects.
-
-        Raises TableOverloaded.
-        """
-        self._write({"DeleteRequest": {"Key": self._key(key, object_key)}} for object_key in {*object_keys})
-
-    def _write(self, requests: Iterable[Any]) -> None:
-        for some in batched(requests, WRITES_A_CALL, strict=False):
-            request: Any = {self._table: [*some]}
-            for _ in attempts(CALLS_AT_MOST, self._sleep):
-                request = self._client.batch_write_item(RequestItems=request)["UnprocessedItems"]
-                if not request:
-                    break
-            else:
-                raise TableOverloaded(f"places still unwritten after {CALLS_AT_MOST} attempts")
+    def forget(self, key: str, before_ms: int) -> None:
+        """Takes entries of a person away that were noted before, by when nobody may still write those objects."""
+        for object_key in self.of(key):
+            try:
+                self._client.delete_item(
+                    TableName=self._table,
+                    Key=self._key(key, object_key),
+                    ConditionExpression="noted_ms < :before",
+                    ExpressionAttributeValues={":before": {"N": str(before_ms)}},
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                continue  # noted anew, or gone
 
     def _key(self, key: str, object_key: str) -> Any:
         return {"pk": {"S": self._name(key)}, "sk": {"S": object_key}}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def places(dynamodb: "DynamoDBClient") -> Places:
-    return Places(dynamodb, TABLE, lambda: b"secret", lambda: 1_700_000_000, lambda _seconds: None)
+    return Places(dynamodb, TABLE, lambda: b"secret", lambda: 1_700_000_000_000, 370, lambda _seconds: None)
 
 
 def rejection(line: int, *people: str) -> Rejection:
@@ -34,10 +34,12 @@ def test_everybody_is_found_where_they_were_noted_and_nowhere_else(places: Place
     assert [*places.of("customer#60")] == []
 
 
-def test_what_is_forgotten_is_gone_for_that_person_alone(places: Places) -> None:
+def test_what_is_forgotten_is_gone_for_that_person_alone_and_only_if_it_was_noted_before(places: Places) -> None:
     for object_key in ("quarantine/a", "quarantine/b"):
         places.note(object_key, ["customer#1", "customer#2"])
-    places.forget("customer#1", ["quarantine/a"])
+    places._now_ms = lambda: 1_700_000_000_001
+    places.note("quarantine/b", ["customer#1"])
+    places.forget("customer#1", 1_700_000_000_001)
     assert [*places.of("customer#1")] == ["quarantine/b"]
     assert [*places.of("customer#2")] == ["quarantine/a", "quarantine/b"]
 
@@ -47,7 +49,7 @@ def test_an_entry_tells_nobody_whom_it_is_of_and_goes_in_time(places: Places, dy
     items = dynamodb.scan(TableName=TABLE)["Items"]
     assert len(items) == 2
     assert "anna" not in repr(items)
-    assert {item["expires"]["N"] for item in items} == {"1700000000"}
+    assert {item["expires"]["N"] for item in items} == {str(1_700_000_000 + 400 * 86_400)}
 
 
 def test_what_the_table_did_not_take_is_given_again(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
