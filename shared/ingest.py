@@ -49,7 +49,15 @@ def ingest(
     raises; the same `delta` can always be given again, and what was written then counts as known.
     """
     claims = claims or Claims((), table)
-    marks = admission.marks.record(consents) if admission and consents else {}
+    asked: set[str] = set()
+
+    def ask(key: str, refused_ms: int) -> None:
+        if admission and key not in asked:
+            admission.erase(key, Moment(refused_ms, moment.scored_at_ms))
+            asked.add(key)
+
+    # Of whoever refuses, stored or not: lines of theirs may stand in quarantine.
+    marks = admission.marks.record(consents, ask) if admission and consents else {}
     updater = Updater(table, bundle, moment, sleep, admission=admission, recorded=marks)
     known: dict[str, dict[str, Copy]] = {}
     # Visitors first: customers take over their histories as they then stand.
@@ -69,7 +77,7 @@ def ingest(
         # Linked by somebody who did not see the customer's mark yet: what they did goes as the customer's own.
         linked = {visitor for customer in updater.refused.keys() & known.keys() for visitor in known[customer]}
         for key in sorted(stored | linked):
-            admission.erase(key, Moment(marks[key].refused_ms or 0, moment.scored_at_ms) if key in marks else moment)
+            ask(key, marks[key].refused_ms or 0 if key in marks else moment.as_of_ms)
     updater.check()
     forgotten = int(delta.take([i for i, key in enumerate(delta.keys) if key in updater.refused]).event_counts.sum())
     return updater.total + Ingested(forgotten=forgotten)

@@ -81,16 +81,25 @@ class Marks:
         """Those of `keys` of whom no event counts."""
         return {key for key, mark in self.load({*keys}).items() if mark.counts_from_ms == NEVER}
 
-    def record(self, consents: Iterable[Consent]) -> dict[str, Mark]:
-        """Takes what events say, and gives the marks of those whom they concern; what is known is not written again."""
+    def record(self, consents: Iterable[Consent], refusing: Callable[[str, int], object]) -> dict[str, Mark]:
+        """Takes what events say, and gives the marks of those whom they concern; what is known is not written again.
+
+        `refusing` is told of each profile key with a new refusal that stands, and of its time in UTC milliseconds, just
+        before that is kept: what breaks off between the two is told again, what is kept never.
+        """
         news = in_order(consents)
-        marks = {consent.key: Mark() for consent in news}
-        marks |= self.load(marks)
+        known = {consent.key: Mark() for consent in news}
+        known |= self.load(known)
+        marks = dict(known)
         for consent in news:
-            after = marks[consent.key].after(consent)
-            if after != marks[consent.key]:
-                (self.agree if consent.given else self.refuse)(consent.key, consent.time_ms)
-            marks[consent.key] = after
+            marks[consent.key] = marks[consent.key].after(consent)
+        for key, mark in marks.items():
+            for at_ms in sorted(mark.given_ms - known[key].given_ms):
+                self.agree(key, at_ms)
+            if mark.refused_ms is not None and mark.refused_ms != known[key].refused_ms:
+                if mark.counts_from_ms == NEVER:
+                    refusing(key, mark.refused_ms)
+                self.refuse(key, mark.refused_ms)
         return marks
 
     def agree(self, key: str, at_ms: int) -> None:

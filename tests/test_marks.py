@@ -49,7 +49,9 @@ def test_marks_put_back_into_a_new_table_say_what_they_said(dynamodb: "DynamoDBC
     before, people = marks(dynamodb, s3), ["customer#a", "customer#b", "visitor#v", "customer#nobody"]
     before.refuse("customer#a", 1_000)
     before.refuse("customer#a", 500)
-    before.record([Consent("customer#b", 2_000, given=False), Consent("customer#b", 3_000, given=True)])
+    before.record(
+        [Consent("customer#b", 2_000, given=False), Consent("customer#b", 3_000, given=True)], lambda _key, _at_ms: None
+    )
     before.unlink("visitor#v")
     said = before.load(people)
     lose_the_table(dynamodb)
@@ -148,3 +150,25 @@ def test_a_link_that_was_undone_stays_so_whatever_comes_first() -> None:
         link = profiles["visitor#v"].link
         assert link is not None and link.state is LinkState.UNLINKED
         assert profiles["customer#a"].visitors == {} and profiles["visitor#v"].events == 1
+
+
+def test_a_refusal_is_told_of_once_before_it_is_kept_and_again_where_that_broke_off(
+    dynamodb: "DynamoDBClient", s3: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, told = marks(dynamodb, s3), list[tuple[str, int]]()
+    said = [Consent("customer#a", 1_000, given=False), Consent("customer#a", 2_000, given=False)]
+    returned = [Consent("customer#b", 1_000, given=False), Consent("customer#b", 2_000, given=True)]
+
+    def tell(key: str, at_ms: int) -> None:
+        told.append((key, at_ms))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(kept, "refuse", lambda _key, _at_ms: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            kept.record(said, tell)
+    for _ in range(3):
+        kept.record([*said, *returned], tell)
+    assert told == [("customer#a", 2_000)] * 2
+    assert kept.load(["customer#a"])["customer#a"].refused_ms == 2_000
+    kept.record([Consent("customer#a", 3_000, given=False)], tell)
+    assert told[2:] == [("customer#a", 3_000)]

@@ -264,3 +264,30 @@ def test_what_is_no_customer_id_is_refused(queue: str, customer: str) -> None:
     answer = app.handler({**request, "headers": {}, "requestContext": {"requestId": "r"}, "body": None}, Context())
     assert 400 <= answer["statusCode"] < 500
     assert json.loads(answer["body"])["error"]["code"]
+
+
+@pytest.mark.parametrize("by_event", [True, False])
+def test_who_was_never_stored_refuses_and_their_lines_go(
+    s3: "S3Client",
+    dynamodb: "DynamoDBClient",
+    queue: str,
+    drop: Drop,
+    ask: Erase,
+    work: Callable[..., None],
+    bus: Bus,
+    *,
+    by_event: bool,
+) -> None:
+    refusal = {"events/no.ndjson": ndjson([{**purchase("889", 50, day=20), "consent": False}])}
+    drop({"events/bad.ndjson": ndjson([{**purchase(customer), "price": -1} for customer in ("889", "890")])})
+    if by_event:
+        drop(refusal)
+    else:
+        ask("889")
+    work()
+    lines = [line for line in everything(s3, dynamodb).splitlines() if "customer#" in line]
+    assert lines and not [line for line in lines if "889" in line]
+    drop(refusal)
+    work()
+    drop(refusal)
+    assert "Messages" not in boto3.client("sqs").receive_message(QueueUrl=queue)
