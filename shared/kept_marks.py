@@ -1,7 +1,8 @@
 """What marks say, kept apart from the table as S3 objects, so that the loss of the table brings nobody back.
 
 A fact is an object without content: `marks/<keyed hash>/refused-<time>`. Facts only come to be, so writing one needs no
-reading, and any order and repetition leave the same set. They name nobody.
+reading, and any order and repetition leave the same set. They name nobody. `marks/epoch-<time>` says that the table was
+made anew.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from shared.consents import Mark
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PREFIX = "marks/"
+PREFIX, EPOCHS = "marks/", "marks/epoch-"
 _FACT = re.compile(r"marks/(?P<name>[0-9a-f]+)/(?P<kind>refused|given|unlinked)(?:-(?P<at_ms>\d+))?")
 
 
@@ -47,6 +48,15 @@ class KeptMarks:
             self.given(name, at_ms)
         if mark.unlinked:
             self.unlinked(name)
+
+    def begin(self, epoch: int) -> None:
+        """Keeps that the table is made anew at `epoch`, UTC milliseconds. Raises ClientError."""
+        self._s3.put_object(Bucket=self._bucket, Key=f"{EPOCHS}{epoch:015d}", Body=b"")
+
+    def epoch(self) -> int:
+        """When the table was made anew last, UTC milliseconds; 0 for the first one. Raises ClientError."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=EPOCHS)
+        return max((int(found["Key"][len(EPOCHS) :]) for page in pages for found in page.get("Contents", ())), default=0)
 
     def all(self) -> Iterator[tuple[str, Mark]]:
         """Every mark with its keyed hash, from the facts kept so far. Raises ClientError."""

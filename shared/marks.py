@@ -35,7 +35,7 @@ EVERYBODY = LEADING + "everybody"
 
 
 class TableNotRestored(AnonymousError):
-    """The table was made anew and does not hold the marks yet: who was erased would not be recognised."""
+    """The table does not hold the marks yet, or is not the one that was made anew last: the erased would come back."""
 
 
 class Marks:
@@ -57,11 +57,11 @@ class Marks:
         sleep: Sleep = time.sleep,
     ) -> None:
         self._client, self._table, self._secret, self._kept, self._sleep = client, table, secret, kept, sleep
-        self.epoch, self._complete = epoch, epoch == 0
+        self.epoch, self._is_checked = epoch, False
 
     def load(self, keys: Iterable[str]) -> dict[str, Mark]:
         """The marks that there are of the profiles at `keys`. Raises TableOverloaded and TableNotRestored."""
-        if not self._complete:
+        if not self._is_checked:
             self._check()
         names = {self._name(key): key for key in keys}
         found: dict[str, Mark] = {}
@@ -144,14 +144,17 @@ class Marks:
     @property
     def is_complete(self) -> bool:
         """Whether the marks of all are in the table."""
-        if not self._complete:
-            answer = self._client.get_item(TableName=self._table, Key=_item_key(EVERYBODY), ConsistentRead=True)
-            self._complete = "Item" in answer and _decode(answer["Item"]).ended >= self.epoch
-        return self._complete
+        request: Any = {self._table: {"Keys": [_item_key(EVERYBODY)], "ConsistentRead": True}}
+        items = self._client.batch_get_item(RequestItems=request)["Responses"].get(self._table, ())
+        return self.epoch == 0 or any(_decode(item).ended >= self.epoch for item in items)
 
     def _check(self) -> None:
+        """Once for each container: a stack deployed with an earlier table's parameter would know of no erasure."""
+        if self._kept.epoch() != self.epoch:
+            raise TableNotRestored(f"the table was made anew: deploy the stack with TableEpoch={self._kept.epoch()}")
         if not self.is_complete:
             raise TableNotRestored(f"table {self._table} does not hold the marks of those who were erased yet")
+        self._is_checked = True
 
     def _give(self, name: str, times_ms: Iterable[int]) -> None:
         self._client.update_item(

@@ -55,6 +55,7 @@ def test_marks_put_back_into_a_new_table_say_what_they_said(dynamodb: "DynamoDBC
     before.unlink("visitor#v")
     said = before.load(people)
     lose_the_table(dynamodb)
+    KeptMarks(s3, BUCKET).begin(EPOCH)
     after = marks(dynamodb, s3, EPOCH)
     for name, mark in KeptMarks(s3, BUCKET).all():
         after.put_back(name, mark)
@@ -67,12 +68,21 @@ def test_marks_put_back_into_a_new_table_say_what_they_said(dynamodb: "DynamoDBC
 
 def test_nobody_is_stored_in_a_new_table_before_the_marks_are_in_it(dynamodb: "DynamoDBClient", s3: "S3Client") -> None:
     table, known = ProfileTable(dynamodb, TABLE), marks(dynamodb, s3, EPOCH)
+    KeptMarks(s3, BUCKET).begin(EPOCH)
     with pytest.raises(TableNotRestored, match="marks"):
         deliver(table, known, purchase("a"))
     assert table.get("customer#a") is None
     marks(dynamodb, s3, EPOCH).complete()
     deliver(table, known, purchase("a"))
     assert table.get("customer#a") is not None
+
+
+def test_a_stack_deployed_with_the_table_before_stores_nobody(dynamodb: "DynamoDBClient", s3: "S3Client") -> None:
+    for epoch in (EPOCH, EPOCH + 1):
+        KeptMarks(s3, BUCKET).begin(epoch)
+    for earlier in (0, EPOCH):
+        with pytest.raises(TableNotRestored, match=f"TableEpoch={EPOCH + 1}"):
+            deliver(ProfileTable(dynamodb, TABLE), marks(dynamodb, s3, earlier), purchase("a"))
 
 
 def test_what_the_table_says_was_kept_before(
