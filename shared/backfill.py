@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.archive import ARCHIVE
 from shared.dropped_file import DroppedFile, FileReport
 from shared.errors import AnonymousError
 from shared.ingest import Intake
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 HISTORY = "history/"
 """Files of a history stand below it, where dropping them does not announce them one by one."""
-PREFIXES = (HISTORY, "events/", ARCHIVE)
+PREFIXES = (HISTORY, "events/", "archive/")
 """All that profiles are made of; a table that was lost is made anew from it."""
 
 FILES_A_BATCH = 200

@@ -29,3 +29,9 @@ def read_clock() -> Moment:
 def now_ms() -> int:
     """The clock's time in UTC milliseconds."""
     return read_clock().scored_at_ms
+
+
+def keep_days(object_key: str) -> int | None:
+    """How many days S3 keeps an object of ours; None for ever."""
+    name = "ARCHIVE_RETENTION_DAYS" if object_key.startswith("archive/") else "QUARANTINE_RETENTION_DAYS"
+    return int(os.environ[name]) or None

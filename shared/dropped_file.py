@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
 
+from shared import archive
 from shared.events import Rules, UnreadableFile, read_file
 from shared.fresh_object import ABSENT
 from shared.ingest import Intake
@@ -69,6 +70,8 @@ def take_in(file: DroppedFile, quarantine: Quarantine, rules: Rules, intake: Int
     accepted = quarantined = 0
     try:
         for chunk in read_file(cast(BinaryIO, answer["Body"]), file.key, rules):
+            if file.key.startswith(archive.PREFIX):
+                quarantine.places.note(file.key, archive.people_of(chunk))
             intake.add(chunk, refuse=partial(folder.lines, kind="claims"))
             accepted += len(chunk.events)
             if rejections := intake.keepable(chunk.rejections):

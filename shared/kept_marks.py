@@ -56,7 +56,9 @@ class KeptMarks:
     def epoch(self) -> int:
         """When the table was made anew last, UTC milliseconds; 0 for the first one. Raises ClientError."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=EPOCHS)
-        return max((int(found["Key"][len(EPOCHS) :]) for page in pages for found in page.get("Contents", ())), default=0)
+        return max(
+            (int(found["Key"][len(EPOCHS) :]) for page in pages for found in page.get("Contents", ())), default=0
+        )
 
     def all(self) -> Iterator[tuple[str, Mark]]:
         """Every mark with its keyed hash, from the facts kept so far. Raises ClientError."""

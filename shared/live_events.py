@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shared.events import Rejection, Rules, read_lines
+from shared.events import Chunk, Rules, read_lines
 from shared.ingest import Intake
 from shared.quarantine import Folder, Quarantine
 
@@ -33,6 +33,18 @@ class Message:
     """`bus`, `api`, `kinesis` or `kafka`."""
     lines: Sequence[bytes]
     """An event each, if all is well."""
+    sent_ms: int = 0
+    """When it was sent, UTC milliseconds: the same whenever it is delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What was found in a message."""
+
+    message: Message
+    chunk: Chunk
+    quarantined: int
+    """Refused lines that are kept."""
 
 
 def messages(event: Mapping[str, Any]) -> list[Message]:
@@ -58,14 +70,14 @@ def packed(events: Iterable[bytes]) -> Iterator[str]:
         yield _body(body)
 
 
-def take_in(message: Message, quarantine: Quarantine, rules: Rules, intake: Intake) -> list[Rejection]:
-    """Hands the message's valid events to `intake`, and keeps the others in quarantine; returns those."""
+def take_in(message: Message, quarantine: Quarantine, rules: Rules, intake: Intake) -> TakenIn:
+    """Hands the message's valid events to `intake`, and keeps the others in quarantine."""
     folder = folder_of(message, quarantine)
     chunk = read_lines(message.lines, rules)
     intake.add(chunk, refuse=lambda claims: folder.lines(claims, kind="claims"))
     if rejections := intake.keepable(chunk.rejections):
         folder.lines(rejections)
-    return rejections
+    return TakenIn(message, chunk, len(rejections))
 
 
 def folder_of(message: Message, quarantine: Quarantine) -> Folder:
@@ -80,17 +92,18 @@ def _body(events: list[str]) -> str:
 def _queued(record: Mapping[str, Any]) -> Message:
     body = record["body"].encode()
     source = "api" if body.startswith(b'{"source":"api",') else "bus"
-    return Message(record["messageId"], source, _lines(body))
+    return Message(record["messageId"], source, _lines(body), int(record["attributes"]["SentTimestamp"]))
 
 
 def _streamed(record: Mapping[str, Any]) -> Message:
     delivered = record["kinesis"]
-    return Message(delivered["sequenceNumber"], "kinesis", _lines(base64.b64decode(delivered["data"])))
+    sent_ms = round(delivered["approximateArrivalTimestamp"] * 1_000)
+    return Message(delivered["sequenceNumber"], "kinesis", _lines(base64.b64decode(delivered["data"])), sent_ms)
 
 
 def _kafka(record: Mapping[str, Any]) -> Message:
     place = f"{record['topic']}-{record['partition']}-{record['offset']}"
-    return Message(place, "kafka", _lines(base64.b64decode(record["value"])))
+    return Message(place, "kafka", _lines(base64.b64decode(record["value"])), int(record["timestamp"]))
 
 
 def _lines(body: bytes) -> list[bytes]:

@@ -28,8 +28,8 @@ _LATE_DAYS = 30
 class Places:
     """Entries in the profile table, one for each person and object.
 
-    `now_ms` is the clock. Entries go some time after `keep_days`, when their object has gone, or never. Noting one
-    costs one write unit, also where it was there.
+    `now_ms` is the clock. Entries go some time after the `keep_days` of their object, when it has gone, or never.
+    Noting one costs one write unit, also where it was there.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Places:
         table: str,
         secret: Callable[[], bytes],
         now_ms: Callable[[], int],
-        keep_days: int | None = None,
+        keep_days: Callable[[str], int | None] = lambda _: None,
         sleep: Sleep = time.sleep,
     ) -> None:
         self._client, self._table, self._secret = client, table, secret
@@ -52,8 +52,8 @@ class Places:
         """
         now_ms = self._now_ms()
         times = {"noted_ms": {"N": str(now_ms)}}
-        if self._keep_days is not None:
-            times["expires"] = {"N": str(now_ms // 1_000 + (self._keep_days + _LATE_DAYS) * 86_400)}
+        if (days := self._keep_days(object_key)) is not None:
+            times["expires"] = {"N": str(now_ms // 1_000 + (days + _LATE_DAYS) * 86_400)}
         requests = ({"PutRequest": {"Item": {**self._key(key, object_key), **times}}} for key in sorted({*people}))
         for some in batched(requests, WRITES_A_CALL, strict=False):
             request: Any = {self._table: [*some]}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from shared import archive
 from shared.fresh_object import ABSENT
 from shared.keys import customer_id, is_visitor, visitor_id
 
@@ -45,7 +46,7 @@ class SearchedObjects:
 
     def keys(self, after: str = "") -> Iterator[str]:
         """The objects that may hold lines of theirs, in order, those `after` a key alone. Raises ClientError."""
-        for prefix in (EXPORTS, QUARANTINE):
+        for prefix in (archive.PREFIX, EXPORTS, QUARANTINE):
             if after < prefix or after.startswith(prefix):
                 start: Any = {"StartAfter": after} if after.startswith(prefix) else {}
                 pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix, **start)
@@ -55,6 +56,8 @@ class SearchedObjects:
         """Takes their lines out of one object, and its former versions away if there were any. Raises ClientError."""
         if key.endswith(("/", "/reason.json")):
             return Found()
+        if key.startswith(archive.PREFIX):
+            return self._take_out(key, self._archived)
         if key.startswith(QUARANTINE):
             return self._take_out(key, self._quarantined) if _LINES.search(key) else Found(unsearched=True)
         name = key.lower().removesuffix(".gz")
@@ -93,6 +96,11 @@ class SearchedObjects:
             else:
                 kept.append(line)
         return b"".join(kept), gone, visitors
+
+    def _archived(self, body: bytes) -> tuple[bytes, int, set[str]]:
+        lines = body.splitlines(keepends=True)
+        kept = [line for line in lines if self._people.isdisjoint(archive.people_in(line))]
+        return b"".join(kept), len(lines) - len(kept), set()
 
     def _names_them(self, record: Any) -> bool:
         if "people" in record:

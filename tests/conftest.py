@@ -38,6 +38,7 @@ os.environ.update(
     SETTLE_SECONDS="20",
     TABLE_EPOCH="",
     QUARANTINE_RETENTION_DAYS="400",
+    ARCHIVE_RETENTION_DAYS="0",
     REFRESH_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/refresh",
     POWERTOOLS_SERVICE_NAME="tessera",
     POWERTOOLS_METRICS_NAMESPACE="Tessera",

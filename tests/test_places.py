@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def places(dynamodb: "DynamoDBClient") -> Places:
-    return Places(dynamodb, TABLE, lambda: b"secret", lambda: 1_700_000_000_000, 370, lambda _seconds: None)
+    return Places(dynamodb, TABLE, lambda: b"secret", lambda: 1_700_000_000_000, lambda _: 370, lambda _seconds: None)
 
 
 def rejection(line: int, *people: str) -> Rejection:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api import Refused, resolver
-from shared.clock import now_ms, read_clock
+from shared.clock import keep_days, now_ms, read_clock
 from shared.events import Rejection, Rules, read_lines
 from shared.kept_marks import KeptMarks
 from shared.live_events import LONGEST_EVENT_BYTES, Message, folder_of, packed
@@ -28,7 +28,6 @@ s3, sqs = boto3.client("s3"), boto3.client("sqs")
 dynamodb = boto3.client("dynamodb")
 kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
-keep_days = int(os.environ["QUARANTINE_RETENTION_DAYS"])
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
 quarantine = Quarantine(s3, bucket, places)
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.clock import now_ms, read_clock
+from shared.clock import keep_days, now_ms, read_clock
 from shared.dropped_file import announced, take_in
 from shared.erasure_steps import asking
 from shared.events import Rules
@@ -30,7 +30,6 @@ table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
 kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
-keep_days = int(os.environ["QUARANTINE_RETENTION_DAYS"])
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
 quarantine = Quarantine(s3, bucket, places)
 live_bundle = LiveBundle(s3, bucket)

@@ -9,7 +9,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.clock import now_ms, read_clock
+from shared.archive import Archive
+from shared.clock import keep_days, now_ms, read_clock
 from shared.erasure_steps import asking
 from shared.errors import why
 from shared.events import Rejection, Rules
@@ -30,9 +31,8 @@ table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
 kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
-keep_days = int(os.environ["QUARANTINE_RETENTION_DAYS"])
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
-quarantine = Quarantine(s3, bucket, places)
+quarantine, archive = Quarantine(s3, bucket, places), Archive(s3, bucket, places, marks)
 live_bundle = LiveBundle(s3, bucket)
 
 
@@ -65,9 +65,12 @@ def _take_in_alone(message: Message, intake: Intake) -> None:
 
 def _take_in(batch: Sequence[Message], intake: Intake) -> None:
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=intake.moment.as_of_ms)
-    quarantined = sum(len(take_in(message, quarantine, rules, intake)) for message in batch)
+    found = [take_in(message, quarantine, rules, intake) for message in batch]
+    # Before anything is folded: of what is in the archive, a table that was lost can be made anew.
+    archived = archive.keep(found)
     intake.flush()
-    counts = intake.counts | {"EventsQuarantined": quarantined}
+    quarantined = sum(taken.quarantined for taken in found)
+    counts = intake.counts | {"EventsQuarantined": quarantined, "EventsArchived": archived}
     _count(**counts)
     logger.info("Live events folded", extra={"messages": len(batch), **counts})
 

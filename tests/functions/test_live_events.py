@@ -1,6 +1,7 @@
 """From POST /events, the bus, Kinesis and Kafka to profiles."""
 
 import base64
+import gzip
 import importlib
 import json
 from collections.abc import Callable, Iterable
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 
 from shared.live_events import MESSAGE_BYTES, packed
 from shared.profile_table import ProfileNotWritten, ProfileTable
+from shared.searched_objects import SearchedObjects
 from tests.bundles import make_bundle, publish
-from tests.conftest import BUCKET
+from tests.conftest import BUCKET, TABLE
 from tests.document import check_answer
 from tests.event_files import ndjson, purchase
-from tests.functions.conftest import Context
+from tests.functions.conftest import Context, Unhurried
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -84,7 +86,9 @@ def kept(s3: "S3Client", prefix: str) -> list[dict[str, Any]]:
 
 
 def queued(bodies: Iterable[str]) -> dict[str, Any]:
-    return {"Records": [{"messageId": f"message-{i}", "body": body} for i, body in enumerate(bodies)]}
+    sent = {"SentTimestamp": "1509494390000"}
+    bodies = enumerate(bodies)
+    return {"Records": [{"messageId": f"message-{i}", "body": body, "attributes": sent} for i, body in bodies]}
 
 
 def on_the_bus(detail: Any) -> dict[str, Any]:
@@ -96,7 +100,11 @@ def in_kinesis(*data: bytes) -> dict[str, Any]:
         "Records": [
             {
                 "eventSource": "aws:kinesis",
-                "kinesis": {"sequenceNumber": str(i), "data": base64.b64encode(body).decode()},
+                "kinesis": {
+                    "sequenceNumber": str(i),
+                    "data": base64.b64encode(body).decode(),
+                    "approximateArrivalTimestamp": 1509494390.25,
+                },
             }
             for i, body in enumerate(data)
         ]
@@ -105,7 +113,13 @@ def in_kinesis(*data: bytes) -> dict[str, Any]:
 
 def in_kafka(*values: bytes | None) -> dict[str, Any]:
     records = [
-        {"topic": "events", "partition": 0, "offset": i, "value": value and base64.b64encode(value).decode()}
+        {
+            "topic": "events",
+            "partition": 0,
+            "offset": i,
+            "timestamp": 1509494390000,
+            "value": value and base64.b64encode(value).decode(),
+        }
         for i, value in enumerate(values)
     ]
     return {"eventSource": "aws:kafka", "records": {"events-0": records}}
@@ -216,3 +230,70 @@ def test_packing_loses_nothing_and_keeps_the_order(sizes: list[int]) -> None:
     bodies = [*packed(events)]
     assert [event for body in bodies for event in json.loads(body)["events"]] == [*map(json.loads, events)]
     assert all(len(body) <= MESSAGE_BYTES + 1_000 for body in bodies)
+
+
+def archived(s3: "S3Client") -> dict[str, bytes]:
+    found = s3.list_objects_v2(Bucket=BUCKET, Prefix="archive/").get("Contents", [])
+    bodies = {entry["Key"]: s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in found}
+    return {key: gzip.decompress(body) for key, body in bodies.items()}
+
+
+@pytest.mark.parametrize(
+    "deliver",
+    [lambda *bodies: queued(body.decode() for body in bodies), in_kinesis, in_kafka],
+    ids=["sqs", "kinesis", "kafka"],
+)
+def test_what_is_valid_is_archived_by_the_hour_it_was_sent_in(
+    ingest: ModuleType, s3: "S3Client", deliver: Callable[..., dict[str, Any]]
+) -> None:
+    good = [json.dumps(purchase("889"), indent=1).encode(), json.dumps([purchase("890"), purchase("", 2)]).encode()]
+    for _ in range(2):
+        ingest.handler(deliver(*good, b"{broken"), Context())
+    ((key, body),) = archived(s3).items()
+    assert key.startswith("archive/2017/10/31/23/") and key.endswith(".ndjson.gz")
+    assert [json.loads(line) for line in body.splitlines()] == [purchase("889"), purchase("890")]
+    assert {*ingest.places.of("customer#889")} == {*ingest.places.of("customer#890")} == {key}
+
+
+def test_the_archive_taken_in_by_a_back_fill_gives_the_same_profiles(
+    ingest: ModuleType, s3: "S3Client", table: ProfileTable, backfill_events: ModuleType, dynamodb: "DynamoDBClient"
+) -> None:
+    segment = {"type": "track", "messageId": "m", "event": "Product Viewed", "userId": "seg", "timestamp": "2017-10-01"}
+    plain = {**purchase("889", 3), "event_id": None, "note": "no id"}
+    visit = {**purchase("v"), "customer_id": None, "anonymous_id": "v"}
+    events = [purchase("889"), plain, visit, {**purchase("889", 4), "anonymous_id": "v"}, segment]
+    ingest.handler(queued(json.dumps(event, indent=2) for event in events), Context())
+    people = ["customer#889", "visitor#v", "customer#seg"]
+    before = table.load(people)
+    assert {*before} == {*people}
+    for key in people:
+        dynamodb.delete_item(TableName=TABLE, Key={"pk": {"S": key}, "sk": {"S": "profile"}})
+        ingest.places.forget(key, before_ms=2**60)
+    batch = {"run": "r", "batch": {"number": 0, "keys": [*archived(s3)]}}
+    assert backfill_events.handler(batch, Unhurried()) == {"done": True}
+    after = table.load(people)
+    assert {k: (p.state, p.events, p.link, p.visitors) for k, p in after.items()} == {
+        k: (p.state, p.events, p.link, p.visitors) for k, p in before.items()
+    }
+    assert all([*ingest.places.of(key)] == [*archived(s3)] for key in people)
+
+
+def test_who_was_erased_is_not_archived_and_who_is_erased_later_is_taken_out(
+    ingest: ModuleType, s3: "S3Client", dynamodb: "DynamoDBClient"
+) -> None:
+    ingest.marks.refuse("customer#gone", 1_509_494_400_000)
+    events = [purchase("gone"), purchase("889"), {**purchase("889", 2), "anonymous_id": "phone"}, purchase("890")]
+    ingest.handler(queued(map(json.dumps, events)), Context())
+    ((key, body),) = archived(s3).items()
+    assert b"gone" not in body and len(body.splitlines()) == 3
+    assert [*ingest.places.of("customer#gone")] == []
+    found = SearchedObjects(s3, BUCKET, ["customer#889", "visitor#phone"]).search(key)
+    assert found.lines == 2 and not found.unsearched
+    assert [json.loads(line)["customer_id"] for line in archived(s3)[key].splitlines()] == ["890"]
+
+
+def test_an_event_longer_than_a_line_of_a_file_does_not_spoil_the_others(ingest: ModuleType, s3: "S3Client") -> None:
+    long = {**purchase("889"), "note": "x" * 1_100_000}
+    ingest.handler(in_kinesis(json.dumps(long).encode(), json.dumps(purchase("890")).encode()), Context())
+    (body,) = archived(s3).values()
+    assert [json.loads(line)["customer_id"] for line in body.splitlines()] == ["890"]
