@@ -87,8 +87,8 @@ def kept(s3: "S3Client", prefix: str) -> list[dict[str, Any]]:
 
 def queued(bodies: Iterable[str]) -> dict[str, Any]:
     sent = {"SentTimestamp": "1509494390000"}
-    bodies = enumerate(bodies)
-    return {"Records": [{"messageId": f"message-{i}", "body": body, "attributes": sent} for i, body in bodies]}
+    named = [(f"message-{i}", body) for i, body in enumerate(bodies)]
+    return {"Records": [{"messageId": name, "body": body, "attributes": sent} for name, body in named]}
 
 
 def on_the_bus(detail: Any) -> dict[str, Any]:
