@@ -1,6 +1,5 @@
 """The model bundle: one ONNX graph, with its manifest, that turns features into decisions."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,14 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from shared.errors import AnonymousError
 from shared.features import DEFINITIONS
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
+from shared.manifests import MANIFEST
+from shared.manifests import BundleMismatch as BundleMismatch
+from shared.shapes import Misfit, check, parsed
 
 BUNDLE_FORMAT = "1"
 SEGMENT_OUTPUTS = ("segment", "segment_distance", "runner_up", "runner_up_distance")
-MANIFEST_KEYS = {"bundle_id", "segments", "targets", "thresholds"}
 ROWS_AT_ONCE = 500
 """Rows of one run: each is held beside every prototype of a segment, of which there may be 2,000."""
 TRIED = (np.nan, 0.0, 1.0, -1.0, 1e6)
@@ -35,10 +35,6 @@ _RUNTIME_ERRORS: tuple[type[Exception], ...] = (
 type Floats = NDArray[np.float32]
 type Ints = NDArray[np.int64]
 type Definitions = tuple[Definition, ...]
-
-
-class BundleMismatch(AnonymousError):
-    """The bundle cannot be used: it is broken, or its format or the features it needs are not those of this code."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +67,13 @@ class Decisions:
         return margin
 
     @property
+    def defined(self) -> NDArray[np.bool_]:
+        """Whether all numbers of a row are numbers that can be stored [n]."""
+        numbers = [self.segment_distance, self.runner_up_distance, *self.predictions.values()]
+        defined: NDArray[np.bool_] = np.isfinite(np.stack(numbers)).all(axis=0)
+        return defined
+
+    @property
     def predictions(self) -> dict[str, Floats]:
         """The predictions this bundle makes, by name, in the order of `PREDICTIONS`."""
         values = {name: getattr(self, name) for name in PREDICTIONS}
@@ -85,6 +88,8 @@ class Bundle:
         self._session = session
         self.manifest = manifest
         self.bundle_id = str(manifest["bundle_id"])
+        self.failure: str | None = None
+        """Why it could not decide, once it could not on some row."""
         self.features = tuple(definition.name for definition in definitions)
         """The features it needs, in the order of its columns."""
         self._columns = columns(definitions, DEFINITIONS)
@@ -93,12 +98,24 @@ class Bundle:
         self._outputs = [output.name for output in session.get_outputs() if output.name in fields]
 
     @classmethod
+    def from_bytes(cls, onnx: bytes, manifest: bytes) -> Self:
+        """The bundle in the bytes of `bundle.onnx` and `manifest.json`."""
+        try:
+            about = parsed(manifest, {})
+        except Misfit as misfit:
+            raise BundleMismatch(f"manifest.json is refused: {misfit}") from misfit
+        return cls.from_files(onnx, about)
+
+    @classmethod
     def from_files(cls, onnx: bytes, manifest: Mapping[str, Any]) -> Self:
         """The bundle in the bytes of `bundle.onnx` and the parsed `manifest.json`."""
-        session = _session(onnx)
+        session, metadata = _session(onnx)
         try:
-            _require_match(session, manifest)
-            bundle = cls(session, manifest, needed(session.get_modelmeta().custom_metadata_map))
+            check(manifest, MANIFEST)
+            _require_match(session, metadata, manifest)
+            bundle = cls(session, manifest, needed(metadata))
+        except Misfit as misfit:
+            raise BundleMismatch(f"the manifest beside bundle.onnx is refused: {misfit}") from misfit
         except FeaturesChanged as error:
             raise BundleMismatch(
                 f"bundle {manifest.get('bundle_id')} was trained on other features: {error}"
@@ -110,9 +127,7 @@ class Bundle:
     def load(cls, directory: Path | str) -> Self:
         """The bundle in a folder that holds `bundle.onnx` and `manifest.json`."""
         folder = Path(directory)
-        return cls.from_files(
-            (folder / "bundle.onnx").read_bytes(), json.loads((folder / "manifest.json").read_bytes())
-        )
+        return cls.from_bytes((folder / "bundle.onnx").read_bytes(), (folder / "manifest.json").read_bytes())
 
     def decide(self, features: Floats) -> Decisions:
         """Decides for every row of `features`, float32 [n, len(FEATURES)], NaN where undefined."""
@@ -129,41 +144,48 @@ class Bundle:
         return features
 
     def decide_on(self, rows: Floats) -> Decisions:
-        """Decides for every row of its own features, float32 [n, len(self.features)], NaN where undefined."""
-        runs = [
-            self._session.run(self._outputs, {"features": rows[start : start + ROWS_AT_ONCE]})
-            for start in range(0, max(len(rows), 1), ROWS_AT_ONCE)
-        ]
-        return Decisions(**{name: np.concatenate(arrays) for name, *arrays in zip(self._outputs, *runs, strict=True)})
+        """Decides for every row of its own features, float32 [n, len(self.features)], NaN where undefined.
+
+        Raises BundleMismatch where the graph does not run; `failure` says so from then on.
+        """
+        try:
+            runs = [
+                self._session.run(self._outputs, {"features": rows[start : start + ROWS_AT_ONCE]})
+                for start in range(0, max(len(rows), 1), ROWS_AT_ONCE)
+            ]
+            parts = zip(self._outputs, *runs, strict=True)
+            return Decisions(**{name: np.concatenate(arrays) for name, *arrays in parts})
+        except _RUNTIME_ERRORS as error:
+            self.failure = f"bundle {self.bundle_id} cannot decide: {_first_line(error)}"
+            raise BundleMismatch(self.failure) from error
 
     def _try_out(self) -> None:
         """Raises BundleMismatch where it cannot decide on a few rows, or decides what nobody could store."""
         rows = np.repeat(np.array(TRIED, np.float32)[:, None], len(self.features), axis=1)
-        try:
-            decisions = self.decide_on(rows)
-        except _RUNTIME_ERRORS as error:
-            raise BundleMismatch(f"bundle {self.bundle_id} cannot decide: {_first_line(error)}") from error
+        decisions = self.decide_on(rows)
         for name in self._outputs:
             values = getattr(decisions, name)
-            whole = np.issubdtype(values.dtype, np.integer if name in IDS else np.floating)
-            if not whole or values.shape != (len(rows),) or not np.isfinite(values).all():
+            kind = np.integer if name in IDS else np.floating
+            if not np.issubdtype(values.dtype, kind) or values.shape != (len(rows),):
                 raise BundleMismatch(f"bundle {self.bundle_id} gives a {name} that is not one number a customer")
+        if not decisions.defined.all():
+            raise BundleMismatch(f"bundle {self.bundle_id} gives numbers that are undefined or infinite")
 
 
-def _session(onnx: bytes) -> ort.InferenceSession:
+def _session(onnx: bytes) -> tuple[ort.InferenceSession, Mapping[str, str]]:
     options = ort.SessionOptions()
     # A graph this small loses more to handing work between threads than it gains from them.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
-        return ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+        return session, session.get_modelmeta().custom_metadata_map
     except _RUNTIME_ERRORS as error:
         raise BundleMismatch(
             f"bundle.onnx ({len(onnx)} bytes) is not a model this runtime can load: {_first_line(error)}"
         ) from error
 
 
-def _require_match(session: ort.InferenceSession, manifest: Mapping[str, Any]) -> None:
-    metadata = session.get_modelmeta().custom_metadata_map
+def _require_match(session: ort.InferenceSession, metadata: Mapping[str, str], manifest: Mapping[str, Any]) -> None:
     bundle_id = manifest.get("bundle_id")
     if metadata.get("bundle_format") != BUNDLE_FORMAT:
         raise BundleMismatch(
@@ -171,8 +193,6 @@ def _require_match(session: ort.InferenceSession, manifest: Mapping[str, Any]) -
         )
     if metadata.get("model_version") != bundle_id:
         raise BundleMismatch(f"manifest of {bundle_id} lies beside the graph of {metadata.get('model_version')}")
-    if silent := MANIFEST_KEYS - manifest.keys():
-        raise BundleMismatch(f"manifest of {bundle_id} lacks {', '.join(sorted(silent))}")
     missing = set(SEGMENT_OUTPUTS) - {output.name for output in session.get_outputs()}
     if missing:
         raise BundleMismatch(f"bundle {bundle_id} lacks the outputs {', '.join(sorted(missing))}")

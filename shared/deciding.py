@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 def decide(
     profiles: Profiles, before: Mapping[str, Decision | None], bundle: Bundle, moment: Moment
 ) -> dict[str, Decision]:
-    """The decision on each of `profiles`; those that stay in their segment keep the time since which they are in it."""
+    """The decision on each of `profiles`; those that stay in their segment keep the time since which they are in it.
+
+    Who is decided on with a number that is undefined or infinite, which no trained bundle does, is left out. Raises
+    BundleMismatch where the bundle does not run.
+    """
     if not len(profiles):
         return {}
     known = features(profiles, moment.as_of_ms)
@@ -27,7 +31,9 @@ def decide(
     intent = intents(decided, known, bundle.manifest)
     segments, margins, runners_up = decided.segment.tolist(), _shortest(decided.margin), decided.runner_up.tolist()
     micro_segments = [None] * len(profiles) if decided.micro_segment is None else decided.micro_segment.tolist()
-    automated = profiles.automated.tolist()
+    automated, defined = profiles.automated.tolist(), decided.defined.tolist()
+    if not all(defined):
+        bundle.failure = f"bundle {bundle.bundle_id} gives some customers numbers that are undefined or infinite"
     changes = next_changes(profiles, State.of(decided.segment, intent), bundle, moment.as_of_ms, moment.horizon_days)
     horizon_ms = (moment.as_of_ms // DAY_MS + moment.horizon_days) * DAY_MS if moment.horizon_days else None
     predictions = {name: _shortest(values) for name, values in decided.predictions.items()}
@@ -49,6 +55,7 @@ def decide(
             due_ms=change.at_ms if change else horizon_ms,
         )
         for i, (key, change) in enumerate(zip(profiles.keys, changes, strict=True))
+        if defined[i]
     }
 
 

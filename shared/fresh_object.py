@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 
 ABSENT = frozenset({"NoSuchKey", "404"})
 UNCHANGED = frozenset({"NotModified", "304"})
+MOST_BYTES = 8_000_000
+"""Of a document that people or training write: far above what it takes, and far below what a function has room for."""
 
 
 class FreshObject:
     """The object's bytes, asked for again at most every `check_every` seconds and sent only when they changed.
 
+    An object of more than MOST_BYTES is taken for an empty one, which is no document of any kind.
     S3 tells "no such key" from "access denied" only to a role that may list the bucket.
     """
 
@@ -47,5 +50,5 @@ class FreshObject:
                 raise
             self._etag = self._body = None
         else:
-            self._body = answer["Body"].read()
+            self._body = answer["Body"].read() if answer["ContentLength"] <= MOST_BYTES else b""
             self._etag = answer["ETag"]

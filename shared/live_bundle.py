@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -11,14 +10,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.bundle import Bundle, BundleMismatch
 from shared.errors import why
 from shared.fresh_object import ABSENT, FreshObject
-from shared.labels import labelled, labels_key, parse_labels
-from shared.manifests import POINTER_KEY
+from shared.labels import checked_labels, labelled, labels_key
+from shared.manifests import POINTER_KEY, live_bundle_id
+from shared.shapes import Misfit
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
     from mypy_boto3_s3 import S3Client
 
 CHECK_EVERY_SECONDS = 15.0
+MOST_BYTES = 256_000_000
+"""Of a file of a bundle: what the functions have memory for."""
 
 
 class LiveBundle:
@@ -34,6 +36,8 @@ class LiveBundle:
         self._bundle: Bundle | None = None
         self._refused: tuple[bytes, str] | None = None
         self.problem: str | None = None
+        self.ignored: str | None = None
+        """What is wrong with the user's labels, which are ignored then."""
 
     def get(self, now: float) -> Bundle | None:
         """The live bundle at `now` (a monotonic clock, seconds), or None while none has been published.
@@ -43,7 +47,7 @@ class LiveBundle:
         try:
             self._follow(self._pointer.read(now))
             self._label(now)
-            self.problem = None
+            self.problem = self._bundle.failure if self._bundle else None
         except BundleMismatch as error:
             self.problem = str(error)
         except (ClientError, BotoCoreError) as error:
@@ -53,7 +57,8 @@ class LiveBundle:
         return self._bundle
 
     def watched(self, logger: Logger, metrics: Metrics) -> Bundle | None:
-        """The live bundle now, for a handler: what is wrong of it is logged, and counted as `BundleRefused`.
+        """The live bundle now, for a handler: what is wrong of it is logged, and counted as `BundleRefused`; and what
+        is wrong of the user's labels as `LabelsRefused`.
 
         Raises what `get` raises.
         """
@@ -62,7 +67,10 @@ class LiveBundle:
             logger.error("The live bundle cannot be loaded", extra={"problem": self.problem})
         elif bundle is None:
             logger.warning("No bundle is published yet: histories are kept, decisions wait")
+        if self.ignored:
+            logger.error("Labels of the user's are ignored", extra={"problem": self.ignored})
         metrics.add_metric("BundleRefused", "Count", int(self.problem is not None))
+        metrics.add_metric("LabelsRefused", "Count", int(self.ignored is not None))
         return bundle
 
     def _follow(self, pointer: bytes | None) -> None:
@@ -83,27 +91,30 @@ class LiveBundle:
 
     def _label(self, now: float) -> None:
         if self._bundle:
-            self._bundle.manifest = labelled(self._trained, parse_labels(self._labels.read(now)))
+            labels, self.ignored = checked_labels(self._labels.read(now))
+            self._bundle.manifest = labelled(self._trained, labels)
 
     def _load(self, bundle_id: str) -> Bundle:
-        key = f"models/{bundle_id}/manifest.json"
+        manifest, onnx = (self._object(f"models/{bundle_id}/{name}") for name in ("manifest.json", "bundle.onnx"))
         try:
-            manifest = json.loads(self._object(key))
-        except ValueError as error:
-            raise BundleMismatch(f"{key} is not JSON: {error}") from error
-        return Bundle.from_files(self._object(f"models/{bundle_id}/bundle.onnx"), manifest)
+            return Bundle.from_bytes(onnx, manifest)
+        except BundleMismatch as error:
+            raise BundleMismatch(f"models/{bundle_id}: {error}") from error
 
     def _object(self, key: str) -> bytes:
         try:
-            return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
             if error.response["Error"]["Code"] in ABSENT:
                 raise BundleMismatch(f"{POINTER_KEY} names a bundle without {key}") from error
             raise
+        if answer["ContentLength"] > MOST_BYTES:
+            raise BundleMismatch(f"{key} has {answer['ContentLength']:,} bytes, more than {MOST_BYTES:,}")
+        return answer["Body"].read()
 
 
 def _bundle_id(pointer: bytes) -> str:
     try:
-        return str(json.loads(pointer)["bundle_id"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleMismatch(f"{POINTER_KEY} is not a pointer with a bundle_id: {pointer[:200]!r}") from error
+        return live_bundle_id(pointer)
+    except Misfit as misfit:
+        raise BundleMismatch(f"{POINTER_KEY} names no bundle: {misfit}") from misfit

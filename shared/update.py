@@ -16,6 +16,7 @@ from shared.features import Profiles, changed, encode, merge, since
 from shared.histories import own, with_visitors
 from shared.keys import anonymous
 from shared.links import NOBODY, Copy, Link, LinkState, newer
+from shared.manifests import BundleMismatch
 from shared.marks import Admission
 from shared.profile_table import MAX_STATE_BYTES, ProfileTable, StoredProfile
 from shared.transitions import Cause
@@ -160,8 +161,8 @@ class Updater:
         return [replace(change, after=replace(change.after, moved=change.cause)) for change in decided]
 
     def _waits(self, profile: StoredProfile) -> int | None:
-        """Since when a changed profile waits for a model: the next tick that knows one decides on it."""
-        if self.bundle or not profile.is_someone:
+        """Since when a changed profile waits for a decision, unless it gets one now: the next tick that can decides."""
+        if not profile.is_someone:
             return None
         return self.moment.as_of_ms if profile.waits_since_ms is None else profile.waits_since_ms
 
@@ -195,9 +196,15 @@ class Updater:
         keys = {change.after.key for change in someone}
         known = histories.take([i for i, key in enumerate(histories.keys) if key in keys])
         known = with_visitors(known, [change.after for change in someone])
-        decisions = decide(known, {change.after.key: change.before.decision for change in someone}, bundle, self.moment)
+        before = {change.after.key: change.before.decision for change in someone}
+        try:
+            decisions = decide(known, before, bundle, self.moment)
+        except BundleMismatch:
+            return changes  # histories are kept as they are without a model; the bundle says what is wrong with it
         return [
-            _Change(change.before, replace(change.after, decision=decisions[key])) if key in decisions else change
+            _Change(change.before, replace(change.after, decision=decisions[key], waits_since_ms=None))
+            if key in decisions
+            else change
             for change in changes
             for key in [change.after.key]
         ]

@@ -78,7 +78,7 @@ def test_bundle_without_a_segment_is_refused() -> None:
 
 def test_bundle_without_thresholds_is_refused() -> None:
     onnx, manifest = make_bundle()
-    with pytest.raises(BundleMismatch, match="lacks thresholds"):
+    with pytest.raises(BundleMismatch, match="has no thresholds"):
         Bundle.from_files(onnx, {key: value for key, value in manifest.items() if key != "thresholds"})
 
 
@@ -146,7 +146,7 @@ def test_manifest_that_is_not_json_is_a_problem_not_a_crash(s3: "S3Client") -> N
     s3.put_object(Bucket=BUCKET, Key=f"models/{NEW}/manifest.json", Body=b"{")
     live = LiveBundle(s3, BUCKET)
     assert live.get(0) is None
-    assert f"models/{NEW}/manifest.json is not JSON" in str(live.problem)
+    assert str(live.problem) == f"models/{NEW}: manifest.json is refused: it is not JSON"
 
 
 def test_refusal_by_s3_is_raised_rather_than_taken_for_no_model(s3: "S3Client") -> None:

@@ -4,7 +4,6 @@ python -m training.publish --model DIR --bucket NAME [--force-reason TEXT] [--ma
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -48,7 +47,7 @@ def _run(arguments: argparse.Namespace) -> None:
         live = registry.live()
         try:
             bouts, worse = _against(registry, live, bundle, arguments.model, arguments.margin), []
-        except (InputError, json.JSONDecodeError) as error:
+        except InputError as error:
             bouts, worse = [], [f"it cannot be read: {error}"]
         command.say(*map(str, bouts), *_who_moves(live.bundle_id, bundle, arguments.bucket))
         worse += [failure for bout in bouts for failure in bout.failures]

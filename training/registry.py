@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.bundle import Bundle
 from shared.decision import iso
 from shared.labels import Labels, labels_key, parse_labels
+from shared.shapes import Misfit, parsed
 from training.config import InputError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Registry:
             answer = self.s3.get_object(Bucket=self.bucket, Key=CURRENT)
         except self.s3.exceptions.NoSuchKey:
             return Live({})
-        return Live(json.loads(answer["Body"].read()), answer["ETag"])
+        return Live(_document(CURRENT, answer["Body"].read()), answer["ETag"])
 
     def upload(self, folder: Path, bundle_id: str) -> None:
         """Puts the bundle beside the others; nothing uses it yet."""
@@ -76,8 +77,8 @@ class Registry:
 
     def manifest(self, bundle_id: str) -> dict[str, Any]:
         """What the bundle says of itself."""
-        content: dict[str, Any] = json.loads(self._read(f"models/{bundle_id}/manifest.json"))
-        return content
+        key = f"models/{bundle_id}/manifest.json"
+        return _document(key, self._read(key))
 
     def labels(self, bundle_id: str) -> Labels:
         """What the user calls the bundle's segments, and does for whom; empty where nothing was edited."""
@@ -134,6 +135,14 @@ class Registry:
             return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         except self.s3.exceptions.NoSuchKey as error:
             raise InputError(f"bucket {self.bucket} holds no {key}") from error
+
+
+def _document(key: str, content: bytes) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = parsed(content, {})
+    except Misfit as misfit:
+        raise InputError(f"{key} is damaged: {misfit}") from misfit
+    return document
 
 
 @contextmanager

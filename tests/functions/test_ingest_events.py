@@ -30,6 +30,7 @@ def test_dropped_file_becomes_a_decision(s3: "S3Client", drop: Drop, table: Prof
     assert profile.decision.as_of_ms == 1_509_494_400_000 < profile.decision.scored_at_ms
     assert measured() == {
         "BundleRefused": 0,
+        "LabelsRefused": 0,
         "EventsCounted": 3,
         "EventsDuplicate": 0,
         "EventsForgotten": 0,
@@ -285,6 +286,21 @@ def test_refused_bundle_is_measured_and_histories_are_kept(
     assert measured()["BundleRefused"] == 1
     profile = table.get("customer#889")
     assert profile is not None and profile.decision is None
+
+
+@pytest.mark.parametrize(
+    "labels", [b'{"segments": []}', b"[" * 99_999, b"\xff", b'{"actions": {"steady": {"key": 5}}}']
+)
+def test_labels_of_any_kind_do_not_stop_ingestion(
+    s3: "S3Client", drop: Drop, table: ProfileTable, measured: Measured, labels: bytes
+) -> None:
+    publish(s3, make_bundle())
+    s3.put_object(Bucket=BUCKET, Key="models/20171001-aaaaaaaa/labels.json", Body=labels)
+    assert drop({"events/day.ndjson": ndjson([purchase("889")])}) == []
+    counted = measured()
+    assert (counted["LabelsRefused"], counted["BundleRefused"], counted["EventsCounted"]) == (1, 0, 1)
+    profile = table.get("customer#889")
+    assert profile and profile.decision
 
 
 def test_logs_name_no_customer(drop: Drop, capsys: pytest.CaptureFixture[str]) -> None:
