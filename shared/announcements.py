@@ -11,6 +11,7 @@ import msgspec
 
 from shared.backoff import Sleep, attempts
 from shared.keys import customer_id
+from shared.message_text import message_text
 from shared.transitions import Transition, answer
 
 if TYPE_CHECKING:
@@ -49,5 +50,6 @@ class Announcer:
             "EventBusName": self._bus,
             "Source": SOURCE,
             "DetailType": DETAIL_TYPE,
-            "Detail": msgspec.json.encode(detail).decode(),
+            # Rules lead it into queues.
+            "Detail": message_text(msgspec.json.encode(detail).decode()),
         }

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from shared.decision import iso
 from shared.erasure import Removed
 from shared.fresh_object import ABSENT
+from shared.message_text import message_text
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,13 +43,18 @@ class Step(msgspec.Struct, frozen=True):
     again: bool = False
     """The second time, when everybody who may not have seen the mark has ended."""
 
+    @property
+    def message(self) -> str:
+        """As the queue takes it."""
+        return message_text(msgspec.json.encode(self).decode())
+
 
 def asking(sqs: SQSClient, queue: str) -> Callable[[str, Moment], Step]:
     """What asks for the erasure of a profile as of a moment, and gives the first step of it."""
 
     def ask(key: str, moment: Moment) -> Step:
         step = Step(str(uuid.uuid4()), key, moment.as_of_ms, moment.scored_at_ms)
-        sqs.send_message(QueueUrl=queue, MessageBody=msgspec.json.encode(step).decode())
+        sqs.send_message(QueueUrl=queue, MessageBody=step.message)
         return step
 
     return ask

@@ -12,6 +12,7 @@ import msgspec
 
 from shared.events import Chunk, Rules, read_lines
 from shared.ingest import Intake
+from shared.message_text import message_text
 from shared.quarantine import Folder, Quarantine
 
 LONGEST_EVENT_BYTES = 100_000
@@ -61,11 +62,13 @@ def packed(events: Iterable[bytes]) -> Iterator[str]:
     body: list[str] = []
     size = 0
     for event in events:
-        if body and size + len(event) > MESSAGE_BYTES:
+        text = message_text(event.decode())
+        bytes_more = len(text.encode())
+        if body and size + bytes_more > MESSAGE_BYTES:
             yield _body(body)
             body, size = [], 0
-        body.append(event.decode())
-        size += len(event)
+        body.append(text)
+        size += bytes_more
     if body:
         yield _body(body)
 

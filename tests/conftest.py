@@ -1,6 +1,7 @@
 """In-process AWS: moto, with the table of template.yaml."""
 
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend
+from moto.sqs.exceptions import InvalidParameterValue
+from moto.sqs.models import SQSBackend
 
 from tests.partiql import PartiQL, respond
 from tests.template import table_definition
@@ -32,6 +35,7 @@ os.environ.update(
     CURRENCY="USD",
     EVENT_BUS=BUS,
     CURSOR_SECRET="cursors",
+    CONSENT_BY_API="take",
     LIVE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/live",
     ERASURE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/erasures",
     MARK_SECRET="marks",
@@ -47,7 +51,16 @@ os.environ.update(
 
 
 @pytest.fixture
-def aws() -> Iterator[None]:
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    send = SQSBackend.send_message
+
+    def send_what_is_allowed(backend: SQSBackend, queue_name: str, message_body: str, *rest: Any, **more: Any) -> Any:
+        # As https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html has it.
+        if re.search("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", message_body):
+            raise InvalidParameterValue("Invalid characters found.")
+        return send(backend, queue_name, message_body, *rest, **more)
+
+    monkeypatch.setattr(SQSBackend, "send_message", send_what_is_allowed)
     with mock_aws():
         yield
 

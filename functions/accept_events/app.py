@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api import Refused, resolver
 from shared.clock import keep_days, now_ms, read_clock
-from shared.events import Rejection, Rules, read_lines
+from shared.events import Rejection, Rules, people_of, read_lines
 from shared.kept_marks import KeptMarks
 from shared.live_events import LONGEST_EVENT_BYTES, Message, folder_of, packed
 from shared.logs import logger, metrics, watched
@@ -36,6 +36,15 @@ class Delivery(msgspec.Struct, frozen=True):
     """The body of a request."""
 
     events: list[msgspec.Raw]
+
+
+class Consent(msgspec.Struct, frozen=True):
+    """Of an event, whether it says anything of consent."""
+
+    consent: Any = None
+
+
+_decode_consent = msgspec.json.Decoder(Consent).decode
 
 
 @watched(correlation_paths.API_GATEWAY_REST)
@@ -74,7 +83,9 @@ def _delivery() -> Delivery:
     try:
         return msgspec.json.decode(app.current_event.decoded_body or "", type=Delivery)
     except (ValueError, RecursionError) as error:
-        message = f'The body must be {{"events": [ … ]}}: {error}'
+        # Of the parser, which says where and quotes nothing; not of what failed before it.
+        detail = error if isinstance(error, msgspec.MsgspecError) else "it is no JSON in UTF-8"
+        message = f'The body must be {{"events": [ … ]}}: {detail}'
         raise Refused(HTTPStatus.BAD_REQUEST, "invalid_body", message) from error
 
 
@@ -82,7 +93,22 @@ def _rejections(lines: list[bytes]) -> list[Rejection]:
     rules = Rules(os.environ["CURRENCY"] or None, read_clock().as_of_ms)
     found = {rejection.line: rejection for rejection in read_lines(lines, rules).rejections}
     for number, line in enumerate(lines, 1):
-        if len(line) > LONGEST_EVENT_BYTES:
-            reason = f"an event may take {LONGEST_EVENT_BYTES:,} bytes, not {len(line):,}"
-            found[number] = Rejection(number, reason, line)
+        if reason := _refusal(line):
+            found[number] = Rejection(number, reason, line, people_of(line))
     return [found[number] for number in sorted(found)]
+
+
+def _refusal(line: bytes) -> str | None:
+    """Why an event that may keep all rules of events is not taken here."""
+    if len(line) > LONGEST_EVENT_BYTES:
+        return f"an event may take {LONGEST_EVENT_BYTES:,} bytes, not {len(line):,}"
+    if os.environ["CONSENT_BY_API"] == "refuse" and _says_consent(line):
+        return "consent is not taken from the API: the parameter ConsentByApi says so"
+    return None
+
+
+def _says_consent(line: bytes) -> bool:
+    try:
+        return _decode_consent(line).consent is not None
+    except (ValueError, RecursionError):
+        return False

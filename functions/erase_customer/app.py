@@ -104,7 +104,7 @@ def _search(step: Step, context: LambdaContext) -> None:
 
 def _queue(step: Step, wait_ms: int = 0) -> None:
     delay = min(max(wait_ms // 1_000 + 1, 0), LONGEST_DELAY_SECONDS) if wait_ms > 0 else 0
-    sqs.send_message(QueueUrl=queue, MessageBody=msgspec.json.encode(step).decode(), DelaySeconds=delay)
+    sqs.send_message(QueueUrl=queue, MessageBody=step.message, DelaySeconds=delay)
 
 
 def _now_ms() -> int:

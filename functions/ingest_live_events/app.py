@@ -13,7 +13,7 @@ from shared.archive import Archive
 from shared.clock import keep_days, now_ms, read_clock
 from shared.erasure_steps import asking
 from shared.errors import why
-from shared.events import Rejection, Rules
+from shared.events import Rejection, Rules, people_of
 from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
 from shared.live_bundle import LiveBundle
@@ -57,7 +57,7 @@ def _take_in_alone(message: Message, intake: Intake) -> None:
     try:
         _take_in([message], intake)
     except (ProfileTooLarge, ProfileNotWritten) as error:
-        lines = [Rejection(number, str(error), line) for number, line in enumerate(message.lines, 1)]
+        lines = [Rejection(number, str(error), line, people_of(line)) for number, line in enumerate(message.lines, 1)]
         folder_of(message, quarantine).lines(lines, kind="unwritten")
         _count(EventsQuarantined=len(lines))
         logger.error("The table did not take a message", extra={"message_id": message.id, "reason": why(error)})

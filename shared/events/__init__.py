@@ -8,7 +8,7 @@ from shared.consents import Consent
 from shared.events.columns import Rules, to_columns
 from shared.events.event import FIELDS, Event
 from shared.events.parquet import read_parquet
-from shared.events.readers import Batch, ByteStream, Rejection, UnreadableFile, read_batches
+from shared.events.readers import Batch, ByteStream, Rejection, UnreadableFile, people_of, read_batches
 from shared.features.columns import EventColumns
 from shared.links import Claim
 
@@ -21,6 +21,7 @@ __all__ = [
     "Rejection",
     "Rules",
     "UnreadableFile",
+    "people_of",
     "read_file",
     "read_lines",
 ]

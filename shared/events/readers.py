@@ -101,10 +101,19 @@ def people(raw: Mapping[str, Any] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key(str(value)) for key, value in named if isinstance(value, str | int) and value))
 
 
+def people_of(line: bytes) -> tuple[str, ...]:
+    """Profile keys of those whom a line of JSON names, as `people` finds them; none where it is no object."""
+    try:
+        return people({name: getattr(_decode_people(line), name) for name in _PEOPLE})
+    except (ValueError, RecursionError):
+        return ()
+
+
 _PEOPLE: Mapping[str, Callable[[str], str]] = {
     **dict.fromkeys(("customer_id", "userId", "user_id"), customer_key),
     **dict.fromkeys(("anonymous_id", "previousId", "anonymousId", "user_pseudo_id"), visitor_key),
 }
+_decode_people = msgspec.json.Decoder(msgspec.defstruct("People", [(name, Any, None) for name in _PEOPLE])).decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_any = msgspec.json.Decoder().decode
 

@@ -105,6 +105,13 @@ def written(s3: "S3Client", key: str) -> Any:
     return json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
 
 
+def kept(s3: "S3Client", prefix: str) -> list[dict[str, Any]]:
+    found = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"quarantine/live/{prefix}").get("Contents", [])
+    bodies = [s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in found]
+    records = [json.loads(line) for body in bodies for line in body.splitlines()]
+    return sorted(records, key=lambda record: record["line"] or 0)
+
+
 def history_batch(*names: str) -> dict[str, Any]:
     return {"run": "r", "batch": {"number": 0, "keys": [f"history/{name}" for name in names]}}
 
