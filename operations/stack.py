@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,9 +39,63 @@ class DeployedStack:
         except KeyError:
             raise OperationError(f"stack {self.name} has no {logical_id}: was it deployed by this release?") from None
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Config | None = None) -> Any:
         """A client of a service."""
-        return self._session.client(service)
+        return self._session.client(service, config=config)
+
+    def of_type(self, kind: str) -> list[str]:
+        """The physical ids of all resources of a type."""
+        return [self._resources[name] for name, found in self._kinds.items() if found == kind]
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The stack's parameters as it was deployed last."""
+        (found,) = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found["Parameters"]}
+
+    def update(self, changes: Mapping[str, str]) -> None:
+        """Deploys the stack again with other parameters, everything else as it is, and waits until that is done.
+
+        Raises OperationError and ClientError.
+        """
+        known = self.parameters
+        if unknown := changes.keys() - known.keys():
+            raise OperationError(
+                f"stack {self.name} has no parameter {', '.join(sorted(unknown))}: deploy this release"
+            )
+        client = self.client("cloudformation")
+        same = [{"ParameterKey": name, "UsePreviousValue": True} for name in known.keys() - changes.keys()]
+        other = [{"ParameterKey": name, "ParameterValue": value} for name, value in changes.items()]
+        if {**known, **changes} != known:
+            client.update_stack(
+                StackName=self.name,
+                UsePreviousTemplate=True,
+                Parameters=[*same, *other],
+                Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            )
+        try:
+            client.get_waiter("stack_update_complete").wait(
+                StackName=self.name, WaiterConfig={"Delay": 5, "MaxAttempts": 720}
+            )
+        except WaiterError as error:
+            raise OperationError(f"stack {self.name} could not be updated; its events say why") from error
+        for name in ("_summaries", "_resources", "_kinds"):
+            self.__dict__.pop(name, None)
+
+    def timeout(self, logical_id: str) -> float:
+        """The seconds that a function may take."""
+        found = self.client("lambda").get_function_configuration(FunctionName=self.resource(logical_id))
+        return float(found["Timeout"])
+
+    def execute(self, logical_id: str, given: Mapping[str, Any], poll_seconds: float) -> str:
+        """Runs a state machine to its end; its status then, or the error's name where it has one of its own."""
+        client = self.client("stepfunctions")
+        started = client.start_execution(stateMachineArn=self.resource(logical_id), input=json.dumps(given))
+        while True:
+            found = client.describe_execution(executionArn=started["executionArn"])
+            if found["status"] != "RUNNING":
+                return str(found.get("error") or found["status"])
+            time.sleep(poll_seconds)
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
@@ -56,10 +113,17 @@ class DeployedStack:
         return self._session.client("sqs")  # type: ignore[no-any-return]
 
     @cached_property
-    def _resources(self) -> dict[str, str]:
+    def _summaries(self) -> list[Any]:
         pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.name)
-        found = (summary for page in pages for summary in page["StackResourceSummaries"])
-        return {summary["LogicalResourceId"]: summary.get("PhysicalResourceId", "") for summary in found}
+        return [summary for page in pages for summary in page["StackResourceSummaries"]]
+
+    @cached_property
+    def _resources(self) -> dict[str, str]:
+        return {found["LogicalResourceId"]: found.get("PhysicalResourceId", "") for found in self._summaries}
+
+    @cached_property
+    def _kinds(self) -> dict[str, str]:
+        return {found["LogicalResourceId"]: found["ResourceType"] for found in self._summaries}
 
 
 def say(*lines: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from shared.consents import NEVER, Consent, Mark, in_order
 from shared.events import Chunk, Rules, read_lines
 
 if TYPE_CHECKING:
@@ -37,22 +38,27 @@ class Archive:
     marks: Marks
 
     def keep(self, batch: Sequence[TakenIn]) -> int:
-        """Keeps the valid lines but for those that name people who were erased, and gives their number.
+        """Keeps the valid lines but for those that name people whose events do not count, and gives their number.
 
         Raises ClientError, and what marks and places raise.
         """
         people = {person for taken in batch for person in people_of(taken.chunk)}
-        refused = self.marks.refused(people)
-        lines = [
-            line for taken in batch for line in _valid(taken) if not refused or refused.isdisjoint(people_in(line))
-        ]
+        limits = self._limits(people, [consent for taken in batch for consent in taken.chunk.consents])
+        lines = [line for taken in batch for line in _valid(taken) if not limits or _counts(line, limits)]
         if not lines:
             return 0
         key = object_key([taken.message.id for taken in batch], min(taken.message.sent_ms for taken in batch))
-        self.places.note(key, people - refused)
+        self.places.note(key, {person for person in people if limits.get(person) != NEVER})
         body = gzip.compress(b"".join(line + b"\n" for line in lines), mtime=0)
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/gzip")
         return len(lines)
+
+    def _limits(self, people: Iterable[str], consents: Iterable[Consent]) -> dict[str, int]:
+        """From when on the events of those count who refused once, by what is known and by what the batch says."""
+        marks = self.marks.load(people)
+        for consent in in_order(consents):
+            marks[consent.key] = marks.get(consent.key, Mark()).after(consent)
+        return {key: limit for key, mark in marks.items() if (limit := mark.counts_from_ms) is not None}
 
 
 def object_key(message_ids: Sequence[str], sent_ms: int) -> str:
@@ -70,6 +76,11 @@ def people_of(chunk: Chunk) -> set[str]:
 def people_in(line: bytes) -> set[str]:
     """The profile keys of all whom an archived line names."""
     return people_of(read_lines([line], Rules(currency=None)))
+
+
+def _counts(line: bytes, limits: Mapping[str, int]) -> bool:
+    chunk = read_lines([line], Rules(currency=None))
+    return all(limits.get(person, 0) <= int(chunk.events.rows.time_ms.min()) for person in people_of(chunk))
 
 
 def _valid(taken: TakenIn) -> list[bytes]:

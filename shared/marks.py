@@ -61,9 +61,9 @@ class Marks:
 
     def load(self, keys: Iterable[str]) -> dict[str, Mark]:
         """The marks that there are of the profiles at `keys`. Raises TableOverloaded and TableNotRestored."""
-        if not self._is_checked:
-            self._check()
         names = {self._name(key): key for key in keys}
+        if names and not self._is_checked:
+            self._check()
         found: dict[str, Mark] = {}
         for some in batched(names, READS_A_CALL, strict=False):
             request: Any = {self._table: {"Keys": [_item_key(name) for name in some], "ConsistentRead": True}}
