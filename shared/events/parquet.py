@@ -1,14 +1,16 @@
 """Parquet at the speed of columns: rows that are plainly valid never become Python objects one by one.
 
 A row is plain where SQL can see that it keeps every rule. All others go through the same parsing as lines of text, so
-that one judge decides what is valid and words the reasons.
+that one judge decides what is valid and words the reasons. The file is decoded in a process of its own.
 """
 
 from __future__ import annotations
 
-import shutil
+import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,43 +20,37 @@ from numpy.typing import NDArray
 
 from shared.events.arrow import BrokenStream, Columns, batches
 from shared.events.channels import channel_code
-from shared.events.columns import (
-    AHEAD_MS,
-    LARGEST_NET,
-    Rules,
-    add_name,
-    event_fingerprints,
-    text_codes,
+from shared.events.columns import Rules, add_name, event_fingerprints, text_codes
+from shared.events.confined import BrokenOff, confined
+from shared.events.event import FIELDS
+from shared.events.locked import locked_database
+from shared.events.parquet_sql import Table, all_rows, other_rows, parameters
+from shared.events.readers import (
+    BATCH_BYTES,
+    BATCH_LINES,
+    BLOCK,
+    LONGEST_LINE,
+    MOST_COLUMNS,
+    Batch,
+    ByteStream,
+    UnreadableFile,
+    check_names,
 )
-from shared.events.event import FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LEAST_MS, LONGEST_TEXT
-from shared.events.readers import BATCH_LINES, Batch, ByteStream, UnreadableFile
 from shared.events.texts import Texts
-from shared.features.columns import (
-    DEVICES,
-    EVENT_TYPES,
-    MONEY_UNITS,
-    OTHER,
-    OTHER_DEVICE,
-    PURCHASE,
-    REFUND,
-    UNKNOWN_DEVICE,
-    EventColumns,
-    Rows,
-)
-from shared.keys import LONGEST_ID, customer_key, visitor_key
+from shared.features.columns import MONEY_UNITS, PURCHASE, REFUND, EventColumns, Rows
+from shared.keys import customer_key, visitor_key
 
 if TYPE_CHECKING:
     import duckdb
 
-_LATEST_MS = 253_402_300_800_000  # the year 10000, past which Python has no dates
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "FLOAT", "DOUBLE", "DECIMAL", "UINTEGER")
-_WHOLE_NUMBERS = ("SMALLINT", "INTEGER", "BIGINT", "USMALLINT", "UINTEGER")
-_NUMBER_FIELDS = ("quantity", "price", "discount", "engagement_seconds")
-_ID_FIELDS = tuple(name for name in FIELDS if name.endswith("_id"))
-_SHORT = ("event_id", "event_type", "customer_id", "anonymous_id")
-_BLOCK = 2**20
+LARGEST_FILE = 2**31 - 2**27
+"""Bytes, which must fit beside others into what a function has of a disk."""
+_SHORTENED_BYTES = 256
+"""Taken for each value of a row that is too long."""
+_ID_COLUMNS = {name for name in FIELDS if name.endswith("_id")} | {"region"}
 
-type Types = dict[str, str]
+type Row = tuple[int, int, dict[str, Any]]
+"""Its number from 1, its bytes, and its values by name."""
 
 
 def read_parquet(stream: ByteStream, rules: Rules) -> Iterator[tuple[EventColumns | None, Batch]]:
@@ -62,91 +58,143 @@ def read_parquet(stream: ByteStream, rules: Rules) -> Iterator[tuple[EventColumn
 
     Raises UnreadableFile.
     """
-    import duckdb  # Slow to load, and Parquet is the only format that needs it.
+    import duckdb  # noqa: F401  # Here rather than by each child that decodes a file: it is slow to load.
 
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as database:
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.parquet"
-        with path.open("wb") as file:
-            shutil.copyfileobj(stream, file, _BLOCK)
+        _copy(stream, path)
         try:
-            table = database.from_parquet(str(path))
-            types = dict(zip(table.columns, map(str, table.types), strict=True))
-            source, plain = f"FROM read_parquet('{path}', file_row_number = true)", _plain(types, rules)
-            yield from _by_row(database, types, source) if plain is None else _by_column(database, types, source, plain)
-        except (duckdb.Error, BrokenStream) as error:
-            raise UnreadableFile(f"not a readable Parquet file: {str(error).splitlines()[0]}") from error
+            for part in confined(partial(parts, path, rules)):
+                if isinstance(part, EventColumns):
+                    yield part, Batch()
+                else:
+                    yield None, _batch(part)
+        except BrokenOff as error:
+            raise UnreadableFile(f"not a readable Parquet file: {error}") from error
 
 
-# ---- Plain rows ------------------------------------------------------------------------------------------------------
+def _copy(stream: ByteStream, path: Path) -> None:
+    left = LARGEST_FILE
+    with path.open("wb") as file:
+        while block := stream.read(BLOCK):
+            left -= len(block)
+            if left < 0:
+                raise UnreadableFile(f"a Parquet file may have {LARGEST_FILE:,} bytes")
+            file.write(block)
 
 
-def _by_column(
-    database: duckdb.DuckDBPyConnection, types: Types, source: str, plain: str
-) -> Iterator[tuple[EventColumns, Batch]]:
-    database.execute("SET arrow_large_buffer_size = true")
-    others = f"CASE WHEN ({plain}) IS TRUE THEN '' ELSE {_object(types)} END AS other"
+def _batch(rows: Sequence[Row]) -> Batch:
+    batch = Batch()
+    for number, size, values in rows:
+        raw = {name: value for name, value in values.items() if value is not None}
+        undecoded = [name for name, value in raw.items() if isinstance(value, bytes)]
+        raw |= {name: raw[name].decode(errors="backslashreplace") for name in undecoded}
+        original = msgspec.json.encode(raw)
+        if size > LONGEST_LINE:
+            batch.refuse_long(number, original, raw)
+        elif broken := [name for name in undecoded if name in FIELDS]:
+            batch.refuse(number, f"{' and '.join(broken)} not valid UTF-8", original, raw)
+        else:
+            batch.add(number, original, raw, strict=True)
+    return batch
+
+
+# ---- In a process of its own -----------------------------------------------------------------------------------------
+
+
+def parts(path: Path, rules: Rules) -> Iterator[EventColumns | list[Row]]:
+    """What is in the file, part by part: plain rows as columns, and others as they are. Raises BrokenOff."""
+    import duckdb
+
+    try:
+        with locked_database(path) as database:
+            yield from _parts(database, _table(database, path), path, rules)
+    except duckdb.OutOfMemoryException as error:
+        raise BrokenOff("it takes too much memory: write it with smaller pages and shorter texts") from error
+    except (duckdb.Error, BrokenStream, UnicodeDecodeError) as error:
+        raise BrokenOff("it is damaged, or no Parquet") from error
+
+
+def _table(database: duckdb.DuckDBPyConnection, path: Path) -> Table:
+    schema = "SELECT name, coalesce(num_children, 0) FROM parquet_schema($path) LIMIT $most"
+    _, *elements = database.execute(schema, {"path": str(path), "most": 2 + MOST_COLUMNS}).fetchall()
+    if len(elements) > MOST_COLUMNS:
+        raise BrokenOff(f"it has more than {MOST_COLUMNS:,} columns, those inside of others included")
+    names = []
+    while elements:
+        name, inside = elements.pop(0)
+        names.append(name)
+        while inside > 0 and elements:
+            inside += elements.pop(0)[1] - 1
+    table = Table(names, [""] * len(names))
+    found = database.execute(f"SELECT * {table.source} LIMIT 0", {"path": str(path)}).description
+    kinds = [column[1].id for column in found or ()][:-1]
+    if len(kinds) != len(names):
+        raise BrokenOff("its columns cannot be told apart")
+    try:
+        check_names(names)
+    except UnreadableFile as error:
+        raise BrokenOff(str(error)) from error
+    return Table(names, kinds)
+
+
+def _parts(
+    database: duckdb.DuckDBPyConnection, table: Table, path: Path, rules: Rules
+) -> Iterator[EventColumns | list[Row]]:
+    asked = {"path": str(path), **parameters(table, rules)}
+    others = database.cursor()
     read = 0
-    for found in batches(database.sql(f"SELECT {_columns(types)}, {others} {source}")):
-        texts, batch = found.texts("other"), Batch()
-        at = np.flatnonzero(texts.sizes)
-        for number, text in zip((read + 1 + at).tolist(), texts.take(at).tolist(), strict=True):
-            _add(batch, number, msgspec.json.decode(text))
-        yield _event_columns(found, np.flatnonzero(texts.sizes == 0)), batch
+    for found in batches(database.sql(all_rows(table, rules), params=asked)):
+        sizes = found.numbers("size", np.int64)
+        if table.is_plain():
+            yield _event_columns(found, np.flatnonzero(sizes == 0))
+        for first, last in _slices(sizes, len(table.names)):
+            bounds = {"first": read + first, "last": read + last}
+            values = others.execute(other_rows(table, rules), {**asked, **bounds}).fetchall()
+            yield [_row(table, row) for row in values]
         read += len(found)
 
 
-def _plain(types: Types, rules: Rules) -> str | None:
-    """SQL for "this row keeps every rule"; None where a column's type already says that rows need parsing."""
-    texts = [name for name in FIELDS if name not in (*_NUMBER_FIELDS, "timestamp", "consent")]
-    if "event_type" not in types or not types.get("timestamp", "").startswith(("TIMESTAMP", "DATE", *_WHOLE_NUMBERS)):
-        return None
-    if any(not types.get(name, "DOUBLE").startswith(_NUMBERS) for name in _NUMBER_FIELDS):
-        return None
-    if any(types.get(name, "VARCHAR") != "VARCHAR" for name in texts if name not in _ID_FIELDS):
-        return None
-    customer, visitor = _text("customer_id", types), _text("anonymous_id", types)
-    latest = _LATEST_MS if rules.now_ms is None else rules.now_ms + AHEAD_MS
-    currency = "regexp_full_match({0}, '[A-Z]{{3}}')" if rules.currency is None else f"{{0}} = '{rules.currency}'"
-    return " AND ".join(
-        [
-            # Bytes stand for characters: never fewer, so nothing too long passes.
-            *(f"strlen({_text(name, types)}) BETWEEN 1 AND {LONGEST_ID}" for name in ("event_id", "event_type")),
-            f"strlen(coalesce({customer}, {visitor})) BETWEEN 1 AND {LONGEST_ID}",
-            f"({customer} IS NULL OR {visitor} IS NULL)",
-            *(["consent IS NULL"] if "consent" in types else []),
-            *(
-                f"coalesce(strlen({_text(name, types)}), 0) <= {LONGEST_TEXT}"
-                for name in texts
-                if name not in (*_SHORT, "currency")
-            ),
-            f"coalesce({currency.format(_text('currency', types))}, true)",
-            f"{_number('quantity', types, 1)} > 0 AND {_number('quantity', types, 1)} <= {LARGEST_QUANTITY}",
-            *(
-                f"{_number(name, types, 0)} BETWEEN 0 AND {LARGEST_AMOUNT}"
-                for name in ("price", "discount", "engagement_seconds")
-            ),
-            f"{_number('price', types, 0)} * {_number('quantity', types, 1)} <= {LARGEST_NET}",
-            f"{_time(types)} BETWEEN 0 AND {latest}",
-        ]
-    )
+def _slices(sizes: NDArray[np.int64], columns: int) -> list[tuple[int, int]]:
+    """First and last positions of rows that are not plain, so many at once that their bytes are bounded."""
+    at = np.flatnonzero(sizes)
+    kept = np.where(sizes[at] > LONGEST_LINE, columns * _SHORTENED_BYTES, sizes[at])
+    slices: list[tuple[int, int]] = []
+    ends = np.cumsum(kept)
+    begin = 0
+    while begin < len(at):
+        before = int(ends[begin - 1]) if begin else 0
+        end = int(np.searchsorted(ends, before + BATCH_BYTES, "right"))
+        end = min(max(end, begin + 1), begin + BATCH_LINES)
+        slices.append((int(at[begin]), int(at[end - 1])))
+        begin = end
+    return slices
 
 
-def _columns(types: Types) -> str:
-    kind = f"coalesce(list_position({list(EVENT_TYPES)}, {_text('event_type', types)}) - 1, {OTHER})"
-    device = f"coalesce(list_position({list(DEVICES)}, lower({_text('device', types)})) - 1, {OTHER_DEVICE})"
-    selected = {
-        "person": f"coalesce({_text('customer_id', types)}, {_text('anonymous_id', types)})",
-        "visitor": f"({_text('customer_id', types)} IS NULL)::UTINYINT",
-        "time_ms": f"coalesce({_time(types)}, 0)::BIGINT",
-        "kind": f"({kind})::UTINYINT",
-        **{name: _text(name, types) for name in ("event_id", "session_id", "order_id", "category", "brand", "channel")},
-        "net": f"{_number('price', types, 0)} * {_number('quantity', types, 1)}",
-        "discount": _number("discount", types, 0),
-        "engagement": _number("engagement_seconds", types, 0),
-        "device": f"(CASE WHEN coalesce({_text('device', types)}, '') = '' THEN {UNKNOWN_DEVICE} ELSE {device} END)"
-        "::UTINYINT",
+def _row(table: Table, row: tuple[Any, ...]) -> Row:
+    position, size, *values = row
+    named = {
+        name: _value(value, table.limit(at) if name in _ID_COLUMNS else 0, is_id=name in _ID_COLUMNS)
+        for at, (name, value) in enumerate(zip(table.names, values, strict=True))
     }
-    return ", ".join(f"{expression} AS {name}" for name, expression in selected.items())
+    return position + 1, size, named
+
+
+def _value(value: Any, limit: int, *, is_id: bool) -> Any:
+    """A value as JSON could have it: no number that is not finite, and as ids of numbers the whole ones as text."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    if isinstance(value, Decimal):
+        whole = is_id and value == value.to_integral_value()
+        return f"{value:.0f}" if whole else float(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return str(value)
+        return str(int(value)) if is_id and value.is_integer() and abs(value) < limit else value
+    return str(value) if is_id and isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _event_columns(found: Columns, at: NDArray[np.int64]) -> EventColumns:
@@ -207,60 +255,3 @@ def _channels(texts: Texts) -> NDArray[np.uint8]:
 
 def _whole(amounts: NDArray[np.float64], units: int) -> NDArray[np.int64]:
     return np.rint(amounts * units).astype(np.int64)
-
-
-def _time(types: Types) -> str:
-    """SQL for milliseconds since 1970, as `parse_timestamp` reads them; negative ones for all before."""
-    if types["timestamp"].startswith(("TIMESTAMP", "DATE")):
-        return "epoch_ns(timestamp) // 1_000_000"
-    return f"CASE WHEN timestamp < {LEAST_MS} THEN greatest(timestamp::BIGINT, -1) * 1_000 ELSE timestamp END"
-
-
-def _text(name: str, types: Types) -> str:
-    return f"{name}::VARCHAR" if name in types else "NULL::VARCHAR"
-
-
-def _number(name: str, types: Types, absent: float) -> str:
-    return f"coalesce({name}::DOUBLE, {absent})" if name in types else f"{absent}::DOUBLE"
-
-
-# ---- All other rows --------------------------------------------------------------------------------------------------
-
-
-def _by_row(database: duckdb.DuckDBPyConnection, types: Types, source: str) -> Iterator[tuple[None, Batch]]:
-    columns = ", ".join(f'{_as_json(name, kind)} AS "{name}"' for name, kind in types.items())
-    counted = database.execute(f"SELECT count(*) {source}").fetchone()
-    for begin in range(0, counted[0] if counted else 0, BATCH_LINES):
-        part = f"WHERE file_row_number >= {begin} AND file_row_number < {begin + BATCH_LINES} ORDER BY file_row_number"
-        batch, rows = Batch(), database.execute(f"SELECT {columns} {source} {part}").fetchall()
-        for number, row in enumerate(rows, begin + 1):
-            _add(batch, number, dict(zip(types, row, strict=True)))
-        yield None, batch
-
-
-def _add(batch: Batch, number: int, row: dict[str, Any]) -> None:
-    raw = {name: value for name, value in row.items() if value is not None}
-    batch.add(number, msgspec.json.encode(raw), raw, strict=True)
-
-
-def _object(types: Types) -> str:
-    """SQL for a whole row as an object of JSON, which knows no numbers that are not finite: they become texts."""
-    named = {name.replace("'", "''"): (_as_json(name, kind), kind) for name, kind in types.items()}
-    finite = "CASE WHEN isfinite({0}) THEN to_json({0}) ELSE to_json(({0})::VARCHAR) END"
-    values = [
-        f"'{name}', {finite.format(value) if kind.startswith(_NUMBERS) and value.endswith('DOUBLE') else value}"
-        for name, (value, kind) in named.items()
-    ]
-    return f"json_object({', '.join(values)})::VARCHAR"
-
-
-def _as_json(name: str, kind: str) -> str:
-    """SQL for a column as JSON would hold it: times as milliseconds, ids as text, numbers as floats, nests as JSON."""
-    column = f'"{name.replace('"', '""')}"'
-    if kind.startswith(("STRUCT", "MAP")) or kind.endswith("]"):
-        return f"to_json({column})::VARCHAR"
-    if kind.startswith(("TIMESTAMP", "DATE")):
-        return f"epoch_ns({column}) // 1_000_000" if name in FIELDS else f"{column}::VARCHAR"
-    if name in FIELDS and name not in (*_ID_FIELDS, "region"):
-        return f"{column}::DOUBLE" if kind.startswith(_NUMBERS) else column
-    return f"{column}::VARCHAR"

@@ -3,9 +3,9 @@
 import csv
 import gzip
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
@@ -16,9 +16,22 @@ from shared.events.event import FIELDS, Event, explain
 from shared.keys import customer_key, visitor_key
 
 BATCH_LINES = 50_000
-_LONGEST_LINE = 2**20
-_BLOCK = 2**20
+BATCH_BYTES = 8 * 2**20
+"""Of lines held at once: what is made of them takes many times as much."""
+LONGEST_LINE = 2**20
+"""Bytes of a line of text, of a record of CSV, or of the values in a row of Parquet."""
+MOST_COLUMNS = 1_000
+"""Of a table: beyond any shop's, and few enough for a statement that names them all."""
+BLOCK = 2**20
+_KEPT_BYTES = 10_000
+"""Of a line that is too long: an object of quarantine has a place for many."""
+_MOST_EXPANDED = 2**28
+_LARGEST_EXPANSION = 200
+"""How many times its size a gzip file may be, beyond _MOST_EXPANDED bytes; event files have some 10 to 30."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TOO_LONG = f"longer than {LONGEST_LINE:,} bytes, of which the beginning is kept"
+_NOT_UTF8 = "not valid UTF-8"
+csv.field_size_limit(LONGEST_LINE)
 
 
 class ByteStream(Protocol):
@@ -46,9 +59,9 @@ class Rejection:
     """Profile keys of those it names; none where it is too broken to tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Batch:
-    """The events of up to BATCH_LINES lines with where they came from, and the lines that could not be parsed."""
+    """The events of some lines with where they came from, and the lines that could not be parsed."""
 
     events: list[Event] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
@@ -56,6 +69,22 @@ class Batch:
     extras: list[bytes] = field(default_factory=list)
     """Of events without an id, the fields beyond the contract's: they tell apart events that are equal otherwise."""
     rejections: list[Rejection] = field(default_factory=list)
+    held: int = 0
+    """Bytes of all these lines."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what follows belongs into another batch."""
+        return len(self.events) + len(self.rejections) >= BATCH_LINES or self.held >= BATCH_BYTES
+
+    def refuse(self, line: int, reason: str, original: bytes, raw: Mapping[str, Any] | None = None) -> None:
+        """Keep a line as a rejection; `raw` is what is known of its values."""
+        self.held += len(original)
+        self.rejections.append(Rejection(line, reason, original, people(raw)))
+
+    def refuse_long(self, line: int, original: bytes, raw: Mapping[str, Any] | None = None) -> None:
+        """Keep the beginning of a line that has more than LONGEST_LINE bytes."""
+        self.refuse(line, _TOO_LONG, original[:_KEPT_BYTES], raw)
 
     def add(self, line: int, original: bytes, raw: dict[str, Any], *, strict: bool) -> None:
         """Parse one record of named values; where it breaks a rule, keep it as a rejection."""
@@ -68,6 +97,9 @@ class Batch:
 
     def add_json(self, line: int, original: bytes) -> None:
         """Parse one line of JSON; where it breaks a rule, keep it as a rejection."""
+        if not _is_utf8(original):
+            self.refuse(line, _NOT_UTF8, original)
+            return
         try:
             event = _decode_event(original)
             extras = b"" if event.event_id else _extras(_decode_any(original))
@@ -81,14 +113,16 @@ class Batch:
         try:
             events = translate(raw or {})
         except (LineBroken, RecursionError) as broken:
-            self.rejections.append(Rejection(line, str(broken), original, people(raw)))
+            self.refuse(line, str(broken), original, raw)
             return
         for event in events:
             self._keep(event, line, original, b"")
         if not events:
-            self.rejections.append(Rejection(line, explain(error, raw), original, people(raw)))
+            self.refuse(line, explain(error, raw), original, raw)
 
     def _keep(self, event: Event, line: int, original: bytes, extras: bytes) -> None:
+        if not self.lines or self.lines[-1] != line:
+            self.held += len(original)
         self.events.append(event)
         self.lines.append(line)
         self.originals.append(original)
@@ -127,8 +161,13 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 
 def _extras(raw: dict[str, Any]) -> bytes:
-    extras = {name: value for name, value in raw.items() if name not in FIELDS and value is not None}
+    extras = {name: _as_text(value) for name, value in raw.items() if name not in FIELDS and value is not None}
     return msgspec.json.encode(extras, order="deterministic") if extras else b""
+
+
+def _as_text(value: Any) -> Any:
+    """A number or a truth value as a table of texts has it, so that a record is the same in every format."""
+    return str(value).lower() if isinstance(value, bool | int | float) else value
 
 
 def read_batches(stream: ByteStream, name: str) -> Iterator[Batch]:
@@ -136,77 +175,166 @@ def read_batches(stream: ByteStream, name: str) -> Iterator[Batch]:
     plain = name.lower().removesuffix(".gz")
     read = _READERS.get(Path(plain).suffix)
     if read is None:
-        raise UnreadableFile(f"the name must end in .ndjson, .jsonl, .csv (each also with .gz) or .parquet: {name}")
+        raise UnreadableFile("the name must end in .ndjson, .jsonl, .csv (each also with .gz) or .parquet")
     if plain == name.lower():
         yield from read(stream)
         return
+    packed = _Counted(stream)
     try:
-        with gzip.GzipFile(fileobj=cast(IO[bytes], stream)) as unzipped:
-            yield from read(unzipped)
+        with gzip.GzipFile(fileobj=cast(IO[bytes], packed)) as unzipped:
+            yield from read(_Unzipped(unzipped, packed))
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise UnreadableFile(f"not a whole gzip file: {error}") from error
+        raise UnreadableFile("not a whole gzip file") from error
+
+
+class _Counted:
+    """A stream that knows how many bytes were read of it."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self.count = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        block = self._stream.read(size)
+        self.count += len(block)
+        return block
+
+
+class _Unzipped(_Counted):
+    """What a gzip file expands to, as long as that is in proportion to the file."""
+
+    def __init__(self, unzipped: ByteStream, packed: _Counted) -> None:
+        super().__init__(unzipped)
+        self._packed = packed
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self.count > max(_MOST_EXPANDED, _LARGEST_EXPANSION * self._packed.count):
+            raise UnreadableFile(f"a gzip file may expand {_LARGEST_EXPANSION}-fold, and this one expands further")
+        return super().read(size)
 
 
 def _json_batches(stream: ByteStream) -> Iterator[Batch]:
-    for numbered in _batched(_lines(stream)):
-        batch = Batch()
-        for number, line in numbered:
-            if line and not line.isspace():
-                batch.add_json(number, line)
-        yield batch
+    batch = Batch()
+    for number, line in _lines(stream):
+        if len(line) > LONGEST_LINE:
+            batch.refuse_long(number, line)
+        elif line and not line.isspace():
+            batch.add_json(number, line)
+        if batch.is_full:
+            yield batch
+            batch = Batch()
+    yield batch
+
+
+class _LongRecord(ValueError):
+    """A record of CSV has more than LONGEST_LINE bytes so far."""
+
+
+class _CsvText:
+    """Lines for Python's reader, and the bytes that it took for the record it is at."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._lines = _lines(stream)
+        self._taken: list[bytes] = []
+        self._size = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        _, line = next(self._lines)
+        self._taken.append(line)
+        self._size += len(line) + 1
+        if self._size > LONGEST_LINE + 1:
+            raise _LongRecord
+        return line.decode(errors="surrogateescape") + "\n"
+
+    def record(self) -> tuple[int, bytes]:
+        """How many lines were taken since the last call, and these."""
+        count, record = len(self._taken), b"\n".join(self._taken)
+        self._taken.clear()
+        self._size = 0
+        return count, record
 
 
 def _csv_batches(stream: ByteStream) -> Iterator[Batch]:
-    taken: list[bytes] = []
-
-    def text() -> Iterator[str]:
-        for _, line in _lines(stream):
-            taken.append(line)
-            yield line.decode(errors="surrogateescape") + "\n"
-
-    records = csv.reader(text(), strict=True)
-    header = _csv_header(next(records, []))
-    taken.clear()
+    text = _CsvText(stream)
+    records = csv.reader(text, strict=True)
+    header = _csv_header(records)
+    number, batch = 1 + text.record()[0], Batch()
     while True:
-        batch = Batch()
-        for _ in range(BATCH_LINES):
-            number = records.line_num + 1
-            try:
-                values = next(records)
-            except StopIteration:
-                yield batch
-                return
-            except csv.Error as error:
-                batch.rejections.append(Rejection(number, f"not valid CSV: {error}", b"\n".join(taken)))
-            else:
-                _add_csv(batch, number, b"\n".join(taken), header, values)
-            taken.clear()
-        yield batch
+        broken, values = None, []
+        try:
+            values = next(records)
+        except StopIteration:
+            break
+        except (csv.Error, _LongRecord) as error:
+            broken = error
+        count, original = text.record()
+        if isinstance(broken, _LongRecord):
+            batch.refuse_long(number, original)
+        elif broken:
+            batch.refuse(number, f"not valid CSV: {broken}", original)
+        else:
+            _add_csv(batch, number, original, header, values)
+        number += count
+        if batch.is_full:
+            yield batch
+            batch = Batch()
+    yield batch
 
 
-def _csv_header(names: list[str]) -> list[str]:
+def _csv_header(records: Iterator[list[str]]) -> list[str]:
+    try:
+        names = next(records, [])
+    except csv.Error as error:
+        raise UnreadableFile(
+            "the CSV header is not valid CSV: lines end in \\n or \\r\\n, and quotes are closed"
+        ) from error
+    except _LongRecord as error:
+        raise UnreadableFile(f"the CSV header is longer than {LONGEST_LINE:,} bytes") from error
+    if len(names) > MOST_COLUMNS:
+        raise UnreadableFile(f"the CSV header names {len(names):,} columns, more than {MOST_COLUMNS:,}")
+    if not _is_utf8("".join(names).encode(errors="surrogateescape")):
+        raise UnreadableFile("the CSV header is not valid UTF-8")
+    check_names(names, "the CSV header")
+    return names
+
+
+def check_names(names: Sequence[str], table: str = "it") -> None:
+    """Raises UnreadableFile where columns of these names cannot hold events; the names themselves may be anybody's."""
     missing = [name for name in ("event_type", "timestamp") if name not in names]
     if missing and dialect_of(names) is None:
-        raise UnreadableFile(f"the CSV header has no column {' and no column '.join(missing)}: it reads {names[:30]}")
-    if repeated := {name for name in names if names.count(name) > 1}:
-        raise UnreadableFile(f"the CSV header names {', '.join(sorted(repeated))} more than once")
-    return names
+        known = [name for name in FIELDS if name in names]
+        found = f"{len(names):,} column{'s' * (len(names) != 1)}, of the contract's {', '.join(known) or 'none'}"
+        split = next((what for mark, what in _SEPARATORS.items() if len(names) == 1 and mark in names[0]), None)
+        hint = f"; {split} separate values where commas must" if split else ""
+        raise UnreadableFile(f"{table} has no column {' and no column '.join(missing)}, but {found}{hint}")
+    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
+        known = [name for name in repeated if name in FIELDS]
+        others = len(repeated) - len(known)
+        told = [*known, *([f"{others:,} other column{'s' * (others != 1)}"] if others else [])]
+        raise UnreadableFile(f"{table} names {', '.join(told)} more than once")
+
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def _add_csv(batch: Batch, number: int, original: bytes, header: list[str], values: list[str]) -> None:
     if not values:
         return
-    if len(values) != len(header):
-        reason = f"{len(values)} values where the header names {len(header)} columns"
-        batch.rejections.append(Rejection(number, reason, original))
-    elif not "".join(values).isprintable() and not _is_utf8(original):
-        batch.rejections.append(Rejection(number, "not valid UTF-8", original))
+    if not "".join(values).isprintable() and not _is_utf8(original):
+        batch.refuse(number, _NOT_UTF8, original)
+    elif len(values) != len(header):
+        batch.refuse(number, f"{len(values)} values where the header names {len(header)} columns", original)
     else:
         named = zip(header, values, strict=True)
         batch.add(number, original, {name: value for name, value in named if value}, strict=False)
 
 
 def _is_utf8(line: bytes) -> bool:
+    if line.isascii():
+        return True
     try:
         line.decode()
     except UnicodeDecodeError:
@@ -222,18 +350,12 @@ _READERS: dict[str, Callable[[ByteStream], Iterator[Batch]]] = {
 
 
 def _lines(stream: ByteStream) -> Iterator[tuple[int, bytes]]:
-    """Lines from 1 without their line ends, in blocks rather than one read a line; never more than one held."""
+    """Lines from 1 without their line ends; of one longer than LONGEST_LINE only a beginning that is longer too."""
     read, rest = 0, stream.read(len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK)
-    while block := stream.read(_BLOCK):
+    while block := stream.read(BLOCK):
         *whole, rest = (rest + block).split(b"\n")
         yield from enumerate(whole, read + 1)
         read += len(whole)
-        if len(rest) > _LONGEST_LINE:
-            raise UnreadableFile(f"line {read + 1} is longer than {_LONGEST_LINE:,} bytes")
+        rest = rest[: LONGEST_LINE + 1]
     if rest:
         yield read + 1, rest
-
-
-def _batched(lines: Iterator[tuple[int, bytes]]) -> Iterator[Sequence[tuple[int, bytes]]]:
-    while batch := list(islice(lines, BATCH_LINES)):
-        yield batch

@@ -104,7 +104,6 @@ def test_csv_rows_are_refused_alone() -> None:
         ("a.parquet", b"PAR1 but no more", "not a readable Parquet file"),
         ("a.csv", b"", "no column event_type"),
         ("a.csv", b"event_type,timestamp,price,price\n", "names price more than once"),
-        ("a.ndjson", b"x" * 3_000_000, "line 1 is longer than"),
     ],
 )
 def test_an_unreadable_file_says_why(name: str, content: bytes, reason: str) -> None:

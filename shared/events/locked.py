@@ -1,0 +1,37 @@
+"""DuckDB where it reads what others wrote: one file and nothing else, in bounded memory, as it was set up here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY = "160MB"
+"""Of DuckDB's own count, which leaves out some of what strings take: see confined.py for what holds in any case."""
+_SETTINGS = (
+    "SET enable_external_access = false",
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET python_enable_replacements = false",
+    "SET enable_external_file_cache = false",
+    "SET streaming_buffer_size = '2MB'",
+    "SET max_streaming_buffer_size = '4MB'",
+    "SET arrow_large_buffer_size = true",
+    # What texts become of times must not hang on where the machine is.
+    "SET TimeZone = 'UTC'",
+    "SET lock_configuration = true",
+)
+
+
+def locked_database(path: Path) -> duckdb.DuckDBPyConnection:
+    """An empty database in memory that can read the file `path` and reach nothing else; `path` must be ours."""
+    import duckdb
+
+    # Without a directory for what does not fit into memory, such a query fails and nothing is written.
+    database = duckdb.connect(config={"threads": 1, "memory_limit": MEMORY, "temp_directory": ""})
+    quoted = str(path).replace("'", "''")
+    for setting in (f"SET allowed_paths = ['{quoted}']", *_SETTINGS):
+        database.execute(setting)
+    return database
