@@ -1,5 +1,6 @@
 """Resources of template.yaml as boto3's calls want them, so that tests run on what is deployed."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,11 @@ def _tagged(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
 _Loader.add_multi_constructor("!", _tagged)
 
 
+@cache
 def template() -> dict[str, Any]:
-    parsed: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)
+    """The template, read once: nobody may change it."""
+    # The loader is a safe one that knows CloudFormation's tags.
+    parsed: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)  # noqa: S506
     return parsed
 
 
