@@ -10,6 +10,7 @@ UV ?= $(or $(shell command -v uv 2>/dev/null),$(ROOT)/.cache/uv/bin/uv)
 PYTHON := $(ROOT)/.venv/bin/python
 SAM := $(ROOT)/.venv-sam/bin/sam
 ENVIRONMENTS := $(ROOT)/.venv/.ready $(ROOT)/.venv-sam/.ready $(ROOT)/.venv-ministack/.ready
+SCAN := $(ROOT)/.venv-scan/.ready
 LAYER_PLATFORM ?= x86_64-manylinux_2_28
 UNUSED_IN_LAYER := tests test include f2py transformers quantization datasets
 
@@ -26,7 +27,7 @@ help: ## List the commands
 # ---- Commands --------------------------------------------------------------------------------------------------------
 
 .PHONY: setup install build demo local test nightly delivery bench samples lint clean
-setup: $(ENVIRONMENTS) ## Install the pinned tools and libraries (every other command does it too)
+setup: $(ENVIRONMENTS) $(SCAN) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
 build: $(ROOT)/.aws-sam/build/template.yaml ## Build the layer and the functions with `sam build`
@@ -52,19 +53,27 @@ bench: build ## Measure speed, memory and size against the limit and the usual w
 samples: build ## Run every sample of events/ with `sam local invoke`, which needs Docker
 	@$(PYTHON) -m pytest -m docker --numprocesses auto --maxprocesses 4 --dist load
 
-lint: setup ## Check formatting, style, types, imports and the template
+lint: setup ## Check formatting, style, types, imports and the template, and scan for weaknesses and secrets
 	ruff format --check
 	ruff check
 	mypy
 	lint-imports
 	$(SAM) validate --lint
 	cfn-lint template.yaml
+	$(ROOT)/.venv-scan/bin/checkov --config-file $(ROOT)/.checkov.yaml
+	cd $(ROOT) && .venv-scan/bin/detect-secrets-hook $(NO_SECRETS) $$(git ls-files --cached --others --exclude-standard)
+
+# Hashes and golden bytes look as random as keys do, so keys are known by their shape and by what they are called. Plain words
+# are the tests' own, and what CloudFormation refers to or makes up is no secret yet.
+NO_SECRETS := --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString --exclude-files '^uv.lock$$' \
+	--exclude-secrets '^[a-z ]+$$' --exclude-lines '!Ref |!GetAtt |GenerateSecretString|secretsmanager:'
 
 clean: ## Remove what was built and installed
-	rm -rf $(ROOT)/.aws-sam $(ROOT)/.cache $(ROOT)/build $(ROOT)/.venv $(ROOT)/.venv-sam $(ROOT)/.venv-ministack
+	rm -rf $(ROOT)/.aws-sam $(ROOT)/.cache $(ROOT)/build $(ROOT)/.venv $(ROOT)/.venv-sam $(ROOT)/.venv-ministack \
+		$(ROOT)/.venv-scan
 
 # ---- Environments ----------------------------------------------------------------------------------------------------
-# The local AWS and SAM pin libraries that clash with the project's, so each lives in an environment of its own.
+# The local AWS, SAM and checkov pin libraries that clash with the project's, so each lives in an environment of its own.
 
 $(ROOT)/.cache/uv/bin/uv:
 	@echo "Installing uv $(UV_VERSION) into .cache/uv"
@@ -74,7 +83,8 @@ $(ROOT)/.cache/uv/bin/uv:
 $(ROOT)/.venv/.ready: GROUPS :=
 $(ROOT)/.venv-sam/.ready: GROUPS := --only-group sam
 $(ROOT)/.venv-ministack/.ready: GROUPS := --only-group ministack
-$(ENVIRONMENTS): $(ROOT)/uv.lock | $(UV)
+$(SCAN): GROUPS := --only-group scan
+$(ENVIRONMENTS) $(SCAN): $(ROOT)/uv.lock | $(UV)
 	@echo "Installing locked packages into $(notdir $(@D))"
 	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --frozen --compile-bytecode $(GROUPS)
 	@touch $@

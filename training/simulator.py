@@ -66,8 +66,12 @@ def write(out: Path, customers: int, seed: int = 7, form: str = "parquet") -> in
 
 
 def _copy(events: pa.Table, path: Path) -> None:
-    form = {".parquet": "parquet", ".ndjson": "json"}[path.suffix]
-    duckdb.from_arrow(events).query("events", f"copy (select * from events) to '{path}' (format {form})")
+    copy = {
+        ".parquet": "copy (select * from events) to $1 (format parquet)",
+        ".ndjson": "copy (select * from events) to $1 (format json)",
+    }[path.suffix]
+    with duckdb.connect() as connection:
+        connection.register("events", events).execute(copy, [str(path)])
 
 
 def _prices(rng: np.random.Generator) -> Floats:
