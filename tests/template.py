@@ -32,8 +32,7 @@ _Loader.add_multi_constructor("!", _tagged)
 @cache
 def template() -> dict[str, Any]:
     """The template, read once: nobody may change it."""
-    # The loader is a safe one that knows CloudFormation's tags.
-    parsed: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)  # noqa: S506
+    parsed: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)
     return parsed
 
 
