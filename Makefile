@@ -39,7 +39,7 @@ local: build ## Start the whole system locally and keep it running until Ctrl-C
 	@$(PYTHON) -m local.stack $(OPTIONS)
 
 test: build $(ROOT)/.venv/.browser ## Run all tests that need neither Docker nor an AWS account
-	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 nightly: build ## Run the properties of delivery on 10,000 generated histories each
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events --numprocesses auto --maxprocesses 4

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 from dataclasses import replace
+from functools import cache
 from itertools import combinations
 from math import comb
 from pathlib import Path
@@ -309,7 +310,8 @@ def enumerated(model: XGBRegressor, x: Any, background: Any) -> np.ndarray[Any, 
     """Shapley values by their definition, over every set of features."""
     n = len(x)
 
-    def worth(known: tuple[int, ...]) -> float:
+    @cache
+    def worth(known: frozenset[int]) -> float:
         rows = background.copy()
         rows[:, list(known)] = x[list(known)]
         return float(model.predict(rows).mean())
@@ -319,7 +321,8 @@ def enumerated(model: XGBRegressor, x: Any, background: Any) -> np.ndarray[Any, 
         others = [k for k in range(n) if k != j]
         for size in range(n):
             for known in combinations(others, size):
-                values[j] += (worth((*known, j)) - worth(known)) / (n * comb(n - 1, size))
+                more = worth(frozenset({*known, j})) - worth(frozenset(known))
+                values[j] += more / (n * comb(n - 1, size))
     return values
 
 
