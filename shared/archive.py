@@ -47,7 +47,8 @@ class Archive:
         lines = [line for taken in batch for line in _valid(taken) if not limits or _counts(line, limits)]
         if not lines:
             return 0
-        key = object_key([taken.message.id for taken in batch], min(taken.message.sent_ms for taken in batch))
+        ids = [taken.message.id + taken.message.part for taken in batch]
+        key = object_key(ids, min(taken.message.sent_ms for taken in batch))
         self.places.note(key, {person for person in people if limits.get(person) != NEVER})
         body = gzip.compress(b"".join(line + b"\n" for line in lines), mtime=0)
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/gzip")
@@ -85,6 +86,6 @@ def _counts(line: bytes, limits: Mapping[str, int]) -> bool:
 
 def _valid(taken: TakenIn) -> list[bytes]:
     refused = {rejection.line for rejection in taken.chunk.rejections}
-    valid = [line for number, line in enumerate(taken.message.lines, 1) if number not in refused]
+    valid = [line for number, line in enumerate(taken.message.lines, taken.message.first) if number not in refused]
     # A file has an event a line. In JSON line ends stand between values alone, as they do where an event is indented.
     return [b" ".join(line.splitlines()) for line in valid if len(line) <= LONGEST_LINE_BYTES]

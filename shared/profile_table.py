@@ -51,7 +51,10 @@ WORTH_ANOTHER_TRY = frozenset(
 
 
 class ProfileNotWritten(AnonymousError):
-    """DynamoDB refused a profile for a reason that trying again does not cure."""
+    """DynamoDB refused a profile for a reason that trying again at once does not cure."""
+
+    code: str | None = None
+    """DynamoDB's word for it."""
 
 
 class TableOverloaded(AnonymousError):
@@ -272,7 +275,9 @@ class ProfileTable:
                     elif code in WORTH_ANOTHER_TRY:
                         throttled.append(profile)
                     elif code:
-                        raise ProfileNotWritten(_refusal(profile, code))
+                        refusal = ProfileNotWritten(_refusal(profile, code))
+                        refusal.code = code
+                        raise refusal
             if not throttled:
                 return lost
             pending = throttled

@@ -1,7 +1,7 @@
 """Folds live events into customer profiles and decides their segments, whatever brought them: SQS, Kinesis, Kafka."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import boto3
@@ -13,17 +13,18 @@ from shared.archive import Archive
 from shared.clock import keep_days, now_ms, read_clock
 from shared.erasure_steps import asking
 from shared.errors import why
-from shared.events import Rejection, Rules, people_of
+from shared.events import Rules
+from shared.given_up import reader, received
 from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
 from shared.live_bundle import LiveBundle
-from shared.live_events import Message, folder_of, messages, take_in
+from shared.live_events import Message, folder_of, refusals, take_in
 from shared.logs import logger, metrics, watched
 from shared.marks import Admission, Marks, secret
+from shared.passing import may_pass
 from shared.places import Places
-from shared.profile_table import ProfileNotWritten, ProfileTable
+from shared.profile_table import ProfileTable
 from shared.quarantine import Quarantine
-from shared.update import ProfileTooLarge
 
 bucket = os.environ["DATA_BUCKET"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
@@ -33,34 +34,46 @@ marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
 quarantine, archive = Quarantine(s3, bucket, places), Archive(s3, bucket, places, marks)
-live_bundle = LiveBundle(s3, bucket)
+live_bundle, read = LiveBundle(s3, bucket), reader(s3, bucket)
 
 
 @watched()
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Takes a batch of messages in, so that a profile that several of them share is written once.
 
-    What breaks a rule is quarantined, and so are messages that the table will never take; anything else that fails
-    raises, and the batch comes again.
+    What breaks a rule is quarantined, and so is what can never be taken, whatever the reason: nothing that fails each
+    time holds up what comes after it. Failures that may pass raise, and the batch comes again. A notice of a batch that
+    was given up brings its records; one that does not fails alone.
     """
     moment, bundle = read_clock(), live_bundle.watched(logger, metrics)
-    batch = messages(event)
-    try:
-        _take_in(batch, Intake(table, bundle, moment, admission=admission))
-    except (ProfileTooLarge, ProfileNotWritten):
-        for message in batch:
-            _take_in_alone(message, Intake(table, bundle, moment, admission=admission))
-    return {"batchItemFailures": []}
+    batch, missing = received(event, read)
+    if batch:
+        _take_in_or_refuse(batch, lambda: Intake(table, bundle, moment, admission=admission))
+    for message_id, error in missing.items():
+        logger.error("A notice brings no records", extra={"message_id": message_id, "reason": why(error)})
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in missing]}
 
 
-def _take_in_alone(message: Message, intake: Intake) -> None:
+def _take_in_or_refuse(batch: Sequence[Message], intake: Callable[[], Intake]) -> None:
+    """Takes the batch in; where that fails for good, in halves, down to the line that is to blame."""
     try:
-        _take_in([message], intake)
-    except (ProfileTooLarge, ProfileNotWritten) as error:
-        lines = [Rejection(number, str(error), line, people_of(line)) for number, line in enumerate(message.lines, 1)]
-        folder_of(message, quarantine).lines(lines, kind="unwritten")
-        _count(EventsQuarantined=len(lines))
-        logger.error("The table did not take a message", extra={"message_id": message.id, "reason": why(error)})
+        _take_in(batch, intake())
+        return
+    except Exception as error:
+        if may_pass(error):
+            raise
+        if len(batch) == 1 and len(batch[0].lines) == 1:
+            _refuse(batch[0], error)
+            return
+    middle = len(batch) // 2
+    for half in (batch[:middle], batch[middle:]) if middle else [(part,) for part in batch[0].halves()]:
+        _take_in_or_refuse(half, intake)
+
+
+def _refuse(message: Message, error: Exception) -> None:
+    folder_of(message, quarantine).lines(refusals(message, f"it can never be taken in: {why(error)}"), kind="unwritten")
+    _count(EventsQuarantined=len(message.lines))
+    logger.error("A message can never be taken in", extra={"message_id": message.id, "reason": why(error)})
 
 
 def _take_in(batch: Sequence[Message], intake: Intake) -> None:

@@ -59,9 +59,9 @@ def read_file(source: Path | ByteStream, name: str, rules: Rules) -> Iterator[Ch
             yield Chunk(*to_columns(batch, rules))
 
 
-def read_lines(lines: Iterable[bytes], rules: Rules) -> Chunk:
-    """Events that came without a file: lines of one JSON object each, counted from 1."""
+def read_lines(lines: Iterable[bytes], rules: Rules, first: int = 1) -> Chunk:
+    """Events that came without a file: lines of one JSON object each, counted from `first`."""
     batch = Batch()
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, first):
         batch.add_json(number, line)
     return Chunk(*to_columns(batch, rules))

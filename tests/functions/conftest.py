@@ -70,6 +70,13 @@ def summarise_run(s3: "S3Client", monkeypatch: pytest.MonkeyPatch) -> ModuleType
 
 
 @pytest.fixture
+def ingest(s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The function that takes live events in, with a bundle."""
+    publish(s3, make_bundle())
+    return function("ingest_live_events", monkeypatch)
+
+
+@pytest.fixture
 def lookup_customer(s3: "S3Client", dynamodb: "DynamoDBClient") -> ModuleType:
     """The function in a new container."""
     return importlib.reload(importlib.import_module("functions.lookup_customer.app"))

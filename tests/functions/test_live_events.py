@@ -1,10 +1,7 @@
 """From POST /events, the bus, Kinesis and Kafka to profiles."""
 
-import base64
-import gzip
-import importlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -13,61 +10,14 @@ import pytest
 from shared.live_events import packed
 from shared.profile_table import ProfileNotWritten, ProfileTable
 from shared.searched_objects import SearchedObjects
-from tests.bundles import make_bundle, publish
 from tests.conftest import BUCKET, TABLE
 from tests.event_files import ndjson, purchase
 from tests.functions.conftest import Context, Unhurried, kept
+from tests.functions.live import archived, in_kafka, in_kinesis, on_the_bus, queued
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
-
-
-@pytest.fixture
-def ingest(s3: "S3Client", dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setenv("FROZEN_TIME", "2017-11-01T00:00:00Z")
-    publish(s3, make_bundle())
-    return importlib.reload(importlib.import_module("functions.ingest_live_events.app"))
-
-
-def queued(bodies: Iterable[str]) -> dict[str, Any]:
-    sent = {"SentTimestamp": "1509494390000"}
-    named = [(f"message-{i}", body) for i, body in enumerate(bodies)]
-    return {"Records": [{"messageId": name, "body": body, "attributes": sent} for name, body in named]}
-
-
-def on_the_bus(detail: Any) -> dict[str, Any]:
-    return queued([json.dumps({"version": "0", "detail-type": "purchase", "source": "shop", "detail": detail})])
-
-
-def in_kinesis(*data: bytes) -> dict[str, Any]:
-    return {
-        "Records": [
-            {
-                "eventSource": "aws:kinesis",
-                "kinesis": {
-                    "sequenceNumber": str(i),
-                    "data": base64.b64encode(body).decode(),
-                    "approximateArrivalTimestamp": 1509494390.25,
-                },
-            }
-            for i, body in enumerate(data)
-        ]
-    }
-
-
-def in_kafka(*values: bytes | None) -> dict[str, Any]:
-    records = [
-        {
-            "topic": "events",
-            "partition": 0,
-            "offset": i,
-            "timestamp": 1509494390000,
-            "value": value and base64.b64encode(value).decode(),
-        }
-        for i, value in enumerate(values)
-    ]
-    return {"eventSource": "aws:kafka", "records": {"events-0": records}}
 
 
 @pytest.mark.parametrize(
@@ -126,13 +76,8 @@ def test_what_the_table_never_takes_is_kept_and_the_rest_counts(
     assert ingest.handler(queued(events), Context()) == {"batchItemFailures": []}
     assert {*table.load(["customer#889", "customer#890"])} == {"customer#889", "customer#890"}
     (record,) = kept(s3, "")
-    assert record["reason"] == "a profile was refused" and record["original"] == events[1]
-
-
-def archived(s3: "S3Client") -> dict[str, bytes]:
-    found = s3.list_objects_v2(Bucket=BUCKET, Prefix="archive/").get("Contents", [])
-    bodies = {entry["Key"]: s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in found}
-    return {key: gzip.decompress(body) for key, body in bodies.items()}
+    assert record["reason"] == "it can never be taken in: ProfileNotWritten: a profile was refused"
+    assert record["original"] == events[1] and record["people"] == ["customer#poison"]
 
 
 @pytest.mark.parametrize(
