@@ -35,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
-    source, target = (stack.sqs.get_queue_url(QueueName=_name(stack.resource(name))) for name in QUEUES[given.what])
-    moved = redrive(stack.sqs, source["QueueUrl"], target["QueueUrl"], given.most)
+    source, target = map(stack.resource, QUEUES[given.what])
+    moved = redrive(stack.sqs, source, target, given.most)
     say(f"{moved:,} messages moved back; what fails again comes to the dead-letter queue again")
     return 0 if moved < given.most else UNFINISHED
 
@@ -63,11 +63,6 @@ def redrive(sqs: SQSClient, source: str, target: str, most: int) -> int:
             sqs.delete_message(QueueUrl=source, ReceiptHandle=message["ReceiptHandle"])
         moved += len(messages)
     return moved
-
-
-def _name(physical_id: str) -> str:
-    """CloudFormation tells a queue by its address."""
-    return physical_id.rpartition("/")[2]
 
 
 if __name__ == "__main__":

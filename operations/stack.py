@@ -35,7 +35,7 @@ class DeployedStack:
     def resource(self, logical_id: str) -> str:
         """The physical id of a resource. Raises OperationError if the stack has none of that name."""
         try:
-            return self._resources[logical_id]
+            return self.resources[logical_id]
         except KeyError:
             raise OperationError(f"stack {self.name} has no {logical_id}: was it deployed by this release?") from None
 
@@ -45,7 +45,7 @@ class DeployedStack:
 
     def of_type(self, kind: str) -> list[str]:
         """The physical ids of all resources of a type."""
-        return [self._resources[name] for name, found in self._kinds.items() if found == kind]
+        return [self.resources[name] for name, found in self._kinds.items() if found == kind]
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -118,7 +118,8 @@ class DeployedStack:
         return [summary for page in pages for summary in page["StackResourceSummaries"]]
 
     @cached_property
-    def _resources(self) -> dict[str, str]:
+    def resources(self) -> dict[str, str]:
+        """All physical ids by logical ones."""
         return {found["LogicalResourceId"]: found.get("PhysicalResourceId", "") for found in self._summaries}
 
     @cached_property

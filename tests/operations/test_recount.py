@@ -64,6 +64,6 @@ def test_the_command_changes_nothing_unless_told_to(
 def test_a_stack_that_lacks_what_is_asked_for_is_one_line_and_status_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(DeployedStack, "_resources", {})
+    monkeypatch.setattr(DeployedStack, "resources", {})
     assert recount.main(["--stack", "another"]) == 2
     assert capsys.readouterr().err == ("error: stack another has no ProfileTable: was it deployed by this release?\n")

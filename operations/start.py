@@ -1,0 +1,54 @@
+"""Starts a run over everyone, or goes on with one that broke off, and says how it ends.
+
+python -m operations.start rescore|backfill [--stack NAME] [--prefix history/…] [--run NAME]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from operations.stack import UNFINISHED, DeployedStack, parser, run, say
+
+STATE_MACHINES = {"rescore": "RescoreCustomersStateMachine", "backfill": "BackfillEventsStateMachine"}
+LOOK_EVERY_SECONDS = 2.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    made = parser("start", "Decide on everyone with the live model, or take a history of files in.")
+    made.add_argument("what", choices=sorted(STATE_MACHINES), help="decide on everyone, or take files in")
+    made.add_argument("--prefix", metavar="KEY", help="of a back-fill, the files below it alone")
+    made.add_argument("--run", metavar="NAME", help="a run that broke off, to go on with")
+    made.add_argument("--no-wait", action="store_true", help="do not wait for the end")
+    return run(_run, made, arguments)
+
+
+def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
+    states = stack.client("stepfunctions")
+    asked = {name: value for name in ("prefix", "run") if (value := getattr(given, name))}
+    started = states.start_execution(
+        stateMachineArn=stack.resource(STATE_MACHINES[given.what]), input=json.dumps(asked)
+    )["executionArn"]
+    name = given.run or started.rpartition(":")[2]
+    say(f"run {name}: its parts and report are below reports/{given.what}/{name} of the data bucket")
+    return 0 if given.no_wait else _wait(states, started)
+
+
+def _wait(states: Any, execution: str) -> int:
+    begun = time.monotonic()
+    while (found := states.describe_execution(executionArn=execution))["status"] == "RUNNING":
+        if sys.stdout.isatty():
+            sys.stdout.write(f"\rrunning for {time.monotonic() - begun:.0f} s")
+            sys.stdout.flush()
+        time.sleep(LOOK_EVERY_SECONDS)
+    say(f"{found['status'].lower()} after {time.monotonic() - begun:.0f} s", *filter(None, [found.get("cause")]))
+    return 0 if found["status"] == "SUCCEEDED" else UNFINISHED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

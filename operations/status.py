@@ -1,0 +1,85 @@
+"""Says how a stack is doing: alarms that are on, what waits in its queues, the live model, and runs that are under way.
+
+python -m operations.status [--stack NAME]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from operations.redrive import QUEUES
+from operations.stack import UNFINISHED, DeployedStack, parser, run, say
+from shared.fresh_object import ABSENT
+from shared.manifests import POINTER_KEY
+
+WAITING: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+OTHER_QUEUES = ("TransitionsDeadLetterQueue", "UnstartedRunsQueue")
+STATE_MACHINES = ("RescoreCustomersStateMachine", "BackfillEventsStateMachine")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    return run(_run, parser("status", "Say how a stack is doing; exit status 1 if it needs somebody."), arguments)
+
+
+def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
+    troubles = [*alarms(stack), *given_up(stack)]
+    say(*(f"! {trouble}" for trouble in troubles))
+    say(f"model: {live_model(stack) or 'none is published'}", *waiting(stack), *runs(stack))
+    say("Something needs you: docs/runbook.md has a section for each alarm" if troubles else "Nothing needs you")
+    return UNFINISHED if troubles else 0
+
+
+def alarms(stack: DeployedStack) -> Iterator[str]:
+    """The alarms of the stack that are on, by the names that the runbook's sections have."""
+    names = {physical: name for name, physical in stack.resources.items() if name.endswith("Alarm")}
+    pages = stack.client("cloudwatch").get_paginator("describe_alarms").paginate(StateValue="ALARM")
+    for page in pages:
+        for alarm in page["MetricAlarms"]:
+            if alarm["AlarmName"] in names:
+                yield f"{names[alarm['AlarmName']]}: {alarm.get('AlarmDescription', '')}"
+
+
+def given_up(stack: DeployedStack) -> Iterator[str]:
+    """Queues in which something waits that was given up."""
+    for name in (*(dead for dead, _ in QUEUES.values()), *OTHER_QUEUES):
+        if messages := _messages(stack, name):
+            yield f"{name}: {messages:,} messages"
+
+
+def waiting(stack: DeployedStack) -> Iterator[str]:
+    """How much waits in the queues that are worked on."""
+    for what, (_, queue) in QUEUES.items():
+        yield f"{what} waiting: {_messages(stack, queue):,}"
+
+
+def runs(stack: DeployedStack) -> Iterator[str]:
+    """Runs of the state machines that are under way."""
+    states = stack.client("stepfunctions")
+    for name in STATE_MACHINES:
+        found = states.list_executions(stateMachineArn=stack.resource(name), statusFilter="RUNNING")
+        yield from (f"running: {name} {execution['name']}" for execution in found["executions"])
+
+
+def live_model(stack: DeployedStack) -> str | None:
+    """The id of the bundle that the bucket names as live."""
+    try:
+        body = stack.s3.get_object(Bucket=stack.resource("DataBucket"), Key=POINTER_KEY)["Body"].read()
+    except stack.s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] in ABSENT:
+            return None
+        raise
+    return str(json.loads(body)["bundle_id"])
+
+
+def _messages(stack: DeployedStack, logical_id: str) -> int:
+    found = stack.sqs.get_queue_attributes(QueueUrl=stack.resource(logical_id), AttributeNames=WAITING)["Attributes"]
+    return sum(int(found[name]) for name in WAITING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
