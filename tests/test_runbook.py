@@ -1,0 +1,52 @@
+"""Every alarm has its section in the runbook, and every section something to do."""
+
+import pytest
+
+from tests.runbook import commands, sections
+from tests.template import template
+
+ALARMS = sorted(name for name, found in template()["Resources"].items() if found["Type"] == "AWS::CloudWatch::Alarm")
+
+
+def test_every_alarm_has_a_section_and_every_section_of_an_alarm_has_its_alarm() -> None:
+    assert sorted(title for title in sections() if title.endswith("Alarm")) == ALARMS
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_a_section_says_what_to_do(alarm: str) -> None:
+    assert commands(sections()[alarm])
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_an_alarm_tells_somebody_when_it_goes_off_and_when_it_is_over(alarm: str) -> None:
+    properties = template()["Resources"][alarm]["Properties"]
+    told = {"If": ["HasAlarmEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+    assert properties["AlarmActions"] == properties["OKActions"] == told
+    assert properties["AlarmDescription"].endswith(".")
+
+
+def test_every_dead_letter_queue_has_an_alarm() -> None:
+    resources = template()["Resources"]
+    queues = {name for name in resources if name.endswith(("DeadLetterQueue", "UnstartedRunsQueue"))}
+    watched = {
+        value["GetAtt"].partition(".")[0]
+        for alarm in ALARMS
+        for dimension in resources[alarm]["Properties"].get("Dimensions", ())
+        if isinstance(value := dimension["Value"], dict) and "GetAtt" in value
+    }
+    assert len(queues) >= 5
+    assert queues <= watched
+
+
+def test_every_rule_keeps_what_it_cannot_deliver() -> None:
+    resources = template()["Resources"]
+    rules = [found for found in resources.values() if found["Type"] == "AWS::Events::Rule"]
+    targets = [target for rule in rules for target in rule["Properties"]["Targets"]]
+    events = [
+        event["Properties"]
+        for found in resources.values()
+        if found["Type"] == "AWS::Serverless::StateMachine"
+        for event in found["Properties"].get("Events", {}).values()
+    ]
+    assert len(targets) == 2 and len(events) == 1
+    assert all("DeadLetterConfig" in target for target in [*targets, *events])
