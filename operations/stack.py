@@ -79,7 +79,7 @@ class DeployedStack:
             )
         except WaiterError as error:
             raise OperationError(f"stack {self.name} could not be updated; its events say why") from error
-        for name in ("_summaries", "_resources", "_kinds"):
+        for name in ("_summaries", "resources", "_kinds"):
             self.__dict__.pop(name, None)
 
     def timeout(self, logical_id: str) -> float:
