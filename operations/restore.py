@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 
 from operations import gate
+from operations.keep_marks import keep_marks
 from operations.stack import UNFINISHED, DeployedStack, OperationError, parser, run, say
 from shared.backfill import PREFIXES
 from shared.consents import Mark
@@ -63,6 +64,8 @@ def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
     _write(s3, bucket, epoch, {"stopped": sorted(stopped)})
     say(f"Stopped what delivers events; should this break off, --go-on goes on (epoch {epoch})")
 
+    if (count := _keep_what_is_left(stack, kept)) is not None:
+        say(f"Kept {count:,} marks of the table that there was")
     kept.begin(epoch)
     stack.update({"TableEpoch": str(epoch)})
     table = stack.resource("ProfileTable")
@@ -94,6 +97,15 @@ def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
     return 0 if status == SUCCEEDED else UNFINISHED
 
 
+def _keep_what_is_left(stack: DeployedStack, kept: KeptMarks) -> int | None:
+    """Of a table that is damaged rather than gone, marks that are in it alone."""
+    secret = stack.mark_secret
+    try:
+        return keep_marks(stack.dynamodb, stack.resource("ProfileTable"), lambda: secret, kept)
+    except stack.dynamodb.exceptions.ResourceNotFoundException:
+        return None
+
+
 def put_back(marks: Marks, kept: Iterable[tuple[str, Mark]]) -> int:
     """Makes the table's marks say what was kept; returns how many there are. Doing it again changes nothing."""
     count = 0
@@ -117,10 +129,10 @@ def note_quarantine(s3: S3Client, bucket: str, places: Places) -> int:
 
 
 def _places(stack: DeployedStack, table: str) -> Places:
-    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.resource("MarkSecret"))["SecretString"]
+    secret = stack.mark_secret
     days = int(stack.parameters["QuarantineRetentionDays"])
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000  # noqa: E731
-    return Places(stack.dynamodb, table, secret.encode, now_ms, lambda _: days)
+    return Places(stack.dynamodb, table, lambda: secret, now_ms, lambda _: days)
 
 
 def _many_at_once(stack: DeployedStack) -> Any:

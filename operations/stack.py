@@ -43,6 +43,12 @@ class DeployedStack:
         """A client of a service."""
         return self._session.client(service, config=config)
 
+    @property
+    def mark_secret(self) -> bytes:
+        """What the keys of marks are hashed under."""
+        found = self.client("secretsmanager").get_secret_value(SecretId=self.resource("MarkSecret"))
+        return str(found["SecretString"]).encode()
+
     def of_type(self, kind: str) -> list[str]:
         """The physical ids of all resources of a type."""
         return [self.resources[name] for name, found in self._kinds.items() if found == kind]

@@ -69,7 +69,7 @@ class Marks:
             request: Any = {self._table: {"Keys": [_item_key(name) for name in some], "ConsistentRead": True}}
             for _ in attempts(CALLS_AT_MOST, self._sleep):
                 answer = self._client.batch_get_item(RequestItems=request)
-                found |= {names[item["pk"]["S"]]: _decode(item) for item in answer["Responses"].get(self._table, ())}
+                found |= {names[item["pk"]["S"]]: mark_of(item) for item in answer["Responses"].get(self._table, ())}
                 request = answer.get("UnprocessedKeys")
                 if not request:
                     break
@@ -146,7 +146,7 @@ class Marks:
         """Whether the marks of all are in the table."""
         request: Any = {self._table: {"Keys": [_item_key(EVERYBODY)], "ConsistentRead": True}}
         items = self._client.batch_get_item(RequestItems=request)["Responses"].get(self._table, ())
-        return self.epoch == 0 or any(_decode(item).ended >= self.epoch for item in items)
+        return self.epoch == 0 or any(mark_of(item).ended >= self.epoch for item in items)
 
     def _check(self) -> None:
         """Once for each container: a stack deployed with an earlier table's parameter would know of no erasure."""
@@ -226,7 +226,8 @@ def _item_key(name: str) -> Any:
     return {"pk": {"S": name}, "sk": {"S": SORT_KEY}}
 
 
-def _decode(item: Item) -> Mark:
+def mark_of(item: Item) -> Mark:
+    """What an item of the table says."""
     return Mark(
         refused_ms=int(item["refused_ms"]["N"]) if "refused_ms" in item else None,
         given_ms=frozenset(int(at) for at in item.get("given_ms", {"NS": []})["NS"]),

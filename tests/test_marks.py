@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from operations.keep_marks import keep_marks
 from shared.clock import Moment
 from shared.consents import Consent, Mark
 from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
-from shared.links import LinkState
-from shared.marks import Admission, Marks, TableNotRestored
-from shared.profile_table import ProfileTable
+from shared.links import Link, LinkState
+from shared.marks import Admission, Marks, TableNotRestored, keyed_hash
+from shared.profile_table import ProfileTable, StoredProfile
 from shared.transitions import Cause, Transition
 from tests.conftest import BUCKET, TABLE
 from tests.event_files import Event, chunks, purchase
@@ -182,3 +183,23 @@ def test_a_refusal_is_told_of_once_before_it_is_kept_and_again_where_that_broke_
     assert kept.load(["customer#a"])["customer#a"].refused_ms == 2_000
     kept.record([Consent("customer#a", 3_000, given=False)], tell)
     assert told[2:] == [("customer#a", 3_000)]
+
+
+def test_marks_of_the_release_before_and_undone_links_are_kept_by_a_command(
+    dynamodb: "DynamoDBClient", s3: "S3Client"
+) -> None:
+    known = marks(dynamodb, s3)
+    for number in range(40):
+        known.refuse(f"customer#{number}", 1_000 + number)
+    known.agree("customer#1", 2_000)
+    said = {name: mark for name, mark in KeptMarks(s3, BUCKET).all() if mark}
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+        for found in page["Contents"]:
+            s3.delete_object(Bucket=BUCKET, Key=found["Key"])
+    table = ProfileTable(dynamodb, TABLE)
+    table.save([StoredProfile("visitor#v", 1, b"", 0, None, link=Link("customer#a", LinkState.UNLINKED))])
+    table.save([StoredProfile("visitor#w", 1, b"", 0, None, link=Link("customer#a"))])
+    for _ in range(2):
+        assert keep_marks(dynamodb, TABLE, lambda: b"secret", KeptMarks(s3, BUCKET)) == 41
+    undone = keyed_hash(b"secret", "visitor#v")
+    assert dict(KeptMarks(s3, BUCKET).all()) == {**said, undone: Mark(unlinked=True)}
