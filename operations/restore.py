@@ -89,6 +89,7 @@ def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
 
     gate.start(stack, stopped)
     say("Deliveries go on")
+    say(f"Set TableEpoch={epoch} where your parameters are written down, such as samconfig.toml")
     if not _exists(s3, bucket, POINTER_KEY):
         return 0
     say("The model decides on everybody; the second look at the table comes a quarter of an hour later")
