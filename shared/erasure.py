@@ -27,6 +27,12 @@ class Removed:
     def __add__(self, other: Removed) -> Removed:
         return Removed(self.customers + other.customers, self.visitors + other.visitors, self.links + other.links)
 
+    def __or__(self, other: Removed) -> Removed:
+        """The more of each: what two who count the same saw of it."""
+        return Removed(
+            max(self.customers, other.customers), max(self.visitors, other.visitors), max(self.links, other.links)
+        )
+
 
 @dataclass
 class Eraser:
@@ -37,11 +43,14 @@ class Eraser:
     sleep: Sleep = time.sleep
     removed: Removed = field(default_factory=Removed)
 
-    def people(self, key: str) -> list[str]:
-        """The profile keys that go with the one at `key`: its own, and of a customer those of their visitors."""
+    def foresee(self, key: str) -> tuple[list[str], Removed]:
+        """The profile keys that go with the one at `key`, a customer's visitors included, and what there is of them."""
         profile = self._load(key)
         visitors = self.table.load(sorted(profile.visitors)) if profile else {}
-        return [key, *(visitor for visitor, found in sorted(visitors.items()) if _is_owned(found, key))]
+        owned = [visitor for visitor, found in sorted(visitors.items()) if _is_owned(found, key)]
+        one = Removed(visitors=1) if is_visitor(key) else Removed(customers=1)
+        others = Removed(visitors=len(owned), links=len(_mentioning(visitors.values(), key)))
+        return [key, *owned], others + (one if profile else Removed())
 
     def erase(self, key: str, at_ms: int) -> None:
         """Removes the profile and, of a customer, the visitors who were they; from `at_ms` on nothing brings them back.
@@ -65,17 +74,15 @@ class Eraser:
                 return
         raise TooManyRaces(f"a profile was changed by others in each of {RACES_AT_MOST} attempts to erase it")
 
+    def mentions(self, visitors: Iterable[str], customer: str) -> int:
+        """How many of these devices mention a customer who is not theirs alone."""
+        return len(_mentioning(self.table.load(sorted(visitors)).values(), customer))
+
     def forget(self, visitors: Iterable[str], customer: str) -> None:
         """Takes the mention of a customer out of the links of devices that are not theirs alone."""
         waiting = sorted(visitors)
         for _ in attempts(RACES_AT_MOST, self.sleep):
-            changes = [
-                replace(visitor, link=link, version=visitor.version + 1, moved=None)
-                for visitor in self.table.load(waiting).values()
-                if visitor.link is not None and not _is_owned(visitor, customer)
-                for link in [forgotten(visitor.link, customer)]
-                if link != visitor.link
-            ]
+            changes = _mentioning(self.table.load(waiting).values(), customer)
             lost = self.table.save(changes)
             self.removed += Removed(links=len(changes) - len(lost))
             if not lost:
@@ -85,6 +92,17 @@ class Eraser:
 
     def _load(self, key: str) -> StoredProfile | None:
         return self.table.load([key]).get(key)
+
+
+def _mentioning(visitors: Iterable[StoredProfile], customer: str) -> list[StoredProfile]:
+    """Those that mention a customer they do not belong to, without the mention."""
+    return [
+        replace(visitor, link=link, version=visitor.version + 1, moved=None)
+        for visitor in visitors
+        if visitor.link is not None and not _is_owned(visitor, customer)
+        for link in [forgotten(visitor.link, customer)]
+        if link != visitor.link
+    ]
 
 
 def _is_owned(visitor: StoredProfile, customer: str) -> bool:

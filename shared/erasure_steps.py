@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from shared.decision import iso
 from shared.erasure import Removed
-from shared.fresh_object import ABSENT
+from shared.fresh_object import ABSENT, CHANGED
 from shared.message_text import message_text
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ class Step(msgspec.Struct, frozen=True):
     """The last object that was searched."""
     marked_ms: int = 0
     """The clock's time by which the mark stood; 0 before."""
+    foreseen: Removed = Removed()
+    """What was there of them when it was looked for."""
+    searched_ms: int = 0
+    """The clock's time when the first search began; 0 before."""
     again: bool = False
     """The second time, when everybody who may not have seen the mark has ended."""
 
@@ -60,6 +64,23 @@ def asking(sqs: SQSClient, queue: str) -> Callable[[str, Moment], Step]:
     return ask
 
 
+class Progress(msgspec.Struct):
+    """What a step that breaks off leaves for its repetition, so that nothing is counted twice or not at all."""
+
+    again: bool = False
+    """Of the second time."""
+    erasing: bool = False
+    """Profiles are being erased, rather than objects searched."""
+    searched: str = ""
+    """The last object that was searched to its end."""
+    changing: str | None = None
+    """The object that lines are being taken out of."""
+    lines: int = 0
+    """How many these are."""
+    links: int = 0
+    """Mentions of the customer that are found by these lines."""
+
+
 class Receipt(msgspec.Struct):
     """What was removed, and nothing of whom."""
 
@@ -76,14 +97,24 @@ class Receipt(msgspec.Struct):
     lines: int = 0
     """Lines taken out of `quarantine/`, and rows out of `exports/`."""
     objects_not_searched: int = 0
-    """Whole files in quarantine that nobody could read, and exports in formats that are not searched."""
+    """Objects below both that may still hold something of theirs."""
+    not_searched: dict[str, str] = {}
+    """Which these are, and why; of very many the first."""
+    removed: list[Removed] = []
+    """Of the first time and of the second; their sums stand above."""
+    progress: Progress | None = None
+
+
+class ReceiptChanged(Exception):
+    """Another function works at the same erasure; doing the step again goes on from there."""
 
 
 class Receipts:
-    """Receipts under `reports/erasures/`."""
+    """Receipts under `reports/erasures/`, each read and written as one, so that of two writers one starts anew."""
 
     def __init__(self, s3: S3Client, bucket: str) -> None:
         self._s3, self._bucket = s3, bucket
+        self._etags: dict[str, str | None] = {}
 
     def read(self, step: Step) -> Receipt:
         """The receipt as it is, or a new one. Raises ClientError."""
@@ -91,20 +122,29 @@ class Receipts:
             answer = self._s3.get_object(Bucket=self._bucket, Key=receipt_key(step.receipt_id))
         except ClientError as error:
             if error.response["Error"]["Code"] in ABSENT:
+                self._etags[step.receipt_id] = None
                 return Receipt(step.receipt_id, iso(step.requested_ms))
             raise
+        self._etags[step.receipt_id] = answer["ETag"]
         return msgspec.json.decode(answer["Body"].read(), type=Receipt)
 
-    def write(self, receipt: Receipt, removed: Removed, lines: int, now_ms: int) -> None:
-        """Keeps it with what was removed since. Raises ClientError."""
-        receipt.customers += removed.customers
-        receipt.visitors += removed.visitors
-        receipt.links += removed.links
-        receipt.lines += lines
+    def write(self, receipt: Receipt, now_ms: int) -> None:
+        """Keeps a receipt that was read here. Raises ReceiptChanged and ClientError."""
         receipt.updated_at = iso(now_ms)
+        for name in ("customers", "visitors", "links"):
+            setattr(receipt, name, sum(getattr(removed, name) for removed in receipt.removed))
+        etag, key = self._etags[receipt.receipt_id], receipt_key(receipt.receipt_id)
+        as_read: Any = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         body = msgspec.json.format(msgspec.json.encode(receipt), indent=2)
-        key = receipt_key(receipt.receipt_id)
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
+        try:
+            answer = self._s3.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", **as_read
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in CHANGED:
+                raise ReceiptChanged from error
+            raise
+        self._etags[receipt.receipt_id] = answer["ETag"]
 
 
 def receipt_key(receipt_id: str) -> str:

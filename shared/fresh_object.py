@@ -13,6 +13,7 @@ ABSENT = frozenset({"NoSuchKey", "404"})
 UNCHANGED = frozenset({"NotModified", "304"})
 MOST_BYTES = 8_000_000
 """Of a document that people or training write: far above what it takes, and far below what a function has room for."""
+CHANGED = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 
 
 class FreshObject:

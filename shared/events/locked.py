@@ -1,4 +1,4 @@
-"""DuckDB where it reads what others wrote: one file and nothing else, in bounded memory, as it was set up here."""
+"""DuckDB where it reads what others wrote: that file and nothing else, in bounded memory, as it was set up here."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _SETTINGS = (
 )
 
 
-def locked_database(path: Path) -> duckdb.DuckDBPyConnection:
-    """An empty database in memory that can read the file `path` and reach nothing else; `path` must be ours."""
+def locked_database(*paths: Path) -> duckdb.DuckDBPyConnection:
+    """An empty database in memory that can reach the files at `paths`, which must be ours, and nothing else."""
     import duckdb
 
     # Without a directory for what does not fit into memory, such a query fails and nothing is written.
     database = duckdb.connect(config={"threads": 1, "memory_limit": MEMORY, "temp_directory": ""})
-    quoted = str(path).replace("'", "''")
-    for setting in (f"SET allowed_paths = ['{quoted}']", *_SETTINGS):
+    quoted = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+    for setting in (f"SET allowed_paths = [{quoted}]", *_SETTINGS):
         database.execute(setting)
     return database

@@ -16,7 +16,7 @@ from tests.bundles import make_bundle, publish
 from tests.conftest import BUCKET, TABLE
 from tests.document import check_answer
 from tests.event_files import csv_file, ndjson, parquet, purchase
-from tests.functions.conftest import Context
+from tests.functions.conftest import Context, Unhurried
 from tests.functions.streams import Bus, TableStream
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def work(
             if json.loads(body).get("again") and json.loads(body)["name"] == "erase":
                 before_the_last()
                 clock.now += 30_000
-            worker.handler({"Records": [{"body": body}]}, Context())
+            worker.handler({"Records": [{"body": body}]}, Unhurried())
             publisher.handler({"Records": stream.records()}, Context())
         publisher.handler({"Records": stream.records()}, Context())
 

@@ -129,8 +129,8 @@ def test_who_was_erased_is_not_archived_and_who_is_erased_later_is_taken_out(
     ((key, body),) = archived(s3).items()
     assert b"gone" not in body and len(body.splitlines()) == 3
     assert [*ingest.places.of("customer#gone")] == []
-    found = SearchedObjects(s3, BUCKET, ["customer#889", "visitor#phone"]).search(key)
-    assert found.lines == 2 and not found.unsearched
+    found = SearchedObjects(s3, BUCKET, ingest.places, ["customer#889", "visitor#phone"]).search(key)
+    assert found.lines == 2 and found.doubt is None
     assert [json.loads(line)["customer_id"] for line in archived(s3)[key].splitlines()] == ["890"]
 
 

@@ -133,7 +133,8 @@ class Objects:
             for version in reversed(self.versions[key]):
                 entry = {"Key": key, "VersionId": version.id, "IsLatest": version is self.versions[key][-1]}
                 kind = "DeleteMarkers" if version.body is None else "Versions"
-                answer[kind].append({**entry, **({} if version.body is None else self._entry(version))})
+                of = self._entry(version)
+                answer[kind].append({**entry, **({"LastModified": of["LastModified"]} if version.body is None else of)})
         return answer
 
     def _add(self, key: str, body: bytes) -> Version:
