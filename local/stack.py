@@ -3,6 +3,7 @@
 import argparse
 import http.client
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 STACK_NAME = "tessera"
-BUCKET = "tessera-data"
+BUCKET, ARTIFACTS = "tessera-data", "tessera-artifacts"
 BUILT_TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
 SAM = ".venv-sam/bin/sam"
+PYTHON = ROOT / ".venv/bin/python"
+UV = shutil.which("uv") or str(ROOT / ".cache/uv/bin/uv")
 ANSWER_SECONDS = 60
 
 
@@ -97,28 +100,41 @@ class Stack:
 
 
 @contextmanager
-def local_stack(clock: str = "", host: str = LOOPBACK, port: int | None = None, **parameters: str) -> Iterator[Stack]:
-    """Deploy the built template to a local AWS of its own, and take everything down after the body.
+def local_stack(
+    clock: str = "",
+    host: str = LOOPBACK,
+    port: int | None = None,
+    template: Path = BUILT_TEMPLATE,
+    **parameters: str,
+) -> Iterator[Stack]:
+    """Deploy a built template to a local AWS of its own, and take everything down after the body.
 
     `clock` is the ISO 8601 instant the functions take for now; empty is the real time. `host` and `port` are where it
     listens on this machine; `parameters` are further ones of the template.
     Raises LocalStackError, with the end of the log, if the template is not built or does not deploy.
     """
-    if not BUILT_TEMPLATE.exists():
+    if not template.exists():
         raise LocalStackError("Nothing is built yet: run `make build`.")
     with emulator(host, port) as aws:
         with step("Deployed template.yaml with sam"):
-            _deploy(aws, {"LocalEndpoint": aws.endpoint, "DataBucketName": BUCKET, "FrozenTime": clock, **parameters})
+            aws.session.client("s3", endpoint_url=aws.endpoint).create_bucket(Bucket=ARTIFACTS)
+            given = {"LocalEndpoint": aws.endpoint, "DataBucketName": BUCKET, "FrozenTime": clock, **parameters}
+            _deploy(aws, template, given)
         yield _describe(aws)
 
 
-def _deploy(aws: Emulator, parameters: dict[str, str]) -> None:
-    artifacts = "tessera-artifacts"
-    aws.session.client("s3", endpoint_url=aws.endpoint).create_bucket(Bucket=artifacts)
+def redeploy(stack: Stack, template: Path, clock: str) -> Stack:
+    """Deploy another built template over the stack, with its clock at another instant; the stack as it is then."""
+    with step(f"Deployed {template} over it"):
+        _deploy(stack.emulator, template, {"FrozenTime": clock})
+    return _describe(stack.emulator)
+
+
+def _deploy(aws: Emulator, template: Path, parameters: dict[str, str]) -> None:
     log = aws.folder / "deploy.log"
     overrides = [f"ParameterKey={name},ParameterValue={value}" for name, value in parameters.items() if value]
-    command = [SAM, "deploy", "--template-file", str(BUILT_TEMPLATE), "--stack-name", STACK_NAME]
-    command += ["--region", REGION, "--capabilities", "CAPABILITY_IAM", "--s3-bucket", artifacts]
+    command = [SAM, "deploy", "--template-file", str(template), "--stack-name", STACK_NAME]
+    command += ["--region", REGION, "--capabilities", "CAPABILITY_IAM", "--s3-bucket", ARTIFACTS]
     command += ["--no-confirm-changeset", "--parameter-overrides", *overrides]
     with log.open("wb") as out:
         status = subprocess.run(command, cwd=ROOT, env=aws.environment, stdout=out, stderr=out, check=False).returncode

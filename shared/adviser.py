@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 
 from shared.acting import acts_that_change
 from shared.bundle import Bundle, BundleMismatch
+from shared.explaining import NEWER
+from shared.features import UnknownStateVersion
 from shared.fresh_object import ABSENT
 from shared.histories import histories
 from shared.profile_table import StoredProfile
@@ -33,7 +35,10 @@ class Adviser:
             bundle = self._of(manifest)
         except BundleMismatch as error:
             return {"problem": str(error)}
-        return {"changes": acts_that_change(histories([profile]), profile.decision.as_of_ms, bundle)}
+        try:
+            return {"changes": acts_that_change(histories([profile]), profile.decision.as_of_ms, bundle)}
+        except UnknownStateVersion:
+            return {"problem": NEWER}
 
     def _of(self, manifest: Mapping[str, Any]) -> Bundle:
         if self._bundle is None or self._bundle.bundle_id != manifest["bundle_id"]:

@@ -11,7 +11,7 @@ import numpy as np
 from botocore.exceptions import ClientError
 
 from shared.decision import Decision
-from shared.features import features
+from shared.features import UnknownStateVersion, features
 from shared.fresh_object import ABSENT
 from shared.histories import histories
 from shared.nearest import Row, Vector
@@ -26,6 +26,7 @@ TOP = 3
 DIGITS = 9
 """Decimal places of contributions: what is rounded off all of them together stays below 1e-7."""
 CHANGED = "What is known of the customer has changed since the decision; this explains what it says now."
+NEWER = "A newer release wrote what is known of the customer; this one can tell the decision, but not what it rests on."
 TOLERANCE = 1e-4
 
 type Manifest = Mapping[str, Any]
@@ -42,7 +43,12 @@ class Explainer:
         """The explanation of the profile's decision, for which `manifest` is its bundle's; `problem` says why not."""
         assert profile.decision is not None
         found = self._of(manifest)
-        return {"problem": found} if isinstance(found, str) else explanation(profile, manifest, found)
+        if isinstance(found, str):
+            return {"problem": found}
+        try:
+            return explanation(profile, manifest, found)
+        except UnknownStateVersion:
+            return {"problem": NEWER}
 
     def top(self, profile: StoredProfile, manifest: Manifest) -> list[dict[str, Any]]:
         """The features that speak most for the profile's segment, the strongest first; none without the bundle."""

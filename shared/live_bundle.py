@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CHECK_EVERY_SECONDS = 15.0
+REFUSED_SECONDS = 300.0
+"""How long a bundle that was refused is not tried again, as its files may be mended under the same name."""
 MOST_BYTES = 256_000_000
 """Of a file of a bundle: what the functions have memory for."""
 
@@ -34,7 +36,7 @@ class LiveBundle:
         self._s3, self._bucket, self._check_every = s3, bucket, check_every
         self._pointer = FreshObject(s3, bucket, POINTER_KEY, check_every)
         self._bundle: Bundle | None = None
-        self._refused: tuple[bytes, str] | None = None
+        self._refused: tuple[bytes, str, float] | None = None
         self.problem: str | None = None
         self.ignored: str | None = None
         """What is wrong with the user's labels, which are ignored then."""
@@ -45,7 +47,7 @@ class LiveBundle:
         Raises ClientError or BotoCoreError when S3 cannot be asked and there is no bundle yet to go on with.
         """
         try:
-            self._follow(self._pointer.read(now))
+            self._follow(self._pointer.read(now), now)
             self._label(now)
             self.problem = self._bundle.failure if self._bundle else None
         except BundleMismatch as error:
@@ -73,10 +75,10 @@ class LiveBundle:
         metrics.add_metric("LabelsRefused", "Count", int(self.ignored is not None))
         return bundle
 
-    def _follow(self, pointer: bytes | None) -> None:
+    def _follow(self, pointer: bytes | None, now: float) -> None:
         if pointer is None:
             return
-        if self._refused and self._refused[0] == pointer:
+        if self._refused and self._refused[0] == pointer and now < self._refused[2]:
             raise BundleMismatch(self._refused[1])
         try:
             bundle_id = _bundle_id(pointer)
@@ -86,7 +88,7 @@ class LiveBundle:
                 self._labels = FreshObject(self._s3, self._bucket, labels_key(bundle_id), self._check_every)
             self._refused = None
         except BundleMismatch as error:
-            self._refused = (pointer, str(error))
+            self._refused = (pointer, str(error), now + REFUSED_SECONDS)
             raise
 
     def _label(self, now: float) -> None:

@@ -149,6 +149,24 @@ def test_manifest_that_is_not_json_is_a_problem_not_a_crash(s3: "S3Client") -> N
     assert str(live.problem) == f"models/{NEW}: manifest.json is refused: it is not JSON"
 
 
+def test_a_bundle_that_was_mended_under_its_name_is_taken_within_minutes(s3: "S3Client") -> None:
+    publish(s3, make_bundle(NEW))
+    s3.put_object(Bucket=BUCKET, Key=f"models/{NEW}/manifest.json", Body=b"{")
+    live = LiveBundle(s3, BUCKET)
+    assert live.get(0) is None
+    publish(s3, make_bundle(NEW))
+    assert live.get(299) is None and live.problem
+    assert version(live, 300) == NEW and live.problem is None
+
+
+def test_a_container_that_knew_of_no_bundle_asks_again_after_15_seconds(s3: "S3Client") -> None:
+    live = LiveBundle(s3, BUCKET)
+    assert live.get(1_000) is None
+    publish(s3, make_bundle(OLD))
+    assert live.get(1_014.9) is None
+    assert version(live, 1_015) == OLD
+
+
 def test_refusal_by_s3_is_raised_rather_than_taken_for_no_model(s3: "S3Client") -> None:
     with pytest.raises(ClientError):
         LiveBundle(s3, "no-such-bucket").get(0)

@@ -39,7 +39,11 @@ type Ints = NDArray[np.int64]
 
 
 class UnknownStateVersion(ValueError):
-    """The bytes were written by a version of the encoding that this code does not read."""
+    """The bytes were written by a later version of the encoding, in a release that this code is older than.
+
+    That is no fault of the bytes: they are kept as they are, and what was to be made of them waits for a release that
+    reads them.
+    """
 
 
 @cache

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 from urllib.parse import quote
 
 import pytest
@@ -12,7 +13,9 @@ from botocore.exceptions import ClientError
 
 from shared.decision import Decision, NextChange
 from shared.events import Rules, read_file
-from shared.features import encode, fold
+from shared.explaining import NEWER
+from shared.features import EventColumns, encode, fold
+from shared.features.codec import VERSION
 from shared.keys import customer_key
 from shared.manifests import Manifests
 from shared.profile_table import ProfileTable, StoredProfile
@@ -129,11 +132,8 @@ def test_what_would_change_the_decision_is_told_when_asked_for(
     bundle = make_bundle(feature="orders_30d", centroids=(0.0, 1.0, 3.0))
     for segment, spend in zip(bundle[1]["segments"], (10.0, 20.0, 30.0), strict=True):
         segment["profile"] = {"net_revenue_365d": spend}
-    order = {"event_id": "1", "event_type": "purchase", "customer_id": "889", "price": 5, "currency": "USD"}
-    line = json.dumps({**order, "timestamp": "2017-11-04T00:00:00Z"}).encode()
-    [chunk] = read_file(io.BytesIO(line), "order.ndjson", Rules())
-    key = customer_key("889")
-    table.save([StoredProfile(key, 1, encode(fold(chunk.events))[0], 1, replace(DECISION, segment=0))])
+    [state] = encode(fold(profile_events()))
+    table.save([StoredProfile(customer_key("889"), 1, state, 1, replace(DECISION, segment=0))])
     assert "gone" in ask(lookup_customer, {"what_if": "true"})["what_would_change"]["problem"]
     publish(s3, bundle)
     monkeypatch.setattr(lookup_customer, "manifests", Manifests(s3, BUCKET))
@@ -141,6 +141,20 @@ def test_what_would_change_the_decision_is_told_when_asked_for(
     check_answer("GET", "/customers/{customer_id}/segment", 200, answer)
     first = answer["what_would_change"]["changes"][0]
     assert (first["goal"], first["segment"], first["text"]) == ("better_segment", 1, "one more order within 30 days")
+
+
+def test_a_profile_of_a_newer_release_is_answered_without_what_it_rests_on(
+    s3: "S3Client", table: ProfileTable, lookup_customer: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(s3, make_bundle())
+    [state] = encode(fold(profile_events()))
+    table.save([StoredProfile(customer_key("889"), 1, bytes([VERSION + 1]) + state[1:], 1, DECISION)])
+    monkeypatch.setattr(lookup_customer._explainer(), "_of", lambda _manifest: Mock())
+    plain = ask(lookup_customer)
+    assert plain["segment"]["id"] == DECISION.segment
+    asked = ask(lookup_customer, {"explain": "true", "what_if": "true"})
+    problem = {"problem": NEWER}
+    assert asked == {**plain, "explanation": problem, "what_would_change": problem}
 
 
 def test_unknown_address_is_answered_as_json(lookup_customer: ModuleType) -> None:
@@ -162,6 +176,14 @@ def test_cold_start_loads_no_library_that_a_look_up_does_not_need() -> None:
     program = "import sys, functions.lookup_customer.app; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"duckdb", "onnxruntime", "numpy", "msgspec", "xxhash"} & set(loaded)
+
+
+def profile_events() -> EventColumns:
+    """One order."""
+    order = {"event_id": "1", "event_type": "purchase", "customer_id": "889", "price": 5, "currency": "USD"}
+    line = json.dumps({**order, "timestamp": "2017-11-04T00:00:00Z"}).encode()
+    [chunk] = read_file(io.BytesIO(line), "order.ndjson", Rules())
+    return chunk.events
 
 
 def store(table: ProfileTable, customer_id: str, decision: Decision | None = DECISION) -> None:

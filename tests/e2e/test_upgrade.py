@@ -1,0 +1,161 @@
+"""A stack of the release before goes on under this one, and back, on a local AWS: nobody trains, nothing is lost."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from local.clock import move_clock
+from local.emulator import ROOT
+from local.release import build_release
+from local.stack import BUILT_TEMPLATE, Stack, local_stack, redeploy
+from tests.bundles import publish
+from tests.e2e.conftest import wait_until
+from tests.event_files import Event, ndjson, purchase
+
+pytestmark = pytest.mark.e2e
+
+THE_RELEASE_BEFORE = "1fc285c84a4ebd2492003fc333fd00867239ef5d"
+OLD, NEW = "20171231-aaaaaaaa", "20180110-bbbbbbbb"
+CENTROIDS = (0.0, 2.0, 10.0, 40.0)
+FIRST, LATER, LAST = "2018-01-01T00:00:00Z", "2018-01-10T00:00:00Z", "2018-01-25T00:00:00Z"
+
+MAKE = f"""
+import json, pathlib, sys
+from tests.bundles import make_bundle
+onnx, manifest = make_bundle(sys.argv[1], feature="orders_30d", centroids={CENTROIDS})
+pathlib.Path(sys.argv[2], "bundle.onnx").write_bytes(onnx)
+from shared.features import FEATURE_SET_HASH
+manifest["feature_set_hash"] = FEATURE_SET_HASH
+pathlib.Path(sys.argv[2], "manifest.json").write_text(json.dumps(manifest))
+"""
+"""Run in the folder of a release, it makes that release's own bundle."""
+
+
+@pytest.fixture(scope="module")
+def release_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_release(THE_RELEASE_BEFORE, tmp_path_factory.mktemp("release-before"))
+
+
+@pytest.fixture(scope="module")
+def stack(release_before: Path) -> Iterator[Stack]:
+    with local_stack(clock=FIRST, template=release_before, RefreshMinutes="60") as deployed:
+        yield deployed
+
+
+def publish_made_by(release: Path, stack: Stack, bundle_id: str, folder: Path) -> None:
+    """Makes a bundle with the code in the folder `release`, and publishes it with its reasons."""
+    folder.mkdir()
+    command = [sys.executable, "-c", MAKE, bundle_id, str(folder)]
+    subprocess.run(command, cwd=release, env={"PATH": "", "PYTHONPATH": str(release)}, check=True)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    graph = (folder / "bundle.onnx").read_bytes()
+    reasons = reasons_of(graph, bundle_id)
+    manifest["reasons"] = {"sha256": sha256(reasons).hexdigest()}
+    stack.s3.put_object(Bucket=stack.bucket, Key=f"models/{bundle_id}/reasons.npz", Body=reasons)
+    publish(stack.s3, (graph, manifest), stack.bucket)
+
+
+def reasons_of(graph: bytes, bundle_id: str) -> bytes:
+    """What explains the segments of the bundle: the distance of one feature to the centroids."""
+    metadata = {entry.key: entry.value for entry in onnx.load_from_string(graph).metadata_props}
+    names = json.loads(metadata["feature_names"])
+    n = len(names)
+    chosen = np.array([[name == "orders_30d"] for name in names], np.float64)
+    arrays: dict[str, Any] = {
+        "bundle_id": np.array(bundle_id),
+        "features": np.array(names),
+        "background": np.array(1),
+        **{part: np.array(metadata[part]) for part in ("feature_set_hash", "feature_definitions") if part in metadata},
+        **dict.fromkeys(("low", "segment/fill", "segment/mean"), np.zeros(n, np.float32)),
+        **dict.fromkeys(("high", "segment/scale"), np.ones(n, np.float32)),
+        "segment/log": np.zeros(n, bool),
+        "segment/low": np.full(n, -1e9, np.float32),
+        "segment/high": np.full(n, 1e9, np.float32),
+        "segment/components": chosen,
+        "segment/centre": np.zeros(n),
+        "segment/prototypes": np.array(CENTROIDS)[:, None],
+        "segment/owner": np.arange(len(CENTROIDS)),
+    }
+    written = io.BytesIO()
+    np.savez_compressed(written, **arrays)
+    return written.getvalue()
+
+
+def orders(customer: str, count: int, date: str, first: int = 0) -> list[Event]:
+    return [purchase(customer, first + n, timestamp=f"{date}T12:00:{n:02d}Z") for n in range(count)]
+
+
+def drop(stack: Stack, name: str, events: Sequence[Event]) -> None:
+    stack.s3.put_object(Bucket=stack.bucket, Key=f"events/{name}.ndjson", Body=ndjson(events))
+
+
+def segment(stack: Stack, customer: str) -> int | None:
+    status, answer = stack.api_get(f"/customers/{customer}/segment")
+    return int(answer["segment"]["id"]) if status == 200 else None
+
+
+def history(stack: Stack, customer: str) -> list[dict[str, Any]]:
+    """The customer's moves, the oldest first."""
+    status, answer = stack.api_get(f"/customers/{customer}/history")
+    return answer["transitions"][::-1] if status == 200 else []
+
+
+def explained(stack: Stack, customer: str) -> list[tuple[str, float]]:
+    _, answer = stack.api_get(f"/customers/{customer}/segment?explain=true")
+    return [(reason["feature"], reason["contribution"]) for reason in answer["explanation"]["segment"]]
+
+
+def decides_and_answers(stack: Stack, more: int) -> None:
+    """New events decide, time decides, look-ups explain, and the ledger goes on where it was."""
+    before = history(stack, "mover")
+    drop(stack, f"mover-{more}", orders("mover", more, "2017-12-28", first=more))
+    wait_until(lambda: len(history(stack, "mover")) == len(before) + 1)
+    now = history(stack, "mover")
+    assert now[:-1] == before
+    assert len({moved["transition_id"] for moved in now}) == len(now)
+    assert now[-1]["reasons"][0]["feature"] == "orders_30d"
+    assert explained(stack, "mover")[0][0] == "orders_30d"
+
+
+def test_a_stack_goes_on_under_this_release_and_back_under_the_one_before(
+    stack: Stack, release_before: Path, tmp_path: Path
+) -> None:
+    publish_made_by(release_before.parent, stack, OLD, tmp_path / "old")
+    drop(stack, "first", [*orders("mover", 2, "2017-12-28"), *orders("resting", 2, "2017-12-30")])
+    drop(stack, "leaving", [*orders("leaves", 2, "2017-12-05"), *orders("leaves later", 2, "2017-12-20")])
+    for customer in ("mover", "resting", "leaves", "leaves%20later"):
+        wait_until(lambda customer=customer: len(history(stack, customer)) == 1 and segment(stack, customer) == 1)  # type: ignore[misc]
+    assert explained(stack, "resting") == [("orders_30d", 2.0)]
+    rested = stack.api_get("/customers/resting/segment?explain=true")
+
+    stack = redeploy(stack, BUILT_TEMPLATE, LATER)
+    assert stack.api_get("/customers/resting/segment?explain=true") == rested
+    decides_and_answers(stack, 8)
+    move_clock(stack.emulator.session, stack.endpoint, LATER)
+    wait_until(lambda: [moved["cause"] for moved in history(stack, "leaves")] == ["events", "time"])
+    assert (segment(stack, "leaves"), segment(stack, "leaves%20later")) == (0, 1)
+    assert stack.api("DELETE", "/customers/resting")[0] == 202
+    wait_until(lambda: segment(stack, "resting") is None)
+    publish_made_by(ROOT, stack, NEW, tmp_path / "new")
+    wait_until(lambda: stack.api_get("/customers/mover/segment")[1]["model_version"] == NEW)
+
+    stack = redeploy(stack, release_before, LAST)
+    assert stack.api_get("/customers/mover/segment")[1]["model_version"] == NEW
+    drop(stack, "resting", orders("resting", 2, "2017-12-30"))
+    decides_and_answers(stack, 30)
+    move_clock(stack.emulator.session, stack.endpoint, LAST)
+    wait_until(lambda: [moved["cause"] for moved in history(stack, "leaves%20later")] == ["events", "time"])
+    assert segment(stack, "leaves%20later") == 0
+    assert segment(stack, "resting") is None
+    for queue in (stack.dlq_url, stack.queue_url):
+        counted: Any = stack.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        assert counted["ApproximateNumberOfMessages"] == "0"
