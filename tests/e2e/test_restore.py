@@ -76,6 +76,7 @@ def test_a_deleted_table_comes_back_without_those_who_were_erased(stack: Stack) 
     fill(stack)
     was, lost = profiles(stack, stack.table), table_of(stack)
     told = {moved["transition_id"] for who in ("known", "live") for moved in journeys.of(who)}
+    stack.dynamodb.update_table(TableName=lost, DeletionProtectionEnabled=False)
     stack.dynamodb.delete_table(TableName=lost)
 
     command = [sys.executable, "-m", "operations.restore", "--stack", STACK_NAME, "--settle", "0"]

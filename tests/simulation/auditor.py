@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from shared.backfill import PREFIXES
 from shared.bundle import Bundle
 from shared.clock import Moment
 from shared.decision import Decision, iso
-from shared.features import decode, encode
+from shared.events import Rules, UnreadableFile, read_file
+from shared.features import Profiles, decode, encode, fold, merge, since
 from shared.histories import histories
+from shared.kept_marks import KeptMarks
 from shared.keys import customer_key, is_visitor, visitor_key
 from shared.links import Link
+from shared.marks import keyed_hash
 from shared.members import SIZES, members_of
 from shared.profile_table import PROFILE, StoredProfile, decode_profile
+from tests.simulation.cloud import MARK_SECRET
 from tests.simulation.people import GONE, OWNERS, named
 from tests.simulation.story import Story, model
 from tests.simulation.truth import EVERYBODY, Truth, decision
@@ -49,6 +57,7 @@ class Auditor:
             *self._sizes(),
             *self._quarantine(),
             *self._erased(),
+            *self._restorable(),
             *self._queues(),
         ]
 
@@ -223,9 +232,9 @@ class Auditor:
         if self._cloud.asked.get(customer_key(name)):
             for found, versions in self._cloud.objects.versions.items():
                 # A report's former versions expire; what people sent must not wait for that.
-                searched = versions if found.startswith(("quarantine/", "exports/")) else versions[-1:]
-                theirs = found.startswith(("quarantine/", "exports/", "reports/"))
-                if theirs and any(name.encode() in (version.body or b"") for version in searched):
+                searched = versions if found.startswith(("archive/", "quarantine/", "exports/")) else versions[-1:]
+                theirs = found.startswith(("archive/", "quarantine/", "exports/", "reports/"))
+                if theirs and any(name.encode() in _text(found, version.body) for version in searched):
                     yield f"{name} was erased, and is still in {found}"
             for place, item in self._items.items():
                 if name in repr((place, item)):
@@ -234,6 +243,29 @@ class Auditor:
             body = json.loads(self._cloud.objects.latest(receipt) or b"{}")
             if body.get("state") != "done":
                 yield f"{receipt} says {body}"
+
+    def _restorable(self) -> Iterator[str]:
+        """What a table that was lost would be made anew of: files, archive, and the marks that are kept apart."""
+        folded = [Profiles.empty()]
+        for key, versions in self._cloud.objects.versions.items():
+            for body in (version.body for version in versions if key.startswith(PREFIXES)):
+                with suppress(UnreadableFile):
+                    folded += [fold(chunk.events) for chunk in read_file(io.BytesIO(body or b""), key, Rules())]
+        marks = self._truth.marks
+        limits = {key: limit for key, mark in marks.items() if (limit := mark.counts_from_ms) is not None}
+        found = since(merge(*folded), limits)
+        states = dict(zip(found.keys, encode(found), strict=True))
+        for key in EVERYBODY:
+            expected, made = self._truth.states.get(key, b""), states.get(key, b"")
+            if key == visitor_key(named("ghost")) and key not in self.profiles:
+                continue  # went with its customer
+            if made != expected and self._truth.is_settled(key):
+                yield f"{key} would be restored with {_described(key, made)} rather than {_described(key, expected)}"
+        listed: Any = _Listed(self._cloud.objects.keys("marks/"))
+        kept = {name: mark.counts_from_ms for name, mark in KeptMarks(listed, "").all()}
+        for key, mark in marks.items():
+            if kept.get(keyed_hash(MARK_SECRET.encode(), key)) != mark.counts_from_ms:
+                yield f"{key} would be restored with another mark than {mark}"
 
     def _queues(self) -> Iterator[str]:
         for queue in self._cloud.queues.queues.values():
@@ -258,6 +290,23 @@ def _number(row: Any, name: str) -> int | None:
 
 def _fingerprints(key: str, state: bytes) -> list[int]:
     return [int(one) for one in decode([key], [state]).rows.fingerprint] if state else []
+
+
+class _Listed:
+    """As much of an S3 client as lists objects."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self._page = {"Contents": [{"Key": key} for key in keys]}
+
+    def get_paginator(self, _name: str) -> _Listed:
+        return self
+
+    def paginate(self, **_: Any) -> list[Any]:
+        return [self._page]
+
+
+def _text(key: str, body: bytes | None) -> bytes:
+    return gzip.decompress(body) if body and key.startswith("archive/") else body or b""
 
 
 def _described(key: str, state: bytes) -> str:
