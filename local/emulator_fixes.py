@@ -2,7 +2,8 @@
 
 ministack 1.5.33 forgets these, which AWS does:
 - PartiQL writes reach a table's stream;
-- an imported OpenAPI document brings its gateway responses, request validators, and the models these check with.
+- an imported OpenAPI document brings its gateway responses, request validators, the models these check with, and what
+  the gateway answers by itself.
 
 What it lacks of the checks of rights is in `emulator_rights.py` beside this file.
 
@@ -72,6 +73,12 @@ def _import_whole(spec: Any, data: Any = None) -> Any:
             stored["requestModels"] = {
                 kind: found["schema"]["$ref"].rpartition("/")[2]
                 for kind, found in operation.get("requestBody", {}).get("content", {}).items()
+            }
+            given = operation["x-amazon-apigateway-integration"]
+            stored["methodIntegration"]["requestTemplates"] = given.get("requestTemplates", {})
+            stored["methodIntegration"]["integrationResponses"] = {
+                found["statusCode"]: {**found, "selectionPattern": "" if pattern == "default" else pattern}
+                for pattern, found in given.get("responses", {}).items()
             }
     return api
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response, content_types
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+
+
+type Right = Literal["read", "write", "erase"]
+"""What callers may do; the group of a user pool that may is `tessera-<right>`."""
 
 
 class Refused(Exception):
@@ -25,16 +30,19 @@ class Refused(Exception):
 
 
 def resolver(
-    logger: Logger, broken: str, serializer: Callable[[dict[str, Any]], str] = json.dumps
+    logger: Logger, right: Right, broken: str, serializer: Callable[[dict[str, Any]], str] = json.dumps
 ) -> APIGatewayRestResolver:
     """A resolver whose failures are the contract's JSON; `broken` is what it says when the failure is ours.
 
-    A page of ALLOWED_ORIGIN, where that is set, may read the answers.
+    Callers with tokens of a user pool need the `right`: a policy has asked those who sign already. A page of
+    ALLOWED_ORIGIN, where that is set, may read the answers.
     """
     origin = os.environ.get("ALLOWED_ORIGIN")
     cors = CORSConfig(allow_origin=origin) if origin else None
     # Never with debug, whatever the environment says: answers and logs would show what was asked.
     app = APIGatewayRestResolver(cors=cors, serializer=serializer, debug=False)
+    if os.environ["CALLERS"] == "users":
+        app.use(middlewares=[_needing(right)])
 
     @app.exception_handler(Refused)  # type: ignore[untyped-decorator]
     def _refused(error: Refused) -> Response[str]:
@@ -50,6 +58,19 @@ def resolver(
         return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", broken)
 
     return app
+
+
+def _needing(right: Right) -> Any:
+    """What lets a request through if the caller's token says that they are in the group of the right."""
+
+    def check(app: APIGatewayRestResolver, go_on: Callable[[APIGatewayRestResolver], Response[Any]]) -> Response[Any]:
+        claims = (app.current_event.raw_event["requestContext"].get("authorizer") or {}).get("claims") or {}
+        # API Gateway hands a list over as one text.
+        if f"tessera-{right}" not in re.split(r"[\s,\[\]]+", str(claims.get("cognito:groups", ""))):
+            raise Refused(HTTPStatus.FORBIDDEN, "access_denied", f"This takes a member of the group tessera-{right}.")
+        return go_on(app)
+
+    return check
 
 
 def _failure(status: HTTPStatus, code: str, message: str) -> Response[str]:

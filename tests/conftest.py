@@ -35,6 +35,7 @@ os.environ.update(
     CURRENCY="USD",
     EVENT_BUS=BUS,
     CURSOR_SECRET="cursors",
+    CALLERS="roles",
     CONSENT_BY_API="take",
     LIVE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/live",
     ERASURE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/erasures",

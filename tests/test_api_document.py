@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -28,7 +29,10 @@ def function_of(operation: Any) -> str:
     return uri.partition("functions/${")[2].partition(".Arn}")[0]
 
 
-@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+CALLS = [found for found in OPERATIONS if found[1] in METHODS]
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), CALLS)
 def test_every_call_leads_to_a_function_that_the_api_may_invoke(path: str, method: str, operation: Any) -> None:
     resources = template()["Resources"]
     allowed = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::Lambda::Permission"]
@@ -36,7 +40,22 @@ def test_every_call_leads_to_a_function_that_the_api_may_invoke(path: str, metho
     assert [one for one in allowed if one["FunctionName"] == {"Ref": function_of(operation)}]
 
 
-@pytest.mark.parametrize(("path", "method", "operation"), [found for found in OPERATIONS if found[1] in METHODS])
+@pytest.mark.parametrize("path", document()["paths"])
+def test_a_browser_that_asks_beforehand_wakes_no_function(path: str) -> None:
+    operations = document()["paths"][path]
+    asked = operations["options"]
+    integration = asked["x-amazon-apigateway-integration"]
+    assert (integration["type"], asked["security"]) == ("mock", [])
+    (answer,) = integration["responses"].values()
+    told = {name.rpartition(".")[2]: value for name, value in answer["responseParameters"].items()}
+    assert told.keys() == asked["responses"][answer["statusCode"]]["headers"].keys()
+    allowed = ",".join(method.upper() for method in operations if method in METHODS)
+    assert told["Access-Control-Allow-Methods"] == f"'{allowed}'"
+    origin, otherwise = told["Access-Control-Allow-Origin"]["Fn::If"][1:]
+    assert (origin, otherwise) == ({"Fn::Sub": "'${AllowedOrigin}'"}, {"Ref": "AWS::NoValue"})
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), CALLS)
 def test_every_call_needs_a_caller(path: str, method: str, operation: Any) -> None:
     assert operation.get("security", document()["security"]) == [{"caller": []}]
 
@@ -54,19 +73,54 @@ def test_conditions_of_the_document_are_in_the_template() -> None:
     assert used <= template()["Conditions"].keys()
 
 
-@pytest.mark.parametrize("name", ["lookup_customer", "browse_segments", "accept_events"])
-def test_a_browser_may_ask_from_the_allowed_origin_and_no_other(
-    s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def ask(operation: Any, path: str, method: str, **more: Any) -> Any:
+    """The answer of a function in a new container to a call that brings nothing."""
+    module = re.sub(r"(?<!^)(?=[A-Z])", "_", function_of(operation).removesuffix("Function")).lower()
+    app = importlib.reload(importlib.import_module(f"functions.{module}.app"))
+    request = {"resource": path, "path": path, "httpMethod": method.upper(), "headers": {}, "body": None, **more}
+    return app.handler({"requestContext": {"requestId": "r"}, **request}, Context())
+
+
+@pytest.fixture
+def shop(s3: "S3Client", dynamodb: "DynamoDBClient") -> None:
     boto3.client("secretsmanager").create_secret(Name="cursors", SecretString="a secret")
+    boto3.client("sqs").create_queue(QueueName="erasures")
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize(("path", "method", "operation"), CALLS)
+def test_a_page_may_read_answers_from_the_allowed_origin_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, path: str, method: str, operation: Any
+) -> None:
     monkeypatch.setenv("ALLOWED_ORIGIN", "https://shop.example")
-    app = importlib.reload(importlib.import_module(f"functions.{name}.app"))
-    path = next(path for path, _, operation in OPERATIONS if name.split("_")[0].capitalize() in function_of(operation))
-    request = {"resource": path, "path": path, "httpMethod": "OPTIONS", "requestContext": {"requestId": "r"}}
     for origin, expected in (("https://shop.example", "https://shop.example"), ("https://other.example", None)):
-        answer = app.handler({**request, "headers": {"Origin": origin}}, Context())
+        answer = ask(operation, path, method, headers={"Origin": origin})
         headers = {key.lower(): value for key, value in answer.get("multiValueHeaders", {}).items()}
-        assert answer["statusCode"] == 204
         assert headers.get("access-control-allow-origin", [None])[0] == expected
-    monkeypatch.delenv("ALLOWED_ORIGIN")
-    importlib.reload(app)
+
+
+RIGHTS = {"get": "tessera-read", "post": "tessera-write", "delete": "tessera-erase"}
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize(("path", "method", "operation"), CALLS)
+def test_of_a_user_pool_only_members_of_the_group_for_it_are_answered(
+    monkeypatch: pytest.MonkeyPatch, path: str, method: str, operation: Any
+) -> None:
+    monkeypatch.setenv("CALLERS", "users")
+
+    def answered(authorizer: Any) -> bool:
+        answer = ask(operation, path, method, requestContext={"requestId": "r", "authorizer": authorizer})
+        refused = answer["statusCode"] == 403 and json.loads(answer["body"])["error"]["code"] == "access_denied"
+        return not refused
+
+    need = RIGHTS[method]
+    others = " ".join({*RIGHTS.values()} - {need})
+    for groups in ("", others, f"{need}s", need.upper(), f"x{need}", f"[{others}]"):
+        assert not answered({"claims": {"sub": need, "cognito:groups": groups}})
+    for claims in (None, {}, {"claims": None}, {"claims": {"sub": "7", "custom:groups": need}}):
+        assert not answered(claims)
+    for groups in (need, f"staff,{need}", f"[staff {need}]", f"{need} staff"):
+        assert answered({"claims": {"cognito:groups": groups}})
+    monkeypatch.setenv("CALLERS", "roles")
+    assert answered(None)

@@ -22,7 +22,7 @@ from shared.quarantine import Quarantine
 
 EVENTS_A_CALL = 500
 
-app = resolver(logger, "The events were not accepted, for a failure on our side; please send them again.")
+app = resolver(logger, "write", "The events were not accepted, for a failure on our side; please send them again.")
 bucket, queue = os.environ["DATA_BUCKET"], os.environ["LIVE_QUEUE_URL"]
 s3, sqs = boto3.client("s3"), boto3.client("sqs")
 dynamodb = boto3.client("dynamodb")

@@ -26,7 +26,7 @@ from shared.transitions import answer
 
 MOST_A_PAGE, USUAL_PAGE = 100, 25
 
-app = resolver(logger, "The answer failed on our side; please try again.")
+app = resolver(logger, "read", "The answer failed on our side; please try again.")
 dynamodb, table_name = boto3.client("dynamodb"), os.environ["TABLE_NAME"]
 profiles, ledger, members = (
     ProfileTable(dynamodb, table_name),

@@ -39,7 +39,7 @@ def _to_json(body: dict[str, Any]) -> str:
     return msgspec.json.encode(body).decode()
 
 
-app = resolver(logger, "The look-up failed on our side; please try again.", _to_json)
+app = resolver(logger, "read", "The look-up failed on our side; please try again.", _to_json)
 # A page waits for the answer, so a slow connection is given up early and tried again.
 impatient = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
 table = ProfileTable(boto3.client("dynamodb", config=impatient), os.environ["TABLE_NAME"])

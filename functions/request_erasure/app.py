@@ -16,7 +16,7 @@ from shared.erasure_steps import asking, receipt_key
 from shared.keys import LONGEST_ID, customer_key
 from shared.logs import logger, metrics, watched
 
-app = resolver(logger, "The erasure was not accepted, for a failure on our side; please ask for it again.")
+app = resolver(logger, "erase", "The erasure was not accepted, for a failure on our side; please ask for it again.")
 ask = asking(boto3.client("sqs"), os.environ["ERASURE_QUEUE_URL"])
 
 
