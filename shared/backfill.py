@@ -63,6 +63,8 @@ class BatchProgress(msgspec.Struct):
     forgotten: int = 0
     """Events of those who were erased."""
     quarantined: int = 0
+    capped: int = 0
+    """Of these, and of files, those whose originals are in their file alone."""
     unreadable: list[str] = []
     """Files kept whole in quarantine."""
     missing: list[str] = []
@@ -137,6 +139,7 @@ def _add(progress: BatchProgress, found: Mapping[str, FileReport], failed: Mappi
     progress.forgotten += intake.total.forgotten
     progress.customers += intake.total.customers
     progress.quarantined += intake.refused + sum(file.quarantined for file in found.values())
+    progress.capped += sum(file.capped for file in found.values())
     progress.unreadable = [*progress.unreadable, *(key for key, file in found.items() if file.unreadable)]
     progress.missing = [*progress.missing, *(key for key, file in found.items() if file.missing)]
 

@@ -28,6 +28,8 @@ class FileReport:
     """Why the file, or what came after the lines above, could not be read; it is then quarantined whole."""
     missing: bool = False
     """The object was gone; that is kept in quarantine too, so that no trace is lost."""
+    capped: int = 0
+    """Refused lines, or the whole file, whose originals are in the file alone: quarantine has enough of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,6 @@ def take_in(file: DroppedFile, quarantine: Quarantine, rules: Rules, intake: Int
                 folder.lines(rejections)
                 quarantined += len(rejections)
     except UnreadableFile as error:
-        folder.whole(str(error))
-        return FileReport(accepted, quarantined, unreadable=str(error))
-    return FileReport(accepted, quarantined)
+        folder.whole(str(error), answer["ContentLength"])
+        return FileReport(accepted, quarantined, unreadable=str(error), capped=folder.capped)
+    return FileReport(accepted, quarantined, capped=folder.capped)

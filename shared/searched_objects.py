@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 EXPORTS = "exports/"
 LONGEST_OBJECT_BYTES = 4 << 30
 """What is larger than that, as it is or unzipped, is not searched: it would not fit beside what is left of it."""
-_INDEXED = re.compile(r"/[a-z]+-\d{9}\.named\.ndjson$")
+_NOT_LISTED = re.compile(r"/[a-z]+-\d{9}\.(named|capped)\.ndjson$")
+"""They are found by the index, or hold nothing of anybody."""
 _LINES = re.compile(r"/[a-z]+-\d{9}(\.named|\.nameless)?\.ndjson$")
 _GZIP = b"\x1f\x8b"
 _IN_MEMORY = 8 << 20
@@ -120,8 +121,8 @@ class SearchedObjects:
                 start: Any = {"StartAfter": after} if after.startswith(prefix) else {}
                 pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix, **start)
                 for found in (found for page in pages for found in page.get("Contents", ())):
-                    indexed = prefix == QUARANTINE and _INDEXED.search(found["Key"])
-                    if not indexed and (since is None or found["LastModified"] >= since):
+                    skipped = prefix == QUARANTINE and _NOT_LISTED.search(found["Key"])
+                    if not skipped and (since is None or found["LastModified"] >= since):
                         yield found["Key"]
 
 

@@ -43,6 +43,7 @@ os.environ.update(
     SETTLE_SECONDS="20",
     TABLE_EPOCH="",
     QUARANTINE_RETENTION_DAYS="400",
+    QUARANTINE_MEGABYTES_A_FILE="256",
     ARCHIVE_RETENTION_DAYS="0",
     REFRESH_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/refresh",
     POWERTOOLS_SERVICE_NAME="tessera",

@@ -1,5 +1,6 @@
 """The index of who stands where: nobody can be read from it, and no entry is lost."""
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -118,6 +119,44 @@ def test_a_whole_file_is_told_from_files_of_lines_whatever_it_was_called(
     places: Places, s3: "S3Client", name: str, copy: str
 ) -> None:
     s3.put_object(Bucket=BUCKET, Key=name, Body=b"as it came")
-    Quarantine(s3, BUCKET, places).folder(name, "v").whole("unreadable")
+    Quarantine(s3, BUCKET, places).folder(name, "v").whole("unreadable", 10)
     listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="quarantine/")["Contents"]
     assert {found["Key"].rsplit("/", 1)[1] for found in listed} == {copy, "reason.json"}
+
+
+def test_beyond_a_bound_the_reasons_and_their_number_are_kept_and_the_originals_stay_in_the_file(
+    places: Places, s3: "S3Client"
+) -> None:
+    folder = Quarantine(s3, BUCKET, places, most_bytes=20).folder("events/a.csv", "v", "version")
+    folder.lines([Rejection(n, f"reason {n % 3}", b"12345678", ("customer#1",)) for n in range(1, 8)])
+    folder.lines([Rejection(n, f"reason {n}", b"12345678") for n in range(8, 208)])
+    kept = {found["Key"].rsplit("/", 1)[1]: found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET)["Contents"]}
+    records = {
+        name: [json.loads(line) for line in s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().splitlines()]
+        for name, key in kept.items()
+    }
+    first, second = (records.pop(f"lines-{line:09d}.capped.ndjson") for line in (3, 8))
+    assert [[record["line"] for record in found] for found in records.values()] == [[1, 2]]
+    assert [(record["reason"], record["line"], record["lines"]) for record in first] == [
+        ("reason 0", 3, 2),
+        ("reason 1", 4, 2),
+        ("reason 2", 5, 1),
+    ]
+    assert {record["version_id"] for record in first} == {"version"} and "original" not in repr(first)
+    assert len(second) == 101 and sum(record["lines"] for record in second) == 200
+    assert folder.capped == 205
+
+
+def test_a_whole_file_beyond_the_bound_is_not_copied_and_is_told(places: Places, s3: "S3Client") -> None:
+    folder = Quarantine(s3, BUCKET, places, most_bytes=9).folder("events/a.csv", "v")
+    folder.whole("unreadable", 10)
+    (kept,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert kept["Key"].endswith("/reason.json") and folder.capped == 1
+    assert json.loads(s3.get_object(Bucket=BUCKET, Key=kept["Key"])["Body"].read())["copied"] is False
+
+
+def test_what_comes_live_is_kept_whatever_it_takes(places: Places, s3: "S3Client") -> None:
+    folder = Quarantine(s3, BUCKET, places, most_bytes=1).folder("live/bus", "message")
+    folder.lines([Rejection(n, "r", b"12345678") for n in range(9)])
+    (kept,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert s3.get_object(Bucket=BUCKET, Key=kept["Key"])["Body"].read().count(b"12345678") == 9

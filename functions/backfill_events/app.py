@@ -35,7 +35,7 @@ kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
-quarantine = Quarantine(s3, bucket, places)
+quarantine = Quarantine(s3, bucket, places, int(os.environ["QUARANTINE_MEGABYTES_A_FILE"]) << 20)
 live_bundle = LiveBundle(s3, bucket)
 
 
@@ -50,7 +50,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     parts = RunParts(s3, bucket, "backfill", event["run"], BatchProgress)
     begun_ms = read_clock().scored_at_ms
     progress = parts.read(batch.number) or BatchProgress(batch.keys, begun_ms, begun_ms)
-    counted = progress.counted
+    counted, capped = progress.counted, progress.capped
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=read_clock().as_of_ms)
 
     def bundle() -> Bundle | None:
@@ -69,6 +69,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
         lambda: context.get_remaining_time_in_millis() > RESERVE_MS,
     )
     metrics.add_metric("EventsCounted", MetricUnit.Count, progress.counted - counted)
+    metrics.add_metric("QuarantineCapped", MetricUnit.Count, progress.capped - capped)
     metrics.add_metric("FilesFailed", MetricUnit.Count, len(progress.failed))
     told = {"run": event["run"], "batch": batch.number, "files": progress.files, "waiting": len(progress.todo)}
     logger.info("Files taken in", extra={**told, "failed": len(progress.failed)})

@@ -31,7 +31,7 @@ kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
-quarantine = Quarantine(s3, bucket, places)
+quarantine = Quarantine(s3, bucket, places, int(os.environ["QUARANTINE_MEGABYTES_A_FILE"]) << 20)
 live_bundle = LiveBundle(s3, bucket)
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=logger)  # type: ignore[arg-type]
 
@@ -61,6 +61,7 @@ def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> Non
         EventsQuarantined=found.quarantined,
         FilesUnreadable=int(found.unreadable is not None),
         FilesMissing=int(found.missing),
+        QuarantineCapped=found.capped,
     )
     logger.info(
         "File read",

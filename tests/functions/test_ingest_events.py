@@ -36,6 +36,7 @@ def test_dropped_file_becomes_a_decision(s3: "S3Client", drop: Drop, table: Prof
         "EventsForgotten": 0,
         "EventsQuarantined": 0,
         "FilesUnreadable": 0,
+        "QuarantineCapped": 0,
         "FilesMissing": 0,
         "CustomersChanged": 1,
         "SegmentsChanged": 0,
