@@ -26,6 +26,9 @@ ROWS_A_CALL = 33
 DELETES_A_CALL = 25
 CALLS_AT_MOST = 10
 PREFIX = "transition#"
+PARTITION = "moves#"
+"""Before the customer's key: rows stand in a partition of their own, so that who writes them need not be able to write
+profiles."""
 
 KNOWN = "ConditionalCheckFailed"
 WORTH_ANOTHER_TRY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
@@ -36,7 +39,10 @@ class LedgerOverloaded(AnonymousError):
 
 
 class Ledger:
-    """Rows under the customer's key, in the order of the profile's versions."""
+    """Rows in a partition of each customer's, in the order of the profile's versions.
+
+    Rows of releases before stand under the customer's own key, beside the profile: they are read and forgotten too.
+    """
 
     def __init__(self, client: DynamoDBClient, table: str, sleep: Sleep = time.sleep) -> None:
         self._client, self._table, self._sleep = client, table, sleep
@@ -69,13 +75,20 @@ class Ledger:
                 return
         raise LedgerOverloaded(f"an erasure was still uncounted after {CALLS_AT_MOST} attempts")
 
-    def forget(self, key: str, version: int) -> None:
-        """Removes a customer's rows up to a version. Raises LedgerOverloaded and what the table raises."""
+    def forget(self, key: str, version: int, *, former: bool = True) -> None:
+        """Removes a customer's rows up to a version; those of releases before only if `former`.
+
+        Raises LedgerOverloaded and what the table raises.
+        """
+        for partition in (_partition(key), key) if former else (_partition(key),):
+            self._forget(partition, version)
+
+    def _forget(self, partition: str, version: int) -> None:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :key AND sk BETWEEN :first AND :last",
             ExpressionAttributeValues={
-                ":key": {"S": key},
+                ":key": {"S": partition},
                 ":first": {"S": PREFIX},
                 ":last": {"S": f"{PREFIX}{version:010d}"},
             },
@@ -95,17 +108,23 @@ class Ledger:
 
         With `before`, only those of versions below it.
         """
+        # One more than asked for tells whether there are more.
+        found = self._newest(_partition(key), limit + 1, before)
+        if len(found) <= limit:
+            found += self._newest(key, limit + 1 - len(found), before)
+        return found[:limit], found[limit - 1].version if len(found) > limit else None
+
+    def _newest(self, partition: str, limit: int, before: int | None) -> list[Transition]:
         last = f"{PREFIX}{before:010d}" if before is not None else f"{PREFIX}~"
         answer = self._client.query(
             TableName=self._table,
             KeyConditionExpression="pk = :key AND sk BETWEEN :first AND :last",
-            ExpressionAttributeValues={":key": {"S": key}, ":first": {"S": PREFIX}, ":last": {"S": last}},
+            ExpressionAttributeValues={":key": {"S": partition}, ":first": {"S": PREFIX}, ":last": {"S": last}},
             ScanIndexForward=False,
-            # One more than asked for tells whether there are more; `before` itself is counted and left out.
-            Limit=limit + 2,
+            # `before` itself is counted and left out.
+            Limit=limit + 1,
         )
-        found = [_decode(item) for item in answer["Items"] if item["sk"]["S"] != last]
-        return found[:limit], found[limit - 1].version if len(found) > limit else None
+        return [_decode(item) for item in answer["Items"] if item["sk"]["S"] != last][:limit]
 
     def _record(self, transitions: Sequence[Transition]) -> int:
         unknown = list(transitions)
@@ -145,6 +164,10 @@ class Ledger:
         }
 
 
+def _partition(key: str) -> str:
+    return f"{PARTITION}{key}"
+
+
 def _encode(moved: Transition) -> Item:
     numbers = {"left": moved.left, "entered": moved.entered, "at_ms": moved.at_ms, "version": moved.version}
     texts = {
@@ -154,7 +177,7 @@ def _encode(moved: Transition) -> Item:
         "action": moved.action,
     }
     return {
-        "pk": {"S": moved.key},
+        "pk": {"S": _partition(moved.key)},
         "sk": {"S": f"{PREFIX}{moved.version:010d}"},
         "predictions": {"M": {name: {"N": repr(value)} for name, value in moved.predictions.items()}},
         "reasons": {"S": msgspec.json.encode(moved.reasons).decode()},
@@ -171,7 +194,7 @@ def _decode(item: Item) -> Transition:
         return item[name]["S"] if name in item else None
 
     return Transition(
-        key=item["pk"]["S"],
+        key=item["pk"]["S"].removeprefix(PARTITION),
         version=int(item["version"]["N"]),
         left=number("left"),
         entered=number("entered"),

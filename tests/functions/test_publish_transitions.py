@@ -10,6 +10,7 @@ from shared.errors import AnonymousError
 from shared.ledger import Ledger
 from shared.members import Members
 from shared.profile_table import ProfileTable
+from shared.transitions import Cause, Transition
 from tests.bundles import make_bundle, publish
 from tests.conftest import TABLE
 from tests.event_files import ndjson, purchase
@@ -248,3 +249,29 @@ def test_whatever_is_delivered_twice_and_at_once_the_ledger_has_no_gap_and_no_du
     assert len(kept) == len(set(kept)) and set(kept) == published
     sizes = Counter(profile.decision.segment for profile in profiles.values() if profile.decision)
     assert +members.sizes() == sizes
+
+
+def test_moves_that_a_release_before_kept_beside_the_profile_are_listed_and_forgotten(
+    ledger: Ledger, dynamodb: "DynamoDBClient"
+) -> None:
+    def moved(version: int) -> Transition:
+        return Transition("customer#889", version, None, version, Cause.EVENTS, version, "model")
+
+    ledger.record([moved(version) for version in range(1, 8)])
+    for version in range(1, 5):
+        key: Any = {"pk": {"S": "moves#customer#889"}, "sk": {"S": f"transition#{version:010d}"}}
+        item = dynamodb.get_item(TableName=TABLE, Key=key)["Item"]
+        dynamodb.put_item(TableName=TABLE, Item={**item, "pk": {"S": "customer#889"}})
+        dynamodb.delete_item(TableName=TABLE, Key=key)
+    pages, before = [], None
+    while True:
+        page, before = ledger.history("customer#889", 2, before)
+        pages.append([move.version for move in page])
+        if before is None:
+            break
+    assert pages == [[7, 6], [5, 4], [3, 2], [1]]
+    assert {move.key for move in ledger.history("customer#889", ROWS)[0]} == {"customer#889"}
+    ledger.forget("customer#889", 7, former=False)
+    assert [move.version for move in ledger.history("customer#889", ROWS)[0]] == [4, 3, 2, 1]
+    ledger.forget("customer#889", 3)
+    assert [move.version for move in ledger.history("customer#889", ROWS)[0]] == [4]

@@ -21,6 +21,7 @@ from shared.features import Profiles, decode, encode, fold, merge, since
 from shared.histories import histories
 from shared.kept_marks import KeptMarks
 from shared.keys import customer_key, is_visitor, visitor_key
+from shared.ledger import PARTITION
 from shared.links import Link
 from shared.marks import keyed_hash
 from shared.members import SIZES, members_of
@@ -134,7 +135,7 @@ class Auditor:
         rows = defaultdict(list)
         for (pk, sk), item in sorted(self._items.items()):
             if sk.startswith(LEDGER):
-                rows[pk].append(item)
+                rows[pk.removeprefix(PARTITION)].append(item)
         return rows
 
     def _ledger(self) -> Iterator[str]:
