@@ -15,6 +15,7 @@ from shared.features.__main__ import markdown
 from tests.template import template
 
 README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -92,3 +93,19 @@ def test_every_rule_that_the_scan_leaves_out_has_its_reason() -> None:
     assert all(len(" ".join(reason)) > 60 for reason in reasons[::2])
     suppressed = [line for line in (ROOT / "template.yaml").read_text().splitlines() if "id: CKV_" in line]
     assert all("comment:" in line for line in suppressed)
+
+
+def test_contributing_names_what_is_there() -> None:
+    paths = re.findall(r"`((?:tests|docs|shared|events|functions|\.)[\w./]*/[\w.]+|\.checkov\.yaml)[`:]", CONTRIBUTING)
+    assert len(paths) > 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert [target for target in re.findall(r"make (\w+)", CONTRIBUTING) if f"\n{target}:" not in MAKEFILE] == []
+
+
+@pytest.mark.parametrize("function", sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))
+def test_every_function_joins_what_holds_functions_to_their_word(function: str) -> None:
+    simulation = "".join(path.read_text() for path in (ROOT / "tests/simulation").glob("*.py"))
+    assert f'"{function}"' in simulation
+    assert any(sample.name.partition(".")[0] == function for sample in SAMPLES)
+    assert f": PACKAGE := functions/{function}\n" in MAKEFILE
+    assert "@watched" in (ROOT / "functions" / function / "app.py").read_text()
