@@ -32,7 +32,11 @@ _Loader.add_multi_constructor("!", _tagged)
 @cache
 def template() -> dict[str, Any]:
     """The template, read once: nobody may change it."""
-    parsed: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)
+    return read(TEMPLATE.read_text())
+
+
+def read(text: str) -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml.load(text, _Loader)
     return parsed
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from local.emulator import ROOT
+from local.flat_template import flat
 from local.samples import SAMPLES, function_of
 from shared.events import FIELDS
 from shared.features import EVENT_TYPES, FEATURES
 from shared.features.__main__ import markdown
-from tests.template import template
+from tests.template import read, template
 
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
@@ -109,3 +110,9 @@ def test_every_function_joins_what_holds_functions_to_their_word(function: str) 
     assert any(sample.name.partition(".")[0] == function for sample in SAMPLES)
     assert f": PACKAGE := functions/{function}\n" in MAKEFILE
     assert "@watched" in (ROOT / "functions" / function / "app.py").read_text()
+
+
+def test_the_template_that_is_scanned_says_what_the_template_says() -> None:
+    written = flat((ROOT / "template.yaml").read_text())
+    assert "<<:" not in written
+    assert read(written) == template()
