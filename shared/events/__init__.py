@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.consents import Consent
-from shared.events.columns import Rules, to_columns
+from shared.events.columns import Rules, concatenated, to_columns
 from shared.events.event import FIELDS, Event
 from shared.events.parquet import read_parquet
 from shared.events.readers import Batch, ByteStream, Rejection, UnreadableFile, people_of, read_batches
@@ -61,7 +61,20 @@ def read_file(source: Path | ByteStream, name: str, rules: Rules) -> Iterator[Ch
 
 def read_lines(lines: Iterable[bytes], rules: Rules, first: int = 1) -> Chunk:
     """Events that came without a file: lines of one JSON object each, counted from `first`."""
-    batch = Batch()
+    chunks, batch = [], Batch()
     for number, line in enumerate(lines, first):
         batch.add_json(number, line)
-    return Chunk(*to_columns(batch, rules))
+        if batch.is_full:
+            chunks.append(Chunk(*to_columns(batch, rules)))
+            batch = Batch()
+    chunks.append(Chunk(*to_columns(batch, rules)))
+    return chunks[0] if len(chunks) == 1 else _joined(chunks)
+
+
+def _joined(chunks: list[Chunk]) -> Chunk:
+    return Chunk(
+        concatenated([chunk.events for chunk in chunks]),
+        [rejection for chunk in chunks for rejection in chunk.rejections],
+        [claim for chunk in chunks for claim in chunk.claims],
+        [consent for chunk in chunks for consent in chunk.consents],
+    )

@@ -41,6 +41,8 @@ _DEVICE_CODES: dict[str | None, int] = {
 _NUMBERS = ("time_ms", "kind", "category", "net", "discount", "engagement_ms", "device", "channel")
 _FINGERPRINT_MASK = (1 << FINGERPRINT_BITS) - 1
 AHEAD_MS = DAY_MS
+LATEST_MS = 253_402_300_800_000
+"""The year 10000, past which Python has no dates."""
 LARGEST_NET = 1e9
 
 
@@ -122,6 +124,19 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
     return counted, sorted(refused.values(), key=lambda rejection: rejection.line), list(claims.values()), consents
 
 
+def concatenated(parts: list[EventColumns]) -> EventColumns:
+    """The events of all parts, one part after the other."""
+    keys: dict[str, int] = {}
+    names: dict[int, str] = {}
+    profile = [np.zeros(0, np.int64)]
+    for part in parts:
+        own = [keys.setdefault(key, len(keys)) for key in part.keys]
+        profile.append(np.array(own, np.int64)[part.profile])
+        for name in part.category_names.values():
+            add_name(names, name)
+    return EventColumns(list(keys), np.concatenate(profile), Rows.concatenate([part.rows for part in parts]), names)
+
+
 class _Memo(dict[str | None, int]):
     """A code for each text, made when the text is first met."""
 
@@ -184,6 +199,8 @@ def _time_ms(event: Event, rules: Rules) -> int:
         raise RuleBroken(f"timestamp {event.timestamp!r:.80} is before 1970")
     if rules.now_ms is not None and time_ms > rules.now_ms + AHEAD_MS:
         raise RuleBroken(f"timestamp {event.timestamp!r:.80} is more than a day in the future")
+    if time_ms >= LATEST_MS:
+        raise RuleBroken(f"timestamp {event.timestamp!r:.80} is after the year 9999")
     return time_ms
 
 

@@ -25,6 +25,10 @@ type Found = dict[str, tuple[str, Any]]  # of each field of the contract, the pa
 _ORDERS = ("purchase", "refund")
 _NUMBERS = ("timestamp", "quantity", "price", "discount", "engagement_seconds")
 _LARGEST_AMOUNT = 1e9
+_EXACT = 2.0**53
+"""From here on several whole numbers are one and the same float."""
+MOST_PRODUCTS = 1_000
+"""Of a record: each becomes an event, which takes a hundred times the bytes."""
 _NOT_NUMBERS = re.compile(r"-?\b(?:NaN|Infinity)\b")  # written by DuckDB, though no JSON
 _LONGEST_ID = 120  # of a record: leaves room for the position of a line within the contract's 128
 
@@ -94,18 +98,22 @@ def _lines(record: Record, dialect: Dialect, is_order: bool) -> list[Found]:
     products = _at(record, dialect.products) or []
     if not isinstance(products, list) or not all(isinstance(product, dict) for product in products):
         raise LineBroken(f"{dialect.products} must be a list of objects")
+    if len(products) > MOST_PRODUCTS:
+        raise LineBroken(f"{dialect.products} lists more than {MOST_PRODUCTS:,} products")
     if products and (is_order or len(products) == 1):
         listed = f"{dialect.products}[]"
-        return [_find({**record, listed: product}, dialect, listed, at) for at, product in enumerate(products)]
-    return [_find(record, dialect)]
+        inside = {field: [p for p in paths if p.startswith(listed)] for field, paths in dialect.fields.items()}
+        # What all products share is looked for once: a record may be long, and name many of them.
+        shared = _find(record, dialect, {field: dialect.fields[field] for field, of in inside.items() if not of})
+        return [shared | _find({listed: product}, dialect, inside, f"[{at}]") for at, product in enumerate(products)]
+    return [_find(record, dialect, dialect.fields)]
 
 
-def _find(record: Record, dialect: Dialect, listed: str = "", at: int = 0) -> Found:
+def _find(record: Record, dialect: Dialect, fields: Mapping[str, Collection[str]], at: str = "") -> Found:
     found: Found = {}
-    for field, paths in dialect.fields.items():
-        of_product = [path for path in paths if listed and path.startswith(listed)]
-        if filled := _filled(record, field, of_product or paths, dialect):
-            found[field] = (filled[0].replace("[]", f"[{at}]"), filled[1])
+    for field, paths in fields.items():
+        if filled := _filled(record, field, paths, dialect):
+            found[field] = (filled[0].replace("[]", at), filled[1])
     return found
 
 
@@ -134,7 +142,9 @@ def _at(record: Record, path: str) -> Any:
 
 def _text(value: Any) -> Any:
     """Names and ids may come as numbers; anything else stays, to be refused."""
-    value = int(value) if isinstance(value, float) and value.is_integer() else value
+    value = int(value) if isinstance(value, float) and abs(value) < _EXACT and value.is_integer() else value
+    if isinstance(value, float) and not abs(value) < _EXACT:
+        return value
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 

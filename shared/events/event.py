@@ -77,6 +77,17 @@ DESCRIPTIONS: Mapping[str, str] = {field: _description(field) for field in FIELD
 """What each field must be, in words."""
 
 
+def first_broken(raw: Mapping[str, Any], *, strict: bool = True) -> msgspec.ValidationError | None:
+    """What is wrong with the first field that breaks its rule: the same in whatever order a record names its fields."""
+    for field in FIELDS:
+        probe = {"event_type": "any", "timestamp": 0.0, field: raw.get(field)}
+        try:
+            msgspec.convert(probe, Event, strict=strict)
+        except msgspec.ValidationError as error:
+            return error
+    return None
+
+
 def explain(error: Exception, raw: Mapping[str, Any] | None = None) -> str:
     """Why a line was refused, for the shop's engineer: `error` from msgspec, `raw` the line's fields where known."""
     message = str(error)

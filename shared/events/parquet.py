@@ -29,8 +29,10 @@ from shared.events.readers import (
     BATCH_BYTES,
     BATCH_LINES,
     BLOCK,
+    LARGEST_EXPANSION,
     LONGEST_LINE,
     MOST_COLUMNS,
+    MOST_EXPANDED,
     Batch,
     ByteStream,
     UnreadableFile,
@@ -47,6 +49,7 @@ LARGEST_FILE = 2**31 - 2**27
 """Bytes, which must fit beside others into what a function has of a disk."""
 _SHORTENED_BYTES = 256
 """Taken for each value of a row that is too long."""
+_TOO_MUCH = "it takes too much memory: write it with smaller pages and shorter texts"
 _ID_COLUMNS = {name for name in FIELDS if name.endswith("_id")} | {"region"}
 
 type Row = tuple[int, int, dict[str, Any]]
@@ -110,8 +113,10 @@ def parts(path: Path, rules: Rules) -> Iterator[EventColumns | list[Row]]:
         with locked_database(path) as database:
             yield from _parts(database, _table(database, path), path, rules)
     except duckdb.OutOfMemoryException as error:
-        raise BrokenOff("it takes too much memory: write it with smaller pages and shorter texts") from error
+        raise BrokenOff(_TOO_MUCH) from error
     except (duckdb.Error, BrokenStream, UnicodeDecodeError) as error:
+        if "alloc" in str(error):
+            raise BrokenOff(_TOO_MUCH) from error
         raise BrokenOff("it is damaged, or no Parquet") from error
 
 
@@ -143,9 +148,13 @@ def _parts(
 ) -> Iterator[EventColumns | list[Row]]:
     asked = {"path": str(path), **parameters(table, rules)}
     others = database.cursor()
-    read = 0
+    read = taken = 0
+    most = max(MOST_EXPANDED, LARGEST_EXPANSION * path.stat().st_size)
     for found in batches(database.sql(all_rows(table, rules), params=asked)):
         sizes = found.numbers("size", np.int64)
+        taken += int(sizes.sum())
+        if taken > most:
+            raise BrokenOff(f"a file may expand {LARGEST_EXPANSION}-fold, and this one expands further")
         if table.is_plain():
             yield _event_columns(found, np.flatnonzero(sizes == 0))
         for first, last in _slices(sizes, len(table.names)):
@@ -192,7 +201,8 @@ def _value(value: Any, limit: int, *, is_id: bool) -> Any:
         return f"{value:.0f}" if whole else float(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            return str(value)
+            # As text it would pass for an id.
+            return value if is_id else str(value)
         return str(int(value)) if is_id and value.is_integer() and abs(value) < limit else value
     return str(value) if is_id and isinstance(value, int) and not isinstance(value, bool) else value
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.events.columns import AHEAD_MS, LARGEST_NET, Rules
+from shared.events.columns import AHEAD_MS, LARGEST_NET, LATEST_MS, Rules
 from shared.events.event import FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LEAST_MS, LONGEST_TEXT
 from shared.events.readers import LONGEST_LINE
 from shared.features.columns import DEVICES, EVENT_TYPES, OTHER, OTHER_DEVICE, UNKNOWN_DEVICE
 from shared.keys import LONGEST_ID
 
-_LATEST_MS = 253_402_300_800_000  # the year 10000, past which Python has no dates
 _WHOLE = ("tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint", "hugeint")
 _FLOATS = {"float": 2**24, "double": 2**53}
 """From which whole numbers on a type no longer holds each of them."""
@@ -111,7 +110,7 @@ def _contract_texts() -> list[str]:
 def _plain(table: Table, rules: Rules) -> str:
     """SQL for "this row keeps every rule"; NULL counts as no."""
     customer, visitor = _text("customer_id", table), _text("anonymous_id", table)
-    latest = _LATEST_MS if rules.now_ms is None else rules.now_ms + AHEAD_MS
+    latest = min(LATEST_MS - 1, LATEST_MS if rules.now_ms is None else rules.now_ms + AHEAD_MS)
     currency = "regexp_full_match({0}, '[A-Z]{{3}}')" if rules.currency is None else "{0} = $currency"
     quantity, price = _number("quantity", table, 1), _number("price", table, 0)
     joined = " + ".join(f"coalesce(strlen({_text(name, table)}), 0)" for name in _TEXTS if table.at(name))

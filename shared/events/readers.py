@@ -12,7 +12,7 @@ from typing import IO, Any, Protocol, cast
 import msgspec
 
 from shared.events.dialects import LineBroken, dialect_of, translate
-from shared.events.event import FIELDS, Event, explain
+from shared.events.event import FIELDS, Event, explain, first_broken
 from shared.keys import customer_key, visitor_key
 
 BATCH_LINES = 50_000
@@ -25,9 +25,9 @@ MOST_COLUMNS = 1_000
 BLOCK = 2**20
 _KEPT_BYTES = 10_000
 """Of a line that is too long: an object of quarantine has a place for many."""
-_MOST_EXPANDED = 2**28
-_LARGEST_EXPANSION = 200
-"""How many times its size a gzip file may be, beyond _MOST_EXPANDED bytes; event files have some 10 to 30."""
+MOST_EXPANDED = 2**28
+LARGEST_EXPANSION = 200
+"""How many times its size a packed file may hold, beyond MOST_EXPANDED bytes; event files have some 10 to 30."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TOO_LONG = f"longer than {LONGEST_LINE:,} bytes, of which the beginning is kept"
 _NOT_UTF8 = "not valid UTF-8"
@@ -91,7 +91,7 @@ class Batch:
         try:
             event = msgspec.convert(raw, Event, strict=strict)
         except msgspec.ValidationError as error:
-            self._add_translated(line, original, raw, error)
+            self._add_translated(line, original, raw, first_broken(raw, strict=strict) or error)
         else:
             self._keep(event, line, original, b"" if event.event_id else _extras(raw))
 
@@ -104,7 +104,8 @@ class Batch:
             event = _decode_event(original)
             extras = b"" if event.event_id else _extras(_decode_any(original))
         except (ValueError, RecursionError) as error:
-            self._add_translated(line, original, _object(original), error)
+            raw = _object(original)
+            self._add_translated(line, original, raw, (raw and first_broken(raw)) or error)
         else:
             self._keep(event, line, original, extras)
 
@@ -208,17 +209,19 @@ class _Unzipped(_Counted):
         self._packed = packed
 
     def read(self, size: int = -1, /) -> bytes:
-        if self.count > max(_MOST_EXPANDED, _LARGEST_EXPANSION * self._packed.count):
-            raise UnreadableFile(f"a gzip file may expand {_LARGEST_EXPANSION}-fold, and this one expands further")
+        if self.count > max(MOST_EXPANDED, LARGEST_EXPANSION * self._packed.count):
+            raise UnreadableFile(f"a gzip file may expand {LARGEST_EXPANSION}-fold, and this one expands further")
         return super().read(size)
 
 
 def _json_batches(stream: ByteStream) -> Iterator[Batch]:
     batch = Batch()
     for number, line in _lines(stream):
+        if not line or line.isspace():
+            continue
         if len(line) > LONGEST_LINE:
             batch.refuse_long(number, line)
-        elif line and not line.isspace():
+        else:
             batch.add_json(number, line)
         if batch.is_full:
             yield batch
