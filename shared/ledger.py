@@ -108,10 +108,10 @@ class Ledger:
 
         With `before`, only those of versions below it.
         """
-        # One more than asked for tells whether there are more.
-        found = self._newest(_partition(key), limit + 1, before)
-        if len(found) <= limit:
-            found += self._newest(key, limit + 1 - len(found), before)
+        # One more than asked for tells whether there are more. Of both partitions, since after a roll-back either may
+        # hold the newer moves, and a move that came to both releases is in both.
+        rows = [row for place in (key, _partition(key)) for row in self._newest(place, limit + 1, before)]
+        found = sorted({row.version: row for row in rows}.values(), key=lambda row: row.version, reverse=True)
         return found[:limit], found[limit - 1].version if len(found) > limit else None
 
     def _newest(self, partition: str, limit: int, before: int | None) -> list[Transition]:

@@ -213,6 +213,23 @@ def test_rows_and_sizes_survive_collisions(
     assert members.sizes() == {1: 1}
 
 
+def test_moves_of_both_releases_are_listed_in_order_and_once_after_a_roll_back(
+    ledger: Ledger, dynamodb: "DynamoDBClient"
+) -> None:
+    ledger.record([Transition("customer#889", v, None, v, Cause.EVENTS, v, "model") for v in range(1, 8)])
+    for version in (1, 2, 5, 6):
+        key: Any = {"pk": {"S": "moves#customer#889"}, "sk": {"S": f"transition#{version:010d}"}}
+        item = dynamodb.get_item(TableName=TABLE, Key=key)["Item"]
+        dynamodb.put_item(TableName=TABLE, Item={**item, "pk": {"S": "customer#889"}})
+        if version != 5:  # came to both
+            dynamodb.delete_item(TableName=TABLE, Key=key)
+    pages, before = list[list[int]](), None
+    while not pages or before is not None:
+        page, before = ledger.history("customer#889", 3, before)
+        pages.append([move.version for move in page])
+    assert pages == [[7, 6, 5], [4, 3, 2], [1]]
+
+
 def test_whatever_is_delivered_twice_and_at_once_the_ledger_has_no_gap_and_no_duplicate(
     s3: "S3Client",
     drop: Drop,
