@@ -53,7 +53,7 @@ class BatchProgress(msgspec.Struct):
     started_ms: int
     updated_ms: int
     failed: dict[str, str] = {}
-    """Why files could not be fetched, by key."""
+    """Why files are not in, by key."""
     files: int = 0
     """Files that are in: their events are counted or in quarantine."""
     accepted: int = 0
@@ -107,7 +107,8 @@ def take_batch(
 ) -> None:
     """Goes on from `progress`, which it changes, a file at least and then while `go_on` says so.
 
-    `keep` is given it whenever files are in. A file that S3 does not give is noted and left for another attempt.
+    `keep` is given it whenever files are in. A file that S3 does not give, or with events of a profile that may take
+    them later, is noted and left for another attempt.
     Taking a file in twice counts its events once.
     Raises what the intake and `keep` raise.
     """
@@ -132,13 +133,13 @@ def take_batch(
 
 def _add(progress: BatchProgress, found: Mapping[str, FileReport], failed: Mapping[str, str], intake: Intake) -> None:
     progress.todo = progress.todo[len(found) + len(failed) :]
-    progress.failed = {**progress.failed, **failed}
-    progress.files += len(found)
+    progress.failed = {**progress.failed, **failed, **intake.again}
+    progress.files += len(found.keys() - intake.again.keys())
     progress.accepted += intake.accepted
     progress.counted += intake.total.events
     progress.forgotten += intake.total.forgotten
     progress.customers += intake.total.customers
-    progress.quarantined += intake.refused + sum(file.quarantined for file in found.values())
+    progress.quarantined += intake.refused + intake.unwritten + sum(file.quarantined for file in found.values())
     progress.capped += sum(file.capped for file in found.values())
     progress.unreadable = [*progress.unreadable, *(key for key, file in found.items() if file.unreadable)]
     progress.missing = [*progress.missing, *(key for key, file in found.items() if file.missing)]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
 
 from shared import archive
-from shared.events import Rules, UnreadableFile, read_file
+from shared.events import Rejection, Rules, UnreadableFile, read_file
 from shared.fresh_object import ABSENT
-from shared.ingest import Intake
+from shared.ingest import Intake, Source
 from shared.quarantine import Quarantine
+from shared.unwritten import Unwritten
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,10 @@ def announced(body: str) -> DroppedFile:
     return DroppedFile(written["key"], written.get("version-id"))
 
 
-def take_in(file: DroppedFile, quarantine: Quarantine, rules: Rules, intake: Intake) -> FileReport:
+def take_in(file: DroppedFile, quarantine: Quarantine, rules: Rules, intake: Intake, source_id: str = "") -> FileReport:
     """Reads the object as a stream and hands its valid events to `intake`, which may write some of them already.
+
+    The intake knows the file by `source_id`, or else by its key.
 
     Raises what S3 raises when it cannot be asked or breaks off; taking the same file in again is always safe.
     """
@@ -70,11 +75,13 @@ def take_in(file: DroppedFile, quarantine: Quarantine, rules: Rules, intake: Int
         return FileReport(missing=True)
     folder = quarantine.folder(file.key, answer["ETag"].strip('"'), file.version_id)
     accepted = quarantined = 0
+    again = partial(_lines_of, file, quarantine, rules)
+    source = Source(source_id or file.key, again, keep=partial(folder.lines, kind="unwritten"))
     try:
         for chunk in read_file(cast(BinaryIO, answer["Body"]), file.key, rules):
             if file.key.startswith(archive.PREFIX):
                 quarantine.places.note(file.key, archive.people_of(chunk))
-            intake.add(chunk, refuse=partial(folder.lines, kind="claims"))
+            intake.add(chunk, partial(folder.lines, kind="claims"), source)
             accepted += len(chunk.events)
             if rejections := intake.keepable(chunk.rejections):
                 folder.lines(rejections)
@@ -83,3 +90,13 @@ def take_in(file: DroppedFile, quarantine: Quarantine, rules: Rules, intake: Int
         folder.whole(str(error), answer["ContentLength"])
         return FileReport(accepted, quarantined, unreadable=str(error), capped=folder.capped)
     return FileReport(accepted, quarantined, capped=folder.capped)
+
+
+def _lines_of(
+    file: DroppedFile, quarantine: Quarantine, rules: Rules, unwritten: Mapping[str, Unwritten]
+) -> Iterator[Rejection]:
+    """The lines of some people in a file that was read before."""
+    stream = cast(BinaryIO, quarantine.s3.get_object(Bucket=quarantine.bucket, **file.source)["Body"])
+    with suppress(UnreadableFile):  # which was told when it was read first
+        for chunk in read_file(stream, file.key, replace(rules, unwritten=unwritten)):
+            yield from chunk.unwritten

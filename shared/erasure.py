@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from shared.backoff import Sleep, attempts
+from shared.backoff import RACES_AT_MOST, Sleep, races
 from shared.keys import is_visitor
 from shared.links import LinkState, forgotten
 from shared.marks import Marks
 from shared.profile_table import ProfileTable, StoredProfile
-from shared.update import RACES_AT_MOST, TooManyRaces
+from shared.unwritten import TooManyRaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Eraser:
         it again finishes what broke off.
         """
         self.marks.refuse(key, at_ms)
-        for _ in attempts(RACES_AT_MOST, self.sleep):
+        for _ in races(self.sleep):
             profile = self._load(key)
             if profile is None or (profile.counts_from_ms is not None and profile.counts_from_ms > at_ms):
                 return
@@ -81,7 +81,7 @@ class Eraser:
     def forget(self, visitors: Iterable[str], customer: str) -> None:
         """Takes the mention of a customer out of the links of devices that are not theirs alone."""
         waiting = sorted(visitors)
-        for _ in attempts(RACES_AT_MOST, self.sleep):
+        for _ in races(self.sleep):
             changes = _mentioning(self.table.load(waiting).values(), customer)
             lost = self.table.save(changes)
             self.removed += Removed(links=len(changes) - len(lost))

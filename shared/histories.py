@@ -1,16 +1,58 @@
 """Histories put together from their parts: deliveries, and a customer's own events with those of their visitors."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from shared.features import Profiles, decode, merge, since
+from shared.features import BrokenState, Profiles, UnknownStateVersion, decode, merge, rows_in, since
 from shared.profile_table import StoredProfile
+from shared.unwritten import ProfileNewer, ProfilesUnreadable, Unwritten
+
+EVENTS_AT_ONCE = 250_000
+"""Events that are decoded, merged and decided on at a time, which bounds the memory."""
+NEWER = Unwritten("the stored profile was written by a newer release, which has to read it", ProfileNewer, passes=True)
+"""Of profiles whose events come again until the release that reads them is back."""
+BROKEN = Unwritten("the stored profile cannot be read, and was left as it is", ProfilesUnreadable)
 
 
 def histories(profiles: Iterable[StoredProfile]) -> Profiles:
     """All that is known of stored profiles, the linked visitors' events included; those without events are left out."""
     stored = {profile.key: profile for profile in profiles}
     return with_visitors(own(stored), stored.values())
+
+
+def rows_of(profile: StoredProfile) -> int:
+    """How many events a profile holds, its visitors' included, without decoding them."""
+    return rows_in(profile.state) + sum(rows_in(copy.state) for copy in profile.visitors.values() if copy.state)
+
+
+def parts(profiles: Iterable[StoredProfile]) -> Iterator[list[StoredProfile]]:
+    """The profiles, as many at a time as hold EVENTS_AT_ONCE."""
+    part: list[StoredProfile] = []
+    held = 0
+    for profile in profiles:
+        events = rows_of(profile)
+        if part and held + events > EVENTS_AT_ONCE:
+            yield part
+            part, held = [], 0
+        part.append(profile)
+        held += events
+    if part:
+        yield part
+
+
+def unreadable(profiles: Iterable[StoredProfile]) -> dict[str, Unwritten]:
+    """Those whose histories this code cannot read, by key, and why."""
+    return {profile.key: found for profile in profiles if (found := _problem(profile))}
+
+
+def _problem(profile: StoredProfile) -> Unwritten | None:
+    try:
+        histories([profile])
+    except UnknownStateVersion:
+        return NEWER
+    except BrokenState:
+        return BROKEN
+    return None
 
 
 def own(profiles: Mapping[str, StoredProfile]) -> Profiles:

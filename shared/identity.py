@@ -18,7 +18,8 @@ from shared.features import Profiles
 from shared.keys import visitor_key
 from shared.links import NOBODY, Claim, Copy, Link, LinkState, claimed, refusal, unlinked
 from shared.marks import Admission
-from shared.profile_table import ProfileTable, StoredProfile
+from shared.profile_table import ItemsUnreadable, ProfileTable, StoredProfile
+from shared.unwritten import check
 from shared.update import Ingested, Links, News, Updater
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Claims:
             if link is None or (self._admission and customer != link.customer)
         }
         customers = changing - self._visitors.keys()
-        stored = self._table.load(sorted(customers)) if customers else {}
+        stored = self._load(customers)
         self._visitors.update({key: len(stored[key].visitors) if key in stored else 0 for key in customers})
         if self._admission and (strangers := customers - stored.keys()):
             refused = self._admission.marks.refused(strangers)
@@ -58,6 +59,12 @@ class Claims:
         found = {key: claimed(link, self._customers.get(key, ()), self._visitors) for key, link in links.items()}
         self._links.update(found)
         return found
+
+    def _load(self, customers: set[str]) -> dict[str, StoredProfile]:
+        try:
+            return self._table.load(sorted(customers)) if customers else {}
+        except ItemsUnreadable as error:
+            return error.profiles  # their own updates say so
 
     def refusal(self, claim: Claim) -> str | None:
         """Why the claim was not followed, once all are settled; None where it was, or one of both was erased."""
@@ -86,11 +93,12 @@ def unlink(
     """Takes a visitor's events back from the customer they were linked to, for good; later claims are refused.
 
     Events that were delivered with the customer's id stay. Doing it again changes nothing, and finishes what broke off.
-    With a bundle both are decided on anew. Raises NoSuchLink, TooManyRaces, and what the table raises.
+    With a bundle both are decided on anew, otherwise by the next tick that knows one. Raises NoSuchLink, what `check`
+    raises, and what the table raises.
     """
     updater, visitor = Updater(table, bundle, moment, sleep), visitor_key(visitor_id)
     undo = News(Profiles.empty(), relink=lambda links: {key: unlinked(link) for key, link in links.items()})
     withdrawn = copies(updater.update([visitor], undo))
     updater.update([*withdrawn], News(Profiles.empty(), copies=withdrawn))
-    updater.check()
+    check(updater.unwritten)
     return updater.total

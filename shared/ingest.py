@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import batched
 from typing import TYPE_CHECKING
 
@@ -12,24 +12,47 @@ from shared.backoff import Sleep
 from shared.clock import Moment
 from shared.consents import Consent
 from shared.events import Chunk, Claim, Rejection
-from shared.features import Profiles, fold, merge
+from shared.features import BrokenState, Profiles, UnknownStateVersion, fold, merge
+from shared.histories import own
 from shared.identity import Claims, copies
 from shared.keys import is_visitor
 from shared.links import Copy, LinkState
 from shared.marks import Admission, keepable
 from shared.profile_table import ProfileTable
+from shared.unwritten import ProfilesUnreadable, Unwritten, check
 from shared.update import Ingested, News, Updater
 
 if TYPE_CHECKING:
     from shared.bundle import Bundle
 
+COPIES_AT_ONCE = 64 << 20
+"""Bytes of visitors' histories that wait to be handed on to their customers."""
 PROFILES_AT_ONCE = 1_000
 """Bounds the memory that stored histories take, of which a few events may touch many."""
+LINES_AT_ONCE = 10_000
+"""Of quarantined lines in one object."""
 
 ROWS_AT_ONCE = 500_000
-"""Events gathered before they are written, about 60 bytes each."""
+"""Events gathered before they are written."""
+BYTES_AT_ONCE = 32 << 20
+"""Of events gathered before they are written, and of the lines that their claims are kept with."""
+EVENT_BYTES = 60
+"""Of an event in columns."""
+KEY_BYTES = 200
+"""Of a profile's key and its place among others."""
 
 type Refuse = Callable[[Sequence[Rejection]], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A file or a message that events come from, so that it can be asked for them again."""
+
+    id: str
+    lines_of: Callable[[Mapping[str, Unwritten]], Iterable[Rejection]]
+    """Reads it again, for the lines of those who did not take their events."""
+    keep: Callable[[Sequence[Rejection]], None]
+    """Keeps such lines in quarantine."""
 
 
 def ingest(
@@ -45,10 +68,22 @@ def ingest(
     """Merges `delta` into the stored profiles, follows `claims`, and decides anew for those that it changed.
 
     Profiles that it adds nothing to are not written, and those whom `admission` refuses are left out. Without a bundle,
-    histories are stored and decisions stay as they are. Raises ProfileTooLarge, TooManyRaces, and what the table
-    raises; the same `delta` can always be given again, and what was written then counts as known.
+    histories are stored and decisions stay as they are. Raises, once all others are written, what `check` raises of
+    those that are not, and what the table raises; the same `delta` can always be given again, and what was written then
+    counts as known.
     """
-    claims = claims or Claims((), table)
+    updater = Updater(table, bundle, moment, sleep, admission=admission)
+    total = fold_in(delta, updater, claims or Claims((), table), consents)
+    check(updater.unwritten)
+    return total
+
+
+def fold_in(delta: Profiles, updater: Updater, claims: Claims, consents: Iterable[Consent] = ()) -> Ingested:
+    """What became of `delta`, see `ingest`; the updater knows which profiles did not take it, and why.
+
+    Where a customer did not take what a visitor did, and may later, neither did the visitor.
+    """
+    admission, moment = updater.admission, updater.moment
     asked: set[str] = set()
 
     def ask(key: str, refused_ms: int) -> None:
@@ -58,29 +93,42 @@ def ingest(
 
     # Of whoever refuses, stored or not: lines of theirs may stand in quarantine.
     marks = admission.marks.record(consents, ask) if admission and consents else {}
-    updater = Updater(table, bundle, moment, sleep, admission=admission, recorded=marks)
+    updater.recorded = marks
     known: dict[str, dict[str, Copy]] = {}
+    visitors: dict[str, set[str]] = {}
     # Visitors first: customers take over their histories as they then stand.
     news = News(delta, relink=claims.settle)
     for keys in _slices({*filter(is_visitor, delta.keys)} | claims.visitors):
         for customer, found in copies(updater.update(keys, news)).items():
             known.setdefault(customer, {}).update(found)
+            visitors.setdefault(customer, set()).update(found)
+        if sum(len(copy.state or b"") for found in known.values() for copy in found.values()) >= COPIES_AT_ONCE:
+            _hand_over(updater, Profiles.empty(), known)
+            known.clear()
     for visitor in updater.refused.values():
         if visitor and visitor.link and visitor.link.state is LinkState.LINKED:
             withdrawn = Copy(visitor.version + 1, None)
             known.setdefault(visitor.link.customer, {})[visitor.key] = withdrawn
-    news = News(delta, copies=known)
-    for keys in _slices({key for key in delta.keys if not is_visitor(key)} | known.keys()):
-        updater.update(keys, news)
+            visitors.setdefault(visitor.link.customer, set()).add(visitor.key)
+    _hand_over(updater, delta, known)
     if admission:
         stored = {key for key, profile in updater.refused.items() if profile}
         # Linked by somebody who did not see the customer's mark yet: what they did goes as the customer's own.
-        linked = {visitor for customer in updater.refused.keys() & known.keys() for visitor in known[customer]}
+        linked = {visitor for customer in updater.refused.keys() & visitors.keys() for visitor in visitors[customer]}
         for key in sorted(stored | linked):
             ask(key, marks[key].refused_ms or 0 if key in marks else moment.as_of_ms)
-    updater.check()
+    for customer in updater.unwritten.keys() & visitors.keys():
+        if updater.unwritten[customer].passes:
+            updater.unwritten |= dict.fromkeys(visitors[customer], updater.unwritten[customer])
     forgotten = int(delta.take([i for i, key in enumerate(delta.keys) if key in updater.refused]).event_counts.sum())
     return updater.total + Ingested(forgotten=forgotten)
+
+
+def _hand_over(updater: Updater, delta: Profiles, known: Mapping[str, Mapping[str, Copy]]) -> None:
+    """Gives customers their own events in `delta`, and copies of their visitors' histories."""
+    news = News(delta, copies=known)
+    for keys in _slices({key for key in delta.keys if not is_visitor(key)} | known.keys()):
+        updater.update(keys, news)
 
 
 def _slices(keys: set[str]) -> Iterator[tuple[str, ...]]:
@@ -103,21 +151,38 @@ class Intake:
     """Without one, everybody is stored."""
     unkept: int = 0
     """Refused lines of those who were erased, which are kept nowhere."""
-    _folded: list[Profiles] = field(default_factory=list)
+    waits: bool = True
+    """Without a bundle, whether those who change are due to be decided on as soon as there is one."""
+    sleep: Sleep = time.sleep
+    unwritten: int = 0
+    """Lines that are in quarantine because their profile does not take them."""
+    again: dict[str, str] = field(default_factory=dict)
+    """The sources that are to be given again, and why: some of their profiles may take what is in them later."""
+    not_taken: dict[str, Unwritten] = field(default_factory=dict)
+    """The profiles that did not take their events, and why."""
+    _full: dict[str, Unwritten] = field(default_factory=dict)
+    _to_keep: dict[Source, None] = field(default_factory=dict)
+    _folded: list[tuple[Source | None, Profiles]] = field(default_factory=list)
+    _bytes: int = 0
     _claims: list[tuple[list[Claim], Refuse]] = field(default_factory=list)
     _consents: set[Consent] = field(default_factory=set)
 
-    def add(self, chunk: Chunk, refuse: Refuse) -> None:
+    def add(self, chunk: Chunk, refuse: Refuse, source: Source | None = None) -> None:
         """Takes events in, and writes what has gathered once it is much.
 
         By then it is known which of the chunk's claims are not followed: `refuse` is given those, with the reasons.
+        Without a `source`, profiles that do not take their events are an error.
         """
         self.accepted += len(chunk.events)
-        self._folded.append(fold(chunk.events))
+        self._folded.append((source, fold(chunk.events)))
         self._claims.append((chunk.claims, refuse))
         self._consents.update(chunk.consents)
-        if sum(len(profiles.rows) for profiles in self._folded) >= ROWS_AT_ONCE:
-            self.flush()
+        self._bytes += EVENT_BYTES * len(chunk.events) + KEY_BYTES * len(chunk.events.keys)
+        self._bytes += sum(len(claim.original) + KEY_BYTES for claim in chunk.claims)
+        self._bytes += sum(map(len, chunk.events.category_names.values()))
+        rows = sum(len(profiles.rows) for _, profiles in self._folded)
+        if rows >= ROWS_AT_ONCE or self._bytes >= BYTES_AT_ONCE:
+            self._write()
 
     def keepable(self, rejections: list[Rejection]) -> list[Rejection]:
         """Refused lines but for those of people who were erased."""
@@ -130,7 +195,7 @@ class Intake:
         """What came of the events, by the name of the metric that tells it."""
         return {
             "EventsCounted": self.total.events,
-            "EventsDuplicate": self.accepted - self.total.events - self.total.forgotten,
+            "EventsDuplicate": max(self.accepted - self.total.events - self.total.forgotten - self.unwritten, 0),
             "EventsForgotten": self.total.forgotten + self.unkept,
             "CustomersChanged": self.total.customers,
             "SegmentsChanged": self.total.segments,
@@ -140,17 +205,37 @@ class Intake:
         }
 
     def flush(self) -> None:
-        """Writes what has gathered. If that fails it stays, for the next flush to try again."""
+        """Writes what has gathered. If that fails it stays, for the next flush to try again.
+
+        Lines of profiles that will not take them are in quarantine then, and `again` has the sources of those that may.
+        """
+        self._write()
+        if self._full:
+            full = {key: self._held(key, why) for key, why in self._full.items()}
+            for source in self._to_keep:
+                for lines in batched(source.lines_of(full), LINES_AT_ONCE, strict=False):
+                    if kept := self.keepable(list(lines)):
+                        source.keep(kept)
+                        self.unwritten += len(kept)
+        self._full.clear()
+        self._to_keep.clear()
+
+    def _held(self, key: str, why: Unwritten) -> Unwritten:
+        """Why the profile did not take its events, with those that it holds all the same."""
+        try:
+            profile = own(self.table.load([key]))
+        except (ProfilesUnreadable, BrokenState, UnknownStateVersion):
+            return why
+        if not len(profile):
+            return why
+        full_since_ms = int(profile.first_event_ms[0]) if profile.sketches else None
+        return replace(why, held=frozenset(profile.rows.fingerprint.tolist()), full_since_ms=full_since_ms)
+
+    def _write(self) -> None:
         claims = Claims((claim for found, _ in self._claims for claim in found), self.table, self.admission)
-        self.total += ingest(
-            merge(*self._folded),
-            self.table,
-            self.bundle,
-            self.moment,
-            claims=claims,
-            admission=self.admission,
-            consents=self._consents,
-        )
+        updater = Updater(self.table, self.bundle, self.moment, self.sleep, admission=self.admission, waits=self.waits)
+        self.total += fold_in(merge(*(profiles for _, profiles in self._folded)), updater, claims, self._consents)
+        self._sort_out(updater.unwritten)
         for found, refuse in self._claims:
             reasons = [(claim, reason) for claim in found if (reason := claims.refusal(claim))]
             if reasons:
@@ -159,3 +244,22 @@ class Intake:
         self._folded.clear()
         self._claims.clear()
         self._consents.clear()
+        self._bytes = 0
+
+    def _sort_out(self, unwritten: Mapping[str, Unwritten]) -> None:
+        """Finds the sources of events that were not written."""
+        if not unwritten:
+            return
+        self.not_taken |= unwritten
+        for (source, profiles), (claims, _) in zip(self._folded, self._claims, strict=True):
+            people = unwritten.keys() & {*profiles.keys, *(claim.visitor for claim in claims)}
+            if not people:
+                continue
+            if source is None:
+                check(unwritten)
+                return
+            if passing := [unwritten[key] for key in sorted(people) if unwritten[key].passes]:
+                self.again.setdefault(source.id, passing[0].reason)
+            if len(passing) < len(people):
+                self._to_keep[source] = None
+        self._full |= {key: why for key, why in unwritten.items() if not why.passes}

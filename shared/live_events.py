@@ -8,13 +8,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from shared.errors import AnonymousError
 from shared.events import Chunk, Rejection, Rules, people_of, read_lines
-from shared.ingest import Intake
+from shared.ingest import Intake, Source
 from shared.message_text import message_text
 from shared.quarantine import Folder, Quarantine
 
@@ -104,13 +105,24 @@ def packed(events: Iterable[bytes]) -> Iterator[str]:
         yield _body(body)
 
 
+def can_fail_alone(messages: Iterable[str], event: Mapping[str, Any]) -> bool:
+    """Whether the source of an invocation can be told of each of these messages, by its id, that it failed."""
+    records = event.get("Records") or ()
+    return {_message(record).id for record in records}.issuperset(messages)
+
+
 def take_in(message: Message, quarantine: Quarantine, rules: Rules, intake: Intake) -> TakenIn:
     """Hands the message's valid events to `intake`, and keeps the others in quarantine."""
     folder = folder_of(message, quarantine)
     chunk = read_lines(message.lines, rules, message.first)
     if message.problem:
         chunk = replace(read_lines([], rules), rejections=refusals(message, message.problem))
-    intake.add(chunk, refuse=lambda claims: folder.lines(claims, kind="claims"))
+    source = Source(
+        message.id,
+        lambda unwritten: read_lines(message.lines, replace(rules, unwritten=unwritten), message.first).unwritten,
+        keep=partial(folder.lines, kind="unwritten"),
+    )
+    intake.add(chunk, partial(folder.lines, kind="claims"), source)
     if rejections := intake.keepable(chunk.rejections):
         folder.lines(rejections)
     return TakenIn(message, chunk, len(rejections))

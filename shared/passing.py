@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.features.codec import UnknownStateVersion
 from shared.marks import TableNotRestored
 from shared.profile_table import ProfileNotWritten, TableOverloaded
-from shared.update import TooManyRaces
+from shared.unwritten import ProfileNewer, TooManyRaces
 
 PASSING = (
     BotoCoreError,
@@ -16,6 +16,7 @@ PASSING = (
     TableOverloaded,
     TooManyRaces,
     # Written by a later release: it waits for that one.
+    ProfileNewer,
     UnknownStateVersion,
 )
 FOR_GOOD = frozenset(

@@ -19,6 +19,7 @@ from shared.keys import anonymous, is_visitor, visitor_key
 from shared.links import Copy, Link, LinkState
 from shared.members import members_of
 from shared.transitions import Cause
+from shared.unwritten import ProfilesUnreadable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -50,11 +51,29 @@ WORTH_ANOTHER_TRY = frozenset(
 )
 
 
+REFUSED_ITEM = frozenset({"ItemCollectionSizeLimitExceeded", "ValidationError"})
+
+
 class ProfileNotWritten(AnonymousError):
-    """DynamoDB refused a profile for a reason that trying again at once does not cure."""
+    """DynamoDB refused profiles for a reason that trying again at once does not cure."""
 
     code: str | None = None
     """DynamoDB's word for it."""
+
+    def __init__(self, message: str, refused: Iterable[str] = (), lost: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.refused, self.lost = frozenset(refused), frozenset(lost)
+        """Where it was for what is in them: their keys, and those that lost a race. All others are written."""
+
+
+class ItemsUnreadable(ProfilesUnreadable):
+    """Some items are no profiles that this code knows."""
+
+    def __init__(self, profiles: dict[str, StoredProfile], unreadable: Iterable[str]) -> None:
+        self.profiles, self.unreadable = profiles, frozenset(unreadable)
+        """The profiles that could be read, and the keys of the others."""
+        names = ", ".join(sorted(map(anonymous, self.unreadable)))
+        super().__init__(f"{len(self.unreadable)} profiles cannot be read: {names}")
 
 
 class TableOverloaded(AnonymousError):
@@ -96,7 +115,8 @@ class StoredProfile:
     @property
     def size(self) -> int:
         """About the bytes of the item that grow with events and visitors."""
-        return len(self.state) + sum(len(key) + len(copy.state or b"") + 40 for key, copy in self.visitors.items())
+        copies = self.visitors.items()
+        return len(self.state) + sum(len(key.encode()) + len(copy.state or b"") + 40 for key, copy in copies)
 
     @property
     def is_someone(self) -> bool:
@@ -176,6 +196,22 @@ def decode_profile(item: Item) -> StoredProfile:
     )
 
 
+def decode_profiles(items: Iterable[Item]) -> dict[str, StoredProfile]:
+    """The profiles of items by key. Raises ItemsUnreadable, with those that can be read."""
+    profiles: dict[str, StoredProfile] = {}
+    unreadable: list[str] = []
+    for item in items:
+        try:
+            profile = decode_profile(item)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            unreadable.append(item["pk"]["S"])
+        else:
+            profiles[profile.key] = profile
+    if unreadable:
+        raise ItemsUnreadable(profiles, unreadable)
+    return profiles
+
+
 def _decode_cause(text: str) -> Cause | None:
     return None if text == NOT_MOVED else Cause(text)
 
@@ -239,30 +275,30 @@ class ProfileTable:
         return decode_profile(answer["Item"]) if "Item" in answer else None
 
     def load(self, keys: Iterable[str]) -> dict[str, StoredProfile]:
-        """The profiles that exist among the distinct `keys`. Raises TableOverloaded."""
-        found: dict[str, StoredProfile] = {}
+        """The profiles that exist among the distinct `keys`. Raises TableOverloaded and ItemsUnreadable."""
+        found: list[Item] = []
         for some in batched(keys, READS_A_CALL, strict=False):
             request: Any = {self._name: {"Keys": [_key(key) for key in some], "ConsistentRead": True}}
             for _ in attempts(CALLS_AT_MOST, self._sleep):
                 answer = self._client.batch_get_item(RequestItems=request)
-                for item in answer["Responses"].get(self._name, ()):
-                    profile = decode_profile(item)
-                    found[profile.key] = profile
+                found += answer["Responses"].get(self._name, ())
                 request = answer.get("UnprocessedKeys")
                 if not request:
                     break
             else:
                 raise TableOverloaded(f"keys still unread after {CALLS_AT_MOST} attempts")
-        return found
+        return decode_profiles(found)
 
     def save(self, profiles: Sequence[StoredProfile]) -> set[str]:
         """Writes `profiles`, at most one a key, each only if the table holds the version before it.
 
         Returns the keys that lost a race: another writer came first, and what it wrote must be read and merged.
         A write that took effect although its answer was lost counts as lost too; merging again finds nothing new.
-        Raises ProfileNotWritten, or TableOverloaded when throttled throughout; other profiles may be written by then.
+        Raises ProfileNotWritten, or TableOverloaded when throttled throughout; other profiles may be written by then,
+        and are where ProfileNotWritten says whom DynamoDB refused for what is in their items.
         """
         lost: set[str] = set()
+        refused: dict[str, str] = {}
         pending: Sequence[StoredProfile] = profiles
         for _ in attempts(CALLS_AT_MOST, self._sleep):
             throttled: list[StoredProfile] = []
@@ -274,14 +310,20 @@ class ProfileTable:
                         lost.add(profile.key)
                     elif code in WORTH_ANOTHER_TRY:
                         throttled.append(profile)
+                    elif code in REFUSED_ITEM:
+                        refused[profile.key] = _refusal(profile, code)
                     elif code:
                         refusal = ProfileNotWritten(_refusal(profile, code))
                         refusal.code = code
                         raise refusal
             if not throttled:
-                return lost
+                break
             pending = throttled
-        raise TableOverloaded(f"{len(pending)} profiles still unwritten after {CALLS_AT_MOST} attempts")
+        else:
+            raise TableOverloaded(f"{len(pending)} profiles still unwritten after {CALLS_AT_MOST} attempts")
+        if refused:
+            raise ProfileNotWritten("; ".join(refused.values()), refused, lost)
+        return lost
 
     def delete(self, profile: StoredProfile) -> bool:
         """Removes a profile if the table still holds that version of it; whether it did."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from shared.backoff import Sleep
 from shared.clock import Moment
 from shared.due import INDEX
-from shared.profile_table import ProfileTable, StoredProfile
-from shared.rescore import rescore
+from shared.profile_table import READS_A_CALL, ProfileTable, StoredProfile
+from shared.rescore import load_readable, rescore
+from shared.unwritten import Unwritten
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -82,18 +84,27 @@ def refresh_shard(
     moment: Moment,
     go_on: Callable[[], bool],
     sleep: Sleep = time.sleep,
+    unreadable: dict[str, Unwritten] | None = None,
 ) -> tuple[Refreshed, bool]:
     """Decides on those of a shard who are due, a page at least and then while `go_on` says so.
 
     Each gets a new due date, later than `moment`, with the decision, so whoever was reached is not due any more, and
     repeating it after a failure anywhere goes on with the others. Returns what came of it, and whether that was the
-    shard's end. Raises TooManyRaces and what the table and `due` raise.
+    shard's end. Profiles that this code cannot read are left as they are and noted in `unreadable`. Raises TooManyRaces
+    and what the table and `due` raise.
     """
+    problems = {} if unreadable is None else unreadable
     total, position = Refreshed(), None
     while True:
         page = due(position)
-        profiles = table.load(page.keys).values() if page.keys else ()
-        decided, moved = rescore(profiles, table, bundle, moment, lambda profile: not _is_due(profile, moment), sleep)
+        decided = moved = 0
+        for keys in batched(page.keys, READS_A_CALL, strict=False):
+            profiles = load_readable(table, keys, problems)
+            done = rescore(
+                profiles, table, bundle, moment, lambda profile: not _is_due(profile, moment), sleep, problems
+            )
+            decided += done[0]
+            moved += done[1]
         total += Refreshed(len(page.keys), decided, moved, page.first_due_ms)
         position = page.next
         if position is None or not go_on():

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from shared.backoff import Sleep, attempts
+from shared.backoff import RACES_AT_MOST, Sleep, races
 from shared.clock import Moment
 from shared.deciding import decide
 from shared.decision import Decision
 from shared.errors import AnonymousError
-from shared.histories import histories
-from shared.profile_table import PROFILE, Item, ProfileTable, StoredProfile, decode_profile
+from shared.features import BrokenState, UnknownStateVersion
+from shared.histories import BROKEN, histories, parts, unreadable
+from shared.profile_table import PROFILE, Item, ItemsUnreadable, ProfileTable, StoredProfile, decode_profiles
 from shared.run_parts import span
 from shared.transitions import Cause
-from shared.update import RACES_AT_MOST, TooManyRaces
+from shared.unwritten import TooManyRaces, Unwritten
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -59,10 +60,21 @@ class SegmentProgress(msgspec.Struct, frozen=True):
     """Another model went live meanwhile: its own run decides on everyone."""
 
 
+class PageUnreadable(ItemsUnreadable):
+    """Some items of a page are no profiles that this code knows; it has the others, and from where the scan goes on."""
+
+    def __init__(self, error: ItemsUnreadable, cursor: Cursor | None) -> None:
+        super().__init__(error.profiles, error.unreadable)
+        self.cursor = cursor
+
+
 def scan_page(
     client: DynamoDBClient, table: str, segment: int, segments: int, after: Cursor | None, limit: int | None = None
 ) -> Page:
-    """The profiles among the next items of a segment, at most 1 MB or `limit` items, possibly a second old."""
+    """The profiles among the next items of a segment, at most 1 MB or `limit` items, possibly a second old.
+
+    Raises PageUnreadable.
+    """
     request: dict[str, Any] = {
         "TableName": table,
         "Segment": segment,
@@ -77,7 +89,11 @@ def scan_page(
     answer = client.scan(**request)
     items: list[Item] = answer["Items"]
     last: Any = answer.get("LastEvaluatedKey")
-    return [decode_profile(item) for item in items], (last["pk"]["S"], last["sk"]["S"]) if last else None
+    cursor = (last["pk"]["S"], last["sk"]["S"]) if last else None
+    try:
+        return [*decode_profiles(items).values()], cursor
+    except ItemsUnreadable as error:
+        raise PageUnreadable(error, cursor) from error
 
 
 def rescore_segment(
@@ -89,21 +105,28 @@ def rescore_segment(
     keep: Callable[[SegmentProgress], None],
     go_on: Callable[[], bool],
     sleep: Sleep = time.sleep,
+    unreadable: dict[str, Unwritten] | None = None,
 ) -> SegmentProgress:
     """Goes on from `progress`, a page at least and then while `go_on` says so; `keep` is given it after every page.
 
     Whatever happens between two calls of `keep`, going on from what was kept last decides on nobody twice.
-    `live` gives the live bundle, and the segment ends early when that is another than it began with.
+    `live` gives the live bundle, and the segment ends early when that is another than it began with. Profiles that this
+    code cannot read are left as they are and noted in `unreadable`.
     Raises TooManyRaces, and what the table, `live` and `keep` raise.
     """
+    problems = {} if unreadable is None else unreadable
     while not progress.done:
         bundle, moment = live(), clock()
         if progress.model_version not in (None, bundle.bundle_id):
             progress = _later(progress, moment, done=True, superseded=True, cursor=None)
         else:
-            profiles, cursor = scan(progress.cursor)
+            try:
+                profiles, cursor = scan(progress.cursor)
+            except PageUnreadable as error:
+                profiles, cursor = [*error.profiles.values()], error.cursor
+                problems |= dict.fromkeys(error.unreadable, BROKEN)
             stands = partial(_stands, bundle, progress.since_ms)
-            decided, moved = rescore(profiles, table, bundle, moment, stands, sleep)
+            decided, moved = rescore(profiles, table, bundle, moment, stands, sleep, problems)
             progress = _later(
                 progress,
                 moment,
@@ -127,27 +150,53 @@ def rescore(
     moment: Moment,
     stands: Callable[[StoredProfile], bool],
     sleep: Sleep = time.sleep,
+    unreadable: dict[str, Unwritten] | None = None,
 ) -> tuple[int, int]:
     """Decides anew on those of `profiles` whose decision does not stand, and stores it.
 
     Each is written only as it was read; where another writer came first, the profile is read again. Who moves does so
     because of the model if the decision before was another one's, else because of the events that came when no model
     was known, or because of time. Returns how many were
-    decided on, and how many of them moved. Raises TooManyRaces and what the table raises.
+    decided on, and how many of them moved. Those that this code cannot read are left as they are and noted in
+    `unreadable`. Raises TooManyRaces and what the table raises, once it has been tried with all.
     """
     decided = moved = 0
-    for _ in attempts(RACES_AT_MOST, sleep):
-        due = {p.key: p for p in profiles if p.is_someone and not stands(p)}
-        decisions = decide(histories(due.values()), {key: p.decision for key, p in due.items()}, bundle, moment)
-        after = [_decided(due[key], decision) for key, decision in decisions.items()]
-        lost = table.save(after)
-        done = [profile for profile in after if profile.key not in lost]
-        decided += len(done)
-        moved += sum(profile.moved is not None for profile in done)
+    problems = {} if unreadable is None else unreadable
+    for _ in races(sleep):
+        lost = set[str]()
+        for some in parts(profile for profile in profiles if profile.is_someone and not stands(profile)):
+            due = {profile.key: profile for profile in some}
+            after = [_decided(due[key], decision) for key, decision in _decisions(due, bundle, moment, problems)]
+            late = table.save(after)
+            done = [profile for profile in after if profile.key not in late]
+            decided += len(done)
+            moved += sum(profile.moved is not None for profile in done)
+            lost |= late
         if not lost:
             return decided, moved
-        profiles = table.load(sorted(lost)).values()
+        profiles = load_readable(table, sorted(lost), problems)
     raise TooManyRaces(f"{len(lost)} profiles were changed by others in each of {RACES_AT_MOST} attempts")
+
+
+def load_readable(table: ProfileTable, keys: Sequence[str], problems: dict[str, Unwritten]) -> list[StoredProfile]:
+    """The profiles that exist among `keys`; those whose items cannot be read are noted in `problems`."""
+    try:
+        return [*table.load(keys).values()]
+    except ItemsUnreadable as error:
+        problems |= dict.fromkeys(error.unreadable, BROKEN)
+        return [*error.profiles.values()]
+
+
+def _decisions(
+    due: Mapping[str, StoredProfile], bundle: Bundle, moment: Moment, problems: dict[str, Unwritten]
+) -> Iterable[tuple[str, Decision]]:
+    before = {key: profile.decision for key, profile in due.items()}
+    try:
+        known = histories(due.values())
+    except (BrokenState, UnknownStateVersion):
+        problems |= unreadable(due.values())
+        known = histories(profile for key, profile in due.items() if key not in problems)
+    return decide(known, before, bundle, moment).items()
 
 
 def _later(progress: SegmentProgress, moment: Moment, **changes: Any) -> SegmentProgress:

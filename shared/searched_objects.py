@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from shared import archive
-from shared.backoff import attempts
+from shared.backoff import RACES_AT_MOST, races
 from shared.fresh_object import ABSENT, CHANGED
 from shared.keys import is_visitor
 from shared.quarantine import PREFIX as QUARANTINE
@@ -36,7 +36,7 @@ from shared.searched_text import (
     quarantined,
     reasons,
 )
-from shared.update import RACES_AT_MOST, TooManyRaces
+from shared.unwritten import TooManyRaces
 from shared.wanted import Wanted
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class SearchedObjects:
         """
         if key.endswith("/"):
             return Found()
-        for _ in attempts(RACES_AT_MOST):
+        for _ in races():
             with tempfile.TemporaryDirectory() as folder:
                 found = _Attempt(self, key, Path(folder), unfinished).made()
             if found is not None:

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shared.profile_table import StoredProfile, decode_profile
+from shared.profile_table import StoredProfile, decode_profiles
 from shared.transitions import Cause, Transition, transition
 
 type Reasons = Callable[[StoredProfile], Sequence[Mapping[str, Any]]]
@@ -16,7 +16,8 @@ type Reasons = Callable[[StoredProfile], Sequence[Mapping[str, Any]]]
 def transition_of(record: Mapping[str, Any], reasons: Reasons) -> Transition | None:
     """The transition that a change of a customer's profile is; None where the segment stays.
 
-    The same record always gives the same transition. `reasons` is asked only of those who entered a segment.
+    The same record always gives the same transition. `reasons` is asked only of those who entered a segment. Raises
+    ItemsUnreadable where this code does not know the item.
     """
     change = record["dynamodb"]
     old, new = (_profile(change.get(image)) for image in ("OldImage", "NewImage"))
@@ -40,12 +41,12 @@ def ended(record: Mapping[str, Any]) -> tuple[str, int] | None:
     """Of a record that tells of an erasure, the customer's key and the version that the profile ended with."""
     if record["eventName"] != "REMOVE":
         return None
-    old = _profile(record["dynamodb"]["OldImage"])
-    return (old.key, old.version + 1) if old else None
+    old = record["dynamodb"]["OldImage"]  # not decoded: who is erased goes, however broken their profile was
+    return old["pk"]["S"], int(old["version"]["N"]) + 1
 
 
 def _profile(image: Mapping[str, Any] | None) -> StoredProfile | None:
-    return decode_profile(_with_bytes(image)) if image else None
+    return next(iter(decode_profiles([_with_bytes(image)]).values())) if image else None
 
 
 def _with_bytes(value: Any) -> Any:

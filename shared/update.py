@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import batched
 from typing import TYPE_CHECKING
 
-from shared.backoff import Sleep, attempts
+from shared.backoff import Sleep, races
 from shared.clock import Moment
 from shared.consents import NEVER, Mark
 from shared.deciding import decide
-from shared.errors import AnonymousError
-from shared.features import Profiles, changed, encode, merge, since
-from shared.histories import own, with_visitors
-from shared.keys import anonymous
+from shared.features import BrokenState, Profiles, UnknownStateVersion, changed, encode, merge, rows_in, since
+from shared.full_profile import fitting
+from shared.histories import BROKEN, EVENTS_AT_ONCE, own, rows_of, unreadable, with_visitors
 from shared.links import NOBODY, Copy, Link, LinkState, newer
 from shared.manifests import BundleMismatch
 from shared.marks import Admission
-from shared.profile_table import MAX_STATE_BYTES, ProfileTable, StoredProfile
+from shared.profile_table import (
+    MAX_STATE_BYTES,
+    READS_A_CALL,
+    ItemsUnreadable,
+    ProfileNotWritten,
+    ProfileTable,
+    StoredProfile,
+)
 from shared.transitions import Cause
+from shared.unwritten import TooManyRaces, Unwritten
 
 if TYPE_CHECKING:
     from shared.bundle import Bundle
 
-RACES_AT_MOST = 10
+
+RACED = Unwritten("the profile was changed by others in every attempt", TooManyRaces, passes=True)
+FULL = Unwritten("the profile is full: what it holds takes as many bytes as its item may have")
+REFUSED = Unwritten("the table does not take the profile with the event in it", ProfileNotWritten)
 
 type Links = Mapping[str, Link | None]
-
-
-class TooManyRaces(AnonymousError):
-    """Some profiles were changed by others each time they were about to be written; nothing is lost."""
-
-
-class ProfileTooLarge(AnonymousError):
-    """A profile's history does not fit its item. All other profiles of the same input have been written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,11 @@ class News:
         """The new events of some profiles."""
         return self.events.take(sorted(self._positions[key] for key in keys if key in self._positions))
 
+    def count(self, key: str) -> int:
+        """How many new events, and events in new copies, a profile has."""
+        own = int(self.events.event_counts[self._positions[key]]) if key in self._positions else 0
+        return own + sum(rows_in(copy.state) for copy in self.copies.get(key, {}).values() if copy.state)
+
     def visitors_of(self, profile: StoredProfile) -> dict[str, Copy]:
         """The visitors' histories that stand beside a customer's own from now on."""
         copies = self.copies.get(profile.key, {})
@@ -110,35 +118,82 @@ class Updater:
     """Marks of those whose consent the events speak of."""
     refused: dict[str, StoredProfile | None] = field(default_factory=dict)
     """Of the keys given, those who are not to be profiled, with what is still stored of them."""
-    too_large: list[str] = field(default_factory=list)
-    """Descriptions of profiles that would not fit their items and were left as they are."""
+    waits: bool = True
+    """Without a bundle, whether the profiles are due to be decided on as soon as there is one."""
+    unwritten: dict[str, Unwritten] = field(default_factory=dict)
+    """Of the keys given, those that did not take what is new."""
 
     def update(self, keys: Sequence[str], news: News) -> list[StoredProfile]:
         """The profiles at the distinct `keys` once they hold what is new; what gains nothing is not written.
 
-        Raises TooManyRaces and what the table raises; the same can be done again.
+        Those that do not take it are left out, and `unwritten` says why. Raises what the table raises; the same can be
+        done again.
         """
         found: list[StoredProfile] = []
-        for _ in attempts(RACES_AT_MOST, self.sleep):
-            changes = self._changes(keys, news)
-            lost = self.table.save([change.after for change in changes if change.is_written])
-            done = [change for change in changes if change.after.key not in lost]
-            found += [change.after if change.fits else change.before for change in done]
-            self.total += sum((change.outcome for change in done if change.is_written), Ingested())
-            self.too_large += [change.description for change in done if not change.fits]
+        for _ in races(self.sleep):
+            lost: set[str] = set()
+            for some, loaded in self._parts(keys, news):
+                changes = self._changes(some, loaded, news)
+                late, never = self._save([change.after for change in changes if change.is_written])
+                done = [change for change in changes if change.after.key not in late | never]
+                found += [change.after for change in done]
+                self.total += sum((change.outcome for change in done if change.is_written), Ingested())
+                lost |= late
             if not lost:
                 return found
             keys = [key for key in keys if key in lost]
-        raise TooManyRaces(f"{len(keys)} profiles were changed by others in each of {RACES_AT_MOST} attempts")
+        self.unwritten |= dict.fromkeys(keys, RACED)
+        return found
 
-    def check(self) -> None:
-        """Raises ProfileTooLarge if any profile was."""
-        if self.too_large:
-            names = "; ".join(self.too_large)
-            raise ProfileTooLarge(f"profiles above {MAX_STATE_BYTES:,} bytes, left as they were: {names}")
+    def _parts(self, keys: Sequence[str], news: News) -> Iterator[tuple[list[str], dict[str, StoredProfile]]]:
+        """The keys with what is stored under them, as many at a time as hold EVENTS_AT_ONCE with what is new."""
+        part: list[str] = []
+        loaded: dict[str, StoredProfile] = {}
+        held = 0
+        for some in batched(keys, READS_A_CALL, strict=False):
+            stored, broken = self._load(some)
+            for key in some:
+                if key in broken:
+                    continue
+                events = news.count(key) + (rows_of(stored[key]) if key in stored else 0)
+                if part and held + events > EVENTS_AT_ONCE:
+                    yield part, loaded
+                    part, loaded, held = [], {}, 0
+                part.append(key)
+                held += events
+                if key in stored:
+                    loaded[key] = stored[key]
+        if part:
+            yield part, loaded
 
-    def _changes(self, keys: Sequence[str], news: News) -> list[_Change]:
-        loaded = self.table.load(keys)
+    def _load(self, keys: Sequence[str]) -> tuple[dict[str, StoredProfile], frozenset[str]]:
+        """The profiles that exist, and the keys of those whose items cannot be read."""
+        try:
+            return self.table.load(keys), frozenset()
+        except ItemsUnreadable as error:
+            self.unwritten |= dict.fromkeys(error.unreadable, BROKEN)
+            return error.profiles, error.unreadable
+
+    def _save(self, profiles: Sequence[StoredProfile]) -> tuple[set[str], frozenset[str]]:
+        """Writes them, and gives the keys of those that lost a race, and of those that the table will never take."""
+        try:
+            return self.table.save(profiles), frozenset()
+        except ProfileNotWritten as error:
+            if not error.refused:
+                raise
+            self.unwritten |= dict.fromkeys(error.refused, REFUSED)
+            return {*error.lost}, error.refused
+
+    def _changes(self, keys: Sequence[str], loaded: dict[str, StoredProfile], news: News) -> list[_Change]:
+        try:
+            return self._merged(keys, loaded, news)
+        except (BrokenState, UnknownStateVersion):
+            found = unreadable(loaded.values())
+            self.unwritten |= found
+            readable = {key: profile for key, profile in loaded.items() if key not in found}
+            return self._merged([key for key in keys if key not in found], readable, news)
+
+    def _merged(self, keys: Sequence[str], loaded: dict[str, StoredProfile], news: News) -> list[_Change]:
         stored = self._admitted(keys, loaded)
         before = own(stored)
         after = merge(before, news.events_of(stored))
@@ -153,16 +208,22 @@ class Updater:
             if profile.counts_from_ms != old.counts_from_ms:
                 profile = trimmed(profile)
             state, events = states.get(key, (profile.state, profile.events))
-            new = replace(profile, state=state, events=events, link=links[key], visitors=news.visitors_of(profile))
+            whole = replace(profile, state=state, events=events, link=links[key], visitors=news.visitors_of(profile))
+            new = fitting(whole, profile, MAX_STATE_BYTES)
+            self.unwritten.pop(key, None)  # it may have been full before it lost a race
+            if new.state != whole.state:
+                self.unwritten[key] = replace(FULL, detail=f"{whole.events:,} events, {whole.size:,} bytes")
             if new != old:
                 new = replace(new, version=profile.version + 1, decision=None, waits_since_ms=self._waits(new))
             changes.append(_Change(old, new))
-        decided = changes if self.bundle is None else self._decided(changes, after, self.bundle)
+        full = self.unwritten.keys() & {*after.keys}
+        kept = merge(_but(after, full), before.take(_positions(before, full))) if full else after
+        decided = changes if self.bundle is None else self._decided(changes, kept, self.bundle)
         return [replace(change, after=replace(change.after, moved=change.cause)) for change in decided]
 
     def _waits(self, profile: StoredProfile) -> int | None:
         """Since when a changed profile waits for a decision, unless it gets one now: the next tick that can decides."""
-        if not profile.is_someone:
+        if not self.waits or not profile.is_someone:
             return None
         return self.moment.as_of_ms if profile.waits_since_ms is None else profile.waits_since_ms
 
@@ -194,7 +255,7 @@ class Updater:
     def _decided(self, changes: list[_Change], histories: Profiles, bundle: Bundle) -> list[_Change]:
         someone = [change for change in changes if change.is_written and change.after.is_someone]
         keys = {change.after.key for change in someone}
-        known = histories.take([i for i, key in enumerate(histories.keys) if key in keys])
+        known = histories.take(_positions(histories, keys))
         known = with_visitors(known, [change.after for change in someone])
         before = {change.after.key: change.before.decision for change in someone}
         try:
@@ -216,12 +277,8 @@ class _Change:
     after: StoredProfile
 
     @property
-    def fits(self) -> bool:
-        return self.after.size <= MAX_STATE_BYTES
-
-    @property
     def is_written(self) -> bool:
-        return self.after.version > self.before.version and self.fits
+        return self.after.version > self.before.version
 
     @property
     def cause(self) -> Cause | None:
@@ -235,10 +292,6 @@ class _Change:
         relinked = _linked(self.before) != _linked(self.after)
         begins = old is None and self.before.state != self.after.state
         return Cause.IDENTITY if relinked and not begins else Cause.EVENTS
-
-    @property
-    def description(self) -> str:
-        return f"{anonymous(self.after.key)} ({self.after.events:,} events, {self.after.size:,} bytes)"
 
     @property
     def outcome(self) -> Ingested:
@@ -259,6 +312,14 @@ def trimmed(profile: StoredProfile) -> StoredProfile:
     left = since(own({profile.key: profile}), {profile.key: profile.counts_from_ms})
     (state,) = encode(left) if len(left) else (b"",)
     return replace(profile, state=state, events=int(left.event_totals.sum()))
+
+
+def _positions(profiles: Profiles, keys: Collection[str]) -> list[int]:
+    return [i for i, key in enumerate(profiles.keys) if key in keys]
+
+
+def _but(profiles: Profiles, keys: Collection[str]) -> Profiles:
+    return profiles.take([i for i, key in enumerate(profiles.keys) if key not in keys])
 
 
 def _linked(profile: StoredProfile) -> set[str]:

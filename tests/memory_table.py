@@ -3,7 +3,15 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from shared.profile_table import Item, ProfileTable, StoredProfile, decode_profile, encode_profile, removed_attributes
+from shared.profile_table import (
+    Item,
+    ProfileTable,
+    StoredProfile,
+    decode_profile,
+    decode_profiles,
+    encode_profile,
+    removed_attributes,
+)
 
 type Job = Callable[[ProfileTable], object]
 
@@ -17,7 +25,7 @@ class MemoryTable(ProfileTable):
 
     def load(self, keys: Iterable[str]) -> dict[str, StoredProfile]:
         self.requests += 1
-        return {key: decode_profile(self.items[key]) for key in keys if key in self.items}
+        return decode_profiles(self.items[key] for key in keys if key in self.items)
 
     def save(self, profiles: Sequence[StoredProfile]) -> set[str]:
         return {profile.key for profile in profiles if not self._write(profile)}

@@ -13,7 +13,8 @@ from shared.features import Profiles, decode, encode, features, merge
 from shared.ingest import Intake, ingest
 from shared.keys import anonymous
 from shared.profile_table import ProfileTable, StoredProfile, TableOverloaded
-from shared.update import Ingested, ProfileTooLarge, TooManyRaces
+from shared.unwritten import ProfileTooLarge, TooManyRaces
+from shared.update import Ingested
 from tests.bundles import make_bundle
 from tests.conftest import TABLE
 from tests.event_files import chunks, profiles, purchase

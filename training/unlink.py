@@ -17,12 +17,12 @@ from shared.identity import unlink
 from shared.links import NoSuchLink
 from shared.live_bundle import LiveBundle
 from shared.profile_table import ProfileNotWritten, ProfileTable, TableOverloaded
-from shared.update import ProfileTooLarge, TooManyRaces
+from shared.unwritten import ProfilesUnreadable, ProfileTooLarge, TooManyRaces
 from training import command
 from training.config import InputError
 from training.registry import connect
 
-_UNFINISHED = (ProfileNotWritten, ProfileTooLarge, TableOverloaded, TooManyRaces)
+_UNFINISHED = (ProfileNotWritten, ProfilesUnreadable, ProfileTooLarge, TableOverloaded, TooManyRaces)
 """The command can be given again, and goes on from there."""
 
 

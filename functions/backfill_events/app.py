@@ -17,6 +17,7 @@ from shared.erasure_steps import asking
 from shared.events import Rules
 from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
+from shared.left_alone import report
 from shared.live_bundle import LiveBundle
 from shared.logs import logger, metrics, watched
 from shared.marks import Admission, Marks, secret
@@ -24,6 +25,7 @@ from shared.places import Places
 from shared.profile_table import ProfileTable
 from shared.quarantine import Quarantine
 from shared.run_parts import RunParts
+from shared.unwritten import Unwritten
 
 RESERVE_MS = 300_000
 """A file is begun only with as much time left: to read it, and to write what has gathered."""
@@ -50,11 +52,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     parts = RunParts(s3, bucket, "backfill", event["run"], BatchProgress)
     begun_ms = read_clock().scored_at_ms
     progress = parts.read(batch.number) or BatchProgress(batch.keys, begun_ms, begun_ms)
-    counted, capped = progress.counted, progress.capped
+    counted, capped, not_taken = progress.counted, progress.capped, dict[str, Unwritten]()
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=read_clock().as_of_ms)
 
     def bundle() -> Bundle | None:
         return live_bundle.watched(logger, metrics) if batch.decides else None
+
+    def intake() -> Intake:
+        return Intake(table, bundle(), read_clock(), admission=admission, waits=batch.decides, not_taken=not_taken)
 
     def keep(progress: BatchProgress) -> None:
         progress.updated_ms = read_clock().scored_at_ms
@@ -63,11 +68,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     take_batch(
         progress,
         lambda file, intake: take_in(file, quarantine, rules, intake),
-        lambda: Intake(table, bundle(), read_clock(), admission=admission),
+        intake,
         keep,
         time.monotonic,
         lambda: context.get_remaining_time_in_millis() > RESERVE_MS,
     )
+    report(not_taken)
     metrics.add_metric("EventsCounted", MetricUnit.Count, progress.counted - counted)
     metrics.add_metric("QuarantineCapped", MetricUnit.Count, progress.capped - capped)
     metrics.add_metric("FilesFailed", MetricUnit.Count, len(progress.failed))

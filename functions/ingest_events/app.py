@@ -17,6 +17,7 @@ from shared.events import Rules
 from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
 from shared.keys import anonymous
+from shared.left_alone import report
 from shared.live_bundle import LiveBundle
 from shared.logs import logger, metrics, watched
 from shared.marks import Admission, Marks, secret
@@ -40,8 +41,9 @@ processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, l
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Takes a batch of SQS messages, each an "Object Created" event of EventBridge.
 
-    A file that cannot be fetched fails its own message. A failing write raises, so that every message comes again:
-    what the files of a batch have in common is written once, and only after they were read.
+    A file that cannot be fetched fails its own message, and so does one with events of a profile that may take them
+    later. A failing write raises, so that every message comes again: what the files of a batch have in common is
+    written once, and only after they were read.
     """
     moment = read_clock()
     intake = Intake(table, live_bundle.watched(logger, metrics), moment, admission=admission)
@@ -49,14 +51,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     with processor(event["Records"], lambda record: _read_announced_file(record, rules, intake)):
         processor.process()
     _write(intake)
-    return processor.response()
+    answer = processor.response()
+    for message_id in intake.again:
+        answer["batchItemFailures"].append({"itemIdentifier": message_id})
+    return answer
 
 
 def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> None:
     file = announced(record.body)
     if file.key.endswith("/"):
         return  # the S3 console marks a new folder with an empty object
-    found = take_in(file, quarantine, rules, intake)
+    found = take_in(file, quarantine, rules, intake, record.message_id)
     _count(
         EventsQuarantined=found.quarantined,
         FilesUnreadable=int(found.unreadable is not None),
@@ -78,6 +83,9 @@ def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> Non
 def _write(intake: Intake) -> None:
     intake.flush()
     _count(**intake.counts)
+    if intake.unwritten:
+        _count(EventsQuarantined=intake.unwritten)
+    report(intake.not_taken)
     logger.info("Events folded", extra=intake.counts)
 
 

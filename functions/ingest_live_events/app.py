@@ -17,14 +17,16 @@ from shared.events import Rules
 from shared.given_up import reader, received
 from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
+from shared.left_alone import report
 from shared.live_bundle import LiveBundle
-from shared.live_events import Message, folder_of, refusals, take_in
+from shared.live_events import Message, can_fail_alone, folder_of, refusals, take_in
 from shared.logs import logger, metrics, watched
 from shared.marks import Admission, Marks, secret
 from shared.passing import may_pass
 from shared.places import Places
 from shared.profile_table import ProfileTable
 from shared.quarantine import Quarantine
+from shared.unwritten import Unwritten, check
 
 bucket = os.environ["DATA_BUCKET"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
@@ -42,16 +44,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     """Takes a batch of messages in, so that a profile that several of them share is written once.
 
     What breaks a rule is quarantined, and so is what can never be taken, whatever the reason: nothing that fails each
-    time holds up what comes after it. Failures that may pass raise, and the batch comes again. A notice of a batch that
-    was given up brings its records; one that does not fails alone.
+    time holds up what comes after it. Messages with events of a profile that may take them later fail alone. Other
+    failures that may pass raise, and the batch comes again. A notice of a batch that was given up brings its records;
+    one that does not fails alone.
     """
     moment, bundle = read_clock(), live_bundle.watched(logger, metrics)
     batch, missing = received(event, read)
+    again, not_taken = dict[str, str](), dict[str, Unwritten]()
     if batch:
-        _take_in_or_refuse(batch, lambda: Intake(table, bundle, moment, admission=admission))
+        _take_in_or_refuse(
+            batch, lambda: Intake(table, bundle, moment, admission=admission, again=again, not_taken=not_taken)
+        )
+    report(not_taken)
+    if again and not can_fail_alone(again, event):
+        check({key: each for key, each in not_taken.items() if each.passes})
     for message_id, error in missing.items():
         logger.error("A notice brings no records", extra={"message_id": message_id, "reason": why(error)})
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in missing]}
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in (*missing, *again)]}
 
 
 def _take_in_or_refuse(batch: Sequence[Message], intake: Callable[[], Intake]) -> None:
@@ -82,7 +91,7 @@ def _take_in(batch: Sequence[Message], intake: Intake) -> None:
     # Before anything is folded: of what is in the archive, a table that was lost can be made anew.
     archived = archive.keep(found)
     intake.flush()
-    quarantined = sum(taken.quarantined for taken in found)
+    quarantined = intake.unwritten + sum(taken.quarantined for taken in found)
     counts = intake.counts | {"EventsQuarantined": quarantined, "EventsArchived": archived}
     _count(**counts)
     logger.info("Live events folded", extra={"messages": len(batch), **counts})

@@ -12,14 +12,18 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.announcements import Announcer
 from shared.explaining import Explainer
+from shared.features import BrokenState, UnknownStateVersion
+from shared.histories import BROKEN
 from shared.kept_marks import KeptMarks
 from shared.ledger import Ledger
+from shared.left_alone import report
 from shared.logs import logger, metrics, watched
 from shared.manifests import Manifests
 from shared.marks import Marks, secret
-from shared.profile_table import StoredProfile
+from shared.profile_table import ItemsUnreadable, StoredProfile
 from shared.table_stream import ended, transition_of
 from shared.transitions import Cause, Transition
+from shared.unwritten import Unwritten
 
 bucket, s3 = os.environ["DATA_BUCKET"], boto3.client("s3")
 manifests, explainer = Manifests(s3, bucket), Explainer(s3, bucket)
@@ -36,9 +40,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 
     Rows come first and events after them, so that a batch that breaks off between the two comes again, finds its rows,
     and publishes the same ids. From the first event that the bus refuses on, the batch comes again too. The rows of who
-    was erased go last.
+    was erased go last. A record of a profile that this code cannot read is told of, and passed over.
     """
-    found = [(record["dynamodb"]["SequenceNumber"], transition_of(record, _reasons)) for record in event["Records"]]
+    unreadable = dict[str, Unwritten]()
+    found = [(record["dynamodb"]["SequenceNumber"], _read(record, unreadable)) for record in event["Records"]]
+    report(unreadable)
     moves = [(number, moved) for number, moved in found if moved]
     transitions = [moved for _, moved in moves]
     ends = [end for record in event["Records"] if (end := ended(record))]
@@ -64,6 +70,21 @@ def _news(transitions: Sequence[Transition], ends: Sequence[tuple[str, int]]) ->
     keys = {moved.key for moved in transitions} | {key for key, _ in ends}
     told = {key: mark.told for key, mark in marks.load(keys).items()}
     return [m for m in transitions if m.cause is not Cause.ERASURE and m.version > told.get(m.key, 0)]
+
+
+def _read(record: dict[str, Any], unreadable: dict[str, Unwritten]) -> Transition | None:
+    def reasons(profile: StoredProfile) -> list[dict[str, Any]]:
+        try:
+            return _reasons(profile)
+        except (BrokenState, UnknownStateVersion):
+            unreadable[profile.key] = BROKEN
+            return []  # the move itself is known
+
+    try:
+        return transition_of(record, reasons)
+    except ItemsUnreadable as error:
+        unreadable.update(dict.fromkeys(error.unreadable, BROKEN))
+        return None
 
 
 def _reasons(profile: StoredProfile) -> list[dict[str, Any]]:

@@ -11,11 +11,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.clock import Moment, read_clock
 from shared.due import due_shards
 from shared.errors import why
+from shared.left_alone import report
 from shared.live_bundle import LiveBundle
 from shared.logs import logger, metrics, watched
 from shared.profile_table import ProfileTable, TableOverloaded
 from shared.refresh import Refreshed, due_page, refresh_shard
-from shared.update import TooManyRaces
+from shared.unwritten import TooManyRaces, Unwritten
 
 RESERVE_MS = 60_000
 """A page is begun only with as much time left, for the races and waits it may come to."""
@@ -39,7 +40,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     if bundle is None:
         return {}
     has_time = partial(_has_time, context) if messages else lambda: False
-    total, waiting = Refreshed(), list[str]()
+    total, waiting, unreadable = Refreshed(), list[str](), dict[str, Unwritten]()
     for shard in shards:
         try:
             done, ended = refresh_shard(
@@ -48,6 +49,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
                 bundle,
                 moment,
                 has_time,
+                unreadable=unreadable,
             )
         except (TableOverloaded, TooManyRaces) as error:
             # The other shards need not wait for it, and the next tick finds what it has left.
@@ -59,6 +61,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     if waiting and not messages and not _is_queued():
         for shard in waiting:
             sqs.send_message(QueueUrl=queue, MessageBody=shard)
+    report(unreadable)
     return _told(total, waiting, moment)
 
 

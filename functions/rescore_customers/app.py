@@ -12,11 +12,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.bundle import Bundle
 from shared.clock import read_clock
 from shared.events.event import parse_timestamp
+from shared.left_alone import report
 from shared.live_bundle import LiveBundle
 from shared.logs import logger, metrics, watched
 from shared.profile_table import ProfileTable
 from shared.rescore import NoBundle, SegmentProgress, rescore_segment, scan_page
 from shared.run_parts import RunParts
+from shared.unwritten import Unwritten
 
 RESERVE_MS = 60_000
 """A page is begun only with as much time left, for the races and waits it may come to."""
@@ -40,7 +42,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     progress = parts.read(segment)
     if progress is None or progress.segments != segments:
         progress = _begin(segment, segments, parse_timestamp(event["since"]))
-    before = progress
+    before, unreadable = progress, dict[str, Unwritten]()
     progress = rescore_segment(
         progress,
         partial(scan_page, dynamodb, table_name, segment, segments),
@@ -49,7 +51,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
         read_clock,
         partial(parts.write, segment),
         lambda: context.get_remaining_time_in_millis() > RESERVE_MS,
+        unreadable=unreadable,
     )
+    report(unreadable)
     counts = {
         "ProfilesRead": progress.read - before.read,
         "ProfilesRescored": progress.decided - before.decided,

@@ -37,6 +37,8 @@ class Chunk:
     """What events with both ids say of who is who: one for each visitor and customer, the earliest."""
     consents: list[Consent] = field(default_factory=list)
     """What events say of who agrees to be profiled."""
+    unwritten: list[Rejection] = field(default_factory=list)
+    """Lines that the rules ask for once more."""
 
 
 def read_file(source: Path | ByteStream, name: str, rules: Rules) -> Iterator[Chunk]:

@@ -1,7 +1,7 @@
 """Parsed events as the columns that profiles are folded from; the rules that need more than one field live here."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -31,6 +31,7 @@ from shared.features.columns import (
 from shared.features.state import FINGERPRINT_BITS
 from shared.keys import customer_key, visitor_key
 from shared.links import Claim
+from shared.unwritten import Unwritten
 
 _KINDS = {name: code for code, name in enumerate(EVENT_TYPES)}
 _DEVICE_CODES: dict[str | None, int] = {
@@ -54,15 +55,20 @@ class Rules:
     """The one currency that is counted; None takes any."""
     now_ms: int | None = None
     """UTC milliseconds; events more than a day later are refused, as one wrong clock would age all that came before."""
+    unwritten: Mapping[str, Unwritten] = field(default_factory=dict)
+    """Profiles, by key, whose lines are asked for once more: those of the events that they do not hold."""
 
 
 class RuleBroken(ValueError):
     """An event's fields are well formed but do not fit together, or do not fit the stack."""
 
 
-def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection], list[Claim], list[Consent]]:
+def to_columns(
+    batch: Batch, rules: Rules
+) -> tuple[EventColumns, list[Rejection], list[Claim], list[Consent], list[Rejection]]:
     """The batch's valid events as columns, every line of it that was refused, in the order of lines, what its events
-    say of who is who, of those that say the same the earliest, and who agrees to be profiled.
+    say of who is who, of those that say the same the earliest, who agrees to be profiled, and the lines that the rules
+    ask for once more.
 
     A line that tells of several events is counted or refused whole.
     """
@@ -78,6 +84,7 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
     names: dict[int, str] = {}
     profile: list[int] = []
     events: list[Event] = []
+    origins: list[tuple[int, bytes]] = []
     numbers: list[tuple[int, ...]] = []
     contents: dict[int, int] = {}
     categories, channels = _Memo(lambda name: add_name(names, name)), _Memo(channel_code)
@@ -96,6 +103,7 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
         if not event.event_id:
             contents[len(events)] = _content_fingerprint(event, time_ms, extras)
         events.append(event)
+        origins.append((line, original))
         profile.append(keys.setdefault(key, len(keys)))
         kind = _KINDS.get(event.event_type, OTHER)
         numbers.append(
@@ -121,7 +129,14 @@ def to_columns(batch: Batch, rules: Rules) -> tuple[EventColumns, list[Rejection
         **{name: np.array(values, COLUMN_TYPES[name]) for name, values in columns.items()},
     )
     counted = EventColumns(list(keys), np.array(profile, np.int64), rows, names)
-    return counted, sorted(refused.values(), key=lambda rejection: rejection.line), list(claims.values()), consents
+    unwritten = {
+        line: Rejection(line, why.reason, original, _people(event))
+        for (line, original), event, number in zip(origins, events, range(len(events)), strict=True)
+        for why in [rules.unwritten.get(profile_key(event))]
+        if why and not why.keeps(int(fingerprint[number]), numbers[number][0])
+    }
+    rejections = sorted(refused.values(), key=lambda rejection: rejection.line)
+    return counted, rejections, list(claims.values()), consents, list(unwritten.values())
 
 
 def concatenated(parts: list[EventColumns]) -> EventColumns:

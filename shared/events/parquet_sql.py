@@ -123,6 +123,7 @@ def _plain(table: Table, rules: Rules) -> str:
             f"({customer} IS NULL OR {visitor} IS NULL)",
             # A number that is no id is a NULL above, but not nobody's.
             *(f"(({table.at(name)} IS NULL) = ({_text(name, table)} IS NULL))" for name in texts if name in _ID_FIELDS),
+            *(["false"] if rules.unwritten else []),  # lines are asked for, of which columns do not know
             *([f"{table.at('consent')} IS NULL"] if table.at("consent") else []),
             *(f"coalesce(strlen({_text(name, table)}), 0) <= {LONGEST_TEXT}" for name in texts if name not in _SHORT),
             f"{joined or '0'} <= {_PLAIN_BYTES}",

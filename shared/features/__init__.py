@@ -13,7 +13,7 @@ from shared.features.catalogue import (
     features,
     top_categories,
 )
-from shared.features.codec import UnknownStateVersion, category_hash, decode, encode
+from shared.features.codec import BrokenState, UnknownStateVersion, category_hash, decode, encode, rows_in
 from shared.features.columns import EVENT_TYPES, MONEY_UNITS, PURCHASE, REFUND, EventColumns, Rows
 from shared.features.state import Profiles, changed, fold, merge, since, until
 
@@ -26,6 +26,7 @@ __all__ = [
     "MONEY_UNITS",
     "PURCHASE",
     "REFUND",
+    "BrokenState",
     "EventColumns",
     "Feature",
     "Profiles",
@@ -38,6 +39,7 @@ __all__ = [
     "features",
     "fold",
     "merge",
+    "rows_in",
     "since",
     "top_categories",
     "until",

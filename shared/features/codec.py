@@ -46,6 +46,10 @@ class UnknownStateVersion(ValueError):
     """
 
 
+class BrokenState(ValueError):
+    """The bytes are none that this encoding wrote."""
+
+
 @cache
 def category_hash(name: str) -> int:
     """The value of `Rows.category` for a category's name; never 0, which means none."""
@@ -117,18 +121,33 @@ def encode(profiles: Profiles) -> list[bytes]:
 
 
 def decode(keys: list[str], blobs: list[bytes]) -> Profiles:
-    """The profiles behind `blobs`, whose keys must be sorted as in `Profiles`. Raises UnknownStateVersion."""
+    """The profiles behind `blobs`, whose keys must be sorted as in `Profiles`. One that is not whole spoils no other.
+
+    Raises UnknownStateVersion and BrokenState.
+    """
     if not blobs:
         return Profiles.empty()
+    try:
+        return _decoded(keys, blobs)
+    except (zlib.error, struct.error, IndexError, KeyError, UnicodeDecodeError) as error:
+        raise BrokenState(f"a profile's state is broken: {error}") from error
+
+
+def rows_in(blob: bytes) -> int:
+    """How many events a profile's state holds, without decoding it; of broken bytes, no more than fit into them."""
+    return min(int.from_bytes(blob[2:6], "little"), len(blob) // _FINGERPRINT_BYTES)
+
+
+def _decoded(keys: list[str], blobs: list[bytes]) -> Profiles:
     heads = np.array([_header(blob) for blob in blobs], np.int64)
     counts, id_counts, brand_counts, name_bytes = heads[:, 2:].T
-    starts = np.concatenate(([0], np.cumsum(counts)))
-    owner = np.repeat(np.arange(len(keys)), counts)
-
     flags = heads[:, 1]
     sketch_bytes = np.where(flags & _SKETCHED, _FINGERPRINT_BYTES * SKETCHED, 0)
     hash_bytes = np.column_stack([_FINGERPRINT_BYTES * counts, 4 * id_counts, 4 * brand_counts, sketch_bytes])
     fingerprint_end, id_end, brand_end, sketch_end = (_HEADER.size + np.cumsum(hash_bytes, axis=1)).T.tolist()
+    _demand(np.array(sketch_end) <= np.array(list(map(len, blobs))))
+    starts = np.concatenate(([0], np.cumsum(counts)))
+    owner = np.repeat(np.arange(len(keys)), counts)
     fingerprints = b"".join(b[_HEADER.size : end] for b, end in zip(blobs, fingerprint_end, strict=True))
     ids = b"".join(b[lo:hi] for b, lo, hi in zip(blobs, fingerprint_end, id_end, strict=True))
     brands = b"".join(b[lo:hi] for b, lo, hi in zip(blobs, id_end, brand_end, strict=True))
@@ -140,16 +159,22 @@ def decode(keys: list[str], blobs: list[bytes]) -> Profiles:
         for b, lo, deflated in zip(blobs, sketch_end, (flags & _DEFLATED).tolist(), strict=True)
     ]
     value_ends = [len(body) - size for body, size in zip(bodies, name_bytes.tolist(), strict=True)]
+    _demand(np.array(value_ends) > 0)
     values, value_starts = decode_varints([body[:end] for body, end in zip(bodies, value_ends, strict=True)])
+    value_counts = np.diff(value_starts, append=len(values))
+    _demand(value_counts >= _LEAD)
 
     lead = values[value_starts[:, None] + np.arange(_LEAD)].astype(np.int64)
     time_unit, money_unit, engagement_unit, category_counts = lead.T
     row_at, row_count = _positions(value_starts + _LEAD, counts), counts[owner]
     written = np.array([_COLUMNS[version] for version in heads[:, 0].tolist()])
+    _demand(value_counts == _LEAD + written * counts + category_counts)
     column = [values[row_at + i * row_count].astype(np.int64) for i in range(min(_COLUMNS.values()))]
     channel, known = np.zeros(len(owner), np.uint8), np.flatnonzero(written[owner] > len(column))
     channel[known] = values[(row_at + len(column) * row_count)[known]]
     name_lengths = values[_positions(value_starts + _LEAD + written * counts, category_counts)].astype(np.int64)
+    name_owner = np.repeat(np.arange(len(keys)), category_counts)
+    _demand(np.bincount(name_owner, name_lengths, minlength=len(keys)) == name_bytes)
     names = _split(b"".join(b[end:] for b, end in zip(bodies, value_ends, strict=True)), name_lengths)
 
     session = _running_sum(unzigzag(column[2]), starts)
@@ -170,6 +195,11 @@ def decode(keys: list[str], blobs: list[bytes]) -> Profiles:
         channel=channel,
     )
     return Profiles(keys, starts, rows, dict(zip(codes.tolist(), names, strict=True)), sketches)
+
+
+def _demand(whole: NDArray[np.bool_]) -> None:
+    if not whole.all():
+        raise BrokenState("a profile's state is broken: its parts are not as long as it says")
 
 
 def _header(blob: bytes) -> tuple[int, ...]:

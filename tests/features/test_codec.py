@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.features import EVENT_TYPES, UnknownStateVersion, decode, encode
+from shared.features import EVENT_TYPES, BrokenState, UnknownStateVersion, decode, encode
 from shared.features.codec import VERSION
 from shared.features.columns import CHANNELS, COLUMN_TYPES
 from shared.features.varint import decode_varints, encode_varints, unzigzag, zigzag
@@ -80,3 +80,22 @@ def test_a_long_history_comes_back(n: int) -> None:
 
 def test_the_version_written_now_has_its_golden_file() -> None:
     assert (GOLDEN / f"state-{VERSION}.json").exists()
+
+
+@given(histories(), st.data())
+def test_a_broken_state_is_refused_or_spoils_its_own_profile_alone(
+    history: list[dict[str, object]], data: st.DataObject
+) -> None:
+    state = folded(history)
+    blobs = encode(state)
+    at = data.draw(st.integers(0, len(blobs) - 1))
+    spoiled = bytearray(blobs[at])
+    for _ in range(data.draw(st.integers(1, 3))):
+        spoiled[data.draw(st.integers(0, len(spoiled) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(1, len(spoiled)))
+    try:
+        read = decode(state.keys, [*blobs[:at], bytes(spoiled[:cut]), *blobs[at + 1 :]])
+    except (BrokenState, UnknownStateVersion):
+        return
+    others = [i for i in range(len(blobs)) if i != at]
+    assert encode(read.take(others)) == [blobs[i] for i in others]

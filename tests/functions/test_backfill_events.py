@@ -1,5 +1,6 @@
 """The functions that plan a backfill and take it in: what they take, what they keep, and how they go on."""
 
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,16 @@ from hypothesis import strategies as st
 
 from shared import backfill
 from shared.backfill import FilesFailed, NothingToDo, batches
-from shared.profile_table import ProfileTable, TableOverloaded
+from shared.features.codec import VERSION
+from shared.profile_table import ProfileTable, TableOverloaded, encode_profile
 from tests.bundles import make_bundle, publish
-from tests.conftest import BUCKET
+from tests.conftest import BUCKET, TABLE
 from tests.event_files import csv_file, ndjson, purchase
 from tests.functions.conftest import Context, Hurried, Unhurried, function, history_batch, put, take_in, written
 from tests.partiql import PartiQL
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 OLD = make_bundle("20171001-old")
@@ -193,3 +196,32 @@ def test_files_are_written_now_and_then_so_that_a_crash_costs_a_minute(
     monkeypatch.setattr(backfill_events.RunParts, "write", tell)
     assert backfill_events.handler(history_batch(*names), Unhurried()) == {"done": True}
     assert kept == [3, 2, 1, 0]
+
+
+def test_a_full_profile_does_not_keep_its_batch_from_its_end(
+    s3: "S3Client", backfill_events: ModuleType, table: ProfileTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.update.MAX_STATE_BYTES", 1_000)
+    heavy = [purchase("full", number, category=f"c{number}") for number in range(200)]
+    put(s3, {"a.ndjson": ndjson([purchase("889")]), "b.ndjson": ndjson([*heavy, purchase("890")])})
+    assert backfill_events.handler(history_batch("a.ndjson", "b.ndjson"), Unhurried()) == {"done": True}
+    assert {*table.load(["customer#889", "customer#890", "customer#full"])} == {"customer#889", "customer#890"}
+    progress = written(s3, "reports/backfill/r/part-000000.json")
+    assert (progress["files"], progress["counted"], progress["quarantined"]) == (2, 2, 200)
+
+
+def test_a_file_with_events_of_a_profile_of_a_newer_release_fails_alone(
+    s3: "S3Client", dynamodb: "DynamoDBClient", backfill_events: ModuleType, table: ProfileTable
+) -> None:
+    put(s3, {"a.ndjson": ndjson([purchase("newer")]), "b.ndjson": ndjson([purchase("889")])})
+    backfill_events.handler(history_batch("a.ndjson"), Unhurried())
+    newer = table.load(["customer#newer"])["customer#newer"]
+    state = bytes([VERSION + 1]) + newer.state[1:]
+    dynamodb.put_item(TableName=TABLE, Item=encode_profile(replace(newer, state=state)))
+    put(s3, {"c.ndjson": ndjson([purchase("newer", 1)])})
+    both = {"run": "s", "batch": {"number": 0, "keys": ["history/b.ndjson", "history/c.ndjson"]}}
+    with pytest.raises(FilesFailed, match="1 of 2 files"):
+        backfill_events.handler(both, Unhurried())
+    assert table.get("customer#889") is not None
+    dynamodb.put_item(TableName=TABLE, Item=encode_profile(newer))
+    assert backfill_events.handler(both, Unhurried()) == {"done": True}

@@ -1,20 +1,23 @@
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, IncompleteReadError
 
-from shared.profile_table import ProfileTable, TableOverloaded
+from shared.features.codec import VERSION
+from shared.profile_table import ProfileTable, TableOverloaded, encode_profile
 from tests.bundles import make_bundle, publish
-from tests.conftest import BUCKET
+from tests.conftest import BUCKET, TABLE
 from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
 from tests.functions.conftest import Context, announcement, batch, batch_of
 from tests.partiql import PartiQL
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 type Drop = Callable[..., list[str]]
@@ -330,3 +333,59 @@ def body(s3: "S3Client", key: str) -> bytes:
 class _BreaksOff:
     def read(self, _amount: int = -1) -> bytes:
         raise IncompleteReadError(actual_bytes=1, expected_bytes=2)
+
+
+@pytest.mark.parametrize("write", [ndjson, csv_file, parquet, ndjson_gz])
+def test_a_full_profile_stops_no_file_of_its_batch(
+    s3: "S3Client",
+    drop: Drop,
+    table: ProfileTable,
+    monkeypatch: pytest.MonkeyPatch,
+    write: Callable[..., bytes],
+) -> None:
+    monkeypatch.setattr("shared.update.MAX_STATE_BYTES", 1_000)
+    heavy = [purchase("full-one", number, category=f"c{number}") for number in range(200)]
+    files = {"events/a.file": ndjson([purchase("889")]), "events/b.file": write([*heavy, purchase("890")])}
+    ending = {ndjson: "ndjson", csv_file: "csv", parquet: "parquet", ndjson_gz: "ndjson.gz"}[write]
+    files = {"events/a.ndjson": files["events/a.file"], f"events/b.{ending}": files["events/b.file"]}
+    for _ in range(2):
+        assert drop(files) == []
+        assert {*table.load(f"customer#{name}" for name in ("889", "890", "full-one"))} == {
+            "customer#889",
+            "customer#890",
+        }
+        kept = [json.loads(line) for key in quarantined(s3) for line in body(s3, key).splitlines()]
+        assert len(kept) == 200
+        assert {(record["source_key"], *record["people"]) for record in kept} == {
+            (f"events/b.{ending}", "customer#full-one")
+        }
+
+
+def test_events_of_a_full_profile_are_counted_as_quarantined_not_as_repeated(
+    drop: Drop, measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.update.MAX_STATE_BYTES", 1_000)
+    heavy = [purchase("full-one", number, category=f"c{number}") for number in range(200)]
+    drop({"events/a.ndjson": ndjson([*heavy, purchase("889")])})
+    counts = measured()
+    assert (counts["EventsCounted"], counts["EventsDuplicate"], counts["EventsQuarantined"]) == (1, 0, 200)
+
+
+def test_a_file_with_events_of_a_profile_of_a_newer_release_comes_again_alone(
+    dynamodb: "DynamoDBClient", drop: Drop, table: ProfileTable, measured: Measured
+) -> None:
+    assert drop({"events/a.ndjson": ndjson([purchase("newer")])}) == []
+    newer = table.load(["customer#newer"])["customer#newer"]
+    state = bytes([VERSION + 1]) + newer.state[1:]
+    dynamodb.put_item(TableName=TABLE, Item=encode_profile(replace(newer, state=state)))
+    files = {
+        "events/b.ndjson": ndjson([purchase("889")]),
+        "events/c.ndjson": ndjson([purchase("newer", 1), purchase("890")]),
+    }
+    assert drop(files) == ["message-1"]
+    assert {*table.load(["customer#889", "customer#890"])} == {"customer#889", "customer#890"}
+    assert measured()["ProfilesUnreadable"] == 1
+    dynamodb.put_item(TableName=TABLE, Item=encode_profile(newer))
+    assert drop({}, announced=["events/c.ndjson"]) == []
+    profile = table.get("customer#newer")
+    assert profile and profile.events == 2

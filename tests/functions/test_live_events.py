@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.errors import AnonymousError
+from shared.features.codec import VERSION
 from shared.live_events import packed
-from shared.profile_table import ProfileNotWritten, ProfileTable
+from shared.profile_table import ProfileNotWritten, ProfileTable, StoredProfile, encode_profile
 from shared.searched_objects import SearchedObjects
 from tests.conftest import BUCKET, TABLE
 from tests.event_files import ndjson, purchase
@@ -139,3 +142,35 @@ def test_an_event_longer_than_a_line_of_a_file_does_not_spoil_the_others(ingest:
     ingest.handler(in_kinesis(json.dumps(long).encode(), json.dumps(purchase("890")).encode()), Context())
     (body,) = archived(s3).values()
     assert [json.loads(line)["customer_id"] for line in body.splitlines()] == ["890"]
+
+
+def in_a_newer_state(dynamodb: "DynamoDBClient", table: ProfileTable, key: str) -> StoredProfile:
+    """Spoils a profile for this release, and gives what it was."""
+    profile = table.load([key])[key]
+    newer = replace(profile, state=bytes([VERSION + 1]) + profile.state[1:])
+    dynamodb.put_item(TableName=TABLE, Item=encode_profile(newer))
+    return profile
+
+
+def test_only_messages_that_name_a_profile_of_a_newer_release_come_again(
+    ingest: ModuleType, s3: "S3Client", dynamodb: "DynamoDBClient", table: ProfileTable
+) -> None:
+    ingest.handler(queued([json.dumps(purchase("newer"))]), Context())
+    profile = in_a_newer_state(dynamodb, table, "customer#newer")
+    batch = queued([json.dumps(purchase(customer, 1)) for customer in ("889", "newer", "890")])
+    for _ in range(2):
+        assert ingest.handler(batch, Context()) == {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
+    assert {*table.load(["customer#889", "customer#890"])} == {"customer#889", "customer#890"}
+    assert kept(s3, "") == []
+    dynamodb.put_item(TableName=TABLE, Item=encode_profile(profile))
+    assert ingest.handler(batch, Context()) == {"batchItemFailures": []}
+    found = table.get("customer#newer")
+    assert found and found.events == 2
+
+
+def test_kafka_waits_for_the_newer_release(ingest: ModuleType, dynamodb: "DynamoDBClient", table: ProfileTable) -> None:
+    ingest.handler(queued([json.dumps(purchase("newer"))]), Context())
+    in_a_newer_state(dynamodb, table, "customer#newer")
+    with pytest.raises(AnonymousError, match="newer release"):
+        ingest.handler(in_kafka(json.dumps(purchase("newer", 1)).encode()), Context())
+    assert ingest.handler(in_kafka(json.dumps(purchase("889")).encode()), Context()) == {"batchItemFailures": []}

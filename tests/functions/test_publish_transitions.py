@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.errors import AnonymousError
+from shared.histories import histories
 from shared.ledger import Ledger
 from shared.members import Members
 from shared.profile_table import ProfileTable
@@ -292,3 +293,34 @@ def test_moves_that_a_release_before_kept_beside_the_profile_are_listed_and_forg
     assert [move.version for move in ledger.history("customer#889", ROWS)[0]] == [4, 3, 2, 1]
     ledger.forget("customer#889", 3)
     assert [move.version for move in ledger.history("customer#889", ROWS)[0]] == [4]
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "told"),
+    [
+        pytest.param({"state": {"B": "CQA="}}, ["889", "890", "broken"], id="a state of a newer release"),
+        pytest.param({"events": {"S": "many"}}, ["889", "890"], id="an item of another shape"),
+    ],
+)
+def test_a_record_that_cannot_be_read_stops_no_other(
+    shop: Callable[[str, int], None],
+    stream: TableStream,
+    handle: Publish,
+    bus: Bus,
+    publisher: ModuleType,
+    measured: Callable[[], dict[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    spoiled: dict[str, Any],
+    told: list[str],
+) -> None:
+    # As where a bundle has reasons to give, which are in the history.
+    monkeypatch.setattr(publisher.explainer, "top", lambda profile, _: histories([profile]).keys[1:])
+    for customer in ("889", "broken", "890"):
+        shop(customer, 2)
+    records = stream.records()
+    for record in records:
+        if record["dynamodb"]["Keys"]["pk"]["S"] == "customer#broken":
+            record["dynamodb"]["NewImage"] |= spoiled
+    assert handle(records) == []
+    assert sorted(detail["customer_id"] for detail in bus.details()) == told
+    assert measured()["ProfilesUnreadable"] == 1

@@ -196,3 +196,25 @@ def test_a_shard_that_breaks_off_stops_no_other(
     left = [number for number in range(100) if due_shard(f"customer#{number}") == due_shards()[3]]
     assert sum(due_ms <= NOW_MS for due_ms in due_dates(table, 100)) == len(left) > 0
     assert measured()["RefreshFailures"] == 1
+
+
+@pytest.mark.parametrize(
+    "spoiled", [{"state": {"B": b"\x09\x00"}}, {"state": {"B": b"\x02"}}, {"events": {"S": "many"}}]
+)
+def test_a_profile_that_cannot_be_read_stops_nobody_else(
+    s3: "S3Client",
+    dynamodb: "DynamoDBClient",
+    table: ProfileTable,
+    refresh_segments: ModuleType,
+    measured: Callable[[], dict[str, int]],
+    spoiled: dict[str, Any],
+) -> None:
+    publish(s3, BUNDLE)
+    store(dynamodb, 100, 100)
+    broken = encode_profile(table.load(["customer#50"])["customer#50"]) | spoiled
+    dynamodb.put_item(TableName=TABLE, Item=broken)
+    answer = refresh_segments.handler({}, Unhurried())
+    assert (answer["DueRead"], answer["DueDecided"]) == (100, 99)
+    assert dynamodb.get_item(TableName=TABLE, Key={"pk": broken["pk"], "sk": broken["sk"]})["Item"] == broken
+    seen = measured()
+    assert seen["ProfilesUnreadable"] == 1 and "RefreshFailures" not in seen

@@ -1,15 +1,16 @@
 """The function that rescores customers: what it takes, what it keeps, and how it goes on."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.profile_table import ProfileTable
+from shared.profile_table import ProfileTable, encode_profile
 from shared.rescore import NoBundle
 from tests.bundles import make_bundle, point_to, publish
+from tests.conftest import TABLE
 from tests.event_files import ndjson_gz, purchase
 from tests.functions.conftest import Context, Hurried, Unhurried, function, history_batch, put, take_in, written
 from tests.partiql import PartiQL
@@ -135,3 +136,27 @@ def test_logs_name_no_customer(
     told = capsys.readouterr().out + "".join(str(vars(record)) for record in caplog.records)
     assert all(part in told for part in ("ProfilesRescored", "Files taken in", "Run summed up"))
     assert "secret-customer" not in told
+
+
+@pytest.mark.parametrize(
+    "spoiled", [{"state": {"B": b"\x09\x00"}}, {"state": {"B": b"\x02"}}, {"events": {"S": "many"}}]
+)
+def test_a_profile_that_cannot_be_read_stops_nobody_else(
+    s3: "S3Client",
+    dynamodb: "DynamoDBClient",
+    backfill_events: ModuleType,
+    rescore_customers: ModuleType,
+    table: ProfileTable,
+    measured: Callable[[], dict[str, int]],
+    spoiled: dict[str, Any],
+) -> None:
+    take_in(backfill_events, s3)
+    broken = encode_profile(table.load(["customer#2"])["customer#2"]) | spoiled
+    dynamodb.put_item(TableName=TABLE, Item=broken)
+    publish(s3, NEW)
+    measured()
+    assert rescore_customers.handler(segment(), Unhurried()) == {"done": True}
+    others = table.load(f"customer#{number}" for number in (0, 1, 3, 4))
+    assert {profile.decision and profile.decision.model_version for profile in others.values()} == {"20171002-new"}
+    assert dynamodb.get_item(TableName=TABLE, Key={"pk": broken["pk"], "sk": broken["sk"]})["Item"] == broken
+    assert measured()["ProfilesUnreadable"] == 1
