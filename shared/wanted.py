@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -16,6 +17,8 @@ LONGEST_MENTION_BYTES = 1_024
 _ENCODINGS = ("utf-8", "latin-1", "cp1252")
 _CUSTOMERS = frozenset({"customerid", "customer", "userid"})
 _VISITORS = frozenset({"anonymousid", "visitorid", "previousid", "userpseudoid"})
+_PEOPLE = _CUSTOMERS | _VISITORS
+_FEW = 8
 
 
 class Wanted:
@@ -26,26 +29,34 @@ class Wanted:
         self.customers = frozenset(customer_id(key) for key in self.people if not is_visitor(key))
         self.visitors = frozenset(visitor_id(key) for key in self.people if is_visitor(key))
         ids = sorted(self.customers | self.visitors)
-        self._mention = re.compile(b"|".join(way for name in ids for way in _ways(name)))
-        self._anywhere = re.compile(b"|".join(re.escape(byte) for name in ids for byte in _written(name)))
+        # Plain searches first: one pattern for hundreds of visitors would try each of them at each byte.
+        self._words = [(way, re.compile(word)) for name in ids for way, word in _words(name).items()]
+        self._written = [way for name in ids for way in _written(name)]
 
     def mentioned(self, text: bytes) -> bool:
         """Whether an id stands in it as a word, in any usual encoding."""
-        return self._mention.search(text) is not None
+        return any(way in text and word.search(text) for way, word in self._words)
 
     def may_be_in(self, line: bytes) -> bool:
         """False only where no field of a line of JSON can have an id as its value."""
-        return b"\\" in line or self._anywhere.search(line) is not None
+        if len(self._written) > _FEW:
+            return True  # reading the line takes less than looking for each of them
+        return b"\\" in line or any(way in line for way in self._written)
 
     def of_column(self, name: Any) -> frozenset[str]:
         """The ids that a column or a field of this name would hold; none if it is not about whose a row is."""
-        plain = re.sub(r"[^a-z]", "", str(name).lower())
+        plain = _plain(str(name))
         return self.customers if plain in _CUSTOMERS else self.visitors if plain in _VISITORS else frozenset()
 
 
 def about_people(name: Any) -> bool:
     """Whether a column or a field of this name says whose a row is."""
-    return re.sub(r"[^a-z]", "", str(name).lower()) in _CUSTOMERS | _VISITORS
+    return _plain(str(name)) in _PEOPLE
+
+
+@lru_cache(10_000)
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name[:100].lower())
 
 
 def same(value: Any, ids: frozenset[str]) -> bool:
@@ -74,9 +85,11 @@ def _written(name: str) -> list[bytes]:
     return sorted(_encoded(name))
 
 
-def _ways(name: str) -> list[bytes]:
-    plain = [rb"(?<![\w-])" + re.escape(found) + rb"(?![\w-])" for found in _written(name)]
+def _words(name: str) -> dict[bytes, bytes]:
+    """How an id looks in bytes, and the pattern for where it is a word of its own."""
+    found = {way: rb"(?<![\w-])" + re.escape(way) + rb"(?![\w-])" for way in _written(name)}
     with suppress(UnicodeEncodeError):
-        little, big = (re.escape(name.encode(encoding)) for encoding in ("utf-16-le", "utf-16-be"))
-        plain += [rb"(?<![\w-]\x00)" + little + rb"(?![\w-]\x00)", rb"(?<!\x00[\w-])" + big + rb"(?!\x00[\w-])"]
-    return plain
+        little, big = name.encode("utf-16-le"), name.encode("utf-16-be")
+        found[little] = rb"(?<![\w-]\x00)" + re.escape(little) + rb"(?![\w-]\x00)"
+        found[big] = rb"(?<!\x00[\w-])" + re.escape(big) + rb"(?!\x00[\w-])"
+    return found

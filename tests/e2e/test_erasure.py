@@ -1,5 +1,7 @@
 """A customer erased through the API of a deployed stack, where every function has its own rights alone."""
 
+import codecs
+import gzip
 import json
 from typing import Any
 
@@ -8,12 +10,19 @@ import pytest
 from local.stack import Stack
 from tests.e2e.conftest import members, wait_until
 from tests.e2e.journeys import Journeys
-from tests.event_files import ndjson, purchase
+from tests.event_files import ndjson, parquet, purchase
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
 
 ERASE_SECONDS = 120
 WHO = "to-be-forgotten"
+EXPORTS = {
+    "excel.csv": codecs.BOM_UTF8 + f"segment;customer_id\r\n2;{WHO}\r\n2;to-be-kept\r\n".encode(),
+    "rows.ndjson": ndjson([{"customer_id": WHO}, {"customer_id": "to-be-kept"}]),
+    "rows.parquet": parquet([{"customer_id": WHO}, {"customer_id": "to-be-kept"}]),
+    "broken.csv.gz": gzip.compress(b"customer_id\n" * 1_000)[:30],
+    "notes.txt": f"Call {WHO}.".encode(),
+}
 
 
 def events(customer: str) -> list[dict[str, Any]]:
@@ -41,7 +50,9 @@ def items_about(stack: Stack, text: str) -> list[str]:
 
 def test_an_erased_customer_is_gone_and_stays_so_when_the_file_comes_again(stack: Stack) -> None:
     journeys = Journeys(stack)
-    body = ndjson([*events(WHO), *events("to-be-kept")])
+    body = ndjson([*events(WHO), *events("to-be-kept")]) + f'{{"customer_id": "{WHO}", \n'.encode()
+    for name, content in EXPORTS.items():
+        stack.s3.put_object(Bucket=stack.bucket, Key=f"exports/erasure/{name}", Body=content)
     stack.s3.put_object(Bucket=stack.bucket, Key="events/erasure-1.ndjson", Body=body)
     wait_until(lambda: stack.api_get(f"/customers/{WHO}/segment")[0] == 200, ERASE_SECONDS)
     wait_until(lambda: stack.api_get(f"/customers/{WHO}/history")[1].get("transitions"))
@@ -54,7 +65,11 @@ def test_an_erased_customer_is_gone_and_stays_so_when_the_file_comes_again(stack
     wait_until(lambda: stack.api_get(f"/customers/{WHO}/history")[0] == 404)
     wait_until(lambda: b'"done"' in bytes_of(stack, answer["receipt"]), ERASE_SECONDS)
     receipt = json.loads(bytes_of(stack, answer["receipt"]))
-    assert (receipt["customers"], receipt["visitors"], receipt["lines"]) == (1, 1, 1)
+    assert (receipt["customers"], receipt["visitors"], receipt["lines"]) == (1, 1, 2 + 3)
+    assert {*receipt["not_searched"]} >= {"exports/erasure/notes.txt", "exports/erasure/broken.csv.gz"}
+    stack.s3.delete_object(Bucket=stack.bucket, Key="exports/erasure/notes.txt")
+    left = bytes_of(stack, "exports/erasure/")
+    assert WHO.encode() not in left and left.count(b"to-be-kept") >= 3
     assert WHO not in json.dumps(receipt)
 
     stack.s3.put_object(Bucket=stack.bucket, Key="events/erasure-1.ndjson", Body=body)
