@@ -50,10 +50,11 @@ def items_about(stack: Stack, text: str) -> list[str]:
 
 def test_an_erased_customer_is_gone_and_stays_so_when_the_file_comes_again(stack: Stack) -> None:
     journeys = Journeys(stack)
-    body = ndjson([*events(WHO), *events("to-be-kept")]) + f'{{"customer_id": "{WHO}", \n'.encode()
+    body = ndjson([*events(WHO), *events("to-be-kept")])
+    broken = f'{{"customer_id": "{WHO}", \n'.encode()
     for name, content in EXPORTS.items():
         stack.s3.put_object(Bucket=stack.bucket, Key=f"exports/erasure/{name}", Body=content)
-    stack.s3.put_object(Bucket=stack.bucket, Key="events/erasure-1.ndjson", Body=body)
+    stack.s3.put_object(Bucket=stack.bucket, Key="events/erasure-1.ndjson", Body=body + broken)
     wait_until(lambda: stack.api_get(f"/customers/{WHO}/segment")[0] == 200, ERASE_SECONDS)
     wait_until(lambda: stack.api_get(f"/customers/{WHO}/history")[1].get("transitions"))
     wait_until(lambda: WHO in members(stack, 2))
