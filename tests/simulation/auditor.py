@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from shared.backfill import PREFIXES
 from shared.bundle import Bundle
 from shared.clock import Moment
 from shared.decision import Decision, iso
-from shared.events import Rules, UnreadableFile, read_file
-from shared.features import Profiles, decode, encode, fold, merge, since
+from shared.features import decode, encode
 from shared.histories import histories
-from shared.kept_marks import KeptMarks
-from shared.keys import customer_key, is_visitor, visitor_key
+from shared.keys import customer_id, customer_key, is_visitor, visitor_key
 from shared.ledger import PARTITION
 from shared.links import Link
-from shared.marks import keyed_hash
 from shared.members import SIZES, members_of
 from shared.profile_table import PROFILE, StoredProfile, decode_profile
-from tests.simulation.cloud import MARK_SECRET
-from tests.simulation.people import GONE, OWNERS, named
+from tests.simulation.people import GONE, named
+from tests.simulation.restorable import plain, restorable
 from tests.simulation.story import Story, model
-from tests.simulation.truth import EVERYBODY, Truth, decision
+from tests.simulation.truth import Truth, decision
 
 LEDGER = "transition#"
+GHOST = visitor_key(named("ghost"))
+"""A visitor who goes with their customer, if they were theirs by then."""
 
 
 class Auditor:
@@ -58,22 +53,22 @@ class Auditor:
             *self._sizes(),
             *self._quarantine(),
             *self._erased(),
-            *self._restorable(),
+            *restorable(self._cloud, self._truth),
             *self._queues(),
         ]
 
     # ---- Histories ----
 
     def _strangers(self) -> Iterator[str]:
-        for key in self.profiles.keys() - {*EVERYBODY}:
+        for key in self.profiles.keys() - {*self._truth.everybody}:
             yield f"nobody sent an event of {key}"
 
     def _states(self, *, redelivered: bool) -> Iterator[str]:
-        for key in EVERYBODY:
+        for key in self._truth.everybody:
             profile, expected = self.profiles.get(key), self._truth.states.get(key, b"")
             stored = profile.state if profile else b""
-            if key == visitor_key(named("ghost")) and profile is None:
-                continue  # went with its customer, if it was theirs by then
+            if key == GHOST and profile is None:
+                continue
             if stored == expected:
                 continue
             if redelivered or self._truth.is_settled(key):
@@ -82,12 +77,11 @@ class Auditor:
                 yield f"{key} holds {_described(key, stored)} that do not count, not {_described(key, expected)}"
 
     def _visitors(self) -> Iterator[str]:
-        for name in (*OWNERS, "tablet", "pair"):
-            key = visitor_key(named(name))
+        for key in self._truth.visitors:
             profile, allowed = self.profiles.get(key), self._truth.allowed(key)
             link = self._links.get(key)
             if profile is None:
-                if (self._truth.delivered.keys.count(key) and name != "ghost") or (None, None) not in allowed:
+                if (self._truth.delivered.keys.count(key) and key != GHOST) or (None, None) not in allowed:
                     yield f"{key} is not there"
                 continue
             found = (link.customer, link.state) if link else (None, None)
@@ -140,7 +134,7 @@ class Auditor:
 
     def _ledger(self) -> Iterator[str]:
         rows = self._rows()
-        customers = [key for key in EVERYBODY if not is_visitor(key)]
+        customers = self._truth.customers
         for key in rows.keys() - {*customers}:
             yield f"the ledger has rows of {key}"
         for key in customers:
@@ -177,7 +171,7 @@ class Auditor:
                     yield f"it was published that {key} left {detail['from']}, but they were in {at}"
                 at = detail["to"]
         rows = self._rows()
-        for key in EVERYBODY:
+        for key in self._truth.everybody:
             kept = [
                 (row["cause"]["S"], _number(row, "entered"), iso(int(row["at_ms"]["N"]))) for row in rows.get(key, ())
             ]
@@ -223,50 +217,30 @@ class Auditor:
                 yield f"{key} is not in quarantine"
 
     def _erased(self) -> Iterator[str]:
-        for key in EVERYBODY:
+        for key in self._truth.everybody:
             if not self._truth.is_erased(key):
                 continue
             for pk, sk in self._items:
                 if pk == key:
                     yield f"{key} was erased, and {sk} is still there"
-        name = named(GONE)
-        if self._cloud.asked.get(customer_key(name)):
-            for found, versions in self._cloud.objects.versions.items():
-                # A report's former versions expire; what people sent must not wait for that.
-                searched = versions if found.startswith(("archive/", "quarantine/", "exports/")) else versions[-1:]
-                theirs = found.startswith(("archive/", "quarantine/", "exports/", "reports/"))
-                if theirs and any(name.encode() in _text(found, version.body) for version in searched):
-                    yield f"{name} was erased, and is still in {found}"
-            for place, item in self._items.items():
-                if name in repr((place, item)):
-                    yield f"{name} was erased, and is still in the item {place}"
+        for key in self._truth.customers:
+            if self._truth.is_erased(key):
+                yield from self._traces(customer_id(key))
         for receipt in self._story.sent.receipts:
             body = json.loads(self._cloud.objects.latest(receipt) or b"{}")
             if body.get("state") != "done":
                 yield f"{receipt} says {body}"
 
-    def _restorable(self) -> Iterator[str]:
-        """What a table that was lost would be made anew of: files, archive, and the marks that are kept apart."""
-        folded = [Profiles.empty()]
-        for key, versions in self._cloud.objects.versions.items():
-            for body in (version.body for version in versions if key.startswith(PREFIXES)):
-                with suppress(UnreadableFile):
-                    folded += [fold(chunk.events) for chunk in read_file(io.BytesIO(body or b""), key, Rules())]
-        marks = self._truth.marks
-        limits = {key: limit for key, mark in marks.items() if (limit := mark.counts_from_ms) is not None}
-        found = since(merge(*folded), limits)
-        states = dict(zip(found.keys, encode(found), strict=True))
-        for key in EVERYBODY:
-            expected, made = self._truth.states.get(key, b""), states.get(key, b"")
-            if key == visitor_key(named("ghost")) and key not in self.profiles:
-                continue  # went with its customer
-            if made != expected and self._truth.is_settled(key):
-                yield f"{key} would be restored with {_described(key, made)} rather than {_described(key, expected)}"
-        listed: Any = _Listed(self._cloud.objects.keys("marks/"))
-        kept = {name: mark.counts_from_ms for name, mark in KeptMarks(listed, "").all()}
-        for key, mark in marks.items():
-            if kept.get(keyed_hash(MARK_SECRET.encode(), key)) != mark.counts_from_ms:
-                yield f"{key} would be restored with another mark than {mark}"
+    def _traces(self, name: str) -> Iterator[str]:
+        for found, versions in self._cloud.objects.versions.items():
+            # A report's former versions expire; what people sent must not wait for that.
+            searched = versions if found.startswith(("archive/", "quarantine/", "exports/")) else versions[-1:]
+            theirs = found.startswith(("archive/", "quarantine/", "exports/", "reports/"))
+            if theirs and any(name.encode() in plain(found, version.body) for version in searched):
+                yield f"{name} was erased, and is still in {found}"
+        for place, item in self._items.items():
+            if name in repr((place, item)):
+                yield f"{name} was erased, and is still in the item {place}"
 
     def _queues(self) -> Iterator[str]:
         for queue in self._cloud.queues.queues.values():
@@ -291,23 +265,6 @@ def _number(row: Any, name: str) -> int | None:
 
 def _fingerprints(key: str, state: bytes) -> list[int]:
     return [int(one) for one in decode([key], [state]).rows.fingerprint] if state else []
-
-
-class _Listed:
-    """As much of an S3 client as lists objects."""
-
-    def __init__(self, keys: list[str]) -> None:
-        self._page = {"Contents": [{"Key": key} for key in keys]}
-
-    def get_paginator(self, _name: str) -> _Listed:
-        return self
-
-    def paginate(self, **_: Any) -> list[Any]:
-        return [self._page]
-
-
-def _text(key: str, body: bytes | None) -> bytes:
-    return gzip.decompress(body) if body and key.startswith("archive/") else body or b""
 
 
 def _described(key: str, state: bytes) -> str:

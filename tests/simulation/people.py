@@ -42,8 +42,8 @@ class Sent:
     """Lines that break a rule by a token in them, and whom they name."""
     unreadable: list[str] = field(default_factory=list)
     """Keys of files that nobody can read."""
-    erased: dict[str, list[int]] = field(default_factory=dict)
-    """When who was erased by the API, by profile key."""
+    newcomers: list[str] = field(default_factory=list)
+    """Names of those who asked to be erased with their first events, and never came back."""
     receipts: list[str] = field(default_factory=list)
 
 
@@ -113,6 +113,18 @@ class People:
             "customer_id": named(BACK),
             "consent": True,
         }
+
+    def newcomer(self, now_ms: int) -> tuple[str, list[Event]]:
+        """Somebody nobody knows yet, and their first events."""
+        name = f"new{len(self.sent.newcomers)}"
+        self.sent.newcomers.append(name)
+        events = []
+        for _ in range(self.rng.randint(1, 2)):
+            self._count += 1
+            at = iso(now_ms - self.rng.randrange(DAY_MS))
+            event = {"event_id": f"e{self._count}", "event_type": "view_item", "timestamp": at}
+            events.append({**event, "customer_id": named(name)})
+        return name, events
 
     def broken(self) -> Event:
         """An event that breaks a rule; its `product_id` is the token that it is known by."""

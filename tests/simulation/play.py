@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from tests.simulation.auditor import Auditor
+from tests.simulation.privacy import leaks
 from tests.simulation.release import Release
 from tests.simulation.story import Story
 from tests.simulation.workers import Surroundings
@@ -43,7 +44,7 @@ def stage() -> tuple[Surroundings, Release]:
     return surroundings, Release("release", surroundings.modules())
 
 
-def play(seed: int, trace: Callable[[str], None] | None = None) -> Played:
+def play(seed: int, trace: Callable[[str], None] | None = None, *, private: bool = True) -> Played:
     """Plays one seed."""
     surroundings, release = stage()
     with _written() as written:
@@ -59,6 +60,7 @@ def play(seed: int, trace: Callable[[str], None] | None = None) -> Played:
         if not findings:
             story.redeliver()
             findings = [*world.findings, *Auditor(story).findings(redelivered=True)]
+        findings += [*leaks(world, written.getvalue())] if private else []
     return Played(seed, findings, world.digest, world.calls, world.faults.counts, world.invocations, written.getvalue())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.bundles import make_bundle
-from tests.simulation.machines import backfill, called, request
+from tests.simulation.machines import backfill, called, later, request
 from tests.simulation.people import BACK, DAY_MS, FORMATS, GONE, MARKER, People, Sent, as_json, file_of, named
 from tests.simulation.sources import Failed, Invoke, Process, Wait
 from tests.simulation.world import World
@@ -81,7 +81,7 @@ class Story:
         deeds = [self._drop_file] * 4 + [self._tick, self._look]
         deeds += [self._call, self._put_on_bus, self._stream] * weather.live
         deeds += [self._publish] * weather.models
-        deeds += [self._erase] * weather.erasures
+        deeds += [self._erase, self._erase_newcomer] * weather.erasures
         deeds += [self._history] * weather.history
         deeds += [self._move_clock] * weather.clock_jumps
         return deeds
@@ -111,10 +111,10 @@ class Story:
             self.world.cloud.objects.put_object({"Key": key, "Body": body})
 
     def _history(self) -> None:
-        for _ in range(self.rng.randint(1, 4)):
-            self._drop_file("history")
         run = self.world.next_run()
-        self.world.start(backfill(self.world, run, {"prefix": "history/"}))
+        for _ in range(self.rng.randint(1, 4)):
+            self._drop_file(f"history/{run}")
+        self.world.start(backfill(self.world, run, {"prefix": f"history/{run}/"}))
 
     def _call(self) -> None:
         event = request("POST", "/events", 0, {"events": self._mixed(6)})
@@ -147,8 +147,15 @@ class Story:
         self.live_model = name
 
     def _erase(self) -> None:
-        name = self.rng.choice([GONE, BACK])
-        self.world.start(self._erasure(name))
+        self.world.start(self._erasure(self.rng.choice([GONE, BACK])))
+
+    def _erase_newcomer(self) -> None:
+        """Their first events and their erasure meet."""
+        name, events = self.people.newcomer(self.world.now_ms)
+        self.sent.events += events
+        for event in events:
+            self.world.cloud.queues.send("live", json.dumps(event))
+        self.world.start(later(self.rng.choice([0, 0, 1]), self._erasure(name)))
 
     def _erasure(self, name: str) -> Process:
         event = request("DELETE", f"/customers/{quote(named(name), safe='')}", 0)
@@ -193,7 +200,7 @@ class Story:
     def settle(self) -> None:
         """No more faults: what was given up is tried again, and the world comes to rest."""
         world = self.world
-        world.faults.rate = world.faults.kills = 0.0
+        world.faults.rate = world.faults.kills = world.stalls = 0.0
         for _ in range(10):
             world.drain()
             if not self._redrive():

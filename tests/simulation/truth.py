@@ -16,7 +16,7 @@ from shared.features import Profiles, encode, fold, merge, since
 from shared.histories import gathered
 from shared.keys import customer_key, visitor_key
 from shared.links import Link, LinkState
-from tests.simulation.people import BACK, GONE, OWNERS, PAIR, PLAIN, TABLET, Sent, as_json, named
+from tests.simulation.people import BACK, GONE, MOODY, OWNERS, PAIR, PLAIN, TABLET, Sent, as_json, named
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,21 @@ class Truth:
     sent: Sent
     erased: Mapping[str, set[int]]
     """From when on who is not to count any more, by profile key, whoever asked for it."""
+
+    @cached_property
+    def customers(self) -> list[str]:
+        """The profile keys of all customers."""
+        return [customer_key(named(name)) for name in (*PLAIN, *MOODY, GONE, BACK, *self.sent.newcomers)]
+
+    @cached_property
+    def visitors(self) -> list[str]:
+        """The profile keys of all visitors."""
+        return [visitor_key(named(name)) for name in (*OWNERS, TABLET, PAIR)]
+
+    @cached_property
+    def everybody(self) -> list[str]:
+        """The profile keys of all."""
+        return self.customers + self.visitors
 
     @cached_property
     def chunk(self) -> Chunk:
@@ -108,7 +123,3 @@ def decision(history: Profiles, key: str, bundle: Bundle, moment: Moment) -> Dec
 
 
 _DECIDED: dict[tuple[str, bytes, str, int], Decision | None] = {}
-
-EVERYBODY = [customer_key(named(name)) for name in (*PLAIN, "mia", "max", GONE, BACK)] + [
-    visitor_key(named(name)) for name in (*OWNERS, TABLET, PAIR)
-]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
@@ -18,6 +19,8 @@ from tests.simulation.expressions import Item
 from tests.simulation.faults import Killed
 from tests.simulation.release import Outside
 from tests.simulation.table import Refused
+
+OF_A_PROCESS = ("current_event", "lambda_context")
 
 type Perform = Callable[[str, str, Item], Item]
 
@@ -70,8 +73,12 @@ class Worker:
     def stop(self) -> None:
         """Called by the invocation: waits for its turn."""
         if not self.killed:
+            # Powertools keeps a request on a class, which is one of many here and the only one in a process of Lambda.
+            request = {name: getattr(BaseRouter, name, None) for name in OF_A_PROCESS}
             self._stopped.release()
             self._turn.acquire()
+            for name, value in request.items():
+                setattr(BaseRouter, name, value)
         if self.killed:
             raise Killed
 

@@ -60,6 +60,8 @@ class World:
         """What functions raised, by function."""
         self.trace: Callable[[str], None] = lambda line: None
         self._digest = hashlib.sha256()
+        self.stalls = self.rng.choice([0.0, 0.01, 0.05])
+        """How often an invocation stands still while others go on."""
         self._stickiness = self.rng.choice([0.0, 0.5, 0.9])
         self._workers: list[tuple[Worker, Container, Done]] = []
         self._idle: dict[str, list[Container]] = {}
@@ -176,6 +178,9 @@ class World:
         worker.step()
         if not worker.alive:
             self._ended(entry)
+        elif self.rng.random() < self.stalls:
+            self.faults.counts["stalled"] += 1
+            worker.wakes_ms = max(worker.wakes_ms, self.now_ms + self.rng.choice([1_000, 20_000, 800_000]))
 
     def _ended(self, entry: tuple[Worker, Container, Done]) -> None:
         worker, container, done = entry

@@ -1,0 +1,300 @@
+"""Bugs planted in the code under test, each of a kind that somebody has made: the auditor has to see every one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+from tests.simulation.release import Release
+
+
+@dataclass(frozen=True)
+class Bug:
+    """What is done to the code, as `plant` does it; `name` says what the code does wrong."""
+
+    name: str
+    plant: Callable[[Planting], None]
+    seed: int = 0
+    """One that the auditor has seen it in, which is tried first; what a seed plays changes with the code."""
+
+
+class Planting:
+    """Replaces names of the release's modules, and puts them back."""
+
+    def __init__(self, release: Release) -> None:
+        self._release, self._undo = release, list[Callable[[], None]]()
+
+    def module(self, name: str) -> Any:
+        """A module of the code under test."""
+        return self._release.module(name)
+
+    def set(self, owner: Any, name: str, value: Any) -> None:
+        """Replaces a name until the planting is over."""
+        before = vars(owner)[name]
+        self._undo.append(lambda: setattr(owner, name, before))
+        setattr(owner, name, value)
+
+    def in_containers(self, function: str, change: Callable[[Any], None]) -> None:
+        """Changes the module of every container of a function."""
+        make = self._release.container
+
+        def container(name: str) -> Any:
+            module = make(name)
+            if name == function:
+                change(module)
+            return module
+
+        self._release.container = container  # type: ignore[method-assign, assignment]
+        self._undo.append(lambda: setattr(self._release, "container", make))
+
+    def over(self) -> None:
+        """Puts everything back."""
+        for undo in reversed(self._undo):
+            undo()
+
+
+@contextlib.contextmanager
+def planted(bug: Bug, release: Release) -> Iterator[None]:
+    """The release with a bug."""
+    planting = Planting(release)
+    try:
+        bug.plant(planting)
+        yield
+    finally:
+        planting.over()
+
+
+def _history_replaced(code: Planting) -> None:
+    code.set(code.module("shared.update"), "merge", lambda before, new: new if len(new) else before)
+
+
+def _blind_write(code: Planting) -> None:
+    table = code.module("shared.profile_table").ProfileTable
+    save = table.save
+
+    def blind(self: Any, profiles: Any) -> set[str]:
+        lost = save(self, profiles)
+        if lost:
+            stored = self.load(sorted(lost))
+            late = [profile for profile in profiles if profile.key in lost and profile.key in stored]
+            save(self, [replace(profile, version=stored[profile.key].version + 1) for profile in late])
+        return set()
+
+    code.set(table, "save", blind)
+
+
+def _lost_race_ignored(code: Planting) -> None:
+    table = code.module("shared.profile_table").ProfileTable
+    save = table.save
+
+    def careless(self: Any, profiles: Any) -> set[str]:
+        save(self, profiles)
+        return set()
+
+    code.set(table, "save", careless)
+
+
+def _throttled_forgotten(code: Planting) -> None:
+    code.set(code.module("shared.profile_table"), "WORTH_ANOTHER_TRY", frozenset())
+    code.set(code.module("shared.profile_table"), "ProfileNotWritten", _Swallowed)
+    table = code.module("shared.profile_table").ProfileTable
+    save = table.save
+
+    def forgetful(self: Any, profiles: Any) -> set[str]:
+        try:
+            lost: set[str] = save(self, profiles)
+        except _Swallowed:
+            return set()
+        return lost
+
+    code.set(table, "save", forgetful)
+
+
+class _Swallowed(Exception):
+    pass
+
+
+def _swallows(name: str) -> Callable[[Planting], None]:
+    def plant(code: Planting) -> None:
+        intake = code.module("shared.ingest").Intake
+        flush = intake.flush
+
+        def careless(self: Any) -> None:
+            try:
+                flush(self)
+            except Exception:
+                self._folded.clear()
+                self._claims.clear()
+                self._consents.clear()
+
+        def change(module: Any) -> None:
+            module.Intake = type("Intake", (intake,), {"flush": careless})
+
+        code.in_containers(name, change)
+
+    return plant
+
+
+def _queue_not_told(code: Planting) -> None:
+    def change(module: Any) -> None:
+        sqs = module.sqs
+
+        class Careless:
+            def send_message(self, **request: Any) -> None:
+                with contextlib.suppress(Exception):
+                    sqs.send_message(**request)
+
+        module.sqs = Careless()
+
+    code.in_containers("accept_events", change)
+
+
+def _row_forgotten(code: Planting) -> None:
+    ledger = code.module("shared.ledger").Ledger
+    record = ledger.record
+    code.set(ledger, "record", lambda self, moves, *more: record(self, moves[1:] if len(moves) > 1 else moves, *more))
+
+
+def _counted_apart(code: Planting) -> None:
+    ledger = code.module("shared.ledger").Ledger
+    record, of = ledger._record, ledger._count
+
+    def apart(self: Any, moves: Any, *more: Any) -> Any:
+        for part in of(self, moves):
+            self._client.update_item(**part["Update"])
+        return record(self, moves, *more)
+
+    code.set(ledger, "_record", apart)
+    code.set(ledger, "_count", lambda self, moves: [])
+
+
+def _other_id_each_time(code: Planting) -> None:
+    numbers = count()
+    announcements = code.module("shared.announcements")
+    told = announcements.answer
+    code.set(announcements, "answer", lambda moved: {**told(moved), "transition_id": f"{next(numbers)}"})
+
+
+def _refused_not_again(code: Planting) -> None:
+    code.set(code.module("shared.announcements"), "CALLS_AT_MOST", 1)
+    announcer = code.module("shared.announcements").Announcer
+    publish = announcer.publish
+
+    def once(self: Any, moves: Any) -> set[str]:
+        publish(self, moves)
+        return set()
+
+    code.set(announcer, "publish", once)
+
+
+def _old_model_stands(code: Planting) -> None:
+    code.set(code.module("shared.rescore"), "_stands", lambda bundle, since, decision: decision is not None)
+
+
+def _never_due(code: Planting) -> None:
+    deciding = code.module("shared.update")
+    decide = deciding.decide
+    code.set(
+        deciding, "decide", lambda *given: {key: replace(found, due_ms=None) for key, found in decide(*given).items()}
+    )
+
+
+def _list_not_changed(code: Planting) -> None:
+    table = code.module("shared.profile_table")
+    encode = table.encode_profile
+
+    def encoded(profile: Any, *more: Any) -> Any:
+        item = encode(profile, *more)
+        if profile.version > profile.born + 1:
+            item.pop("member_of", None)
+        return item
+
+    code.set(table, "encode_profile", encoded)
+
+
+def _one_folder(code: Planting) -> None:
+    folder = code.module("shared.quarantine").Folder
+    lines = folder.lines
+    code.set(folder, "lines", lambda self, rejections, kind="lines", **more: lines(self, rejections, **more))
+
+
+def _no_marks(code: Planting) -> None:
+    code.set(code.module("shared.marks").Marks, "load", lambda self, keys: {})
+
+
+def _no_waiting(code: Planting) -> None:
+    code.in_containers("erase_customer", lambda module: setattr(module, "settle_ms", 0))
+
+
+def _first_copy_stands(code: Planting) -> None:
+    code.set(code.module("shared.update"), "newer", lambda known, new: known or new)
+
+
+def _decision_stays(code: Planting) -> None:
+    code.set(code.module("shared.profile_table"), "OF_A_DECISION", ())
+
+
+def _refusals_forgotten(code: Planting) -> None:
+    code.set(code.module("shared.marks").Marks, "refuse", lambda self, key, at_ms: None)
+
+
+def _everything_kept(code: Planting) -> None:
+    ingest = code.module("shared.ingest").Intake
+    code.set(ingest, "keepable", lambda self, rejections: rejections)
+
+
+def _claims_ignored(code: Planting) -> None:
+    code.set(code.module("shared.ingest"), "copies", lambda visitors: {})
+
+
+def _one_page(code: Planting) -> None:
+    def change(module: Any) -> None:
+        scan = module.scan_page
+        module.scan_page = lambda *given, **named: (scan(*given, **named)[0], None)
+
+    code.in_containers("rescore_customers", change)
+
+
+def _told_in_logs(code: Planting) -> None:
+    def change(module: Any) -> None:
+        told = module._take_in
+
+        def talkative(batch: Any, *more: Any) -> Any:
+            module.logger.info(f"Messages: {[line for message in batch for line in message.lines]}")
+            return told(batch, *more)
+
+        module._take_in = talkative
+
+    code.in_containers("ingest_live_events", change)
+
+
+BUGS = (
+    Bug("new events take the place of the history", _history_replaced),
+    Bug("who loses a race writes all the same", _blind_write),
+    Bug("who loses a race takes it for written", _lost_race_ignored),
+    Bug("a throttled write is taken for done", _throttled_forgotten),
+    Bug("a file is acknowledged though its write failed", _swallows("ingest_events")),
+    Bug("a live message is acknowledged though its write failed", _swallows("ingest_live_events")),
+    Bug("a back-fill goes on though its write failed", _swallows("backfill_events")),
+    Bug("the API says 202 though the queue was not told", _queue_not_told),
+    Bug("the first move of a batch is left out of the ledger", _row_forgotten),
+    Bug("sizes are counted apart from the ledger's rows", _counted_apart),
+    Bug("a move is published under another id each time", _other_id_each_time),
+    Bug("events that the bus refused are not published again", _refused_not_again),
+    Bug("decisions of the model before stand", _old_model_stands),
+    Bug("a run reads the first page alone", _one_page),
+    Bug("decisions have no date to be looked at again", _never_due),
+    Bug("who moves stays in the list of the segment before", _list_not_changed),
+    Bug("refused claims overwrite refused lines", _one_folder),
+    Bug("marks of the erased are not read", _no_marks),
+    Bug("refusals are not kept", _refusals_forgotten),
+    Bug("broken lines of the erased are kept", _everything_kept),
+    Bug("the second pass of an erasure does not wait", _no_waiting),
+    Bug("the first copy of a visitor's history stands", _first_copy_stands),
+    Bug("a visitor's history is not handed to the customer", _claims_ignored),
+    Bug("a visitor who became a customer keeps a decision", _decision_stays),
+    Bug("what people sent stands in the log", _told_in_logs),
+)

@@ -1,0 +1,15 @@
+"""The auditor sees every planted bug, or it would not see one that we made ourselves."""
+
+import pytest
+
+from tests.simulation.bugs import BUGS, Bug, planted
+from tests.simulation.play import play, stage
+
+SEEDS = 40
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_the_auditor_sees_that(bug: Bug) -> None:
+    _, release = stage()
+    with planted(bug, release):
+        assert any(play(seed).findings for seed in (bug.seed, *range(SEEDS)))
