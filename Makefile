@@ -47,7 +47,7 @@ local: build ## Start the whole system locally and keep it running until Ctrl-C
 test: build $(ROOT)/.venv/.browser ## Run all tests that need neither Docker nor an AWS account
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
-nightly: build ## Run the properties of delivery on 10,000 generated histories each
+nightly: build ## Run the properties of delivery on 10,000 generated histories each, and play 2,000 seeds of the simulation
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events --numprocesses auto --maxprocesses 4
 
 delivery: build ## Deliver a busy shop's files and live events twice, from 8 producers, and compare all with offline scoring

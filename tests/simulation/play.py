@@ -16,7 +16,7 @@ from tests.simulation.privacy import leaks
 from tests.simulation.release import Release
 from tests.simulation.story import Story
 from tests.simulation.workers import Surroundings
-from tests.simulation.world import World
+from tests.simulation.world import Restless, World
 
 SERVICE = "simulation"
 ENVIRONMENT = {"POWERTOOLS_SERVICE_NAME": SERVICE, "SETTLE_SECONDS": "960"}
@@ -37,31 +37,51 @@ class Played:
     """What functions wrote to their logs, metrics included."""
 
 
+OLDER = {
+    "shared.features.codec": [
+        ("VERSION = 2\n", "VERSION = 1\n"),
+        ("_COLUMNS = {1: 10, 2: 11}\n", "_COLUMNS = {1: 10}\n"),
+        ("        rows.channel,\n", ""),
+    ]
+}
+"""What makes the code one that neither writes nor reads the present encoding of histories, but the one before."""
+
+
 @cache
-def stage() -> tuple[Surroundings, Release]:
-    """What every world of this process stands on: the code under test is loaded once."""
+def stage() -> tuple[Surroundings, Release, Release]:
+    """What every world of this process stands on, each loaded once: the code under test, and the code before it."""
     surroundings = Surroundings()
-    return surroundings, Release("release", surroundings.modules())
+    outside = surroundings.modules()
+    return surroundings, Release("release", outside), Release("older", outside, OLDER)
 
 
 def play(seed: int, trace: Callable[[str], None] | None = None, *, private: bool = True) -> Played:
     """Plays one seed."""
-    surroundings, release = stage()
+    surroundings, release, older = stage()
     with _written() as written:
-        world = World(seed, surroundings, [release])
+        world = World(seed, surroundings, release, older)
         if trace:
             world.trace = trace
         story = Story(world)
         if trace:
             trace(str(story.weather))
-        story.play()
-        story.settle()
-        findings = [*world.findings, *Auditor(story).findings(redelivered=False)]
-        if not findings:
-            story.redeliver()
-            findings = [*world.findings, *Auditor(story).findings(redelivered=True)]
+        try:
+            findings = _audited(story)
+        except Restless as restless:
+            findings = [*world.findings, str(restless)]
+            world.end()
         findings += [*leaks(world, written.getvalue())] if private else []
     return Played(seed, findings, world.digest, world.calls, world.faults.counts, world.invocations, written.getvalue())
+
+
+def _audited(story: Story) -> list[str]:
+    story.play()
+    story.settle()
+    findings = [*story.world.findings, *Auditor(story).findings(redelivered=False)]
+    if findings:
+        return findings
+    story.redeliver()
+    return [*story.world.findings, *Auditor(story).findings(redelivered=True)]
 
 
 @contextlib.contextmanager

@@ -10,6 +10,6 @@ SEEDS = 40
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_the_auditor_sees_that(bug: Bug) -> None:
-    _, release = stage()
+    _, release, _ = stage()
     with planted(bug, release):
         assert any(play(seed).findings for seed in (bug.seed, *range(SEEDS)))

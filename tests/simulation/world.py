@@ -34,6 +34,10 @@ class Source(Protocol):
         """Does it."""
 
 
+class Restless(Exception):
+    """The world does not come to an end; the message says after how long."""
+
+
 class Container:
     """A function's process, with its caches."""
 
@@ -44,12 +48,13 @@ class Container:
 
 
 class World:
-    """Everything there is. `releases` are the versions of the code that containers may start with."""
+    """Everything there is. Some worlds begin with the code of an `older` release beside that of the `release`."""
 
-    def __init__(self, seed: int, surroundings: Surroundings, releases: list[Release]) -> None:
+    def __init__(self, seed: int, surroundings: Surroundings, release: Release, older: Release) -> None:
         self.seed, self.rng = seed, random.Random(seed)
         self.now_ms = BEGIN_MS + self.rng.randrange(86_400_000)
-        self.releases = releases
+        self._release = release
+        self._releases = [release, older] if self.rng.random() < 0.2 else [release]
         self.faults = Faults(self.rng)
         self.cloud = Cloud(lambda: self.now_ms, self.rng, self._start_run)
         self.findings: list[str] = []
@@ -107,7 +112,7 @@ class World:
         if idle and self.rng.random() > 0.15:
             container = idle.pop(self.rng.randrange(len(idle)))
         else:
-            container = Container(self.rng.choice(self.releases), function)
+            container = Container(self.rng.choice(self._releases), function)
         self.invocations[function] += 1
         name = f"{function}-{self.invocations[function]}"
         deadline = self.now_ms + self._timeouts[function] * 1_000
@@ -151,12 +156,12 @@ class World:
             self._sources = [s for s in self._sources if not (isinstance(s, Running) and s.done)]
         return True
 
-    def drain(self, most: int = 20_000) -> None:
-        """Turns until nothing is left to do."""
+    def drain(self, most: int = 4_000) -> None:
+        """Turns until nothing is left to do. Raises Restless."""
         for _ in range(most):
             if not self.step():
                 return
-        self.findings.append(f"after {most:,} turns there is still something to do")
+        raise Restless(f"after {most:,} turns there is still something to do")
 
     def move_clock(self, to_ms: int) -> None:
         """Moves the clock; invocations do not outlive their timeouts."""
@@ -168,10 +173,14 @@ class World:
                 self._ended(entry)
         self.now_ms = max(self.now_ms, to_ms)
 
-    def restart(self, releases: list[Release] | None = None) -> None:
-        """No container is used again; new ones start with `releases`."""
-        self._idle = {}
-        self.releases = releases or self.releases
+    def deploy(self) -> None:
+        """The release is all that begins from now on."""
+        self._idle, self._releases = {}, [self._release]
+
+    def end(self) -> None:
+        """Nothing goes on."""
+        for worker, _, _ in self._workers:
+            worker.kill()
 
     def _step(self, entry: tuple[Worker, Container, Done]) -> None:
         worker = entry[0]
@@ -186,7 +195,8 @@ class World:
         worker, container, done = entry
         self._workers.remove(entry)
         if not worker.killed:
-            self._idle[container.function].append(container)
+            if container.release in self._releases:
+                self._idle.setdefault(container.function, []).append(container)
             if worker.error is not None:
                 self.errors.append((container.function, worker.error))
         self._note(f"{worker.name} ended: {'killed' if worker.killed else worker.error or worker.result!r}")
