@@ -141,7 +141,7 @@ class _Attempt:
         except ClientError as error:
             if error.response["Error"]["Code"] not in ABSENT:
                 raise
-            if self._unfinished:
+            if self._unfinished or self._may_have_held_them:
                 self._drop_versions(None)
             return Found()
         self._source["IfMatch"], self._version = answer["ETag"], answer.get("VersionId", "null")
@@ -158,6 +158,12 @@ class _Attempt:
             if error.response["Error"]["Code"] in CHANGED | ABSENT:
                 return None
             raise
+
+    @property
+    def _may_have_held_them(self) -> bool:
+        """Whether a former version may name them though the latest does not: a source that came again after they had
+        been marked is quarantined, or archived, without them in the same place."""
+        return _INDEXED.search(self._key) is not None or self._key.startswith(archive.PREFIX)
 
     @property
     def _ending(self) -> str:
@@ -191,7 +197,7 @@ class _Attempt:
         if lines:
             self._objects._before_change(self._key, found)
             self._take_out(read)
-        elif self._unfinished:
+        elif self._unfinished or self._may_have_held_them:
             self._drop_versions(self._version)
         return found
 

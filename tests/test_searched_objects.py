@@ -4,6 +4,7 @@ import codecs
 import gzip
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -281,6 +282,20 @@ def test_former_versions_go_also_where_that_broke_off(
     assert len(versions(s3, "exports/a.csv")) == 3
     assert objects.search("exports/a.csv", unfinished=True) == Found()
     assert versions(s3, "exports/a.csv") == [(HEADER + "890,1\n").encode()]
+
+
+def test_a_former_version_goes_though_the_source_came_again_without_them(
+    s3: "S3Client", objects: SearchedObjects, places: Places
+) -> None:
+    folder = Quarantine(s3, BUCKET, places).folder("events/a.ndjson", "etag")
+    theirs, others = (Rejection(1, "wrong", who.encode(), (f"customer#{who}",)) for who in ("889", "890"))
+    folder.lines([theirs])
+    folder.lines([replace(others, line=1)])  # the same file again, once they had been marked
+    (key,) = {*places.of("customer#889")}
+    assert len(versions(s3, key)) == 2
+    assert objects.search(key) == Found()
+    (left,) = versions(s3, key)
+    assert b"890" in left and b"889" not in left
 
 
 def test_an_object_that_takes_too_long_is_left_as_it_is(s3: "S3Client", places: Places) -> None:

@@ -14,19 +14,17 @@ from shared.clock import Moment
 from shared.decision import Decision, iso
 from shared.features import decode, encode
 from shared.histories import histories
-from shared.keys import customer_id, customer_key, is_visitor, visitor_key
+from shared.keys import customer_id, customer_key, is_visitor
 from shared.ledger import PARTITION
 from shared.links import Link
 from shared.members import SIZES, members_of
 from shared.profile_table import PROFILE, StoredProfile, decode_profile
-from tests.simulation.people import GONE, named
+from tests.simulation.people import GONE
 from tests.simulation.restorable import plain, restorable
 from tests.simulation.story import Story, model
 from tests.simulation.truth import Truth, decision
 
 LEDGER = "transition#"
-GHOST = visitor_key(named("ghost"))
-"""A visitor who goes with their customer, if they were theirs by then."""
 
 
 class Auditor:
@@ -67,7 +65,7 @@ class Auditor:
         for key in self._truth.everybody:
             profile, expected = self.profiles.get(key), self._truth.states.get(key, b"")
             stored = _again(key, profile.state) if profile else b""
-            if key == GHOST and profile is None:
+            if key == self._truth.ghost and profile is None:
                 continue
             if stored == expected:
                 continue
@@ -81,7 +79,7 @@ class Auditor:
             profile, allowed = self.profiles.get(key), self._truth.allowed(key)
             link = self._links.get(key)
             if profile is None:
-                if (self._truth.delivered.keys.count(key) and key != GHOST) or (None, None) not in allowed:
+                if (self._truth.delivered.keys.count(key) and key != self._truth.ghost) or (None, None) not in allowed:
                     yield f"{key} is not there"
                 continue
             found = (link.customer, link.state) if link else (None, None)

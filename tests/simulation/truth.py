@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from shared.bundle import Bundle
 from shared.clock import Moment
@@ -26,6 +27,9 @@ class Truth:
     sent: Sent
     erased: Mapping[str, set[int]]
     """From when on who is not to count any more, by profile key, whoever asked for it."""
+
+    ghost: ClassVar[str] = visitor_key(named("ghost"))
+    """A visitor who goes with their customer, if they were theirs by then."""
 
     @cached_property
     def customers(self) -> list[str]:
@@ -64,10 +68,14 @@ class Truth:
         return marks
 
     @cached_property
+    def limits(self) -> dict[str, int]:
+        """From when on events count of those who refused at some time."""
+        return {key: mark.counts_from_ms for key, mark in self.marks.items() if mark.counts_from_ms is not None}
+
+    @cached_property
     def own(self) -> Profiles:
         """The events that count, each under the id that it came with."""
-        limits = {key: mark.counts_from_ms for key, mark in self.marks.items() if mark.counts_from_ms is not None}
-        return since(self.delivered, limits)
+        return since(self.delivered, self.limits)
 
     @cached_property
     def states(self) -> dict[str, bytes]:
