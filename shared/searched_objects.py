@@ -163,7 +163,7 @@ class _Attempt:
     def _may_have_held_them(self) -> bool:
         """Whether a former version may name them though the latest does not: a source that came again after they had
         been marked is quarantined, or archived, without them in the same place."""
-        return _INDEXED.search(self._key) is not None or self._key.startswith(archive.PREFIX)
+        return self._key.startswith(archive.PREFIX) or self._key.endswith(".named.ndjson")
 
     @property
     def _ending(self) -> str:
