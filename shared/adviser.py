@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from shared.acting import acts_that_change
 from shared.bundle import Bundle, BundleMismatch
-from shared.explaining import NEWER
-from shared.features import UnknownStateVersion
+from shared.explaining import DAMAGED, NEWER
+from shared.features import BrokenState, UnknownStateVersion
 from shared.fresh_object import ABSENT
 from shared.histories import histories
 from shared.profile_table import StoredProfile
@@ -39,6 +39,8 @@ class Adviser:
             return {"changes": acts_that_change(histories([profile]), profile.decision.as_of_ms, bundle)}
         except UnknownStateVersion:
             return {"problem": NEWER}
+        except BrokenState:
+            return {"problem": DAMAGED}
 
     def _of(self, manifest: Mapping[str, Any]) -> Bundle:
         if self._bundle is None or self._bundle.bundle_id != manifest["bundle_id"]:

@@ -11,7 +11,7 @@ import numpy as np
 from botocore.exceptions import ClientError
 
 from shared.decision import Decision
-from shared.features import UnknownStateVersion, features
+from shared.features import BrokenState, UnknownStateVersion, features
 from shared.fresh_object import ABSENT
 from shared.histories import histories
 from shared.nearest import Row, Vector
@@ -27,6 +27,7 @@ DIGITS = 9
 """Decimal places of contributions: what is rounded off all of them together stays below 1e-7."""
 CHANGED = "What is known of the customer has changed since the decision; this explains what it says now."
 NEWER = "A newer release wrote what is known of the customer; this one can tell the decision, but not what it rests on."
+DAMAGED = "What is stored of the customer's history is damaged, so that nobody can say what the decision rests on."
 TOLERANCE = 1e-4
 
 type Manifest = Mapping[str, Any]
@@ -49,6 +50,8 @@ class Explainer:
             return explanation(profile, manifest, found)
         except UnknownStateVersion:
             return {"problem": NEWER}
+        except BrokenState:
+            return {"problem": DAMAGED}
 
     def top(self, profile: StoredProfile, manifest: Manifest) -> list[dict[str, Any]]:
         """The features that speak most for the profile's segment, the strongest first; none without the bundle."""

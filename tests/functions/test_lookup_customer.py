@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from shared.decision import Decision, NextChange
 from shared.events import Rules, read_file
-from shared.explaining import NEWER
+from shared.explaining import DAMAGED, NEWER
 from shared.features import EventColumns, encode, fold
 from shared.features.codec import VERSION
 from shared.keys import customer_key
@@ -143,17 +143,24 @@ def test_what_would_change_the_decision_is_told_when_asked_for(
     assert (first["goal"], first["segment"], first["text"]) == ("better_segment", 1, "one more order within 30 days")
 
 
-def test_a_profile_of_a_newer_release_is_answered_without_what_it_rests_on(
-    s3: "S3Client", table: ProfileTable, lookup_customer: ModuleType, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("version", "cut", "said"), [(VERSION + 1, None, NEWER), (VERSION, 20, DAMAGED)])
+def test_a_history_that_cannot_be_read_is_answered_without_what_the_decision_rests_on(
+    s3: "S3Client",
+    table: ProfileTable,
+    lookup_customer: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    version: int,
+    cut: int | None,
+    said: str,
 ) -> None:
     publish(s3, make_bundle())
     [state] = encode(fold(profile_events()))
-    table.save([StoredProfile(customer_key("889"), 1, bytes([VERSION + 1]) + state[1:], 1, DECISION)])
+    table.save([StoredProfile(customer_key("889"), 1, bytes([version]) + state[1:cut], 1, DECISION)])
     monkeypatch.setattr(lookup_customer._explainer(), "_of", lambda _manifest: Mock())
     plain = ask(lookup_customer)
     assert plain["segment"]["id"] == DECISION.segment
     asked = ask(lookup_customer, {"explain": "true", "what_if": "true"})
-    problem = {"problem": NEWER}
+    problem = {"problem": said}
     assert asked == {**plain, "explanation": problem, "what_would_change": problem}
 
 
