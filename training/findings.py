@@ -63,11 +63,15 @@ def find(
             model = models[bundle.manifest["targets"][target]["output"]]
             resting[target] = importance(model, holdout, config.seed)
             advance(1, target)
+    points = segmentation.components(X[some])[:, :2]
+    explained = segmentation.pca.explained_variance_ratio_[:2].tolist()
+    # Where one axis says enough of how customers differ, they lie on a line.
+    missing = 2 - len(explained)
     return Findings(
         heights,
-        segmentation.components(X[some])[:, :2],
+        np.pad(points, ((0, 0), (0, missing))),
         decisions.segment[some],
-        segmentation.pca.explained_variance_ratio_[:2].tolist(),
+        explained + [0.0] * missing,
         leaderboard,
         holdouts,
         resting,

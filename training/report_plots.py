@@ -65,7 +65,7 @@ def customer_map(points: Points, segment: NDArray[np.int64], explained: Sequence
                 bbox={"boxstyle": "circle,pad=0.3", "facecolor": colour(i), "edgecolor": "white"},
             )  # fmt: skip
         low, high = np.quantile(points, [0.002, 0.998], axis=0)
-        room = 0.06 * (high - low)
+        room = np.where(high > low, 0.06 * (high - low), 1.0)
         axes.set(xlim=(low[0] - room[0], high[0] + room[0]), ylim=(low[1] - room[1], high[1] + room[1]))
         axes.set_xlabel(f"first main difference ({explained[0]:.0%} of all)")
         axes.set_ylabel(f"second main difference ({explained[1]:.0%} of all)")

@@ -78,6 +78,51 @@ def test_targets_that_the_data_cannot_support_are_left_out_with_a_reason(shop: S
     assert decisions.conversion_probability is None and decisions.expected_ltv is None
 
 
+AT_THE_LEAST = """
+trees = 1
+tree_depth = 1
+forest_trees = 1
+learning_rate = 0.0001
+bootstraps = 1
+explained_variance = 0.01
+clip_share = 0
+minimum_class_count = 20
+training_rows = 100
+isotonic_minimum = 1
+likely_to_churn_share = 0
+likely_to_convert_share = 0
+high_value_share = 0
+loyal_share = 0
+fewest_segments = 2
+most_segments = 2
+smallest_segment = 0
+minimum_stability = 0
+clustering_sample = 100
+pairs_sample = 100
+most_core_samples = 100
+micro_segment_customers = 1
+most_micro_segments = 1
+validation_slices = 1
+maximum_cutoffs = 2
+minimum_history_days = 0
+churn_horizon_days = 1
+conversion_horizon_days = 1
+ltv_horizon_days = 1
+cutoff_every_days = 1
+newcomer_days = 1
+dormant_days = 1
+parity_rows = 0
+threads = 1
+"""
+
+
+def test_options_at_their_least_still_make_a_bundle_that_decides(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(AT_THE_LEAST)
+    arguments = ["--events", str(shop.file), "--out", str(tmp_path), "--config", str(tmp_path / "config.toml")]
+    assert train.main(arguments) == 0
+    assert {*Bundle.load(tmp_path).decide(features(shop.profiles, 1_720_000_000_000)).segment.tolist()} <= {0, 1}
+
+
 def test_scores_are_the_bundles_decisions(shop: Shop, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores.parquet"
     arguments = ["--events", str(shop.file), "--model", str(model), "--out", str(out)]
