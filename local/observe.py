@@ -77,7 +77,8 @@ def read_quarantine(stack: Stack, prefix: str = "") -> Quarantined:
     for entry in found:
         if entry["Key"].endswith(".ndjson") and "/lines-" in entry["Key"]:
             body = stack.s3.get_object(Bucket=stack.bucket, Key=entry["Key"])["Body"].read()
-            reasons.update(json.loads(line)["reason"] for line in body.splitlines())
+            for record in map(json.loads, body.splitlines()):
+                reasons[record["reason"]] += record.get("lines", 1)
     return Quarantined(
         reasons,
         unreadable=sum(entry["Key"].endswith("/reason.json") for entry in found),
