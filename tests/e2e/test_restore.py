@@ -17,9 +17,6 @@ from tests.template import template
 
 pytestmark = pytest.mark.e2e
 
-MAPPINGS = 6
-"""Files, live events by queue and by Kinesis, moves, erasures, the rest of a shard."""
-
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
@@ -51,6 +48,13 @@ def table_of(stack: Stack) -> str:
     return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
 
+def mappings(stack: Stack) -> list[tuple[str, str]]:
+    """Where the functions' events come from, and whether they do."""
+    client = stack.emulator.session.client("lambda", endpoint_url=stack.endpoint)
+    found = client.list_event_source_mappings()["EventSourceMappings"]
+    return sorted((mapping["EventSourceArn"], mapping["State"]) for mapping in found)
+
+
 def fill(stack: Stack) -> None:
     """Events by history, file and API, a visitor who signs in, one who refuses, and one who is erased."""
     stack.s3.put_object(Bucket=stack.bucket, Key="history/2017.csv", Body=csv_file(orders("known", 0, 12)))
@@ -74,7 +78,7 @@ def fill(stack: Stack) -> None:
 def test_a_deleted_table_comes_back_without_those_who_were_erased(stack: Stack) -> None:
     journeys = Journeys(stack)
     fill(stack)
-    was, lost = profiles(stack, stack.table), table_of(stack)
+    was, lost, before = profiles(stack, stack.table), table_of(stack), mappings(stack)
     told = {moved["transition_id"] for who in ("known", "live") for moved in journeys.of(who)}
     stack.dynamodb.update_table(TableName=lost, DeletionProtectionEnabled=False)
     stack.dynamodb.delete_table(TableName=lost)
@@ -92,9 +96,9 @@ def test_a_deleted_table_comes_back_without_those_who_were_erased(stack: Stack) 
     wanted = template()["Resources"]["ProfileTable"]["Properties"]
     assert {i["IndexName"] for i in described["GlobalSecondaryIndexes"]} == {"members", "due"}
     assert described["StreamSpecification"]["StreamViewType"] == wanted["StreamSpecification"]["StreamViewType"]
-    lambdas = stack.emulator.session.client("lambda", endpoint_url=stack.endpoint)
-    mappings = lambdas.list_event_source_mappings()["EventSourceMappings"]
-    assert [mapping["State"] for mapping in mappings] == ["Enabled"] * MAPPINGS
+    stream = described["LatestStreamArn"]
+    moved = [(stream if ":dynamodb:" in source else source, state) for source, state in before]
+    assert mappings(stack) == sorted(moved) and {state for _, state in moved} == {"Enabled"}
 
     late = [*orders("gone", 20, 21), *orders("refused", 20, 21), *orders("live", 3, 12)]
     assert stack.api("POST", "/events", {"events": late})[0] == 202
