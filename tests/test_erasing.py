@@ -4,12 +4,10 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
-from botocore.exceptions import ClientError
 
 from shared.clock import Moment
 from shared.erasing import Erasing
@@ -24,8 +22,9 @@ from shared.profile_table import ProfileTable
 from shared.quarantine import Quarantine
 from tests.conftest import BUCKET, TABLE
 from tests.event_files import chunks, purchase
+from tests.memory_client import Client
 from tests.simulation.objects import Objects
-from tests.simulation.table import Refused, Table
+from tests.simulation.table import Table
 
 NOW_MS = 1_520_000_000_000
 SETTLE_MS = 960_000
@@ -33,29 +32,6 @@ SETTLE_MS = 960_000
 
 class Killed(BaseException):
     """The function is gone."""
-
-
-class Client:
-    """A client of a service in memory; `turn` comes before each call."""
-
-    def __init__(self, service: Any, turn: Callable[[str], None]) -> None:
-        self._service, self._turn = service, turn
-        refused = type("ConditionalCheckFailedException", (ClientError,), {})
-        self.exceptions = SimpleNamespace(ConditionalCheckFailedException=refused, ClientError=ClientError)
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(**request: Any) -> Any:
-            self._turn(name)
-            try:
-                return getattr(self._service, name)(request)
-            except Refused as error:
-                kind = getattr(self.exceptions, error.code, ClientError)
-                raise kind({"Error": {"Code": error.code}}, name) from error
-
-        return call
-
-    def get_paginator(self, name: str) -> Any:
-        return SimpleNamespace(paginate=lambda **request: [getattr(self, name)(**request)])
 
 
 @dataclass

@@ -4,6 +4,7 @@ import codecs
 import gzip
 import io
 import json
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,11 @@ from shared.quarantine import Quarantine
 from shared.searched_objects import Found, SearchedObjects
 from shared.searched_text import OutOfTime
 from tests.conftest import BUCKET, TABLE
+from tests.memory_client import Client
+from tests.simulation.objects import Objects
+from tests.simulation.table import Table
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 PEOPLE = ["customer#889", "customer#Zoë Ünal", "visitor#phone of 889"]
@@ -25,13 +28,18 @@ HEADER = "customer_id,segment\n"
 
 
 @pytest.fixture
-def places(dynamodb: "DynamoDBClient") -> Places:
+def s3() -> Any:
+    return Client(Objects(lambda: time.time_ns() // 1_000_000))
+
+
+@pytest.fixture
+def places() -> Places:
+    dynamodb: Any = Client(Table(lambda: 0, lambda: False))
     return Places(dynamodb, TABLE, lambda: b"secret", lambda: 1_700_000_000_000)
 
 
 @pytest.fixture
 def objects(s3: "S3Client", places: Places) -> SearchedObjects:
-    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     return SearchedObjects(s3, BUCKET, places, PEOPLE)
 
 
