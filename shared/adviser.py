@@ -11,7 +11,7 @@ from shared.acting import acts_that_change
 from shared.bundle import Bundle, BundleMismatch
 from shared.explaining import DAMAGED, NEWER
 from shared.features import BrokenState, UnknownStateVersion
-from shared.fresh_object import ABSENT
+from shared.fresh_object import is_absent
 from shared.histories import histories
 from shared.profile_table import StoredProfile
 
@@ -52,6 +52,6 @@ class Adviser:
         try:
             return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except ClientError as error:
-            if error.response["Error"]["Code"] in ABSENT:
+            if is_absent(self._s3, self._bucket, key, error):
                 raise BundleMismatch(f"{key} is not there.") from error
             raise

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from shared import archive
 from shared.events import Rejection, Rules, UnreadableFile, read_file
-from shared.fresh_object import ABSENT
+from shared.fresh_object import is_absent
 from shared.ingest import Intake, Source
 from shared.quarantine import Quarantine
 from shared.unwritten import Unwritten
@@ -69,7 +69,7 @@ def take_in(file: DroppedFile, quarantine: Quarantine, rules: Rules, intake: Int
     try:
         answer = quarantine.s3.get_object(Bucket=quarantine.bucket, **file.source)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in (*ABSENT, "NoSuchVersion"):
+        if not is_absent(quarantine.s3, quarantine.bucket, file.key, error, file.version_id):
             raise
         quarantine.folder(file.key, "missing").note("the object was deleted before it could be read")
         return FileReport(missing=True)

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from shared.decision import iso
 from shared.erasure import Removed
-from shared.fresh_object import ABSENT, CHANGED
+from shared.fresh_object import CHANGED, is_absent
 from shared.message_text import message_text
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Receipts:
         try:
             answer = self._s3.get_object(Bucket=self._bucket, Key=receipt_key(step.receipt_id))
         except ClientError as error:
-            if error.response["Error"]["Code"] in ABSENT:
+            if is_absent(self._s3, self._bucket, receipt_key(step.receipt_id), error):
                 self._etags[step.receipt_id] = None
                 return Receipt(step.receipt_id, iso(step.requested_ms))
             raise

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from shared.decision import Decision
 from shared.features import BrokenState, UnknownStateVersion, features
-from shared.fresh_object import ABSENT
+from shared.fresh_object import is_absent
 from shared.histories import histories
 from shared.nearest import Row, Vector
 from shared.profile_table import StoredProfile
@@ -73,7 +73,7 @@ class Explainer:
         try:
             content = self._s3.get_object(Bucket=self._bucket, Key=path)["Body"].read()
         except ClientError as error:
-            if error.response["Error"]["Code"] in ABSENT:
+            if is_absent(self._s3, self._bucket, path, error):
                 raise ReasonsMismatch(f"{path} is not there.") from error
             raise
         return Reasons.from_bytes(content, key.manifest)

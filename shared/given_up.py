@@ -11,7 +11,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from shared.errors import AnonymousError
-from shared.fresh_object import ABSENT
+from shared.fresh_object import is_absent
 from shared.live_events import Message, messages
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def reader(s3: S3Client, bucket: str) -> Callable[[str], bytes]:
         try:
             return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         except ClientError as error:
-            if error.response["Error"]["Code"] in ABSENT:
+            if is_absent(s3, bucket, key, error):
                 raise RecordsMissing("the batch that was given up is not in the bucket any more") from error
             raise
 

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.bundle import Bundle, BundleMismatch
 from shared.errors import why
-from shared.fresh_object import ABSENT, FreshObject
+from shared.fresh_object import FreshObject, is_absent
 from shared.labels import checked_labels, labelled, labels_key
 from shared.manifests import POINTER_KEY, live_bundle_id
 from shared.shapes import Misfit
@@ -107,7 +107,7 @@ class LiveBundle:
         try:
             answer = self._s3.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ABSENT:
+            if is_absent(self._s3, self._bucket, key, error):
                 raise BundleMismatch(f"{POINTER_KEY} names a bundle without {key}") from error
             raise
         if answer["ContentLength"] > MOST_BYTES:

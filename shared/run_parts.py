@@ -13,7 +13,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from shared.decision import iso
-from shared.fresh_object import ABSENT
+from shared.fresh_object import is_absent
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -31,7 +31,7 @@ class RunParts[Part: msgspec.Struct]:
         try:
             answer = self._s3.get_object(Bucket=self._bucket, Key=self._key(number))
         except ClientError as error:
-            if error.response["Error"]["Code"] in ABSENT:
+            if is_absent(self._s3, self._bucket, self._key(number), error):
                 return None
             raise
         return msgspec.json.decode(answer["Body"].read(), type=self._part)

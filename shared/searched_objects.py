@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from shared import archive
 from shared.backoff import RACES_AT_MOST, races
-from shared.fresh_object import ABSENT, CHANGED
+from shared.fresh_object import ABSENT, CHANGED, is_absent
 from shared.keys import is_visitor
 from shared.quarantine import PREFIX as QUARANTINE
 from shared.searched_parquet import ParquetFile
@@ -139,7 +139,7 @@ class _Attempt:
         try:
             answer = self._s3.get_object(**self._source)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in ABSENT:
+            if not is_absent(self._s3, self._bucket, self._key, error):
                 raise
             if self._unfinished or self._may_have_held_them:
                 self._drop_versions(None)

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
 from shared.backfill import BYTES_A_BATCH, FILES_A_BATCH, HISTORY, PREFIXES, Batch, NothingToDo, batches, list_files
-from shared.fresh_object import ABSENT
+from shared.fresh_object import is_absent
 from shared.logs import logger, watched
 
 bucket = os.environ["DATA_BUCKET"]
@@ -51,7 +51,7 @@ def _read(plan: str) -> list[Batch] | None:
     try:
         body = s3.get_object(Bucket=bucket, Key=plan)["Body"].read()
     except ClientError as error:
-        if error.response["Error"]["Code"] in ABSENT:
+        if is_absent(s3, bucket, plan, error):
             return None
         raise
     return msgspec.json.decode(body, type=list[Batch])
