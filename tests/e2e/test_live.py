@@ -1,11 +1,15 @@
 """Live events in, and moves out, on a local AWS."""
 
+import base64
+import http.client
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from local.stack import Stack
+from operations.redrive import redrive
 from tests.e2e.conftest import members, wait_until
 from tests.e2e.journeys import Journeys
 from tests.event_files import ndjson, purchase
@@ -103,3 +107,28 @@ def test_an_unsigned_call_is_refused_in_json(stack: Stack) -> None:
     status, answer = stack.api_get("/segments", signed=False)
     assert status == 403
     assert answer["error"]["code"]
+
+
+def test_a_preflight_is_answered_without_a_signature(stack: Stack) -> None:
+    address = urlsplit(stack.api_url)
+    connection = http.client.HTTPConnection(address.netloc, timeout=60)
+    connection.request(
+        "OPTIONS", f"{address.path}/customers/anybody/segment", headers={"Origin": "https://shop.example"}
+    )
+    answer = connection.getresponse()
+    assert answer.status == 204
+    assert answer.getheader("Access-Control-Allow-Methods") == "GET"
+    assert answer.getheader("Access-Control-Allow-Origin") is None
+
+
+def test_a_batch_that_was_given_up_comes_back_from_the_dead_letter_queue(stack: Stack) -> None:
+    """As Lambda writes it to the bucket; the local one gives nothing up to a bucket."""
+    data = base64.b64encode(ndjson([purchase("given-up")])).decode()
+    record = {"sequenceNumber": "7", "data": data, "approximateArrivalTimestamp": 1512000000.0}
+    payload = json.dumps({"Records": [{"eventSource": "aws:kinesis", "kinesis": record}]})
+    batch = json.dumps({"KinesisBatchInfo": {"batchSize": 1}, "payload": payload}).encode()
+    stack.s3.put_object(Bucket=stack.bucket, Key="aws/lambda/7d9/shardId-0/2017/11/30/a", Body=batch)
+    outputs = stack.emulator.session.client("cloudformation", endpoint_url=stack.endpoint).describe_stacks()["Stacks"]
+    dead = next(o["OutputValue"] for o in outputs[0]["Outputs"] if o["OutputKey"] == "LiveDeadLetterQueueUrl")
+    wait_until(lambda: redrive(stack.sqs, dead, stack.live_queue_url, most=1) == 1)
+    assert decided(stack, "given-up")
