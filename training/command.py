@@ -1,7 +1,6 @@
 """What the training commands share: times on the command line, and errors as one line and an exit status."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 
@@ -37,8 +36,6 @@ def run(
         command(parser.parse_args(arguments))
     except (InputError, BundleMismatch) as error:
         return _failed(str(error), BAD_INPUT)
-    except json.JSONDecodeError as error:
-        return _failed(f"manifest.json is not valid JSON: {error}", BAD_INPUT)
     except Refused as refusal:
         return _failed(f"refused: {refusal}", REFUSED)
     except OSError as error:

@@ -187,7 +187,7 @@ def test_a_folder_without_a_whole_model_is_bad_input(
     shutil.copy(model / "bundle.onnx", tmp_path)
     (tmp_path / "manifest.json").write_text("{")
     assert score.main([*arguments, "--model", str(tmp_path)]) == 2
-    assert "manifest.json is not valid JSON" in capsys.readouterr().err
+    assert "manifest.json is refused: it is not JSON" in capsys.readouterr().err
 
 
 def test_refused_lines_are_reported_by_reason(
