@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 import tests.conftest  # noqa: F401  for its environment
 from tests.simulation.play import Played, play
@@ -25,16 +26,22 @@ def main() -> int:
     if given.processes == 1:
         return _told([_one(seed) for seed in seeds])
     with ProcessPoolExecutor(given.processes) as pool:
-        return _told([*pool.map(_one, seeds, chunksize=5)])
+        return _told([*_counted(pool.map(_one, seeds, chunksize=5))])
 
 
 def _one(seed: int) -> Played:
-    begun = time.process_time()
     played = play(seed)
     for finding in played.findings[:5]:
         _say(f"seed {seed}: {finding}")
-    del begun
-    return played
+    # What was written was searched by now, and is long.
+    return replace(played, written="")
+
+
+def _counted(played: Iterable[Played]) -> Iterator[Played]:
+    for number, one in enumerate(played, 1):
+        if number % 100 == 0:
+            _say(f"{number:,} seeds played")
+        yield one
 
 
 def _told(played: list[Played]) -> int:
