@@ -49,6 +49,7 @@ test: build $(ROOT)/.venv/.browser ## Run all tests that need neither Docker nor
 
 nightly: build ## Run the properties of delivery on 10,000 generated histories each, and play 2,000 seeds of the simulation
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events tests/test_memory.py --numprocesses auto --maxprocesses 4
+	@$(PYTHON) -W ignore -m tests.simulation --seeds 2000 --processes $$(nproc)
 
 delivery: build ## Deliver a busy shop's files and live events twice, from 8 producers, and compare all with offline scoring
 	@$(PYTHON) -m pytest -m delivery

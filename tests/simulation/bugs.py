@@ -202,6 +202,10 @@ def _never_due(code: Planting) -> None:
     )
 
 
+def _nobody_waits(code: Planting) -> None:
+    code.set(code.module("shared.update").Updater, "_waits", lambda self, profile: None)
+
+
 def _list_not_changed(code: Planting) -> None:
     table = code.module("shared.profile_table")
     encode = table.encode_profile
@@ -286,6 +290,7 @@ BUGS = (
     Bug("events that the bus refused are not published again", _refused_not_again),
     Bug("decisions of the model before stand", _old_model_stands),
     Bug("a run reads the first page alone", _one_page),
+    Bug("who is stored without a model is not due when there is one", _nobody_waits),
     Bug("decisions have no date to be looked at again", _never_due),
     Bug("who moves stays in the list of the segment before", _list_not_changed),
     Bug("refused claims overwrite refused lines", _one_folder),

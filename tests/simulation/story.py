@@ -69,9 +69,11 @@ class Story:
 
     def play(self) -> None:
         """The deeds one after the other, with turns of the world in between."""
-        if self.rng.random() < 0.7:
-            self._publish()
-        for _ in range(self.weather.deeds):
+        # Most worlds have a model at first, some get one in the middle of everything, and few never have any.
+        published_at = self.rng.choice([0, 0, 0, *range(1, self.weather.deeds), None])
+        for number in range(self.weather.deeds):
+            if number == published_at:
+                self._publish()
             self.rng.choice(self._deeds())()
             for _ in range(self.rng.choice([0, 3, 30, 300])):
                 if not self.world.step(until_ms=self.world.now_ms + 30_000):
