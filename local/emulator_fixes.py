@@ -2,6 +2,7 @@
 
 ministack 1.5.33 forgets these, which AWS does:
 - PartiQL writes reach a table's stream;
+- an announced object has the version that was written;
 - an imported OpenAPI document brings its gateway responses, request validators, the models these check with, and what
   the gateway answers by itself.
 
@@ -24,11 +25,14 @@ from typing import Any
 import emulator_rights  # type: ignore[import-not-found]  # it stands beside this script
 from ministack.app import main
 from ministack.core import lambda_runtime
-from ministack.services import apigateway_v1, dynamodb
+from ministack.services import apigateway_v1, dynamodb, eventbridge, s3
 
 PLACES = {"path": "path", "query": "querystring", "header": "header"}
 
 _import_routes = apigateway_v1._import_rest_api
+_fire_event, _dispatch_event = s3._fire_s3_event, eventbridge._dispatch_event
+_announced = threading.local()
+"""Which version of an object is being announced."""
 
 
 def _reach_the_stream(name: str) -> None:
@@ -83,6 +87,20 @@ def _import_whole(spec: Any, data: Any = None) -> Any:
     return api
 
 
+def _announce(*given: Any, version_id: str | None = None, **named: Any) -> None:
+    _announced.version_id = version_id
+    _fire_event(*given, version_id=version_id, **named)
+
+
+def _dispatch(event: Any, *rest: Any) -> Any:
+    version_id = getattr(_announced, "version_id", None)
+    if event["Source"] == "aws.s3" and version_id:
+        detail = json.loads(event["Detail"])
+        detail["object"]["version-id"] = version_id
+        event = {**event, "Detail": json.dumps(detail)}
+    return _dispatch_event(event, *rest)
+
+
 class _UnpackedOnce(zipfile.ZipFile):
     """An archive whose second and later copies are links to the first."""
 
@@ -103,5 +121,7 @@ if __name__ == "__main__":
     _reach_the_stream("_partiql_insert")
     _reach_the_stream("_partiql_update")
     apigateway_v1._import_rest_api = _import_whole
+    s3._fire_s3_event = _announce
+    eventbridge._dispatch_event = _dispatch
     emulator_rights.install()
     sys.exit(main())

@@ -109,9 +109,9 @@ def _enforced(
     if isinstance(resource_arn, _Item):
         context = {**(service_context or {}), LEADING_KEYS: resource_arn.leading_keys}
     denied = _enforce(access_key, action, service, region, resource_arn=resource_arn, service_context=context)
-    if not denied and action in ("s3:GetObject", "s3:GetObjectVersion"):
-        denied = _missing_and_not_to_be_told(access_key, region, resource_arn)
     _keep(access_key, action, resource_arn, denied)
+    if not denied and action == "s3:GetObject":
+        return _missing_and_not_to_be_told(access_key, region, resource_arn)
     return denied
 
 

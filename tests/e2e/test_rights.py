@@ -5,18 +5,46 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from local.stack import Stack
 from shared.events import FIELDS
+from tests.bundles import make_bundle, publish
 from tests.document import document
+from tests.e2e.attempts import attempts
 from tests.e2e.conftest import deployed_with_model, wait_until
+from tests.e2e.rights import Caller, allowed, client, functions_roles, resources, used
 from tests.event_files import Event, csv_file, ndjson, ndjson_gz, parquet, purchase
+from tests.template import template
 
 pytestmark = pytest.mark.e2e
 
 SECONDS = 180
+ROLES = sorted(
+    name for name in template()["Resources"] if f"{name.removesuffix('Role')}Function" in template()["Resources"]
+)
+UNCHECKED = (
+    *("logs:", "xray:", "kinesis:", "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
+    *("dynamodb:ListStreams", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+)
+"""What Lambda does in a function's name, which the local AWS does without asking: logs, traces, reading of sources."""
+RARE = {
+    ("BackfillEventsRole", "s3:AbortMultipartUpload"): "a large file that nobody can read breaks off while it is kept",
+    ("IngestEventsRole", "s3:AbortMultipartUpload"): "the same",
+    ("IngestEventsRole", "s3:ListBucketVersions"): "a version was deleted before it could be read",
+    (
+        "EraseCustomerRole",
+        "dynamodb:BatchWriteItem",
+    ): "moves of a release before; entries of the index",
+    ("PublishTransitionsRole", "sqs:SendMessage"): "Lambda gives a batch of the stream up",
+    ("RefreshSegmentsRole", "sqs:SendMessage"): "more than 500 customers of a shard are due at once",
+    ("RescoreCustomersRole", "dynamodb:BatchGetItem"): "events come between a page's reading and writing",
+}
+"""Rights that nothing here uses, and when something does: other tests play each of these in memory."""
+
+
 EVERY_FIELD: dict[str, Any] = {
     "event_id": "{}-1",
     "event_type": "purchase",
@@ -102,15 +130,93 @@ SOURCES: dict[str, Callable[[Stack, list[Event]], None]] = {
 }
 
 
-def client(stack: Stack, service: str) -> Any:
-    return stack.emulator.session.client(service, endpoint_url=stack.endpoint)  # type: ignore[call-overload]
-
-
 def function(stack: Stack, name: str) -> str:
-    found = client(stack, "cloudformation").describe_stack_resource(
-        StackName="tessera", LogicalResourceId=f"{name}Function"
+    return resources(stack)[f"{name}Function"]
+
+
+def known_customers_act_again_and_then_refuse(stack: Stack) -> None:
+    """Each of the functions that fold changes somebody who is stored, and comes upon somebody who is and refuses."""
+    for consent in (None, False):
+        for source in ("ndjson", "back-fill", "API"):
+            told, *_ = events_of(source)
+            again = {**told, "event_id": f"{source}-{consent}", "consent": consent, "timestamp": "2017-10-03T12:00:00Z"}
+            match source:
+                case "ndjson":
+                    put(stack, f"events/again-{consent}.ndjson", ndjson([again]))
+                case "back-fill":
+                    put(stack, f"history/again-{consent}.ndjson", ndjson([again]))
+                    start = client(stack, "stepfunctions").start_execution
+                    start(stateMachineArn=stack.backfill_arn, name=f"again-{consent}", input="{}")
+                case _:
+                    assert stack.api("POST", "/events", {"events": [again]})[1]["accepted"] == 1
+        if consent is None:
+            for source in ("ndjson", "back-fill", "API"):
+                wait_until(lambda source=source: events_stored(stack, source) == 2, SECONDS)  # type: ignore[misc]
+        else:
+            for source in ("ndjson", "back-fill", "API"):
+                wait_until(
+                    lambda source=source: stack.api_get(f"/customers/{source}/segment")[0] == 404,  # type: ignore[misc]
+                    SECONDS,
+                )
+
+
+def files_that_nobody_can_read(stack: Stack) -> None:
+    for key in ("events/torn.ndjson.gz", "history/torn.ndjson.gz"):
+        put(stack, key, b"\x1f\x8b torn")
+    client(stack, "stepfunctions").start_execution(stateMachineArn=stack.backfill_arn, name="torn", input="{}")
+    for key in ("events/torn.ndjson.gz", "history/torn.ndjson.gz"):
+        wait_until(lambda key=key: bool(below(stack, f"quarantine/{key}/")), SECONDS)  # type: ignore[misc]
+
+
+def time_goes_by(stack: Stack) -> None:
+    """Somebody is made to be due, and the tick comes."""
+    stack.dynamodb.update_item(
+        TableName=stack.table,
+        Key={"pk": {"S": "customer#csv"}, "sk": {"S": "profile"}},
+        UpdateExpression="SET due_ms = :now, decision.due_ms = :now",
+        ExpressionAttributeValues={":now": {"N": "1"}},
     )
-    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+    answer = client(stack, "lambda").invoke(FunctionName=function(stack, "RefreshSegments"), Payload=b"{}")
+    assert json.loads(answer["Payload"].read())["DueDecided"] == 1
+
+
+def another_model_goes_live(stack: Stack) -> None:
+    live = make_bundle("20171001-cccccccc", centroids=(0.0, 1.0, 5.0))
+    publish(stack.s3, live)
+    version = str(live[1]["bundle_id"])
+    wait_until(lambda: stack.api_get("/customers/csv/segment")[1]["model_version"] == version, SECONDS)
+
+
+def everything_kept_of_somebody_is_erased(stack: Stack) -> None:
+    """Lines in exports of every kind and a device that another customer uses as well are among it."""
+    shared = {**purchase("another user", 7), "anonymous_id": "device of csv"}
+    put(stack, "events/shared.ndjson", ndjson([shared]))
+    for kind, write in (("csv", csv_file), ("ndjson", ndjson), ("parquet", parquet)):
+        put(stack, f"exports/customers.{kind}", write([{"customer_id": "csv"}, {"customer_id": "another"}]))
+    wait_until(lambda: stack.api_get("/customers/another%20user/segment")[0] == 200, SECONDS)
+    for erased in ("another user", "csv"):
+        status, answer = stack.api("DELETE", f"/customers/{quote(erased)}")
+        assert status == 202
+        wait_until(lambda answer=answer: is_done(stack, answer["receipt"]), SECONDS)  # type: ignore[misc]
+
+
+def is_done(stack: Stack, receipt: str) -> bool:
+    found = below(stack, receipt)
+    return bool(found) and b'"done"' in stack.s3.get_object(Bucket=stack.bucket, Key=receipt)["Body"].read()
+
+
+def put(stack: Stack, key: str, body: bytes) -> None:
+    stack.s3.put_object(Bucket=stack.bucket, Key=key, Body=body)
+
+
+def below(stack: Stack, prefix: str) -> list[str]:
+    found = stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix).get("Contents", [])
+    return [each["Key"] for each in found]
+
+
+def events_stored(stack: Stack, customer: str) -> int:
+    key: Any = {"pk": {"S": f"customer#{customer}"}, "sk": {"S": "profile"}}
+    return int(stack.dynamodb.get_item(TableName=stack.table, Key=key)["Item"]["events"]["N"])
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +253,8 @@ def test_every_route_answers(stack: Stack) -> None:
         ("POST", "/events"): stack.api("POST", "/events", {"events": [purchase("another")]}),
         ("DELETE", "/customers/{customer_id}"): stack.api("DELETE", "/customers/bus"),
     }
+    assert stack.api_get("/customers/nobody/history")[0] == 404
+    assert stack.api_get(f"/segments/{segment}/customers?limit=1")[1]["cursor"]
     described = {
         (method.upper(), path)
         for path, methods in document()["paths"].items()
@@ -157,14 +265,47 @@ def test_every_route_answers(stack: Stack) -> None:
     assert {route: status for route, (status, _) in answers.items() if status not in (200, 202)} == {}
 
 
-def test_nothing_was_given_up(stack: Stack) -> None:
-    for source in SOURCES:
-        wait_until(lambda source=source: stack.api_get(f"/customers/{source}/segment")[0] in (200, 404), SECONDS)  # type: ignore[misc]
+@pytest.mark.parametrize(
+    "happens",
+    [
+        files_that_nobody_can_read,
+        time_goes_by,
+        another_model_goes_live,
+        known_customers_act_again_and_then_refuse,
+        everything_kept_of_somebody_is_erased,
+    ],
+    ids=lambda happens: happens.__name__,
+)
+def test_whatever_else_a_stack_is_for_it_may_do(stack: Stack, happens: Callable[[Stack], None]) -> None:
+    happens(stack)
+
+
+def test_nothing_was_given_up_and_nothing_that_was_asked_for_was_refused(stack: Stack) -> None:
     queues = stack.sqs.list_queues()["QueueUrls"]
     dead = [queue for queue in queues if "DeadLetter" in queue]
     assert len(dead) >= 4
     for queue in dead:
         found = stack.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
         assert (queue, found["Attributes"]["ApproximateNumberOfMessages"]) == (queue, "0")
-    refused = [json.loads(line) for line in stack.emulator.access.read_text().splitlines()]
-    assert [check for check in refused if not check["allowed"]] == []
+    checks = [json.loads(line) for line in stack.emulator.access.read_text().splitlines()]
+    assert [check for check in checks if not check["allowed"]] == []
+
+
+def test_what_no_function_uses_is_not_allowed(stack: Stack) -> None:
+    may, did = allowed(stack), used(stack)
+    unused = {(role, action) for role, action in may - did if not action.startswith(UNCHECKED)}
+    assert sorted(unused) == sorted(RARE)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_a_function_is_not_for_it_may_not_do(stack: Stack, role: str) -> None:
+    tried = attempts(stack)
+    forbidden = [attempt for attempt in tried if role not in attempt.by]
+    caller = Caller(stack, functions_roles(stack)[role])
+    went_through = [attempt.what for attempt in forbidden if not caller.is_refused(attempt.service, attempt.call)]
+    assert went_through == []
+    assert len(forbidden) > 20
+
+
+def test_every_role_of_a_function_is_tried(stack: Stack) -> None:
+    assert sorted(functions_roles(stack)) == sorted(ROLES)

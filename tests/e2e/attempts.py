@@ -1,0 +1,128 @@
+"""What somebody who holds one function in their hands would try, and the few functions that are there to do it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from local.stack import Stack
+from tests.e2e.rights import resources
+
+FOLDING = {"IngestEventsRole", "IngestLiveEventsRole", "BackfillEventsRole"}
+DECIDING = {"RefreshSegmentsRole", "RescoreCustomersRole"}
+ERASING = {"EraseCustomerRole"}
+KEEPING_MOVES = {"PublishTransitionsRole"}
+BROWSING = {"BrowseSegmentsRole"}
+READING_MODELS = FOLDING | DECIDING | KEEPING_MOVES | BROWSING | {"LookupCustomerRole"}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Something that only `by` may do."""
+
+    what: str
+    service: str
+    call: Callable[[Any], object]
+    by: frozenset[str]
+
+
+def call(method: str, given: dict[str, Any], client: Any) -> object:
+    """Asks a service for something."""
+    return getattr(client, method)(**given)
+
+
+def attempts(stack: Stack) -> list[Attempt]:
+    """All of them, on a stack. None changes anything where it is refused."""
+    found = resources(stack)
+    table, bucket = stack.table, stack.bucket
+    tried: list[Attempt] = []
+
+    def add(what: str, service: str, by: set[str], call: Callable[[Any], object]) -> None:
+        tried.append(Attempt(what, service, call, frozenset(by)))
+
+    def key(pk: str, sk: str = "profile") -> dict[str, Any]:
+        return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+    def insert(pk: str) -> Callable[[Any], object]:
+        text = f"INSERT INTO \"{table}\" VALUE {{'pk': ?, 'sk': ?, 'version': ?}}"
+        values = [{"S": pk}, {"S": "profile"}, {"N": "1"}]
+        return lambda client: client.batch_execute_statement(Statements=[{"Statement": text, "Parameters": values}])
+
+    def update(pk: str) -> Callable[[Any], object]:
+        text = f'UPDATE "{table}" SET "events"=? WHERE "pk"=? AND "sk"=? AND "version"=?'
+        values = [{"N": "1"}, {"S": pk}, {"S": "profile"}, {"N": "-1"}]
+        return lambda client: client.batch_execute_statement(Statements=[{"Statement": text, "Parameters": values}])
+
+    def table_call(method: str, **given: Any) -> Callable[[Any], object]:
+        return lambda client: getattr(client, method)(TableName=table, **given)
+
+    # ---- Profiles
+    nobody = "customer#nobody"
+    add("look a profile up", "dynamodb", {"LookupCustomerRole", *BROWSING}, table_call("get_item", Key=key(nobody)))
+    add("insert a profile", "dynamodb", FOLDING, insert(nobody))
+    add("change a profile", "dynamodb", FOLDING | DECIDING | ERASING, update(nobody))
+    add("delete a profile", "dynamodb", ERASING, table_call("delete_item", Key=key(nobody)))
+    add("forge a profile", "dynamodb", set(), table_call("put_item", Item=key(nobody)))
+    forged = {"RequestItems": {table: [{"PutRequest": {"Item": key(nobody)}}]}}
+    add("forge profiles by the batch", "dynamodb", ERASING, lambda client: client.batch_write_item(**forged))
+    add("read the whole table", "dynamodb", {"RescoreCustomersRole"}, table_call("scan", Limit=1))
+    read = {"RequestItems": {table: {"Keys": [key(nobody)]}}}
+    add("read profiles", "dynamodb", FOLDING | DECIDING | ERASING, lambda client: client.batch_get_item(**read))
+    # ---- What stands beside them
+    mark = key("mark#nobody", "mark")
+    changing = {"UpdateExpression": "SET seen = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
+    add("change a mark", "dynamodb", FOLDING | ERASING | KEEPING_MOVES, table_call("update_item", Key=mark, **changing))
+    add("delete a mark", "dynamodb", ERASING, table_call("delete_item", Key=mark))
+    add("change a mark as if it were a profile", "dynamodb", set(), insert("mark#nobody"))
+    move = key("moves#customer#nobody", "transition#1")
+    add("put a move", "dynamodb", KEEPING_MOVES, table_call("put_item", Item=move))
+    size = key("segments", "size#0#0")
+    add("change a size", "dynamodb", KEEPING_MOVES | ERASING, table_call("update_item", Key=size, **changing))
+    for index, by in (("members", BROWSING), ("due", {"RefreshSegmentsRole"})):
+        name = {"members": "member_of", "due": "due_shard"}[index]
+        asked = {"KeyConditionExpression": f"{name} = :x", "ExpressionAttributeValues": {":x": {"S": "nobody"}}}
+        add(f"read the index {index}", "dynamodb", by, table_call("query", IndexName=index, **asked))
+    add("delete the table", "dynamodb", set(), table_call("delete_table"))
+    # ---- The bucket
+    for prefix, readers, writers in (
+        ("events/", {"IngestEventsRole", "BackfillEventsRole"}, set[str]()),
+        ("history/", {"BackfillEventsRole"}, set()),
+        ("models/", READING_MODELS, set()),
+        ("archive/", {"BackfillEventsRole", *ERASING}, {"IngestLiveEventsRole", *ERASING}),
+        ("marks/", set(), FOLDING | ERASING),
+        ("exports/", ERASING, ERASING),
+        ("quarantine/events/", ERASING, {"IngestEventsRole", "BackfillEventsRole", *ERASING}),
+        ("quarantine/live/", ERASING, {*FOLDING, "AcceptEventsRole", *ERASING}),
+        ("reports/erasures/", ERASING, ERASING),
+    ):
+        place: Any = {"Bucket": bucket, "Key": f"{prefix}nobody"}
+        stack.s3.put_object(**place, Body=b"{}")
+        add(f"read {prefix}", "s3", readers, partial(call, "get_object", place))
+        add(f"write {prefix}", "s3", writers, partial(call, "put_object", place))
+        deleters = ERASING if prefix.startswith(("quarantine/", "exports/", "archive/")) else set[str]()
+        add(f"delete from {prefix}", "s3", deleters, partial(call, "delete_object", place))
+    # Lambda asks for it before it takes a bucket for what it gives up.
+    add("list the whole bucket", "s3", {"IngestLiveEventsRole"}, lambda client: client.list_objects_v2(Bucket=bucket))
+    add("open the bucket to all", "s3", set(), lambda client: client.delete_public_access_block(Bucket=bucket))
+    # ---- Secrets, queues, the bus, other functions
+    marking = FOLDING | ERASING | KEEPING_MOVES | {"AcceptEventsRole"}
+    for secret, by in (("MarkSecret", marking), ("CursorSecret", BROWSING)):
+        asked = {"SecretId": found[secret]}
+        add(f"read {secret}", "secretsmanager", by, partial(call, "get_secret_value", asked))
+    for queue, by in (
+        ("IngestQueue", set[str]()),
+        ("LiveQueue", {"AcceptEventsRole"}),
+        ("ErasureQueue", {"RequestErasureRole", *FOLDING, *ERASING}),
+        ("RefreshQueue", {"RefreshSegmentsRole"}),
+    ):
+        sent = {"QueueUrl": found[queue], "MessageBody": "{}"}
+        add(f"send to {queue}", "sqs", by, partial(call, "send_message", sent))
+        add(f"empty {queue}", "sqs", set(), partial(call, "purge_queue", {"QueueUrl": found[queue]}))
+    entry = {"Source": "tessera", "DetailType": "forged", "Detail": "{}", "EventBusName": stack.bus}
+    add("speak on the bus", "events", KEEPING_MOVES, lambda client: client.put_events(Entries=[entry]))
+    other = {"FunctionName": found["EraseCustomerFunction"], "Payload": b"{}"}
+    add("call another function", "lambda", set(), lambda client: client.invoke(**other))
+    run = {"stateMachineArn": stack.rescore_arn, "input": "{}"}
+    add("start a run", "stepfunctions", set(), lambda client: client.start_execution(**run))
+    add("give itself a right", "iam", set(), lambda client: client.create_user(UserName="intruder"))
+    return tried
