@@ -47,9 +47,10 @@ local: build ## Start the whole system locally and keep it running until Ctrl-C
 test: build $(ROOT)/.venv/.browser ## Run all tests that need neither Docker nor an AWS account
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
-nightly: build ## Run the properties of delivery on 10,000 generated histories each, and play 2,000 seeds of the simulation
+nightly: build ## Try delivery on 10,000 generated histories, play 2,000 seeds of the simulation, give parsers 100,000 damaged inputs
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events tests/test_memory.py --numprocesses auto --maxprocesses 4
 	@$(PYTHON) -W ignore -m tests.simulation --seeds 2000 --processes $$(nproc)
+	@$(PYTHON) -m tests.fuzz --inputs 100000
 
 delivery: build ## Deliver a busy shop's files and live events twice, from 8 producers, and compare all with offline scoring
 	@$(PYTHON) -m pytest -m delivery

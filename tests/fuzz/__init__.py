@@ -1,0 +1,1 @@
+"""Every parser against mutated inputs, each made of a seed alone."""

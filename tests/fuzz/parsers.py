@@ -1,0 +1,134 @@
+"""The parsers that read what others wrote, good inputs of each, and what each may answer to a bad one."""
+
+import base64
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from shared.bundle import BundleMismatch
+from shared.cursors import Cursors, InvalidCursor
+from shared.events import Rules, UnreadableFile, read_file, read_lines
+from shared.features import BrokenState, UnknownStateVersion, decode, encode, fold
+from shared.labels import labelled, parse_labels
+from shared.live_bundle import _bundle_id
+from shared.live_events import messages
+from tests.event_files import Event, parquet, purchase
+from tests.events.records import ORDER, PURCHASE
+
+RULES = Rules(now_ms=1_800_000_000_000)
+PERSON = "jane@example.com"
+"""Planted in every good input: what is said of a bad one must not repeat it."""
+
+
+@dataclass(frozen=True)
+class Parser:
+    """`read` takes any bytes, and raises nothing but `refusals`."""
+
+    bases: Callable[[], Sequence[bytes]]
+    read: Callable[[bytes], object]
+    refusals: tuple[type[Exception], ...] = ()
+    share: int = 10
+    """How often it is its turn."""
+    packed: bool = False
+    """Whether mutated inputs are gzipped, half of them before they are mutated."""
+
+
+def _events() -> list[Event]:
+    odd = {"anonymous_id": "v", "session_id": "s", "brand": "Größe", "extra": 1, "device": "mobile", "consent": True}
+    return [purchase(PERSON, n, price=9.5 + n, **(odd if n % 2 else dict.fromkeys(odd))) for n in range(6)]
+
+
+@cache
+def _lines() -> tuple[bytes, ...]:
+    records = [*_events(), {**ORDER, "userId": PERSON}, {**PURCHASE, "user_id": PERSON}]
+    lines = [json.dumps(record).encode() for record in records]
+    return (b"\n".join(lines), lines[0], lines[6], lines[7], b"\r\n".join(lines[6:] * 2))
+
+
+@cache
+def _csv() -> tuple[bytes, ...]:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(_events()[0]))
+    writer.writeheader()
+    writer.writerows(_events())
+    segment = f'type,userId,timestamp,properties\ntrack,{PERSON},2023-05-01,"{{""a"":1}}"\n'
+    return (out.getvalue().encode(), out.getvalue().replace(",", ";").encode(), segment.encode())
+
+
+@cache
+def _parquet() -> tuple[bytes, ...]:
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    nested = [{**PURCHASE, "user_id": PERSON}, {**PURCHASE, "event_name": "page_view"}]
+    contents = [parquet(_events()), parquet(nested)]
+    for compression, version in (("zstd", "2.0"), ("gzip", "1.0"), ("none", "2.0")):
+        out = io.BytesIO()
+        table = pyarrow.Table.from_pylist(_events() * 40)
+        options = {"row_group_size": 60, "compression": compression, "data_page_version": version}
+        write_table(table, out, **options)
+        contents.append(out.getvalue())
+    return tuple(contents)
+
+
+def _file(name: str) -> Callable[[bytes], object]:
+    return lambda content: [fold(chunk.events) for chunk in read_file(io.BytesIO(content), name, RULES)]
+
+
+def _live(content: bytes) -> object:
+    text = content.decode(errors="replace")
+    queued = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": text}]}
+    data = base64.b64encode(content).decode()
+    kinesis = {"sequenceNumber": "1", "data": data}
+    streamed = {"Records": [{"eventSource": "aws:kinesis", "eventID": "1", "kinesis": kinesis}]}
+    kafka = {"records": {"t-0": [{"topic": "t", "partition": 0, "offset": 1, "value": data}]}}
+    return [
+        fold(read_lines(message.lines, RULES).events)
+        for event in (queued, streamed, kafka)
+        for message in messages(event)
+    ]
+
+
+def _bodies() -> tuple[bytes, ...]:
+    first, *_ = _lines()
+    batch = b"[" + first.replace(b"\n", b",") + b"]"
+    return (first, batch, b'{"source":"api","events":' + batch + b"}", b'{"detail-type":"x","detail":' + batch + b"}")
+
+
+@cache
+def _states() -> tuple[bytes, ...]:
+    chunk = read_lines([json.dumps(event).encode() for event in _events() * 3], RULES)
+    many = read_lines([json.dumps(purchase("c", n)).encode() for n in range(1_100)], RULES)
+    return (*encode(fold(chunk.events)), *encode(fold(many.events)))
+
+
+_CURSORS = Cursors(lambda: b"secret")
+_MANIFEST: Mapping[str, object] = {"segments": [{"id": 0, "name": "a"}, {"id": 1, "name": "b"}]}
+_LABELS = b'{"segments":{"0":{"name":"x","actions":{"dormant":{"key":"k"}}}},"actions":{"dormant":{"key":"k"}}}'
+
+PARSERS: Mapping[str, Parser] = {
+    "ndjson": Parser(_lines, _file("a.ndjson"), (UnreadableFile,), share=25),
+    "ndjson.gz": Parser(_lines, _file("a.ndjson.gz"), (UnreadableFile,), packed=True),
+    "csv": Parser(_csv, _file("a.csv"), (UnreadableFile,), share=25),
+    "csv.gz": Parser(_csv, _file("a.csv.gz"), (UnreadableFile,), packed=True),
+    "parquet": Parser(_parquet, _file("a.parquet"), (UnreadableFile,), share=4),
+    "live": Parser(_bodies, _live, share=15),
+    "labels": Parser(lambda: (_LABELS,), lambda body: labelled(_MANIFEST, parse_labels(body)), share=5),
+    "pointer": Parser(lambda: (b'{"bundle_id":"b-1"}',), _bundle_id, (BundleMismatch,), share=3),
+    "state": Parser(_states, lambda blob: decode(["customer#a"], [blob]), (UnknownStateVersion, BrokenState), share=8),
+    "cursor": Parser(
+        lambda: (_CURSORS.seal("r", [PERSON]).encode(),),
+        lambda cursor: _CURSORS.open("r", cursor.decode(errors="replace")),
+        (InvalidCursor,),
+        share=3,
+    ),
+}
+
+
+def packed(content: bytes) -> bytes:
+    """As a gzip file, the same for the same content."""
+    return gzip.compress(content, 1, mtime=0)

@@ -1,0 +1,38 @@
+"""A few hundred damaged inputs of every parser; `make nightly` tries 100,000."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.fuzz import __main__ as fuzz
+from tests.fuzz.parsers import PARSERS, PERSON
+
+INPUTS, AT_ONCE = 600, 150
+
+
+@pytest.mark.parametrize("first", range(0, INPUTS, AT_ONCE))
+def test_whatever_is_read_the_answer_is_one_that_the_parser_may_give(first: int) -> None:
+    problems = {seed: found for seed in range(first, first + AT_ONCE) if (found := fuzz.problem(seed))}
+    assert problems == {}, f"replay with: python -m tests.fuzz --only --seed {next(iter(problems))}"
+
+
+def test_every_parser_has_its_turn() -> None:
+    assert {fuzz.fuzzed(seed)[0] for seed in range(INPUTS)} == {*PARSERS}
+
+
+def test_a_seed_makes_the_same_input_each_time() -> None:
+    assert [fuzz.fuzzed(seed) for seed in range(50)] == [fuzz.fuzzed(seed) for seed in range(50)]
+
+
+def test_an_answer_that_a_parser_may_not_give_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz, "PARSERS", {name: replace(parser, refusals=()) for name, parser in PARSERS.items()})
+    assert any(fuzz.problem(seed) for seed in range(50))
+
+
+def test_a_refusal_that_repeats_somebodys_address_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(_content: bytes) -> object:
+        raise ValueError(f"cannot read {PERSON}")
+
+    spoilt = {name: replace(parser, read=told, refusals=(ValueError,)) for name, parser in PARSERS.items()}
+    monkeypatch.setattr(fuzz, "PARSERS", spoilt)
+    assert "repeats" in str(fuzz.problem(0))
