@@ -32,7 +32,7 @@ NOTHING_FOUND := '^Passed checks: [1-9][0-9]*, Failed checks: 0, Skipped checks:
 # Keys are known by their shape: hashes and golden bytes look as random, and what a variable is called ruff's rules look at.
 BY_SHAPE := $(foreach plugin,HexHighEntropyString Base64HighEntropyString KeywordDetector,--disable-plugin $(plugin))
 
-.PHONY: setup install build demo local test nightly delivery bench samples lint clean
+.PHONY: setup install build demo local test nightly delivery drills bench samples lint clean
 setup: $(ENVIRONMENTS) $(SCAN) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
@@ -54,6 +54,9 @@ nightly: build ## Try delivery on 10,000 generated histories, play 2,000 seeds o
 
 delivery: build ## Deliver a busy shop's files and live events twice, from 8 producers, and compare all with offline scoring
 	@$(PYTHON) -m pytest -m delivery
+
+drills: build ## Restore a lost table, upgrade and roll back, and try every command of the runbook, on the local stack
+	@$(PYTHON) -m pytest -m drill
 
 bench: build ## Measure speed, memory and size against the limit and the usual way; a table and bench/results.json
 	@$(PYTHON) -m bench $(OPTIONS)

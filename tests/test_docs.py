@@ -116,3 +116,8 @@ def test_the_template_that_is_scanned_says_what_the_template_says() -> None:
     written = flat((ROOT / "template.yaml").read_text())
     assert "<<:" not in written
     assert read(written) == template()
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_a_page_names_tests_that_exist(page: Path) -> None:
+    assert [path for path in re.findall(r"`(tests/[\w./]*\w)", page.read_text()) if not (ROOT / path).exists()] == []

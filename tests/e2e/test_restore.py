@@ -15,7 +15,7 @@ from tests.e2e.journeys import Journeys
 from tests.event_files import csv_file, ndjson, purchase
 from tests.template import template
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 
 
 @pytest.fixture(scope="module")

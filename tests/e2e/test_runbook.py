@@ -19,7 +19,7 @@ from tests.event_files import ndjson, purchase
 from tests.runbook import commands
 from training.registry import FILES
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 
 SECONDS = 120
 BEFORE = make_bundle("20170901-bbbbbbbb")

@@ -21,7 +21,7 @@ from tests.bundles import publish
 from tests.e2e.conftest import wait_until
 from tests.event_files import Event, ndjson, purchase
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 
 THE_RELEASE_BEFORE = "1fc285c84a4ebd2492003fc333fd00867239ef5d"
 OLD, NEW = "20171231-aaaaaaaa", "20180110-bbbbbbbb"
