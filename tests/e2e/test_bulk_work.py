@@ -165,7 +165,7 @@ def test_a_prefix_without_files_fails_at_once_and_says_so(stack: Stack) -> None:
     wait_until(lambda: status(stack, started["executionArn"]) != "RUNNING")
     failed = states(stack).describe_execution(executionArn=started["executionArn"])
     assert failed["status"] == "FAILED"
-    assert "there is no file below history/1999/" in failed["cause"]
+    assert "there is no file below the prefix of this run" in failed["cause"]
 
 
 def test_a_published_model_decides_on_everyone(
