@@ -1,10 +1,15 @@
 """A few hundred damaged inputs of every parser; `make nightly` tries 100,000."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from shared.events import UnreadableFile, readers
+from shared.features import codec
 from tests.fuzz import __main__ as fuzz
+from tests.fuzz import parsers
 from tests.fuzz.parsers import PARSERS, PERSON
 
 INPUTS, AT_ONCE = 600, 150
@@ -36,3 +41,27 @@ def test_a_refusal_that_repeats_somebodys_address_is_seen(monkeypatch: pytest.Mo
     spoilt = {name: replace(parser, read=told, refusals=(ValueError,)) for name, parser in PARSERS.items()}
     monkeypatch.setattr(fuzz, "PARSERS", spoilt)
     assert "repeats" in str(fuzz.problem(0))
+
+
+def _header_as_it_comes(records: Iterator[list[str]]) -> list[str]:
+    return next(records, [])
+
+
+def _repeating(names: Sequence[str], table: str = "it") -> None:
+    raise UnreadableFile(f"{table} names {names}")
+
+
+BUGS: dict[str, tuple[str, object, str, Callable[..., Any]]] = {
+    "an odd header of CSV raises what Python's reader raises": ("csv", readers, "_csv_header", _header_as_it_comes),
+    "a refusal repeats the header": ("csv", readers, "check_names", _repeating),
+    "a state that is not whole raises what its parts raise": ("state", parsers, "decode", codec._decoded),
+}
+"""Of each: the parser that it is in, and what is put in the place of what."""
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, module, attribute, broken = BUGS[bug]
+    monkeypatch.setattr(module, attribute, broken)
+    found = next(why for seed in range(2_000) if fuzz.fuzzed(seed)[0] == name and (why := fuzz.problem(seed)))
+    assert found.startswith(name)
