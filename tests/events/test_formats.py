@@ -78,6 +78,7 @@ def _rule(rejection: Rejection) -> str:
     return re.sub(r", not .*|timestamp .*? is", "", rejection.reason)
 
 
+@pytest.mark.usefixtures("in_this_process")
 @settings(max_examples=60)
 @given(records)
 def test_records_are_counted_and_refused_alike_in_every_format(events: list[Event]) -> None:

@@ -60,6 +60,7 @@ def test_parquet_folds_to_the_same_bytes_as_ndjson(tmp_path: Path) -> None:
     assert encode(read(as_parquet(events, tmp_path), "a.parquet")[0]) == encode(read(ndjson(*events))[0])
 
 
+@pytest.mark.usefixtures("in_this_process")
 @given(
     st.sampled_from(("int32", "int64", "uint32", "Int64")),
     st.lists(st.sampled_from(ODD_MOMENTS) | st.integers(0, 2_000_000_000), min_size=1, max_size=20),
@@ -75,6 +76,7 @@ def test_parquet_reads_whole_numbers_as_the_same_times_as_ndjson(width: str, mom
     assert encode(by_row[0]) == encode(by_line[0])
 
 
+@pytest.mark.usefixtures("in_this_process")
 @given(histories(20), st.sampled_from(sorted(ODD_VALUES)), st.data())
 def test_parquet_judges_every_row_as_a_line_of_text_would_be(
     history: list[dict[str, Any]], field: str, data: st.DataObject
