@@ -45,7 +45,7 @@ local: build ## Start the whole system locally and keep it running until Ctrl-C
 	@$(PYTHON) -m local.stack $(OPTIONS)
 
 test: build $(ROOT)/.venv/.browser ## Run all tests that need neither Docker nor an AWS account
-	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 nightly: build ## Try delivery on 10,000 generated histories, play 2,000 seeds of the simulation, give parsers 100,000 damaged inputs
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events tests/test_memory.py --numprocesses auto --maxprocesses 4

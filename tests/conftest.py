@@ -88,17 +88,3 @@ def dynamodb(aws: None, partiql: PartiQL) -> "DynamoDBClient":
     client.create_table(**definition)
     boto3.client("secretsmanager").create_secret(Name="marks", SecretString="a secret of marks")
     return client
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what a fixture made stay in one process, file by file; the others run where there is room."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None and _shares(item):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-
-
-def _shares(item: pytest.Item) -> bool:
-    made = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
-    # Fixtures that pytest itself brings have no place of their own.
-    return any(fixture.scope != "function" and fixture.baseid for fixtures in made for fixture in fixtures)

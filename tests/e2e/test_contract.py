@@ -16,7 +16,7 @@ from tests.contract import CHECKS, Request, requests_of
 from tests.e2e.conftest import wait_until
 from tests.event_files import purchase
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 
 api = requests_of(examples=20)
 

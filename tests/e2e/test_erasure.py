@@ -12,7 +12,7 @@ from tests.e2e.conftest import members, wait_until
 from tests.e2e.journeys import Journeys
 from tests.event_files import ndjson, parquet, purchase
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 
 ERASE_SECONDS = 120
 WHO = "to-be-forgotten"

@@ -14,7 +14,7 @@ from tests.e2e.conftest import members, wait_until
 from tests.e2e.journeys import Journeys
 from tests.event_files import ndjson, purchase
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")

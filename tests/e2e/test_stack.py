@@ -14,7 +14,7 @@ from tests.e2e.conftest import wait_until
 from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
 from tests.events.lines import BROKEN
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 
 
 def drop(stack: Stack, name: str, body: bytes) -> None:
