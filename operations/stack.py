@@ -93,15 +93,27 @@ class DeployedStack:
         found = self.client("lambda").get_function_configuration(FunctionName=self.resource(logical_id))
         return float(found["Timeout"])
 
+    def begin(self, logical_id: str, given: Mapping[str, Any]) -> str:
+        """Starts a run of a state machine; its ARN, which ends with its name."""
+        started = self.client("stepfunctions").start_execution(
+            stateMachineArn=self.resource(logical_id), input=json.dumps(given)
+        )
+        return str(started["executionArn"])
+
+    def end_of(self, execution: str, poll_seconds: float) -> Mapping[str, Any]:
+        """What became of a run, once it has ended; a terminal is told meanwhile for how long it has been waited for."""
+        client, begun = self.client("stepfunctions"), time.monotonic()
+        while (found := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            if sys.stdout.isatty():
+                sys.stdout.write(f"\rrunning for {time.monotonic() - begun:.0f} s ")
+                sys.stdout.flush()
+            time.sleep(poll_seconds)
+        return found  # type: ignore[no-any-return]
+
     def execute(self, logical_id: str, given: Mapping[str, Any], poll_seconds: float) -> str:
         """Runs a state machine to its end; its status then, or the error's name where it has one of its own."""
-        client = self.client("stepfunctions")
-        started = client.start_execution(stateMachineArn=self.resource(logical_id), input=json.dumps(given))
-        while True:
-            found = client.describe_execution(executionArn=started["executionArn"])
-            if found["status"] != "RUNNING":
-                return str(found.get("error") or found["status"])
-            time.sleep(poll_seconds)
+        found = self.end_of(self.begin(logical_id, given), poll_seconds)
+        return str(found.get("error") or found["status"])
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:

@@ -6,11 +6,8 @@ python -m operations.start rescore|backfill [--stack NAME] [--prefix history/…
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 from collections.abc import Sequence
-from typing import Any
 
 from operations.stack import UNFINISHED, DeployedStack, parser, run, say
 
@@ -29,24 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
-    states = stack.client("stepfunctions")
     asked = {name: value for name in ("prefix", "run") if (value := getattr(given, name))}
-    started = states.start_execution(
-        stateMachineArn=stack.resource(STATE_MACHINES[given.what]), input=json.dumps(asked)
-    )["executionArn"]
+    started = stack.begin(STATE_MACHINES[given.what], asked)
     name = given.run or started.rpartition(":")[2]
     say(f"run {name}: its parts and report are below reports/{given.what}/{name} of the data bucket")
-    return 0 if given.no_wait else _wait(states, started)
-
-
-def _wait(states: Any, execution: str) -> int:
-    begun = time.monotonic()
-    while (found := states.describe_execution(executionArn=execution))["status"] == "RUNNING":
-        if sys.stdout.isatty():
-            sys.stdout.write(f"\rrunning for {time.monotonic() - begun:.0f} s")
-            sys.stdout.flush()
-        time.sleep(LOOK_EVERY_SECONDS)
-    say(f"{found['status'].lower()} after {time.monotonic() - begun:.0f} s", *filter(None, [found.get("cause")]))
+    if given.no_wait:
+        return 0
+    found = stack.end_of(started, LOOK_EVERY_SECONDS)
+    say(found["status"].lower(), *filter(None, [found.get("cause")]))
     return 0 if found["status"] == "SUCCEEDED" else UNFINISHED
 
 
