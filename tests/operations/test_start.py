@@ -17,7 +17,7 @@ class States:
         self.begun.append(given)
         return {"executionArn": "arn:aws:states:::execution:tessera-rescore-customers:one"}
 
-    def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803  as boto3 has it
+    def describe_execution(self, executionArn: str) -> dict[str, str]:
         self._left -= 1
         return {"status": "RUNNING"} if self._left >= 0 else self.end
 
