@@ -72,12 +72,12 @@ def attempts(stack: Stack) -> list[Attempt]:
     mark = key("mark#nobody", "mark")
     changing = {"UpdateExpression": "SET seen = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
     add("change a mark", "dynamodb", FOLDING | ERASING | KEEPING_MOVES, table_call("update_item", Key=mark, **changing))
-    add("delete a mark", "dynamodb", ERASING, table_call("delete_item", Key=mark))
+    add("delete a mark", "dynamodb", set(), table_call("delete_item", Key=mark))
     add("change a mark as if it were a profile", "dynamodb", set(), insert("mark#nobody"))
     move = key("moves#customer#nobody", "transition#1")
     add("put a move", "dynamodb", KEEPING_MOVES, table_call("put_item", Item=move))
     size = key("segments", "size#0#0")
-    add("change a size", "dynamodb", KEEPING_MOVES | ERASING, table_call("update_item", Key=size, **changing))
+    add("change a size", "dynamodb", KEEPING_MOVES, table_call("update_item", Key=size, **changing))
     for index, by in (("members", BROWSING), ("due", {"RefreshSegmentsRole"})):
         name = {"members": "member_of", "due": "due_shard"}[index]
         asked = {"KeyConditionExpression": f"{name} = :x", "ExpressionAttributeValues": {":x": {"S": "nobody"}}}
