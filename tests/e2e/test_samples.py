@@ -107,7 +107,7 @@ def check_accept_events(stack: Stack, answer: Any) -> None:
 
 def check_publish_transitions(stack: Stack, answer: Any) -> None:
     assert answer == {"batchItemFailures": []}
-    key = {":pk": {"S": "customer#of the stream"}}
+    key = {":pk": {"S": "moves#customer#of the stream"}}
     rows = stack.dynamodb.query(
         TableName=stack.table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues=key
     )["Items"]

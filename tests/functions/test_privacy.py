@@ -63,8 +63,11 @@ FILES = {
 def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Heard]:
     monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
     monkeypatch.setenv("POWERTOOLS_DEV", "true")
+    # Which would keep metrics from being told at all.
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
     with listening() as heard:
         yield heard
+    assert '"CloudWatchMetrics"' in heard.getvalue()
 
 
 @pytest.fixture
