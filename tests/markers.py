@@ -54,7 +54,9 @@ class Heard(io.StringIO):
     def call[Answer](self, handle: Callable[..., Answer], *arguments: Any) -> Answer | None:
         """The answer of a handler; where it fails, None, once heard as Lambda prints it."""
         try:
-            return handle(*arguments)
+            # Here too: pytest takes standard output back between a fixture and its test.
+            with redirect_stdout(self), redirect_stderr(self):
+                return handle(*arguments)
         except Exception as error:
             self.write(f"[ERROR] {type(error).__name__}: {error}\n")
             self.write("".join(traceback.format_list(traceback.extract_tb(error.__traceback__))))
