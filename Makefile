@@ -36,7 +36,7 @@ BY_SHAPE := $(foreach plugin,HexHighEntropyString Base64HighEntropyString Keywor
 setup: $(ENVIRONMENTS) $(SCAN) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
-build: $(ROOT)/.aws-sam/build/template.yaml ## Build the layer and the functions with `sam build`
+build: $(ROOT)/.aws-sam/packed/template.yaml ## Build the layer and the functions with `sam build`
 
 demo: build ## Run the whole system once on real data, locally, and print what happened
 	@$(PYTHON) -m local.demo
@@ -45,7 +45,7 @@ local: build ## Start the whole system locally and keep it running until Ctrl-C
 	@$(PYTHON) -m local.stack $(OPTIONS)
 
 test: build $(ROOT)/.venv/.browser ## Run all tests that need neither Docker nor an AWS account
-	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 nightly: build ## Try delivery on 10,000 generated histories, play 2,000 seeds of the simulation, give parsers 100,000 damaged inputs
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events tests/test_memory.py --numprocesses auto --maxprocesses 4
@@ -111,6 +111,10 @@ $(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(RO
 	@mkdir -p $(ROOT)/.aws-sam
 	@cd $(ROOT) && $(SAM) build >.aws-sam/build.log 2>&1 || { cat .aws-sam/build.log; exit 1; }
 	@du -sm $(@D)/*/ | awk '{n = split($$2, path, "/"); print "  " path[n - 1] ": " $$1 " MB unzipped"}'
+
+# The local AWS takes the packages as archives, made once rather than by each deployment.
+$(ROOT)/.aws-sam/packed/template.yaml: $(ROOT)/.aws-sam/build/template.yaml $(ROOT)/local/packed.py
+	@$(PYTHON) -m local.packed
 
 COMPILE = $(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $(ARTIFACTS_DIR)
 COPY_SOURCES = tar -C $(ROOT) --exclude '__pycache__' -cf - $(1) | tar -C $(2) -xf -

@@ -9,7 +9,8 @@ import tarfile
 from pathlib import Path
 
 from local.emulator import ROOT
-from local.stack import BUILT_TEMPLATE, PYTHON, UV
+from local.packed import BUILT
+from local.stack import PYTHON, UV
 
 GIT = shutil.which("git") or "git"
 LAYER_PLATFORM = "x86_64-manylinux_2_28"
@@ -47,7 +48,7 @@ def build_release(commit: str, folder: Path) -> Path:
 
 def _build_layer(folder: Path) -> None:
     layer = folder / "built/layer/python"
-    shutil.copytree(BUILT_TEMPLATE.parent / "SharedLayer/python", layer, copy_function=_linked)
+    shutil.copytree(BUILT / "SharedLayer/python", layer, copy_function=_linked)
     shutil.rmtree(layer / "shared")
     shutil.copytree(folder / "shared", layer / "shared")
     lock = folder / "pylock.toml"

@@ -20,6 +20,7 @@ from botocore.awsrequest import AWSRequest
 
 from local.console import console, step
 from local.emulator import LOOPBACK, REGION, ROOT, Emulator, LocalStackError, emulator, tail
+from local.packed import PACKED
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 STACK_NAME = "tessera"
 BUCKET, ARTIFACTS = "tessera-data", "tessera-artifacts"
-BUILT_TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
+PACKED_TEMPLATE = PACKED / "template.yaml"
 SAM = ".venv-sam/bin/sam"
 PYTHON = ROOT / ".venv/bin/python"
 UV = shutil.which("uv") or str(ROOT / ".cache/uv/bin/uv")
@@ -104,7 +105,7 @@ def local_stack(
     clock: str = "",
     host: str = LOOPBACK,
     port: int | None = None,
-    template: Path = BUILT_TEMPLATE,
+    template: Path = PACKED_TEMPLATE,
     **parameters: str,
 ) -> Iterator[Stack]:
     """Deploy a built template to a local AWS of its own, and take everything down after the body.

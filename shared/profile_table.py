@@ -33,6 +33,8 @@ OF_A_DECISION = ("decision", "member_of", *WHEN_DUE)
 PROFILE = "profile"
 """Sort key of a profile's item; other kinds of item may stand beside it under the same partition key."""
 
+VERSIONS_A_MILLISECOND = 1_000
+"""A profile's versions begin with so many times the milliseconds of its first write, above those of any former life."""
 MAX_STATE_BYTES = 350_000
 """DynamoDB takes items of up to 400 KB; the rest is left to the decision and to what comes to stand beside it."""
 
@@ -86,7 +88,7 @@ class StoredProfile:
 
     key: str
     version: int
-    """1 for a profile's first write, one more with each write since; 0 for one that is not stored."""
+    """One more with each write; see `VERSIONS_A_MILLISECOND` for the first."""
     state: bytes
     """The events delivered under the profile's own id; empty where there are none."""
     events: int
@@ -101,7 +103,7 @@ class StoredProfile:
     counts_from_ms: int | None = None
     """Of someone who came back after a refusal: events before it do not count."""
     born: int = 0
-    """Of a profile not stored yet: the version that the last one under its key ended with."""
+    """Of a profile not stored yet: the version that its first write follows."""
     waits_since_ms: int | None = None
     """Since when its decision, if any, does not know all that is stored, for want of a model; None where it does."""
 

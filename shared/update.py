@@ -21,6 +21,7 @@ from shared.marks import Admission
 from shared.profile_table import (
     MAX_STATE_BYTES,
     READS_A_CALL,
+    VERSIONS_A_MILLISECOND,
     ItemsUnreadable,
     ProfileNotWritten,
     ProfileTable,
@@ -235,12 +236,14 @@ class Updater:
         """
         new = [key for key in keys if key not in stored]
         marks = self.admission.marks.load(new) if self.admission and new else {}
-        # In a table made anew, versions begin where those of the tables before never came to: none is used twice.
+        # Versions begin at the time, above those of any former life and any table before: ids of moves are
+        # made of them, and a writer who has not seen a mark yet may begin a life that an erasure will end.
         epoch = self.admission.marks.epoch if self.admission else 0
-        unborn = StoredProfile("", epoch, b"", 0, None, born=epoch)
+        first = max(self.moment.scored_at_ms, epoch) * VERSIONS_A_MILLISECOND
+        unborn = StoredProfile("", first, b"", 0, None, born=first)
         admitted = {key: stored[key] if key in stored else replace(unborn, key=key) for key in keys}
         for key, mark in marks.items():
-            born = max(mark.ended, epoch)
+            born = max(mark.ended, first)
             link = Link(NOBODY, LinkState.UNLINKED) if mark.unlinked else None
             admitted[key] = replace(admitted[key], version=born, born=born, link=link)
         marks |= {key: self.recorded[key] for key in admitted if key in stored and key in self.recorded}

@@ -1,17 +1,20 @@
 """In-process AWS: moto, with the table of template.yaml."""
 
+import functools
 import os
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import jsonpath_ng.ext.parser
 import pytest
 from hypothesis import HealthCheck, settings
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend
 from moto.sqs.exceptions import InvalidParameterValue
 from moto.sqs.models import SQSBackend
+from xdist.scheduler import LoadFileScheduling
 
 from tests.partiql import PartiQL, respond
 from tests.template import table_definition
@@ -51,6 +54,32 @@ os.environ.update(
     POWERTOOLS_TRACE_DISABLED="true",
 )
 
+# moto parses these few expressions anew, with a parser made anew, for each event of a bus and each rule.
+setattr(jsonpath_ng.ext, "parse", functools.cache(jsonpath_ng.ext.parser.parse))  # noqa: B010
+
+
+SHARED_STACK = {f"tests/e2e/test_{name}.py" for name in ("contract", "erasure", "live", "stack")}
+"""Those that use one deployed stack, which `tests/e2e/conftest.py` makes once a process."""
+
+
+class OneStackOnce(LoadFileScheduling):  # type: ignore[misc]
+    """A file goes to a process whole, and so do all that share a stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "stack" if file in SHARED_STACK else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStackOnce | None:
+    return OneStackOnce(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: stacks wait as much as they work."""
+    return (os.process_cpu_count() or 1) + 1
+
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -63,7 +92,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return send(backend, queue_name, message_body, *rest, **more)
 
     monkeypatch.setattr(SQSBackend, "send_message", send_what_is_allowed)
-    with mock_aws():
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
         yield
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from shared.profile_table import (
+    VERSIONS_A_MILLISECOND,
     Item,
     ProfileTable,
     StoredProfile,
@@ -14,6 +15,11 @@ from shared.profile_table import (
 )
 
 type Job = Callable[[ProfileTable], object]
+
+
+def writes(profile: StoredProfile) -> int:
+    """How often a profile was written since it was first stored."""
+    return profile.version % VERSIONS_A_MILLISECOND
 
 
 class MemoryTable(ProfileTable):

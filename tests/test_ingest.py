@@ -18,6 +18,7 @@ from shared.update import Ingested
 from tests.bundles import make_bundle
 from tests.conftest import TABLE
 from tests.event_files import chunks, profiles, purchase
+from tests.memory_table import writes
 from tests.partiql import PartiQL
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def test_events_become_stored_decisions(table: ProfileTable, bundle: Bundle) -> 
     assert ingest(profiles(*orders, purchase("b")), table, bundle, NOVEMBER) == Ingested(4, 2, 0)
 
     profile = stored(table, "a")
-    assert (profile.version, profile.events) == (1, 3)
+    assert (writes(profile), profile.events) == (1, 3)
     assert profile.decision is not None
     assert (profile.decision.segment, profile.decision.runner_up) == (1, 0)
     assert profile.decision.since_ms == profile.decision.as_of_ms == NOVEMBER.as_of_ms
@@ -84,7 +85,7 @@ def test_only_profiles_that_gained_events_are_written(table: ProfileTable, bundl
     ingest(profiles(purchase("a"), purchase("b")), table, bundle, NOVEMBER)
     again = profiles(purchase("a"), purchase("b"), purchase("b", number=1))
     assert ingest(again, table, bundle, DECEMBER) == Ingested(1, 1, segments=1)
-    assert (stored(table, "a").version, stored(table, "b").version) == (1, 2)
+    assert (writes(stored(table, "a")), writes(stored(table, "b"))) == (1, 2)
 
 
 def test_since_is_kept_until_the_segment_changes(table: ProfileTable, bundle: Bundle) -> None:
@@ -125,8 +126,8 @@ def test_loser_of_a_race_reads_and_merges_again(
     assert decode(["customer#a"], [stored(table, "a").state]).rows.fingerprint.tolist() == [
         *merge(mine.take([0]), theirs).rows.fingerprint.tolist()
     ]
-    assert stored(table, "a").version == 2
-    assert stored(table, "b").version == 1
+    assert writes(stored(table, "a")) == 2
+    assert writes(stored(table, "b")) == 1
 
 
 def test_race_lost_to_the_very_same_events_writes_nothing_more(
@@ -135,7 +136,7 @@ def test_race_lost_to_the_very_same_events_writes_nothing_more(
     events = profiles(purchase("a"))
     other = _Interrupted(dynamodb, lambda: ingest(events, table, bundle, NOVEMBER))
     assert ingest(events, other, bundle, NOVEMBER, no_sleep) == Ingested(0, 0, 0)
-    assert stored(table, "a").version == 1
+    assert writes(stored(table, "a")) == 1
 
 
 def test_losing_every_race_is_an_error_in_the_end(table: ProfileTable, bundle: Bundle, partiql: PartiQL) -> None:
@@ -180,7 +181,7 @@ def test_intake_writes_a_profile_of_many_files_once(table: ProfileTable, bundle:
             intake.add(chunk, nothing_refused)
     intake.flush()
     assert (intake.accepted, intake.total) == (10, Ingested(6, 1, 0))
-    assert stored(table, "a").version == 1
+    assert writes(stored(table, "a")) == 1
 
 
 def test_intake_writes_before_it_holds_too_much(

@@ -13,7 +13,7 @@ from shared.ingest import Intake
 from shared.kept_marks import KeptMarks
 from shared.links import Link, LinkState
 from shared.marks import Admission, Marks, TableNotRestored, keyed_hash
-from shared.profile_table import ProfileTable, StoredProfile
+from shared.profile_table import VERSIONS_A_MILLISECOND, ProfileTable, StoredProfile
 from shared.transitions import Cause, Transition
 from tests.conftest import BUCKET, TABLE
 from tests.event_files import Event, chunks, purchase
@@ -143,7 +143,7 @@ def test_versions_of_a_new_table_go_on_above_all_that_a_lost_one_can_have_had() 
     known.epoch = EPOCH
     for number in range(3):
         deliver(world, known, purchase("new", number), purchase("back", number))
-    assert {profile.version for profile in world.all().values()} == {EPOCH + 3}
+    assert {profile.version for profile in world.all().values()} == {EPOCH * VERSIONS_A_MILLISECOND + 3}
     ids = [
         Transition("customer#new", version + n, 1, 2, Cause.TIME, 0, "m").id for version in (1, EPOCH) for n in range(9)
     ]

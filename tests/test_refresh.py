@@ -19,7 +19,7 @@ from shared.refresh import DuePage, Position, Refreshed, refresh_shard
 from shared.transitions import Cause
 from tests.bundles import make_bundle
 from tests.event_files import profiles, purchase
-from tests.memory_table import Cut, CutTable, MemoryTable, every_interleaving, interleaved
+from tests.memory_table import Cut, CutTable, MemoryTable, every_interleaving, interleaved, writes
 from tests.visitors import deliver
 
 NOVEMBER_MS = 1_509_494_400_000
@@ -148,7 +148,7 @@ def test_who_does_not_change_gets_a_new_due_date_and_no_move() -> None:
 def test_who_is_decided_by_another_model_says_that_it_was_the_model() -> None:
     table = shop(SHOP)
     refresh(table, after(12), by="newer")
-    causes = {profile.moved for profile in table.all().values() if profile.version == 2}
+    causes = {profile.moved for profile in table.all().values() if writes(profile) == 2}
     assert Cause.MODEL in causes and Cause.TIME not in causes
 
 
@@ -185,7 +185,7 @@ def test_two_runs_at_once_decide_on_everyone_once() -> None:
     def play(turns: Iterator[int]) -> list[tuple[int, int]]:
         table = shop({"once": [5]})
         made = interleaved(table, [_refresh_on, _refresh_on], turns)
-        assert {profile.version for profile in table.all().values()} == {2}
+        assert {writes(profile) for profile in table.all().values()} == {2}
         assert decisions(table) == offline(table, after(60))
         return made
 
@@ -210,9 +210,9 @@ def test_whatever_comes_between_the_requests_of_a_run_and_of_new_events_nothing_
 def test_a_run_cut_anywhere_and_begun_again_decides_on_everyone_once(orders: Orders, cuts: list[int]) -> None:
     table = shop(orders)
     expected = {key: profile.version + (key in due(table, after(45))) for key, profile in table.all().items()}
-    for writes in cuts:
+    for requests in cuts:
         try:
-            refresh(CutTable(table, writes), after(45))
+            refresh(CutTable(table, requests), after(45))
         except Cut:
             continue
     refresh(table, after(45))

@@ -17,7 +17,7 @@ from shared.rescore import Cursor, Page, SegmentProgress, report, rescore_segmen
 from shared.transitions import Cause
 from tests.bundles import make_bundle
 from tests.event_files import profiles, purchase
-from tests.memory_table import Cut, CutTable, MemoryTable, every_interleaving, interleaved
+from tests.memory_table import Cut, CutTable, MemoryTable, every_interleaving, interleaved, writes
 
 OCTOBER = Moment(as_of_ms=1_509_494_400_000, scored_at_ms=1_509_494_400_250)
 NOVEMBER = Moment(as_of_ms=1_512_086_400_000, scored_at_ms=1_512_086_400_250)
@@ -91,7 +91,7 @@ def test_everyone_is_decided_once_and_movers_say_that_it_was_the_model() -> None
     done = run(table)
     after = table.all()
     assert_decided(table, by="new")
-    assert {profile.version for profile in after.values()} == {2}
+    assert {writes(profile) for profile in after.values()} == {2}
     movers = [key for key in after if _segment(before[key]) != _segment(after[key])]
     assert 0 < len(movers) < len(after)
     assert {key for key, profile in after.items() if profile.moved is Cause.MODEL} == {*movers}
@@ -138,8 +138,8 @@ def test_a_run_cut_anywhere_and_resumed_decides_on_everyone_once(
     attempts = iter(cuts)
     for segment in range(segments):
         while segment not in kept or not kept[segment].done:
-            writes, forgets, pages = next(attempts, (1_000, False, 1_000))
-            cut_table, left = CutTable(table, writes), iter(range(pages))
+            requests, forgets, pages = next(attempts, (1_000, False, 1_000))
+            cut_table, left = CutTable(table, requests), iter(range(pages))
 
             def keep(progress: SegmentProgress, segment: int = segment, forgets: bool = forgets) -> None:
                 if forgets:
@@ -152,7 +152,7 @@ def test_a_run_cut_anywhere_and_resumed_decides_on_everyone_once(
             except Cut:
                 continue
     assert_decided(table, by="new")
-    assert {profile.version for profile in table.all().values()} <= {2}
+    assert {writes(profile) for profile in table.all().values()} <= {2}
     told = report([*kept.values()], segments)
     assert (told["unfinished"], told["read"]) == (0, customers)
     assert told["decided"] <= customers
@@ -209,7 +209,7 @@ def test_two_runs_of_one_model_at_once_decide_on_everyone_once() -> None:
     def play(turns: Iterator[int]) -> list[tuple[int, int]]:
         table = shop(2)
         made = interleaved(table, [_run_on, _run_on], turns)
-        assert {profile.version for profile in table.all().values()} == {2}
+        assert {writes(profile) for profile in table.all().values()} == {2}
         assert_decided(table, by="new")
         return made
 

@@ -16,7 +16,7 @@ import pytest
 from local.clock import move_clock
 from local.emulator import ROOT
 from local.release import build_release
-from local.stack import BUILT_TEMPLATE, Stack, local_stack, redeploy
+from local.stack import PACKED_TEMPLATE, Stack, local_stack, redeploy
 from tests.bundles import publish
 from tests.e2e.conftest import wait_until
 from tests.event_files import Event, ndjson, purchase
@@ -137,7 +137,7 @@ def test_a_stack_goes_on_under_this_release_and_back_under_the_one_before(
     assert explained(stack, "resting") == [("orders_30d", 2.0)]
     rested = stack.api_get("/customers/resting/segment?explain=true")
 
-    stack = redeploy(stack, BUILT_TEMPLATE, LATER)
+    stack = redeploy(stack, PACKED_TEMPLATE, LATER)
     assert stack.api_get("/customers/resting/segment?explain=true") == rested
     decides_and_answers(stack, 8)
     move_clock(stack.emulator.session, stack.endpoint, LATER)

@@ -11,13 +11,14 @@ import pytest
 
 from shared.ledger import Ledger
 from shared.members import Members
-from shared.profile_table import ProfileTable
+from shared.profile_table import VERSIONS_A_MILLISECOND, ProfileTable
 from tests.bundles import make_bundle, publish
 from tests.conftest import BUCKET, TABLE
 from tests.document import check_answer
 from tests.event_files import csv_file, ndjson, parquet, purchase
 from tests.functions.conftest import Context, Unhurried
 from tests.functions.streams import Bus, TableStream
+from tests.memory_table import writes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -103,10 +104,12 @@ def work(
             for message in messages:
                 waiting.append(message["Body"])
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        meanwhile = [before_the_last]
         while waiting:
             body = waiting.pop(0)
             if json.loads(body).get("again") and json.loads(body)["name"] == "erase":
-                before_the_last()
+                if meanwhile:
+                    meanwhile.pop()()
                 clock.now += 30_000
             worker.handler({"Records": [{"body": body}]}, Unhurried())
             publisher.handler({"Records": stream.records()}, Context())
@@ -175,7 +178,7 @@ def test_nothing_of_an_erased_customer_is_left_and_the_same_files_bring_nothing_
     publisher.handler({"Records": stream.records()}, Context())
     check()
     others = table.load(["customer#890"])["customer#890"]
-    assert others.events == 13 and others.version == 1
+    assert others.events == 13 and writes(others) == 1
 
 
 @pytest.mark.usefixtures("shop")
@@ -241,7 +244,7 @@ def test_a_refusal_erases_and_a_later_consent_begins_anew(
     write: Callable[..., bytes],
 ) -> None:
     sizes = Members(dynamodb, TABLE).sizes()
-    ended = table.load(["customer#889"])["customer#889"].version + 1
+    ended = table.load(["customer#889"])["customer#889"].version
     drop({f"events/no-{name}": write([{**purchase("889", 50, day=20), "consent": False}])})
     work()
     assert table.load(["customer#889", "visitor#phone of 889"]) == {}
@@ -249,7 +252,7 @@ def test_a_refusal_erases_and_a_later_consent_begins_anew(
     drop({f"events/yes-{name}": write([{**purchase("889", 51, day=22), "consent": True}, purchase("889", 52, day=21)])})
     drop({"events/later.ndjson": ndjson([purchase("889", 53, day=23)])})
     profile = table.load(["customer#889"])["customer#889"]
-    assert (profile.events, profile.version) == (2, ended + 2)
+    assert (profile.events, writes(profile)) == (2, 2) and profile.version > ended + VERSIONS_A_MILLISECOND
     drop(FILES)
     assert table.load(["customer#889"])["customer#889"] == profile
     work()
