@@ -10,6 +10,8 @@ from dataclasses import replace
 import tests.conftest  # noqa: F401  for its environment
 from tests.simulation.play import Played, play
 
+SEEDS_A_TASK, SEEDS_A_PROCESS = 5, 100
+
 
 def main() -> int:
     """Plays one seed or many; the exit status is 1 where the auditor found something."""
@@ -25,8 +27,9 @@ def main() -> int:
     seeds = range(given.first, given.first + given.seeds)
     if given.processes == 1:
         return _told([_one(seed) for seed in seeds])
-    with ProcessPoolExecutor(given.processes) as pool:
-        return _told([*_counted(pool.map(_one, seeds, chunksize=5))])
+    # A process keeps every module of every container it made, so that it is let go in time.
+    with ProcessPoolExecutor(given.processes, max_tasks_per_child=SEEDS_A_PROCESS // SEEDS_A_TASK) as pool:
+        return _told([*_counted(pool.map(_one, seeds, chunksize=SEEDS_A_TASK))])
 
 
 def _one(seed: int) -> Played:
