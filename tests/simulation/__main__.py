@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import Pool
 
 import tests.conftest  # noqa: F401  for its environment
 from tests.simulation.play import Played, play
@@ -28,8 +28,8 @@ def main() -> int:
     if given.processes == 1:
         return _told([_one(seed) for seed in seeds])
     # A process keeps every module of every container it made, so that it is let go in time.
-    with ProcessPoolExecutor(given.processes, max_tasks_per_child=SEEDS_A_PROCESS // SEEDS_A_TASK) as pool:
-        return _told([*_counted(pool.map(_one, seeds, chunksize=SEEDS_A_TASK))])
+    with Pool(given.processes, maxtasksperchild=SEEDS_A_PROCESS // SEEDS_A_TASK) as pool:
+        return _told([*_counted(pool.imap(_one, seeds, chunksize=SEEDS_A_TASK))])
 
 
 def _one(seed: int) -> Played:
