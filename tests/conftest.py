@@ -16,6 +16,8 @@ from moto.sqs.exceptions import InvalidParameterValue
 from moto.sqs.models import SQSBackend
 from xdist.scheduler import LoadFileScheduling
 
+from tests.cheap_moto import client as cheap_client
+from tests.cheap_moto import transact_write_items
 from tests.partiql import PartiQL, respond
 from tests.template import table_definition
 
@@ -92,6 +94,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return send(backend, queue_name, message_body, *rest, **more)
 
     monkeypatch.setattr(SQSBackend, "send_message", send_what_is_allowed)
+    monkeypatch.setattr(DynamoDBBackend, "transact_write_items", transact_write_items)
+    monkeypatch.setattr(boto3, "client", cheap_client)
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         yield
 

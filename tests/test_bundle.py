@@ -107,13 +107,13 @@ def test_another_model_is_followed_without_a_redeploy(s3: "S3Client") -> None:
     assert version(live, 30) == OLD
 
 
-def test_unchanged_pointer_is_not_sent_again(s3: "S3Client") -> None:
+def test_unchanged_pointer_is_not_sent_again(s3: "S3Client", request: pytest.FixtureRequest) -> None:
     publish(s3, make_bundle(OLD))
     live = LiveBundle(s3, BUCKET)
     statuses: list[int] = []
-    s3.meta.events.register(
-        "response-received.s3.GetObject", lambda **seen: statuses.append(seen["response_dict"]["status_code"])
-    )
+    asked = ("response-received.s3.GetObject", lambda **seen: statuses.append(seen["response_dict"]["status_code"]))
+    s3.meta.events.register(*asked)
+    request.addfinalizer(lambda: s3.meta.events.unregister(*asked))
     first = live.get(0)
     assert live.get(100) is first
     assert live.get(200) is first

@@ -3,13 +3,16 @@
 import importlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
 from shared.bundle import Bundle
 from shared.clock import Moment
@@ -60,22 +63,26 @@ def refresh_segments(
     return importlib.reload(importlib.import_module("functions.refresh_segments.app"))
 
 
-def store(dynamodb: "DynamoDBClient", customers: int, due: int) -> None:
-    """Customers with one order each, of whom the first `due` are due by now and the others from tomorrow on."""
+def store(customers: int, due: int) -> None:
+    """Customers with one order each, of whom the first `due` are due by now and the others from tomorrow on.
+
+    They are put where moto keeps them: each request of so many would take as long as a test.
+    """
+    kept: Any = dynamodb_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].tables[TABLE].items
     history = fold(*[chunk.events for chunk in chunks([purchase("one")])])
     (state,) = encode(history)
     long_ago = Moment(NOW_MS - 20 * DAY_MS, NOW_MS - 20 * DAY_MS)
     (decision,) = decide(history, {}, Bundle.from_files(*BUNDLE), long_ago).values()
-    requests: list[Any] = []
     for number in range(customers):
         due_ms = NOW_MS - number * DAY_MS // due if number < due else NOW_MS + (1 + number % 90) * DAY_MS
         profile = StoredProfile(f"customer#{number}", 1, state, 1, replace(decision, due_ms=due_ms))
-        requests.append({"PutRequest": {"Item": encode_profile(profile)}})
-    for start in range(0, customers, 25):
-        dynamodb.batch_write_item(RequestItems={TABLE: requests[start : start + 25]})
+        item: Any = encode_profile(profile)
+        first, second = DynamoType(item["pk"]), DynamoType(item["sk"])
+        kept[first][second] = Item(first, second, item)
 
 
-def requests_of(function: ModuleType) -> Counter[str]:
+@pytest.fixture
+def seen(refresh_segments: ModuleType) -> Iterator[Counter[str]]:
     """Counts the function's requests of the table from now on, and the items that DynamoDB reads for them."""
     seen = Counter[str]()
 
@@ -84,8 +91,10 @@ def requests_of(function: ModuleType) -> Counter[str]:
         seen["items"] += parsed.get("ScannedCount", 0)
         seen["items"] += sum(map(len, parsed.get("Responses", {}).values())) if model.name == "BatchGetItem" else 0
 
-    function.dynamodb.meta.events.register("after-call.dynamodb", count)
-    return seen
+    events = refresh_segments.dynamodb.meta.events
+    events.register("after-call.dynamodb", count)
+    yield seen
+    events.unregister("after-call.dynamodb", count)
 
 
 def queued(sqs: "SQSClient", function: ModuleType) -> int:
@@ -107,11 +116,12 @@ def test_of_10000_stored_the_37_due_are_read_and_nobody_else(
     dynamodb: "DynamoDBClient",
     table: ProfileTable,
     refresh_segments: ModuleType,
+    seen: Counter[str],
     measured: Callable[[], dict[str, int]],
 ) -> None:
     publish(s3, BUNDLE)
-    store(dynamodb, STORED, DUE)
-    seen = requests_of(refresh_segments)
+    store(STORED, DUE)
+    seen.clear()
     answer = refresh_segments.handler({}, Unhurried())
     late = (DUE - 1) * DAY_MS // DUE // 1_000
     assert answer == {
@@ -138,7 +148,7 @@ def test_shards_with_more_than_a_page_are_queued_once_and_worked_off(
     whole = refresh_segments.due_page
     monkeypatch.setattr(refresh_segments, "due_page", lambda *asked: whole(*asked, limit=3))
     publish(s3, BUNDLE)
-    store(dynamodb, 100, 100)
+    store(100, 100)
     crowded = sorted(
         shard for shard, count in Counter(due_shard(f"customer#{number}") for number in range(100)).items() if count > 3
     )
@@ -151,11 +161,9 @@ def test_shards_with_more_than_a_page_are_queued_once_and_worked_off(
     assert min(due_dates(table, 100)) > NOW_MS
 
 
-def test_nobody_is_decided_on_before_a_bundle_is_published(
-    dynamodb: "DynamoDBClient", table: ProfileTable, refresh_segments: ModuleType
-) -> None:
-    store(dynamodb, 3, 3)
-    seen = requests_of(refresh_segments)
+def test_nobody_is_decided_on_before_a_bundle_is_published(refresh_segments: ModuleType, seen: Counter[str]) -> None:
+    store(3, 3)
+    seen.clear()
     assert refresh_segments.handler({}, Unhurried()) == {}
     assert not seen
 
@@ -183,7 +191,7 @@ def test_a_shard_that_breaks_off_stops_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     publish(s3, BUNDLE)
-    store(dynamodb, 100, 100)
+    store(100, 100)
     whole = refresh_segments.due_page
 
     def overloaded(client: Any, name: str, shard: str, *rest: Any) -> Any:
@@ -210,7 +218,7 @@ def test_a_profile_that_cannot_be_read_stops_nobody_else(
     spoiled: dict[str, Any],
 ) -> None:
     publish(s3, BUNDLE)
-    store(dynamodb, 100, 100)
+    store(100, 100)
     broken = encode_profile(table.load(["customer#50"])["customer#50"]) | spoiled
     dynamodb.put_item(TableName=TABLE, Item=broken)
     answer = refresh_segments.handler({}, Unhurried())

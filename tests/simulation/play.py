@@ -93,10 +93,13 @@ def _written() -> Iterator[io.StringIO]:
     for handler in logger.handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(output)
+    # Pytest would format every record for itself, tracebacks and all, though all of it is read here.
+    logger.propagate = False
     try:
         with contextlib.redirect_stdout(output):
             yield output
     finally:
+        logger.propagate = True
         for name, value in before.items():
             os.environ.pop(name)
             if value is not None:

@@ -1,0 +1,61 @@
+"""What moto and boto3 do again and again in every test, done once, or as much of it as matters."""
+
+import copy
+import functools
+import os
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.models.table import Table
+
+_new_client: Callable[..., Any] = boto3.client
+_transact = DynamoDBBackend.transact_write_items
+_made: dict[str, Any] = {}
+
+
+def client(service: str, **options: Any) -> Any:
+    """A client of its own, whose methods a test may replace; all that are alike share what takes long to make.
+
+    That is their events too: who registers a handler takes it away again.
+    """
+    config = options.get("config")
+    told = {**options, "config": config and sorted(vars(config).items(), key=str)}
+    surroundings = sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
+    alike = repr((service, sorted(told.items()), surroundings))
+    if alike not in _made:
+        _made[alike] = _new_client(service, **options)
+    own = object.__new__(type(_made[alike]))
+    vars(own).update(vars(_made[alike]))
+    return own
+
+
+def transact_write_items(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+    """A transaction for which moto copies, to go back to, not the whole table for every write of it: only what is
+    written may change. Our table has a key of two parts."""
+    written: dict[str, list[Any]] = defaultdict(list)
+    for action in transact_items:
+        for operation in action.values():
+            written[operation["TableName"]].append(operation.get("Key") or operation.get("Item"))
+
+    @functools.cache
+    def copied(table: Table) -> Table:
+        kept = copy.copy(table)
+        kept.items = defaultdict(dict, {first: dict(rows) for first, rows in table.items.items()})
+        for key in written[table.name]:
+            rows = kept.items.get(DynamoType(key[table.hash_key_attr]), {})
+            second = DynamoType(key[str(table.range_key_attr)])
+            if second in rows:
+                rows[second] = copy.deepcopy(rows[second])
+        if table.stream_shard:
+            kept.stream_shard = copy.copy(table.stream_shard)
+            kept.stream_shard.table = kept
+            kept.stream_shard.items = [*table.stream_shard.items]
+        return kept
+
+    with patch.object(Table, "__deepcopy__", lambda table, _memo: copied(table), create=True):
+        _transact(backend, transact_items)
