@@ -127,6 +127,7 @@ def _settings(host: str, port: int, folder: Path) -> dict[str, str]:
         "STATE_DIR": str(folder / "state"),
         "S3_DATA_DIR": str(folder / "s3"),
         "ACCESS_RECORD": str(folder / "access.ndjson"),
+        "LAYERS": str(ROOT / ".cache/layers"),
         # Listeners on fixed ports, which would keep a second stack from starting.
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",

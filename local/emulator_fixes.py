@@ -8,19 +8,22 @@ ministack 1.5.33 forgets these, which AWS does:
 
 What it lacks of the checks of rights is in `emulator_rights.py` beside this file.
 
-And it unpacks the layer, all 230 MB of it, again for each worker of each function; here they share one copy.
+And it unpacks the layer, all 230 MB of it, again for each worker of each function; here all workers of all emulators
+share one copy, below the folder that LAYERS names.
 """
 
+import fcntl
 import hashlib
 import json
+import os
+import shutil
 import sys
-import tempfile
 import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import emulator_rights  # type: ignore[import-not-found]  # it stands beside this script
 from ministack.app import main
@@ -102,18 +105,55 @@ def _dispatch(event: Any, *rest: Any) -> Any:
 
 
 class _UnpackedOnce(zipfile.ZipFile):
-    """An archive whose second and later copies are links to the first."""
+    """An archive of a layer is unpacked for all emulators, into a folder that its content names; others as always."""
 
-    _unpacking = threading.Lock()
+    _one_at_a_time = threading.Lock()
+    _held: ClassVar[dict[Path, int]] = {}
+    """What this emulator uses, locked until it ends, so that no other removes it."""
+
+    def namelist(self) -> list[str]:
+        """None to check one by one, which takes long: `zipfile` lets no path lead out of its folder."""
+        return []
 
     def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
+        if not Path(str(self.filename)).name.startswith("layer_"):
+            super().extractall(path, self.infolist(), pwd)
+            return
         content = repr([(member.filename, member.CRC) for member in self.infolist()]).encode()
-        folder = Path(tempfile.gettempdir(), f"unpacked-{hashlib.blake2b(content, digest_size=16).hexdigest()}")
-        with self._unpacking:
-            if not folder.exists():
-                super().extractall(folder, members, pwd)
+        folder = Path(os.environ["LAYERS"], hashlib.blake2b(content, digest_size=16).hexdigest())
+        with self._one_at_a_time:
+            if folder not in self._held:
+                self._held[folder] = self._hold(folder)
         Path(path).rmdir()
         Path(path).symlink_to(folder)
+        Path(str(self.filename)).unlink()  # before 95 MB a worker reach the disk
+
+    def _hold(self, folder: Path) -> int:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = folder.parent / "unfinished"
+        with (folder.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                for other in filter(_is_unused, folder.parent.glob("?" * len(folder.name))):
+                    shutil.rmtree(unfinished, ignore_errors=True)
+                    other.rename(unfinished)
+                shutil.rmtree(unfinished, ignore_errors=True)
+                super().extractall(unfinished, self.infolist())
+                unfinished.rename(folder)
+            held = os.open(folder, os.O_RDONLY)
+            fcntl.flock(held, fcntl.LOCK_SH)
+            return held
+
+
+def _is_unused(folder: Path) -> bool:
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(held)
+    return True
 
 
 if __name__ == "__main__":
