@@ -1,9 +1,11 @@
 """A shop's event file and the bundle trained on it, made once."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from shared.features import Profiles
 from tests.event_files import ndjson, profiles
@@ -26,6 +28,13 @@ class Shop:
     file: Path
     config: Path
     profiles: Profiles
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As training itself computes: on so few customers, threads spend most of their time waiting for each other."""
+    with threadpool_limits(limits=1):
+        yield
 
 
 @pytest.fixture(scope="session")
