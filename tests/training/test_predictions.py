@@ -32,7 +32,7 @@ def test_probabilities_of_a_rare_outcome_stay_calibrated_after_thinning(name: st
     random = np.random.default_rng(2)
     X = random.normal(size=(80_000, 5)).astype(np.float32)
     y = (random.random(len(X)) < 0.01 * np.exp(X[:, 0])).astype(float)
-    config = Config(training_rows=8_000, trees=30, forest_trees=20, learning_rate=0.2)
+    config = Config(training_rows=8_000, trees=30, forest_trees=20, learning_rate=0.2, threads=1)
     fitted, held_out = np.split(np.arange(len(X)), 2)
     kept, weight = thinned(y[fitted], config)
     model = fit_one(name, "probability", X[kept], y[kept], weight, config)
@@ -43,7 +43,7 @@ def test_probabilities_of_a_rare_outcome_stay_calibrated_after_thinning(name: st
 def test_a_leaf_of_a_forest_of_amounts_tells_how_many_times_the_mean_is_spent() -> None:
     spent = np.repeat([1.0, 9.0, 1000.0], [600, 300, 100])
     X = np.repeat([0.0, 1.0, 2.0], [600, 300, 100])[:, None].astype(np.float32)
-    forest = fit_one("forest", "amount", X, spent, np.ones(len(X)), Config(forest_trees=20))
+    forest = fit_one("forest", "amount", X, spent, np.ones(len(X)), Config(forest_trees=20, threads=1))
     times = spent / spent.mean()
     np.testing.assert_allclose(forest.margin(X), 2 * (times - 1) / (times + 1), atol=1e-3)
 
@@ -52,7 +52,7 @@ def test_a_forest_of_amounts_is_the_same_in_every_currency() -> None:
     random = np.random.default_rng(4)
     X = random.normal(size=(5_000, 5)).astype(np.float32)
     y = (random.random(len(X)) < 0.05) * random.lognormal(X[:, 0], 1)
-    weight, config = np.ones(len(y)), Config(forest_trees=5)
+    weight, config = np.ones(len(y)), Config(forest_trees=5, threads=1)
     here, there = (fit_one("forest", "amount", X, rate * y, weight, config).margin(X) for rate in (1.0, 128.0))
     np.testing.assert_array_equal(here, there)
 
