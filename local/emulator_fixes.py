@@ -3,6 +3,7 @@
 ministack 1.5.33 forgets these, which AWS does:
 - PartiQL writes reach a table's stream;
 - an announced object has the version that was written;
+- a schedule is on time, not up to ten seconds late;
 - an imported OpenAPI document brings its gateway responses, request validators, the models these check with, and what
   the gateway answers by itself.
 
@@ -163,5 +164,6 @@ if __name__ == "__main__":
     apigateway_v1._import_rest_api = _import_whole
     s3._fire_s3_event = _announce
     eventbridge._dispatch_event = _dispatch
+    eventbridge._SCHEDULER_TICK_INTERVAL = 1
     emulator_rights.install()
     sys.exit(main())

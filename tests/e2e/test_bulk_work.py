@@ -60,7 +60,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def taken_in(stack: Stack, history: Path) -> dict[str, Any]:
     """The report of the history's back-fill, which also held a broken line and a torn file."""
     for file in history.iterdir():
-        stack.s3.upload_file(str(file), stack.bucket, f"history/2017/{file.name}")
+        stack.s3.put_object(Bucket=stack.bucket, Key=f"history/2017/{file.name}", Body=file.read_bytes())
     torn = gzip.compress(b"x" * 1_000)[:20]
     stack.s3.put_object(Bucket=stack.bucket, Key="history/2017/torn.ndjson.gz", Body=torn)
     stack.s3.put_object(Bucket=stack.bucket, Key="history/2017/broken.ndjson", Body=b"{broken")
@@ -210,15 +210,6 @@ def test_of_models_published_in_quick_succession_the_last_one_wins(
     assert_as_offline(stack, history, THIRD, tmp_path)
 
 
-def test_a_rollback_decides_on_everyone_too(stack: Stack, taken_in: dict[str, Any]) -> None:
-    publish(stack.s3, THIRD)
-    for name in FILES.keys() - {"bundle.onnx", "manifest.json"}:
-        stack.s3.put_object(Bucket=stack.bucket, Key=f"models/{live(FIRST)}/{name}", Body=b"")
-    back = [sys.executable, "-m", "training.rollback", "--bucket", stack.bucket, "--to", live(FIRST)]
-    subprocess.run(back, env=stack.emulator.environment, check=True)
-    wait_until(lambda: versions(stack) == {live(FIRST)})
-
-
 def test_a_model_that_does_not_load_fails_its_run_and_changes_nobody(stack: Stack, taken_in: dict[str, Any]) -> None:
     wait_until(lambda: "RUNNING" not in runs(stack).values())
     before, known = read_profiles(stack), runs(stack)
@@ -229,6 +220,15 @@ def test_a_model_that_does_not_load_fails_its_run_and_changes_nobody(stack: Stac
     assert runs(stack)[run] == "FAILED"
     assert report(stack, f"reports/rescore/{run}.json")["unfinished"] == 2
     assert read_profiles(stack) == before
+
+
+def test_a_rollback_decides_on_everyone_too(stack: Stack, taken_in: dict[str, Any]) -> None:
+    publish(stack.s3, THIRD)
+    for name in FILES.keys() - {"bundle.onnx", "manifest.json"}:
+        stack.s3.put_object(Bucket=stack.bucket, Key=f"models/{live(FIRST)}/{name}", Body=b"")
+    back = [sys.executable, "-m", "training.rollback", "--bucket", stack.bucket, "--to", live(FIRST)]
+    subprocess.run(back, env=stack.emulator.environment, check=True)
+    wait_until(lambda: versions(stack) == {live(FIRST)})
 
 
 def segment(profile: StoredProfile) -> int | None:

@@ -79,9 +79,10 @@ def test_after_sixty_days_the_schedule_has_moved_those_whom_scoring_everyone_mov
 ) -> None:
     journeys, before = Journeys(stack), decided(stack)
     set_clock(stack.emulator.session, stack.endpoint, LATER)
+    expected = offline(purchases, LATER, tmp_path)
     wait_until(lambda: not due(decided(stack), LATER), seconds=A_TICK_SECONDS)
     after = decided(stack)
-    assert states(after) == offline(purchases, LATER, tmp_path)
+    assert states(after) == expected
 
     changed = {key for key, profile in after.items() if profile != before[key]}
     assert changed == due(before, LATER)
