@@ -31,7 +31,7 @@ class Mark:
     given_ms: frozenset[int] = frozenset()
     """When consent was given."""
     ended: int = 0
-    """The version that the last profile of theirs ended with; the next one goes on from there."""
+    """The version that the last profile of theirs ended with; the next one begins above it."""
     told: int = 0
     """The version up to which the ledger knows, and has forgotten again, what there was to tell."""
     unlinked: bool = False

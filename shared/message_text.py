@@ -7,7 +7,7 @@ _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def message_text(document: str) -> str:
-    """A JSON document with the characters that SQS refuses written as `\\uXXXX`: it holds the same values.
+    """A JSON document with the characters that SQS refuses escaped by their numbers: it holds the same values.
 
     Outside of its texts a document of JSON has none of them.
     """

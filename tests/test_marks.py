@@ -1,5 +1,6 @@
 """Marks that outlive the table they are in."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,8 +40,8 @@ def lose_the_table(dynamodb: "DynamoDBClient") -> None:
     dynamodb.create_table(**definition)
 
 
-def deliver(table: ProfileTable, known: Marks, *events: Event) -> None:
-    intake = Intake(table, None, NOW, admission=Admission(known, lambda _key, _moment: None))
+def deliver(table: ProfileTable, known: Marks, *events: Event, now: Moment = NOW) -> None:
+    intake = Intake(table, None, now, admission=Admission(known, lambda _key, _moment: None))
     for chunk in chunks(events):
         intake.add(chunk, lambda _refused: None)
     intake.flush()
@@ -144,9 +145,8 @@ def test_versions_of_a_new_table_go_on_above_all_that_a_lost_one_can_have_had() 
     for number in range(3):
         deliver(world, known, purchase("new", number), purchase("back", number))
     assert {profile.version for profile in world.all().values()} == {EPOCH * VERSIONS_A_MILLISECOND + 3}
-    ids = [
-        Transition("customer#new", version + n, 1, 2, Cause.TIME, 0, "m").id for version in (1, EPOCH) for n in range(9)
-    ]
+    starts = (1, EPOCH * VERSIONS_A_MILLISECOND)
+    ids = [Transition("customer#new", start + n, 1, 2, Cause.TIME, 0, "m").id for start in starts for n in range(9)]
     assert len({*ids}) == len(ids)
 
 
@@ -203,3 +203,17 @@ def test_marks_of_the_release_before_and_undone_links_are_kept_by_a_command(
         assert keep_marks(dynamodb, TABLE, lambda: b"secret", KeptMarks(s3, BUCKET)) == 41
     undone = keyed_hash(b"secret", "visitor#v")
     assert dict(KeptMarks(s3, BUCKET).all()) == {**said, undone: Mark(unlinked=True)}
+
+
+def test_a_life_begun_by_who_saw_no_mark_repeats_no_version_of_the_one_before() -> None:
+    world, known = MemoryTable(), MemoryMarks({})
+    lives = []
+    for later_ms in (0, 1):
+        moment = replace(NOW, scored_at_ms=NOW.scored_at_ms + later_ms)
+        for number in range(3):
+            deliver(world, known, purchase("a", number), now=moment)
+        (profile,) = world.all().values()
+        lives.append(range(profile.version - 2, profile.version + 1))
+        world.items.clear()  # an erasure, whose mark the next writer does not see
+    first, second = lives
+    assert first[-1] < second[0]
