@@ -48,7 +48,7 @@ test: build $(ROOT)/.venv/.browser ## Run all tests that need neither Docker nor
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 nightly: build ## Try delivery on 10,000 generated histories, play 2,000 seeds of the simulation, give parsers 100,000 damaged inputs
-	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events tests/test_memory.py --numprocesses auto --maxprocesses 4
+	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events tests/intake/test_memory.py --numprocesses auto --maxprocesses 4
 	@$(PYTHON) -W ignore -m tests.simulation --seeds 2000 --processes $$(nproc)
 	@$(PYTHON) -m tests.fuzz --inputs 100000
 
@@ -99,7 +99,7 @@ $(ENVIRONMENTS) $(SCAN): $(ROOT)/uv.lock | $(UV)
 
 # A test that looks at report.html fails without one and says why, so a machine that can have none is not stopped here.
 $(ROOT)/.venv/.browser: $(ROOT)/.venv/.ready
-	@cd $(ROOT) && if $(PYTHON) -m tests.browser; then touch $@; fi
+	@cd $(ROOT) && if $(PYTHON) -m tests.support.browser; then touch $@; fi
 
 # ---- Artifacts -------------------------------------------------------------------------------------------------------
 # `sam build` calls the build-* targets below, with ARTIFACTS_DIR set. Bytecode goes into the artifacts because Lambda

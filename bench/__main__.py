@@ -20,7 +20,7 @@ from bench.worker import Measurement, measure
 from local.complete_journey import read_lines
 from local.console import console, step
 from local.emulator import LocalStackError
-from training.progress import progress
+from training.base.progress import progress
 
 RESULTS, PAGE = ROOT / "bench/results.json", ROOT / "bench/README.md"
 PURCHASES = ROOT / "build/bench/complete-journey.parquet"

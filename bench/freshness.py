@@ -17,7 +17,7 @@ from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.worker import Measurement
 from local.emulator import LocalStackError, tail
 from local.stack import Stack, local_stack
-from shared.decision import iso
+from shared.decisions.decision import iso
 from shared.events.event import parse_timestamp
 
 LIVE, FILES, PRODUCERS = 120, 30, 2

@@ -12,16 +12,16 @@ import numpy as np
 
 from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.work import Inputs, Work
-from shared.bundle import Bundle
 from shared.clock import Moment
-from shared.deciding import decide
-from shared.decision import answer
+from shared.decisions.deciding import decide
+from shared.decisions.decision import answer
 from shared.events import Rules, read_file
-from shared.explaining import explanation
 from shared.features import FEATURE_SET_HASH, EventColumns, Profiles, encode, fold
-from shared.ingest import Intake
-from shared.profile_table import Item, ProfileTable, StoredProfile, decode_profile, encode_profile
-from shared.reasons import FILE, Reasons
+from shared.intake.ingest import Intake
+from shared.models.bundle import Bundle
+from shared.profiles.table import Item, ProfileTable, StoredProfile, decode_profile, encode_profile
+from shared.reasons.contributions import FILE, Reasons
+from shared.reasons.explaining import explanation
 
 _LOOKED_UP, _UPDATED = 300, 5_000
 _NOW = Moment(AS_OF_MS, AS_OF_MS, horizon_days=0)
@@ -123,7 +123,7 @@ def _bundle(purchases: Path) -> Bundle:
     """A bundle trained on the purchases, once for as long as features are what they are."""
     if not (_folder(purchases) / FILE).exists():
         # What training takes is loaded where somebody trains: it would count as memory of every task.
-        from training.config import Config
+        from training.base.config import Config
         from training.train import train
 
         config = Config(fewest_segments=5, most_segments=5, bootstraps=1, parity_rows=10_000)

@@ -12,7 +12,7 @@ from bench.work import Inputs, Work
 from shared.events import Rules, read_file
 from shared.features import EventColumns, Profiles, decode, encode, features, fold, merge
 from shared.features.columns import DAY_MS
-from shared.ingest import PROFILES_AT_ONCE
+from shared.intake.ingest import PROFILES_AT_ONCE
 
 
 def shop_file_to_features(inputs: Inputs) -> Work:

@@ -23,8 +23,8 @@ from shared.clock import Moment
 from shared.events import Rules, read_file
 from shared.events.event import parse_timestamp
 from shared.features import EventColumns, Profiles, features, fold
-from shared.ingest import Intake
-from shared.profile_table import ProfileTable, StoredProfile
+from shared.intake.ingest import Intake
+from shared.profiles.table import ProfileTable, StoredProfile
 
 MEGABYTE = 1_000_000
 _YEAR_END_MS = parse_timestamp(AS_OF)

@@ -34,10 +34,10 @@ from training import (
     report,
     segments,
 )
-from training.config import Config
-from training.predictions import fit_target
+from training.base.config import Config
+from training.prediction.predictions import fit_target
+from training.prediction.targets import PointsInTime
 from training.simulator import write
-from training.targets import PointsInTime
 from training.train import train
 
 CUSTOMERS = 100_000

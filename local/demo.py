@@ -19,8 +19,8 @@ from local.emulator import ROOT, LocalStackError
 from local.observe import drop, read_profiles, read_quarantine
 from local.stack import local_stack
 from local.summary import Profiles, Sum, report, show_agreement, show_more
-from shared.bundle import Bundle
-from shared.keys import customer_key
+from shared.identity.keys import customer_key
+from shared.models.bundle import Bundle
 
 WORK = ROOT / "build/demo"
 CHURN_TOLERANCE = 1e-6

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from local.emulator import LocalStackError, tail
 from local.stack import Stack
-from shared.profile_table import PROFILE, StoredProfile, decode_profile
-from training.progress import progress
+from shared.profiles.table import PROFILE, StoredProfile, decode_profile
+from training.base.progress import progress
 
 QUIET_SECONDS = 2.0
 PATIENCE_SECONDS = 300

@@ -15,12 +15,12 @@ from local.complete_journey import AS_OF, SPLIT
 from local.console import console
 from local.emulator import LocalStackError
 from local.stack import Stack
-from shared.bundle import Bundle, Decisions
 from shared.events.event import parse_timestamp
 from shared.features import FEATURE_NAMES, features
 from shared.features import Profiles as History
-from shared.histories import histories
-from shared.profile_table import StoredProfile
+from shared.models.bundle import Bundle, Decisions
+from shared.profiles.histories import histories
+from shared.profiles.table import StoredProfile
 
 LOOK_UPS = 100
 REASONS_SHOWN = 3

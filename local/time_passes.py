@@ -22,8 +22,8 @@ from local.emulator import LocalStackError, tail
 from local.observe import read_profiles
 from local.stack import Stack, local_stack
 from shared.events.event import parse_timestamp
-from shared.keys import customer_key
-from shared.profile_table import StoredProfile
+from shared.identity.keys import customer_key
+from shared.profiles.table import StoredProfile
 
 MODEL, EVENTS, SCORES = WORK / "model", WORK / "events", WORK / "scores-later.parquet"
 

@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from operations.stack import DeployedStack, parser, run, say
-from shared.kept_marks import KeptMarks
-from shared.links import LinkState
-from shared.marks import LEADING, SORT_KEY, keyed_hash, mark_of
+from shared.identity.links import LinkState
+from shared.profiles.kept_marks import KeptMarks
+from shared.profiles.marks import LEADING, SORT_KEY, keyed_hash, mark_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

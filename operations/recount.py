@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from operations.stack import UNFINISHED, DeployedStack, parser, run, say
-from shared.keys import is_visitor
-from shared.members import Members, size_key
-from shared.profile_table import PROFILE
+from shared.identity.keys import is_visitor
+from shared.profiles.members import Members, size_key
+from shared.profiles.table import PROFILE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -21,14 +21,14 @@ from botocore.config import Config
 from operations import gate
 from operations.keep_marks import keep_marks
 from operations.stack import UNFINISHED, DeployedStack, OperationError, parser, run, say
-from shared.backfill import PREFIXES
-from shared.consents import Mark
-from shared.kept_marks import KeptMarks
-from shared.manifests import POINTER_KEY
-from shared.marks import Marks
-from shared.places import Places
-from shared.quarantine import PREFIX as QUARANTINE
-from shared.quarantine import people_in
+from shared.bulk.backfill import PREFIXES
+from shared.identity.consents import Mark
+from shared.intake.quarantine import PREFIX as QUARANTINE
+from shared.intake.quarantine import people_in
+from shared.models.manifests import POINTER_KEY
+from shared.profiles.kept_marks import KeptMarks
+from shared.profiles.marks import Marks
+from shared.profiles.places import Places
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

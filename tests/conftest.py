@@ -16,10 +16,10 @@ from moto.sqs.exceptions import InvalidParameterValue
 from moto.sqs.models import SQSBackend
 from xdist.scheduler import LoadFileScheduling
 
-from tests.cheap_moto import client as cheap_client
-from tests.cheap_moto import transact_write_items
-from tests.partiql import PartiQL, respond
-from tests.template import table_definition
+from tests.support.cheap_moto import client as cheap_client
+from tests.support.cheap_moto import transact_write_items
+from tests.support.partiql import PartiQL, respond
+from tests.support.template import table_definition
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

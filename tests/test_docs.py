@@ -13,7 +13,7 @@ from local.samples import SAMPLES, function_of
 from shared.events import FIELDS
 from shared.features import EVENT_TYPES, FEATURES
 from shared.features.__main__ import markdown
-from tests.template import read, template
+from tests.support.template import read, template
 
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()

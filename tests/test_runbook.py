@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.runbook import commands, sections
-from tests.template import template
+from tests.support.runbook import commands, sections
+from tests.support.template import template
 
 ALARMS = sorted(name for name, found in template()["Resources"].items() if found["Type"] == "AWS::CloudWatch::Alarm")
 

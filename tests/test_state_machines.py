@@ -9,7 +9,7 @@ import pytest
 from cfnlint.api import lint_all  # type: ignore[import-untyped]
 
 from local.emulator import ROOT
-from tests.template import template
+from tests.support.template import template
 
 MACHINES = {
     name: resource["Properties"]

@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from training import command
-from training.config import InputError
-from training.registry import Live, connect
+from training.base import command
+from training.base.errors import InputError
+from training.registry.published import Live, connect
 
 FIGURES = {"churn": "auc", "conversion": "auc", "ltv": "spearman"}
 """The figure of each target that is listed."""

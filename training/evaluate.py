@@ -15,14 +15,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shared.bundle import Bundle
-from shared.decision import iso
-from training import baseline, command, score, train
-from training.calibration import Vector
-from training.config import Config, InputError
-from training.events import read_events
-from training.metrics import Metrics, bins, measure
-from training.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs, targets
+from shared.decisions.decision import iso
+from shared.models.bundle import Bundle
+from training import score, train
+from training.base import command
+from training.base.config import Config
+from training.base.errors import InputError
+from training.data.events import read_events
+from training.prediction import baseline
+from training.prediction.calibration import Vector
+from training.prediction.metrics import Metrics, bins, measure
+from training.prediction.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs, targets
 
 SHOWN = {
     "probability": ("auc", "average_precision", "lift_at_10_percent", "brier"),
@@ -166,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
     parser.add_argument("--as-of", required=True, metavar="TIMESTAMP", help="where the past ends and the future begins")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with options of training/config.py")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with options of training/base/config.py")
     parser.add_argument("--name", default="events", help="what the data are called in the table")
     parser.add_argument("--table", type=Path, metavar="FILE.md", help="page to put the table into, between its marks")
     return command.run(parser, _run, arguments)

@@ -18,19 +18,19 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.inspection import permutation_importance
 
-from shared.bundle import Bundle
 from shared.features import FEATURE_NAMES, features
-from shared.keys import customer_key
-from shared.reasons import FILE, Reasons
-from shared.what_if import BELOW_CHURN_THRESHOLD, BETTER_SEGMENT, what_would_change
-from shared.wording import sentence
-from training import command
-from training.config import InputError
-from training.events import read_events
-from training.preparation import Matrix
-from training.report_plots import svg
-from training.report_reasons import SEED, drivers, sample
-from training.targets import known_at
+from shared.identity.keys import customer_key
+from shared.models.bundle import Bundle
+from shared.reasons.contributions import FILE, Reasons
+from shared.reasons.what_if import BELOW_CHURN_THRESHOLD, BETTER_SEGMENT, what_would_change
+from shared.reasons.wording import sentence
+from training.base import command
+from training.base.errors import InputError
+from training.data.events import read_events
+from training.data.preparation import Matrix
+from training.prediction.targets import known_at
+from training.report.plots import svg
+from training.report.reasons import SEED, drivers, sample
 
 matplotlib.use("svg")
 
@@ -49,7 +49,7 @@ def page(X: Matrix, x: Matrix, customer: str, bundle: Bundle, reasons: Reasons) 
         f"<h2>Customer {escape(customer)}</h2>",
         *_of_customer(X, x, bundle, reasons),
     ]
-    style = Path(__file__).with_name("report.css").read_text()
+    style = Path(__file__).with_name("report").joinpath("page.css").read_text()
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Reasons</title>'
         f'<link rel="icon" href="data:,"><style>{style}</style></head>\n<body>\n'

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from shared.labels import labelled
-from training import command
-from training.config import InputError
-from training.labels import as_toml, labels_for, read_labels
-from training.registry import connect
+from shared.models.labels import labelled
+from training.base import command
+from training.base.errors import InputError
+from training.registry.published import connect
+from training.segmentation.labels import as_toml, labels_for, read_labels
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

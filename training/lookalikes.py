@@ -15,15 +15,15 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
-from shared.bundle import Bundle
-from shared.decision import iso
+from shared.decisions.decision import iso
 from shared.features import Profiles, features
-from shared.keys import customer_key
-from training import command
-from training.config import InputError
-from training.events import read_events
-from training.preparation import Matrix
-from training.targets import known_at
+from shared.identity.keys import customer_key
+from shared.models.bundle import Bundle
+from training.base import command
+from training.base.errors import InputError
+from training.data.events import read_events
+from training.data.preparation import Matrix
+from training.prediction.targets import known_at
 
 POINT = "segment/point"
 CHUNK = 20_000

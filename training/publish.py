@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from shared.bundle import Bundle, BundleMismatch
-from training import command, gate, holdout
-from training.config import InputError
-from training.contest import MARGIN, Bout, contest
-from training.identity import S3
-from training.parity import Refused
-from training.registry import FILES, Live, Registry, connect
+from shared.models.bundle import Bundle, BundleMismatch
+from training.base import command
+from training.base.errors import InputError, Refused
+from training.bundle import gate
+from training.bundle.contest import MARGIN, Bout, contest
+from training.prediction import holdout
+from training.registry.published import FILES, Live, Registry, connect
+from training.segmentation.matching import S3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

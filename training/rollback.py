@@ -7,9 +7,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from training import command
-from training.config import InputError
-from training.registry import connect
+from training.base import command
+from training.base.errors import InputError
+from training.registry.published import connect
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

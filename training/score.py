@@ -13,16 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shared.bundle import Bundle, Decisions
-from shared.decision import iso
+from shared.decisions.decision import iso
+from shared.decisions.intent import intents
 from shared.features import Profiles, features
-from shared.intent import intents
-from shared.keys import customer_key
-from shared.labels import action
-from training import command
-from training.config import InputError
-from training.events import read_events
-from training.targets import known_at
+from shared.identity.keys import customer_key
+from shared.models.bundle import Bundle, Decisions
+from shared.models.labels import action
+from training.base import command
+from training.base.errors import InputError
+from training.data.events import read_events
+from training.prediction.targets import known_at
 
 SCHEMA = pa.schema(
     {

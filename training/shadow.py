@@ -18,18 +18,19 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import spearmanr
 
-from shared.bundle import PREDICTIONS, Bundle
-from shared.decision import iso
+from shared.decisions.decision import iso
 from shared.events.event import parse_timestamp
 from shared.features import Profiles
-from shared.keys import customer_key
-from training import command
-from training.config import Config, InputError
-from training.events import read_events
-from training.metrics import measure
-from training.registry import connect
+from shared.identity.keys import customer_key
+from shared.models.bundle import PREDICTIONS, Bundle
+from training.base import command
+from training.base.config import Config
+from training.base.errors import InputError
+from training.data.events import read_events
+from training.prediction.metrics import measure
+from training.prediction.targets import DAY_MS, targets
+from training.registry.published import connect
 from training.score import score
-from training.targets import DAY_MS, targets
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 METRICS = ("auc", "average_precision", "lift_at_10_percent", "brier", "spearman", "mean_absolute_error", "total_ratio")

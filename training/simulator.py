@@ -14,11 +14,22 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from training import command
-from training.behaviour import BRANDS, DAY_MS, DAYS, EVENT_TYPES, OPENED, PRODUCTS, Columns, Floats, Ints, events_of
-from training.config import InputError
-from training.progress import progress
-from training.shoppers import CATEGORIES, CHANNELS, SHOPPERS
+from training.base import command
+from training.base.errors import InputError
+from training.base.progress import progress
+from training.shop.behaviour import (
+    BRANDS,
+    DAY_MS,
+    DAYS,
+    EVENT_TYPES,
+    OPENED,
+    PRODUCTS,
+    Columns,
+    Floats,
+    Ints,
+    events_of,
+)
+from training.shop.shoppers import CATEGORIES, CHANNELS, SHOPPERS
 
 CUSTOMERS_AT_ONCE = 20_000
 DEVICES = ("mobile", "desktop", "tablet")

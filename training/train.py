@@ -15,29 +15,32 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from shared.bundle import Bundle
-from shared.decision import iso
+from shared.decisions.decision import iso
 from shared.features import DEFINITIONS, FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Profiles
 from shared.features.definitions import to_json
-from shared.labels import labelled
-from shared.reasons import FILE, Reasons
-from training import command, gate, holdout, reasons_file
-from training.config import Config, InputError
-from training.contest import figures
-from training.events import read_events
-from training.export import bundle, model_version
-from training.findings import find
-from training.identity import identified, load_previous
-from training.labels import read_actions
-from training.manifest import leaderboard, manifest, write_json, write_leaderboard
-from training.naming import catalogue
-from training.predictions import Outcome, fit_target
-from training.preparation import Matrix
-from training.progress import progress
-from training.report import report
-from training.report_reasons import reasons_section
-from training.segments import Segmentation, fit_segments
-from training.targets import DAY_MS, PointsInTime, known_at, targets
+from shared.models.bundle import Bundle
+from shared.models.labels import labelled
+from shared.reasons.contributions import FILE, Reasons
+from training.base import command
+from training.base.config import Config
+from training.base.errors import InputError
+from training.base.progress import progress
+from training.bundle import gate, reasons_file
+from training.bundle.contest import figures
+from training.bundle.export import bundle, model_version
+from training.bundle.manifest import leaderboard, manifest, write_json, write_leaderboard
+from training.data.events import read_events
+from training.data.preparation import Matrix
+from training.prediction import holdout
+from training.prediction.predictions import Outcome, fit_target
+from training.prediction.targets import DAY_MS, PointsInTime, known_at, targets
+from training.report.findings import find
+from training.report.page import report
+from training.report.reasons import reasons_section
+from training.segmentation.labels import read_actions
+from training.segmentation.matching import identified, load_previous
+from training.segmentation.naming import catalogue
+from training.segmentation.segments import Segmentation, fit_segments
 
 
 def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config, previous: Bundle | None = None) -> None:
@@ -165,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--as-of", metavar="TIMESTAMP", help="only events before it count; the end of the data by default"
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with options of training/config.py")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with options of training/base/config.py")
     parser.add_argument(
         "--previous",
         metavar="DIR|s3://BUCKET",

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.bundle import Bundle
 from shared.clock import Moment
-from shared.identity import unlink
-from shared.links import NoSuchLink
-from shared.live_bundle import LiveBundle
-from shared.profile_table import ProfileNotWritten, ProfileTable, TableOverloaded
-from shared.unwritten import ProfilesUnreadable, ProfileTooLarge, TooManyRaces
-from training import command
-from training.config import InputError
-from training.registry import connect
+from shared.identity.links import NoSuchLink
+from shared.intake.claims import unlink
+from shared.models.bundle import Bundle
+from shared.models.live_bundle import LiveBundle
+from shared.profiles.table import ProfileNotWritten, ProfileTable, TableOverloaded
+from shared.profiles.unwritten import ProfilesUnreadable, ProfileTooLarge, TooManyRaces
+from training.base import command
+from training.base.errors import InputError
+from training.registry.published import connect
 
 _UNFINISHED = (ProfileNotWritten, ProfilesUnreadable, ProfileTooLarge, TableOverloaded, TooManyRaces)
 """The command can be given again, and goes on from there."""

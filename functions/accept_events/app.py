@@ -10,15 +10,15 @@ from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.api import Refused, resolver
+from shared.api.answers import Refused, resolver
 from shared.clock import keep_days, now_ms, read_clock
 from shared.events import Rejection, Rules, people_of, read_lines
-from shared.kept_marks import KeptMarks
-from shared.live_events import LONGEST_EVENT_BYTES, Message, folder_of, packed
-from shared.logs import logger, metrics, watched
-from shared.marks import Marks, keepable, secret
-from shared.places import Places
-from shared.quarantine import Quarantine
+from shared.intake.live_events import LONGEST_EVENT_BYTES, Message, folder_of, packed
+from shared.intake.quarantine import Quarantine
+from shared.profiles.kept_marks import KeptMarks
+from shared.profiles.marks import Marks, keepable, secret
+from shared.profiles.places import Places
+from shared.telemetry.logs import logger, metrics, watched
 
 EVENTS_A_CALL = 500
 

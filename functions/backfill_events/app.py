@@ -9,23 +9,23 @@ import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.backfill import Batch, BatchProgress, FilesFailed, take_batch
-from shared.bundle import Bundle
+from shared.bulk.backfill import Batch, BatchProgress, FilesFailed, take_batch
+from shared.bulk.run_parts import RunParts
 from shared.clock import keep_days, now_ms, read_clock
-from shared.dropped_file import take_in
-from shared.erasure_steps import asking
+from shared.erasure.receipts import asking
 from shared.events import Rules
-from shared.ingest import Intake
-from shared.kept_marks import KeptMarks
-from shared.left_alone import report
-from shared.live_bundle import LiveBundle
-from shared.logs import logger, metrics, watched
-from shared.marks import Admission, Marks, secret
-from shared.places import Places
-from shared.profile_table import ProfileTable
-from shared.quarantine import Quarantine
-from shared.run_parts import RunParts
-from shared.unwritten import Unwritten
+from shared.intake.dropped_file import take_in
+from shared.intake.ingest import Intake
+from shared.intake.quarantine import Quarantine
+from shared.models.bundle import Bundle
+from shared.models.live_bundle import LiveBundle
+from shared.profiles.kept_marks import KeptMarks
+from shared.profiles.left_alone import report
+from shared.profiles.marks import Admission, Marks, secret
+from shared.profiles.places import Places
+from shared.profiles.table import ProfileTable
+from shared.profiles.unwritten import Unwritten
+from shared.telemetry.logs import logger, metrics, watched
 
 RESERVE_MS = 300_000
 """A file is begun only with as much time left: to read it, and to write what has gathered."""

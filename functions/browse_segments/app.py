@@ -13,16 +13,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.api import Refused, resolver
-from shared.cursors import Cursors, InvalidCursor
-from shared.keys import LONGEST_ID, customer_key
-from shared.keys import customer_id as id_of
-from shared.ledger import Ledger
-from shared.logs import logger, metrics, watched
-from shared.manifests import Manifests
-from shared.members import Members
-from shared.profile_table import ProfileTable
-from shared.transitions import answer
+from shared.api.answers import Refused, resolver
+from shared.api.cursors import Cursors, InvalidCursor
+from shared.decisions.transitions import answer
+from shared.identity.keys import LONGEST_ID, customer_key
+from shared.identity.keys import customer_id as id_of
+from shared.ledger.rows import Ledger
+from shared.models.manifests import Manifests
+from shared.profiles.members import Members
+from shared.profiles.table import ProfileTable
+from shared.telemetry.logs import logger, metrics, watched
 
 MOST_A_PAGE, USUAL_PAGE = 100, 25
 

@@ -9,14 +9,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.clock import keep_days, now_ms
-from shared.erasing import LONGEST_DELAY_MS, Erasing
-from shared.erasure_steps import Receipts, Step
-from shared.kept_marks import KeptMarks
-from shared.ledger import Ledger
-from shared.logs import logger, metrics, watched
-from shared.marks import Marks, secret
-from shared.places import Places
-from shared.profile_table import ProfileTable
+from shared.erasure.receipts import Receipts, Step
+from shared.erasure.steps import LONGEST_DELAY_MS, Erasing
+from shared.ledger.rows import Ledger
+from shared.profiles.kept_marks import KeptMarks
+from shared.profiles.marks import Marks, secret
+from shared.profiles.places import Places
+from shared.profiles.table import ProfileTable
+from shared.telemetry.logs import logger, metrics, watched
 
 RESERVE_MS = 60_000
 """Left when reading ends, to write what is left of an object."""

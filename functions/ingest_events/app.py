@@ -11,19 +11,19 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.clock import keep_days, now_ms, read_clock
-from shared.dropped_file import announced, take_in
-from shared.erasure_steps import asking
+from shared.erasure.receipts import asking
 from shared.events import Rules
-from shared.ingest import Intake
-from shared.kept_marks import KeptMarks
-from shared.keys import anonymous
-from shared.left_alone import report
-from shared.live_bundle import LiveBundle
-from shared.logs import logger, metrics, watched
-from shared.marks import Admission, Marks, secret
-from shared.places import Places
-from shared.profile_table import ProfileTable
-from shared.quarantine import Quarantine
+from shared.identity.keys import anonymous
+from shared.intake.dropped_file import announced, take_in
+from shared.intake.ingest import Intake
+from shared.intake.quarantine import Quarantine
+from shared.models.live_bundle import LiveBundle
+from shared.profiles.kept_marks import KeptMarks
+from shared.profiles.left_alone import report
+from shared.profiles.marks import Admission, Marks, secret
+from shared.profiles.places import Places
+from shared.profiles.table import ProfileTable
+from shared.telemetry.logs import logger, metrics, watched
 
 bucket = os.environ["DATA_BUCKET"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")

@@ -9,24 +9,24 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.archive import Archive
 from shared.clock import keep_days, now_ms, read_clock
-from shared.erasure_steps import asking
-from shared.errors import why
+from shared.erasure.receipts import asking
 from shared.events import Rules
-from shared.given_up import reader, received
-from shared.ingest import Intake
-from shared.kept_marks import KeptMarks
-from shared.left_alone import report
-from shared.live_bundle import LiveBundle
-from shared.live_events import Message, can_fail_alone, folder_of, refusals, take_in
-from shared.logs import logger, metrics, watched
-from shared.marks import Admission, Marks, secret
-from shared.passing import may_pass
-from shared.places import Places
-from shared.profile_table import ProfileTable
-from shared.quarantine import Quarantine
-from shared.unwritten import Unwritten, check
+from shared.intake.archive import Archive
+from shared.intake.given_up import reader, received
+from shared.intake.ingest import Intake
+from shared.intake.live_events import Message, can_fail_alone, folder_of, refusals, take_in
+from shared.intake.quarantine import Quarantine
+from shared.models.live_bundle import LiveBundle
+from shared.profiles.kept_marks import KeptMarks
+from shared.profiles.left_alone import report
+from shared.profiles.marks import Admission, Marks, secret
+from shared.profiles.passing import may_pass
+from shared.profiles.places import Places
+from shared.profiles.table import ProfileTable
+from shared.profiles.unwritten import Unwritten, check
+from shared.telemetry.errors import why
+from shared.telemetry.logs import logger, metrics, watched
 
 bucket = os.environ["DATA_BUCKET"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")

@@ -19,16 +19,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from shared.api import Refused, resolver
-from shared.decision import answer
-from shared.keys import LONGEST_ID, customer_key
-from shared.logs import logger, metrics, watched
-from shared.manifests import Manifests
-from shared.profile_table import ProfileTable
+from shared.api.answers import Refused, resolver
+from shared.decisions.decision import answer
+from shared.identity.keys import LONGEST_ID, customer_key
+from shared.models.manifests import Manifests
+from shared.profiles.table import ProfileTable
+from shared.telemetry.logs import logger, metrics, watched
 
 if TYPE_CHECKING:
-    from shared.adviser import Adviser
-    from shared.explaining import Explainer
+    from shared.reasons.adviser import Adviser
+    from shared.reasons.explaining import Explainer
 
 
 def _to_json(body: dict[str, Any]) -> str:
@@ -80,7 +80,7 @@ def _not_found(code: str, message: str) -> Refused:
 @cache
 def _explainer() -> Explainer:
     # What takes NumPy is loaded by the first who asks for reasons, not by every cold start.
-    from shared.explaining import Explainer
+    from shared.reasons.explaining import Explainer
 
     return Explainer(s3, os.environ["DATA_BUCKET"])
 
@@ -88,6 +88,6 @@ def _explainer() -> Explainer:
 @cache
 def _adviser() -> Adviser:
     # ONNX Runtime likewise, which takes far longer.
-    from shared.adviser import Adviser
+    from shared.reasons.adviser import Adviser
 
     return Adviser(s3, os.environ["DATA_BUCKET"])

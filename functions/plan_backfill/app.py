@@ -9,9 +9,18 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
-from shared.backfill import BYTES_A_BATCH, FILES_A_BATCH, HISTORY, PREFIXES, Batch, NothingToDo, batches, list_files
-from shared.fresh_object import is_absent
-from shared.logs import logger, watched
+from shared.aws.fresh_object import is_absent
+from shared.bulk.backfill import (
+    BYTES_A_BATCH,
+    FILES_A_BATCH,
+    HISTORY,
+    PREFIXES,
+    Batch,
+    NothingToDo,
+    batches,
+    list_files,
+)
+from shared.telemetry.logs import logger, watched
 
 bucket = os.environ["DATA_BUCKET"]
 s3 = boto3.client("s3")

@@ -10,20 +10,20 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.announcements import Announcer
-from shared.explaining import Explainer
+from shared.decisions.transitions import Cause, Transition
 from shared.features import BrokenState, UnknownStateVersion
-from shared.histories import BROKEN
-from shared.kept_marks import KeptMarks
-from shared.ledger import Ledger
-from shared.left_alone import report
-from shared.logs import logger, metrics, watched
-from shared.manifests import Manifests
-from shared.marks import Marks, secret
-from shared.profile_table import ItemsUnreadable, StoredProfile
-from shared.table_stream import ended, transition_of
-from shared.transitions import Cause, Transition
-from shared.unwritten import Unwritten
+from shared.ledger.announcements import Announcer
+from shared.ledger.rows import Ledger
+from shared.ledger.stream import ended, transition_of
+from shared.models.manifests import Manifests
+from shared.profiles.histories import BROKEN
+from shared.profiles.kept_marks import KeptMarks
+from shared.profiles.left_alone import report
+from shared.profiles.marks import Marks, secret
+from shared.profiles.table import ItemsUnreadable, StoredProfile
+from shared.profiles.unwritten import Unwritten
+from shared.reasons.explaining import Explainer
+from shared.telemetry.logs import logger, metrics, watched
 
 bucket, s3 = os.environ["DATA_BUCKET"], boto3.client("s3")
 manifests, explainer = Manifests(s3, bucket), Explainer(s3, bucket)

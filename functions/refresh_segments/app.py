@@ -8,15 +8,15 @@ import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.bulk.refresh import Refreshed, due_page, refresh_shard
 from shared.clock import Moment, read_clock
-from shared.due import due_shards
-from shared.errors import why
-from shared.left_alone import report
-from shared.live_bundle import LiveBundle
-from shared.logs import logger, metrics, watched
-from shared.profile_table import ProfileTable, TableOverloaded
-from shared.refresh import Refreshed, due_page, refresh_shard
-from shared.unwritten import TooManyRaces, Unwritten
+from shared.models.live_bundle import LiveBundle
+from shared.profiles.due import due_shards
+from shared.profiles.left_alone import report
+from shared.profiles.table import ProfileTable, TableOverloaded
+from shared.profiles.unwritten import TooManyRaces, Unwritten
+from shared.telemetry.errors import why
+from shared.telemetry.logs import logger, metrics, watched
 
 RESERVE_MS = 60_000
 """A page is begun only with as much time left, for the races and waits it may come to."""

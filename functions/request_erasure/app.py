@@ -10,11 +10,11 @@ from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.api import Refused, resolver
+from shared.api.answers import Refused, resolver
 from shared.clock import read_clock
-from shared.erasure_steps import asking, receipt_key
-from shared.keys import LONGEST_ID, customer_key
-from shared.logs import logger, metrics, watched
+from shared.erasure.receipts import asking, receipt_key
+from shared.identity.keys import LONGEST_ID, customer_key
+from shared.telemetry.logs import logger, metrics, watched
 
 app = resolver(logger, "erase", "The erasure was not accepted, for a failure on our side; please ask for it again.")
 ask = asking(boto3.client("sqs"), os.environ["ERASURE_QUEUE_URL"])

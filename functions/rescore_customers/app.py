@@ -9,16 +9,16 @@ import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.bundle import Bundle
+from shared.bulk.rescore import NoBundle, SegmentProgress, rescore_segment, scan_page
+from shared.bulk.run_parts import RunParts
 from shared.clock import read_clock
 from shared.events.event import parse_timestamp
-from shared.left_alone import report
-from shared.live_bundle import LiveBundle
-from shared.logs import logger, metrics, watched
-from shared.profile_table import ProfileTable
-from shared.rescore import NoBundle, SegmentProgress, rescore_segment, scan_page
-from shared.run_parts import RunParts
-from shared.unwritten import Unwritten
+from shared.models.bundle import Bundle
+from shared.models.live_bundle import LiveBundle
+from shared.profiles.left_alone import report
+from shared.profiles.table import ProfileTable
+from shared.profiles.unwritten import Unwritten
+from shared.telemetry.logs import logger, metrics, watched
 
 RESERVE_MS = 60_000
 """A page is begun only with as much time left, for the races and waits it may come to."""

@@ -6,9 +6,9 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared import backfill, rescore
-from shared.logs import logger, watched
-from shared.run_parts import RunParts
+from shared.bulk import backfill, rescore
+from shared.bulk.run_parts import RunParts
+from shared.telemetry.logs import logger, watched
 
 bucket = os.environ["DATA_BUCKET"]
 s3 = boto3.client("s3")

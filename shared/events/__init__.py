@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shared.consents import Consent
 from shared.events.columns import Rules, concatenated, to_columns
 from shared.events.event import FIELDS, Event
 from shared.events.parquet import read_parquet
 from shared.events.readers import Batch, ByteStream, Rejection, UnreadableFile, people_of, read_batches
 from shared.features.columns import EventColumns
-from shared.links import Claim
+from shared.identity.consents import Consent
+from shared.identity.links import Claim
 
 __all__ = [
     "FIELDS",

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from shared.consents import Consent
 from shared.events.channels import channel_code
 from shared.events.event import DESCRIPTIONS, Event, parse_timestamp
 from shared.events.readers import Batch, Rejection
@@ -29,9 +29,9 @@ from shared.features.columns import (
     Rows,
 )
 from shared.features.state import FINGERPRINT_BITS
-from shared.keys import customer_key, visitor_key
-from shared.links import Claim
-from shared.unwritten import Unwritten
+from shared.identity.consents import Consent
+from shared.identity.keys import customer_key, visitor_key
+from shared.identity.links import Claim
 
 _KINDS = {name: code for code, name in enumerate(EVENT_TYPES)}
 _DEVICE_CODES: dict[str | None, int] = {
@@ -47,6 +47,17 @@ LATEST_MS = 253_402_300_800_000
 LARGEST_NET = 1e9
 
 
+class NotTaken(Protocol):
+    """Why a profile did not take what is new, and which of it that profile goes without or holds all the same."""
+
+    @property
+    def reason(self) -> str:
+        """Without a word of whose it is."""
+
+    def keeps(self, fingerprint: int, time_ms: int) -> bool:
+        """Whether an event needs no keeping elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the stack demands of events beyond the contract's types."""
@@ -55,7 +66,7 @@ class Rules:
     """The one currency that is counted; None takes any."""
     now_ms: int | None = None
     """UTC milliseconds; events more than a day later are refused, as one wrong clock would age all that came before."""
-    unwritten: Mapping[str, Unwritten] = field(default_factory=dict)
+    unwritten: Mapping[str, NotTaken] = field(default_factory=dict)
     """Profiles, by key, whose lines are asked for once more: those of the events that they do not hold."""
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from shared.keys import LONGEST_ID
+from shared.identity.keys import LONGEST_ID
 
 LARGEST_AMOUNT = 1e9
 """Far beyond any shop's line; keeps every sum exact in 64 bits."""

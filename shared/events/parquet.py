@@ -40,7 +40,7 @@ from shared.events.readers import (
 )
 from shared.events.texts import Texts
 from shared.features.columns import MONEY_UNITS, PURCHASE, REFUND, EventColumns, Rows
-from shared.keys import customer_key, visitor_key
+from shared.identity.keys import customer_key, visitor_key
 
 if TYPE_CHECKING:
     import duckdb

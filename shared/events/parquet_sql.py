@@ -13,7 +13,7 @@ from shared.events.columns import AHEAD_MS, LARGEST_NET, LATEST_MS, Rules
 from shared.events.event import FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LEAST_MS, LONGEST_TEXT
 from shared.events.readers import LONGEST_LINE
 from shared.features.columns import DEVICES, EVENT_TYPES, OTHER, OTHER_DEVICE, UNKNOWN_DEVICE
-from shared.keys import LONGEST_ID
+from shared.identity.keys import LONGEST_ID
 
 _WHOLE = ("tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint", "hugeint")
 _FLOATS = {"float": 2**24, "double": 2**53}

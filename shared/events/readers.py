@@ -13,7 +13,7 @@ import msgspec
 
 from shared.events.dialects import LineBroken, dialect_of, translate
 from shared.events.event import FIELDS, Event, explain, first_broken
-from shared.keys import customer_key, visitor_key
+from shared.identity.keys import customer_key, visitor_key
 
 BATCH_LINES = 50_000
 BATCH_BYTES = 8 * 2**20

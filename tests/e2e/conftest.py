@@ -6,7 +6,7 @@ import pytest
 
 from local.emulator import LOOPBACK
 from local.stack import Stack, local_stack
-from tests.bundles import make_bundle, publish
+from tests.support.bundles import make_bundle, publish
 
 FOLD_SECONDS = 60
 STACK_CLOCK = "2018-01-01T00:00:00Z"

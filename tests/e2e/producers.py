@@ -9,7 +9,7 @@ from itertools import batched
 from typing import Any
 
 from local.stack import Stack
-from tests.event_files import Event, csv_file, ndjson, ndjson_gz, parquet
+from tests.support.event_files import Event, csv_file, ndjson, ndjson_gz, parquet
 
 FILES, LIVE, PRODUCERS = 200, 2_000, 8
 CALLERS, AT_ONCE = 2, 5

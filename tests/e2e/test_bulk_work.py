@@ -13,14 +13,14 @@ from pyarrow.parquet import read_table
 
 from local.observe import read_profiles
 from local.stack import Stack
-from shared.profile_table import StoredProfile
-from shared.transitions import Cause
-from tests.bundles import make_bundle, point_to, publish
+from shared.decisions.transitions import Cause
+from shared.profiles.table import StoredProfile
 from tests.e2e.conftest import STACK_CLOCK, deployed_with_model
 from tests.e2e.conftest import wait_until as wait_a_minute
-from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
+from tests.support.bundles import make_bundle, point_to, publish
+from tests.support.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
 from training import score
-from training.registry import FILES
+from training.registry.published import FILES
 
 pytestmark = pytest.mark.e2e
 

@@ -12,9 +12,9 @@ from requests.auth import AuthBase
 
 from local.emulator import REGION
 from local.stack import Stack
-from tests.contract import CHECKS, Request, requests_of
 from tests.e2e.conftest import wait_until
-from tests.event_files import purchase
+from tests.support.contract import CHECKS, Request, requests_of
+from tests.support.event_files import purchase
 
 pytestmark = pytest.mark.e2e
 

@@ -19,16 +19,16 @@ from pyarrow.parquet import read_table, write_table
 
 from local.observe import read_profiles, read_quarantine
 from local.stack import Stack, local_stack
-from shared.decision import TARGETS
-from shared.keys import customer_id, customer_key, is_visitor
-from shared.ledger import Ledger
-from shared.profile_table import PROFILE
-from shared.transitions import Transition, answer
-from tests.document import check_answer
+from shared.decisions.decision import TARGETS
+from shared.decisions.transitions import Transition, answer
+from shared.identity.keys import customer_id, customer_key, is_visitor
+from shared.ledger.rows import Ledger
+from shared.profiles.table import PROFILE
 from tests.e2e.conftest import members, wait_until
 from tests.e2e.journeys import Journeys
 from tests.e2e.producers import deliver_twice
-from tests.event_files import Event
+from tests.support.document import check_answer
+from tests.support.event_files import Event
 from training import score, simulator, train
 
 pytestmark = [pytest.mark.e2e, pytest.mark.delivery]

@@ -10,7 +10,7 @@ import pytest
 from local.stack import Stack
 from tests.e2e.conftest import members, wait_until
 from tests.e2e.journeys import Journeys
-from tests.event_files import ndjson, parquet, purchase
+from tests.support.event_files import ndjson, parquet, purchase
 
 pytestmark = pytest.mark.e2e
 

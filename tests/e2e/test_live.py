@@ -12,7 +12,7 @@ from local.stack import Stack
 from operations.redrive import redrive
 from tests.e2e.conftest import members, wait_until
 from tests.e2e.journeys import Journeys
-from tests.event_files import ndjson, purchase
+from tests.support.event_files import ndjson, purchase
 
 pytestmark = pytest.mark.e2e
 

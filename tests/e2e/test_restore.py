@@ -12,8 +12,8 @@ from local.emulator import ROOT
 from local.stack import STACK_NAME, Stack
 from tests.e2e.conftest import deployed_with_model, wait_until
 from tests.e2e.journeys import Journeys
-from tests.event_files import csv_file, ndjson, purchase
-from tests.template import template
+from tests.support.event_files import csv_file, ndjson, purchase
+from tests.support.template import template
 
 pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 

@@ -11,13 +11,13 @@ import pytest
 
 from local.stack import Stack
 from shared.events import FIELDS
-from tests.bundles import make_bundle, publish
-from tests.document import document
 from tests.e2e.attempts import attempts
 from tests.e2e.conftest import deployed_with_model, wait_until
 from tests.e2e.rights import Caller, allowed, client, functions_roles, resources, used
-from tests.event_files import Event, csv_file, ndjson, ndjson_gz, parquet, purchase
-from tests.template import template
+from tests.support.bundles import make_bundle, publish
+from tests.support.document import document
+from tests.support.event_files import Event, csv_file, ndjson, ndjson_gz, parquet, purchase
+from tests.support.template import template
 
 pytestmark = pytest.mark.e2e
 

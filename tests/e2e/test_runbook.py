@@ -12,12 +12,12 @@ import pytest
 from local.emulator import ROOT
 from local.stack import STACK_NAME, Stack
 from operations.recount import lacking
-from shared.members import size_key
-from tests.bundles import make_bundle, publish
+from shared.profiles.members import size_key
 from tests.e2e.conftest import deployed_with_model, wait_until
-from tests.event_files import ndjson, purchase
-from tests.runbook import commands
-from training.registry import FILES
+from tests.support.bundles import make_bundle, publish
+from tests.support.event_files import ndjson, purchase
+from tests.support.runbook import commands
+from training.registry.published import FILES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 

@@ -11,11 +11,11 @@ import pytest
 
 from local.samples import SAMPLES, address_for_containers, invoke
 from local.stack import Stack
+from shared.decisions.next_change import DAY_MS
 from shared.events.event import parse_timestamp
-from shared.next_change import DAY_MS
-from shared.profile_table import PROFILE
+from shared.profiles.table import PROFILE
 from tests.e2e.conftest import STACK_CLOCK, deployed_with_model, wait_until
-from tests.event_files import csv_file, ndjson, purchase
+from tests.support.event_files import csv_file, ndjson, purchase
 
 pytestmark = pytest.mark.docker
 

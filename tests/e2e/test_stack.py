@@ -9,10 +9,10 @@ import pytest
 from botocore.credentials import Credentials
 
 from local.stack import Stack
-from shared.profile_table import PROFILE
+from shared.profiles.table import PROFILE
 from tests.e2e.conftest import wait_until
-from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
 from tests.events.lines import BROKEN
+from tests.support.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
 
 pytestmark = pytest.mark.e2e
 

@@ -12,12 +12,12 @@ from local.clock import move_clock, set_clock
 from local.complete_journey import AS_OF, read_lines
 from local.observe import read_profiles
 from local.stack import Stack, local_stack
+from shared.decisions.transitions import Cause
 from shared.events.event import parse_timestamp
-from shared.profile_table import StoredProfile
-from shared.transitions import Cause
-from tests.bundles import make_bundle, publish
+from shared.profiles.table import StoredProfile
 from tests.e2e.conftest import wait_until
 from tests.e2e.journeys import Journeys
+from tests.support.bundles import make_bundle, publish
 from training import score
 
 pytestmark = pytest.mark.e2e

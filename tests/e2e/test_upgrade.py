@@ -17,9 +17,9 @@ from local.clock import move_clock
 from local.emulator import ROOT
 from local.release import build_release
 from local.stack import PACKED_TEMPLATE, Stack, local_stack, redeploy
-from tests.bundles import publish
 from tests.e2e.conftest import wait_until
-from tests.event_files import Event, ndjson, purchase
+from tests.support.bundles import publish
+from tests.support.event_files import Event, ndjson, purchase
 
 pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 
@@ -30,7 +30,7 @@ FIRST, LATER, LAST = "2018-01-01T00:00:00Z", "2018-01-10T00:00:00Z", "2018-01-25
 
 MAKE = f"""
 import json, pathlib, sys
-from tests.bundles import make_bundle
+from tests.support.bundles import make_bundle
 onnx, manifest = make_bundle(sys.argv[1], feature="orders_30d", centroids={CENTROIDS})
 pathlib.Path(sys.argv[2], "bundle.onnx").write_bytes(onnx)
 from shared.features import FEATURE_SET_HASH

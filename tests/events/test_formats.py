@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from shared.events import Chunk, Rejection, Rules, UnreadableFile, read_file
 from shared.events.readers import LONGEST_LINE
 from shared.features import encode, fold, merge
-from tests.event_files import parquet
 from tests.events.lines import GOOD, NOW_MS, ndjson, read
+from tests.support.event_files import parquet
 
 type Event = dict[str, Any]
 

@@ -15,7 +15,7 @@ from shared.features import FEATURE_NAMES, Profiles, changed, decode, encode, fe
 from shared.features.columns import COLUMN_TYPES, DAY_MS, EventColumns, Rows
 from shared.features.state import MOST_EVENTS
 from tests.features.histories import LEAP_DAY, corrected_histories, folded, histories
-from tests.naive_features import naive_features, naive_top_categories
+from training.data.naive_features import naive_features, naive_top_categories
 
 History = list[dict[str, Any]]
 

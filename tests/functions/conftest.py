@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.profile_table import ProfileTable
-from tests.bundles import make_bundle, publish
+from shared.profiles.table import ProfileTable
 from tests.conftest import BUCKET, TABLE
-from tests.event_files import ndjson, purchase
 from tests.functions.streams import Bus, TableStream
+from tests.support.bundles import make_bundle, publish
+from tests.support.event_files import ndjson, purchase
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

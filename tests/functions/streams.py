@@ -10,7 +10,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
 from tests.conftest import BUS, TABLE
-from tests.template import template
+from tests.support.template import template
 
 
 class TableStream:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from shared.events import Rules, read_lines
 from shared.features import fold
-from shared.live_events import MESSAGE_BYTES, messages, packed
-from tests.document import check_answer
-from tests.event_files import purchase
+from shared.intake.live_events import MESSAGE_BYTES, messages, packed
 from tests.functions.conftest import Context, function, kept
+from tests.support.document import check_answer
+from tests.support.event_files import purchase
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,15 +9,15 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import backfill
-from shared.backfill import FilesFailed, NothingToDo, batches
+from shared.bulk import backfill
+from shared.bulk.backfill import FilesFailed, NothingToDo, batches
 from shared.features.codec import VERSION
-from shared.profile_table import ProfileTable, TableOverloaded, encode_profile
-from tests.bundles import make_bundle, publish
+from shared.profiles.table import ProfileTable, TableOverloaded, encode_profile
 from tests.conftest import BUCKET, TABLE
-from tests.event_files import csv_file, ndjson, purchase
 from tests.functions.conftest import Context, Hurried, Unhurried, function, history_batch, put, take_in, written
-from tests.partiql import PartiQL
+from tests.support.bundles import make_bundle, publish
+from tests.support.event_files import csv_file, ndjson, purchase
+from tests.support.partiql import PartiQL
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -201,7 +201,7 @@ def test_files_are_written_now_and_then_so_that_a_crash_costs_a_minute(
 def test_a_full_profile_does_not_keep_its_batch_from_its_end(
     s3: "S3Client", backfill_events: ModuleType, table: ProfileTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.update.MAX_STATE_BYTES", 1_000)
+    monkeypatch.setattr("shared.profiles.update.MAX_STATE_BYTES", 1_000)
     heavy = [purchase("full", number, category=f"c{number}") for number in range(200)]
     put(s3, {"a.ndjson": ndjson([purchase("889")]), "b.ndjson": ndjson([*heavy, purchase("890")])})
     assert backfill_events.handler(history_batch("a.ndjson", "b.ndjson"), Unhurried()) == {"done": True}

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from tests.document import check_answer
-from tests.event_files import ndjson, purchase
 from tests.functions.conftest import Context
 from tests.functions.streams import TableStream
+from tests.support.document import check_answer
+from tests.support.event_files import ndjson, purchase
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

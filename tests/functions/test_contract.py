@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, settings
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
-from tests.contract import CHECKS, Request, requests_of
-from tests.document import document
 from tests.functions.conftest import Context
+from tests.support.contract import CHECKS, Request, requests_of
+from tests.support.document import document
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from shared.ledger import Ledger
-from shared.members import Members
-from shared.profile_table import VERSIONS_A_MILLISECOND, ProfileTable
-from tests.bundles import make_bundle, publish
+from shared.ledger.rows import Ledger
+from shared.profiles.members import Members
+from shared.profiles.table import VERSIONS_A_MILLISECOND, ProfileTable
 from tests.conftest import BUCKET, TABLE
-from tests.document import check_answer
-from tests.event_files import csv_file, ndjson, parquet, purchase
 from tests.functions.conftest import Context, Unhurried
 from tests.functions.streams import Bus, TableStream
-from tests.memory_table import writes
+from tests.support.bundles import make_bundle, publish
+from tests.support.document import check_answer
+from tests.support.event_files import csv_file, ndjson, parquet, purchase
+from tests.support.memory_table import writes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,13 +9,13 @@ import pytest
 from botocore.exceptions import ClientError, IncompleteReadError
 
 from shared.features.codec import VERSION
-from shared.profile_table import ProfileTable, TableOverloaded, encode_profile
-from tests.bundles import make_bundle, publish
+from shared.profiles.table import ProfileTable, TableOverloaded, encode_profile
 from tests.conftest import BUCKET, TABLE
-from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
 from tests.functions.conftest import Context, announcement, batch, batch_of
-from tests.memory_table import writes
-from tests.partiql import PartiQL
+from tests.support.bundles import make_bundle, publish
+from tests.support.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
+from tests.support.memory_table import writes
+from tests.support.partiql import PartiQL
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -344,7 +344,7 @@ def test_a_full_profile_stops_no_file_of_its_batch(
     monkeypatch: pytest.MonkeyPatch,
     write: Callable[..., bytes],
 ) -> None:
-    monkeypatch.setattr("shared.update.MAX_STATE_BYTES", 1_000)
+    monkeypatch.setattr("shared.profiles.update.MAX_STATE_BYTES", 1_000)
     heavy = [purchase("full-one", number, category=f"c{number}") for number in range(200)]
     files = {"events/a.file": ndjson([purchase("889")]), "events/b.file": write([*heavy, purchase("890")])}
     ending = {ndjson: "ndjson", csv_file: "csv", parquet: "parquet", ndjson_gz: "ndjson.gz"}[write]
@@ -365,7 +365,7 @@ def test_a_full_profile_stops_no_file_of_its_batch(
 def test_events_of_a_full_profile_are_counted_as_quarantined_not_as_repeated(
     drop: Drop, measured: Measured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.update.MAX_STATE_BYTES", 1_000)
+    monkeypatch.setattr("shared.profiles.update.MAX_STATE_BYTES", 1_000)
     heavy = [purchase("full-one", number, category=f"c{number}") for number in range(200)]
     drop({"events/a.ndjson": ndjson([*heavy, purchase("889")])})
     counts = measured()

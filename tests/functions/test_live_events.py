@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.errors import AnonymousError
+from shared.erasure.objects import SearchedObjects
 from shared.features.codec import VERSION
-from shared.live_events import packed
-from shared.profile_table import ProfileNotWritten, ProfileTable, StoredProfile, encode_profile
-from shared.searched_objects import SearchedObjects
+from shared.intake.live_events import packed
+from shared.profiles.table import ProfileNotWritten, ProfileTable, StoredProfile, encode_profile
+from shared.telemetry.errors import AnonymousError
 from tests.conftest import BUCKET, TABLE
-from tests.event_files import ndjson, purchase
 from tests.functions.conftest import Context, Unhurried, kept
 from tests.functions.live import archived, in_kafka, in_kinesis, on_the_bus, queued
+from tests.support.event_files import ndjson, purchase
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

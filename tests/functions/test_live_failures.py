@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from shared.errors import AnonymousError
 from shared.features.codec import UnknownStateVersion
-from shared.keys import customer_key
-from shared.live_events import NoBatch, packed
-from shared.profile_table import ProfileTable, TableOverloaded
+from shared.identity.keys import customer_key
+from shared.intake.live_events import NoBatch, packed
+from shared.profiles.table import ProfileTable, TableOverloaded
+from shared.telemetry.errors import AnonymousError
 from tests.conftest import BUCKET
-from tests.event_files import ndjson, purchase
 from tests.functions.conftest import Context, kept
 from tests.functions.live import archived, in_kafka, in_kinesis, on_the_bus, queued
+from tests.support.event_files import ndjson, purchase
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

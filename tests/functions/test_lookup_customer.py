@@ -11,18 +11,18 @@ from urllib.parse import quote
 import pytest
 from botocore.exceptions import ClientError
 
-from shared.decision import Decision, NextChange
+from shared.decisions.decision import Decision, NextChange
 from shared.events import Rules, read_file
-from shared.explaining import DAMAGED, NEWER
 from shared.features import EventColumns, encode, fold
 from shared.features.codec import VERSION
-from shared.keys import customer_key
-from shared.manifests import Manifests
-from shared.profile_table import ProfileTable, StoredProfile
-from tests.bundles import make_bundle, publish
+from shared.identity.keys import customer_key
+from shared.models.manifests import Manifests
+from shared.profiles.table import ProfileTable, StoredProfile
+from shared.reasons.explaining import DAMAGED, NEWER
 from tests.conftest import BUCKET
-from tests.document import check_answer
 from tests.functions.conftest import Context
+from tests.support.bundles import make_bundle, publish
+from tests.support.document import check_answer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -1,5 +1,5 @@
 """Every function with somebody in all that it is given, good and broken, and with AWS failing at each of its calls:
-nothing that it tells names anybody. tests/markers.py has who somebody is, and what telling is."""
+nothing that it tells names anybody. tests/support/markers.py has who somebody is, and what telling is."""
 
 import gzip
 import json
@@ -14,13 +14,24 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from tests.bundles import make_bundle, publish
 from tests.conftest import BUCKET
-from tests.event_files import csv_file, ndjson, parquet, purchase
 from tests.functions.conftest import Unhurried, batch, function, history_batch
 from tests.functions.live import in_kafka, in_kinesis, on_the_bus, queued
 from tests.functions.streams import Bus, TableStream
-from tests.markers import CUSTOMER, EMAIL, MARKERS, NAME, NUMBER, VISITOR, Heard, found_in, listening, marked_event
+from tests.support.bundles import make_bundle, publish
+from tests.support.event_files import csv_file, ndjson, parquet, purchase
+from tests.support.markers import (
+    CUSTOMER,
+    EMAIL,
+    MARKERS,
+    NAME,
+    NUMBER,
+    VISITOR,
+    Heard,
+    found_in,
+    listening,
+    marked_event,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.errors import AnonymousError
-from shared.histories import histories
-from shared.ledger import Ledger
-from shared.members import Members
-from shared.profile_table import ProfileTable
-from shared.transitions import Cause, Transition
-from tests.bundles import make_bundle, publish
+from shared.decisions.transitions import Cause, Transition
+from shared.ledger.rows import Ledger
+from shared.profiles.histories import histories
+from shared.profiles.members import Members
+from shared.profiles.table import ProfileTable
+from shared.telemetry.errors import AnonymousError
 from tests.conftest import TABLE
-from tests.event_files import ndjson, purchase
 from tests.functions.conftest import Context
 from tests.functions.streams import Bus, TableStream
+from tests.support.bundles import make_bundle, publish
+from tests.support.event_files import ndjson, purchase
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -14,18 +14,18 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
-from shared.bundle import Bundle
 from shared.clock import Moment
-from shared.deciding import decide
-from shared.due import due_shard, due_shards
+from shared.decisions.deciding import decide
+from shared.decisions.next_change import DAY_MS
 from shared.events.event import parse_timestamp
 from shared.features import encode, fold
-from shared.next_change import DAY_MS
-from shared.profile_table import ProfileTable, StoredProfile, TableOverloaded, encode_profile
-from tests.bundles import make_bundle, publish
+from shared.models.bundle import Bundle
+from shared.profiles.due import due_shard, due_shards
+from shared.profiles.table import ProfileTable, StoredProfile, TableOverloaded, encode_profile
 from tests.conftest import TABLE
-from tests.event_files import chunks, ndjson, purchase
 from tests.functions.conftest import Context
+from tests.support.bundles import make_bundle, publish
+from tests.support.event_files import chunks, ndjson, purchase
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.profile_table import ProfileTable, encode_profile
-from shared.rescore import NoBundle
-from tests.bundles import make_bundle, point_to, publish
+from shared.bulk.rescore import NoBundle
+from shared.profiles.table import ProfileTable, encode_profile
 from tests.conftest import TABLE
-from tests.event_files import ndjson_gz, purchase
 from tests.functions.conftest import Context, Hurried, Unhurried, function, history_batch, put, take_in, written
-from tests.partiql import PartiQL
+from tests.support.bundles import make_bundle, point_to, publish
+from tests.support.event_files import ndjson_gz, purchase
+from tests.support.partiql import PartiQL
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -12,23 +12,23 @@ import boto3
 import pytest
 
 from operations.restore import note_quarantine, put_back
-from shared.backfill import PREFIXES
+from shared.bulk.backfill import PREFIXES
 from shared.clock import Moment
-from shared.erasure import Eraser
-from shared.identity import unlink
-from shared.kept_marks import KeptMarks
-from shared.ledger import Ledger
-from shared.links import LinkState
-from shared.marks import TableNotRestored
-from shared.members import Members
-from shared.places import Places
-from shared.profile_table import Item, ProfileTable
-from tests.bundles import make_bundle, publish
+from shared.erasure.profiles import Eraser
+from shared.identity.links import LinkState
+from shared.intake.claims import unlink
+from shared.ledger.rows import Ledger
+from shared.profiles.kept_marks import KeptMarks
+from shared.profiles.marks import TableNotRestored
+from shared.profiles.members import Members
+from shared.profiles.places import Places
+from shared.profiles.table import Item, ProfileTable
 from tests.conftest import BUCKET, TABLE
-from tests.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
 from tests.functions.conftest import Context, Unhurried, batch, function, put
 from tests.functions.streams import Bus, TableStream
-from tests.template import table_definition
+from tests.support.bundles import make_bundle, publish
+from tests.support.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
+from tests.support.template import table_definition
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

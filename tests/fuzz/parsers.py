@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from shared.bundle import BundleMismatch
-from shared.cursors import Cursors, InvalidCursor
+from shared.api.cursors import Cursors, InvalidCursor
 from shared.events import Rules, UnreadableFile, read_file, read_lines
 from shared.features import BrokenState, UnknownStateVersion, decode, encode, fold
-from shared.labels import labelled, parse_labels
-from shared.live_bundle import _bundle_id
-from shared.live_events import messages
-from tests.event_files import Event, parquet, purchase
+from shared.intake.live_events import messages
+from shared.models.bundle import BundleMismatch
+from shared.models.labels import labelled, parse_labels
+from shared.models.live_bundle import _bundle_id
 from tests.events.records import ORDER, PURCHASE
+from tests.support.event_files import Event, parquet, purchase
 
 RULES = Rules(now_ms=1_800_000_000_000)
 PERSON = "jane@example.com"

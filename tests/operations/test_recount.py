@@ -5,7 +5,7 @@ import pytest
 from operations import recount
 from operations.recount import correct, lacking, settled
 from operations.stack import DeployedStack
-from shared.members import Members, size_key
+from shared.profiles.members import Members, size_key
 from tests.conftest import TABLE
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@ from typing import Any
 import boto3
 
 from operations.redrive import QUEUES, redrive
-from tests.template import template
+from tests.support.template import template
 
 
 def queue(name: str) -> str:

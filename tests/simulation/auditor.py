@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from shared.bundle import Bundle
 from shared.clock import Moment
-from shared.decision import Decision, iso
+from shared.decisions.decision import Decision, iso
 from shared.features import decode, encode
-from shared.histories import histories
-from shared.keys import customer_id, customer_key, is_visitor
-from shared.ledger import PARTITION
-from shared.links import Link
-from shared.members import SIZES, members_of
-from shared.profile_table import PROFILE, StoredProfile, decode_profile
+from shared.identity.keys import customer_id, customer_key, is_visitor
+from shared.identity.links import Link
+from shared.ledger.rows import PARTITION
+from shared.models.bundle import Bundle
+from shared.profiles.histories import histories
+from shared.profiles.members import SIZES, members_of
+from shared.profiles.table import PROFILE, StoredProfile, decode_profile
 from tests.simulation.people import GONE
 from tests.simulation.restorable import plain, restorable
 from tests.simulation.story import Story, model

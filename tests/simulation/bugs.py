@@ -68,11 +68,11 @@ def planted(bug: Bug, release: Release) -> Iterator[None]:
 
 
 def _history_replaced(code: Planting) -> None:
-    code.set(code.module("shared.update"), "merge", lambda before, new: new if len(new) else before)
+    code.set(code.module("shared.profiles.update"), "merge", lambda before, new: new if len(new) else before)
 
 
 def _blind_write(code: Planting) -> None:
-    table = code.module("shared.profile_table").ProfileTable
+    table = code.module("shared.profiles.table").ProfileTable
     save = table.save
 
     def blind(self: Any, profiles: Any) -> set[str]:
@@ -87,7 +87,7 @@ def _blind_write(code: Planting) -> None:
 
 
 def _lost_race_ignored(code: Planting) -> None:
-    table = code.module("shared.profile_table").ProfileTable
+    table = code.module("shared.profiles.table").ProfileTable
     save = table.save
 
     def careless(self: Any, profiles: Any) -> set[str]:
@@ -98,9 +98,9 @@ def _lost_race_ignored(code: Planting) -> None:
 
 
 def _throttled_forgotten(code: Planting) -> None:
-    code.set(code.module("shared.profile_table"), "WORTH_ANOTHER_TRY", frozenset())
-    code.set(code.module("shared.profile_table"), "ProfileNotWritten", _Swallowed)
-    table = code.module("shared.profile_table").ProfileTable
+    code.set(code.module("shared.profiles.table"), "WORTH_ANOTHER_TRY", frozenset())
+    code.set(code.module("shared.profiles.table"), "ProfileNotWritten", _Swallowed)
+    table = code.module("shared.profiles.table").ProfileTable
     save = table.save
 
     def forgetful(self: Any, profiles: Any) -> set[str]:
@@ -119,7 +119,7 @@ class _Swallowed(Exception):
 
 def _swallows(name: str) -> Callable[[Planting], None]:
     def plant(code: Planting) -> None:
-        intake = code.module("shared.ingest").Intake
+        intake = code.module("shared.intake.ingest").Intake
         flush = intake.flush
 
         def careless(self: Any) -> None:
@@ -153,13 +153,13 @@ def _queue_not_told(code: Planting) -> None:
 
 
 def _row_forgotten(code: Planting) -> None:
-    ledger = code.module("shared.ledger").Ledger
+    ledger = code.module("shared.ledger.rows").Ledger
     record = ledger.record
     code.set(ledger, "record", lambda self, moves, *more: record(self, moves[1:] if len(moves) > 1 else moves, *more))
 
 
 def _counted_apart(code: Planting) -> None:
-    ledger = code.module("shared.ledger").Ledger
+    ledger = code.module("shared.ledger.rows").Ledger
     record, of = ledger._record, ledger._count
 
     def apart(self: Any, moves: Any, *more: Any) -> Any:
@@ -173,14 +173,14 @@ def _counted_apart(code: Planting) -> None:
 
 def _other_id_each_time(code: Planting) -> None:
     numbers = count()
-    announcements = code.module("shared.announcements")
+    announcements = code.module("shared.ledger.announcements")
     told = announcements.answer
     code.set(announcements, "answer", lambda moved: {**told(moved), "transition_id": f"{next(numbers)}"})
 
 
 def _refused_not_again(code: Planting) -> None:
-    code.set(code.module("shared.announcements"), "CALLS_AT_MOST", 1)
-    announcer = code.module("shared.announcements").Announcer
+    code.set(code.module("shared.ledger.announcements"), "CALLS_AT_MOST", 1)
+    announcer = code.module("shared.ledger.announcements").Announcer
     publish = announcer.publish
 
     def once(self: Any, moves: Any) -> set[str]:
@@ -191,11 +191,11 @@ def _refused_not_again(code: Planting) -> None:
 
 
 def _old_model_stands(code: Planting) -> None:
-    code.set(code.module("shared.rescore"), "_stands", lambda bundle, since, decision: decision is not None)
+    code.set(code.module("shared.bulk.rescore"), "_stands", lambda bundle, since, decision: decision is not None)
 
 
 def _never_due(code: Planting) -> None:
-    deciding = code.module("shared.update")
+    deciding = code.module("shared.profiles.update")
     decide = deciding.decide
     code.set(
         deciding, "decide", lambda *given: {key: replace(found, due_ms=None) for key, found in decide(*given).items()}
@@ -203,7 +203,7 @@ def _never_due(code: Planting) -> None:
 
 
 def _list_not_changed(code: Planting) -> None:
-    table = code.module("shared.profile_table")
+    table = code.module("shared.profiles.table")
     encode = table.encode_profile
 
     def encoded(profile: Any, *more: Any) -> Any:
@@ -216,34 +216,34 @@ def _list_not_changed(code: Planting) -> None:
 
 
 def _one_folder(code: Planting) -> None:
-    folder = code.module("shared.quarantine").Folder
+    folder = code.module("shared.intake.quarantine").Folder
     lines = folder.lines
     code.set(folder, "lines", lambda self, rejections, kind="lines", **more: lines(self, rejections, **more))
 
 
 def _no_marks(code: Planting) -> None:
-    code.set(code.module("shared.marks").Marks, "load", lambda self, keys: {})
+    code.set(code.module("shared.profiles.marks").Marks, "load", lambda self, keys: {})
 
 
 def _first_copy_stands(code: Planting) -> None:
-    code.set(code.module("shared.update"), "newer", lambda known, new: known or new)
+    code.set(code.module("shared.profiles.update"), "newer", lambda known, new: known or new)
 
 
 def _decision_stays(code: Planting) -> None:
-    code.set(code.module("shared.profile_table"), "OF_A_DECISION", ())
+    code.set(code.module("shared.profiles.table"), "OF_A_DECISION", ())
 
 
 def _refusals_forgotten(code: Planting) -> None:
-    code.set(code.module("shared.marks").Marks, "refuse", lambda self, key, at_ms: None)
+    code.set(code.module("shared.profiles.marks").Marks, "refuse", lambda self, key, at_ms: None)
 
 
 def _everything_kept(code: Planting) -> None:
-    ingest = code.module("shared.ingest").Intake
+    ingest = code.module("shared.intake.ingest").Intake
     code.set(ingest, "keepable", lambda self, rejections: rejections)
 
 
 def _claims_ignored(code: Planting) -> None:
-    code.set(code.module("shared.ingest"), "copies", lambda visitors: {})
+    code.set(code.module("shared.intake.ingest"), "copies", lambda visitors: {})
 
 
 def _one_page(code: Planting) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from shared.decision import iso
+from shared.decisions.decision import iso
 from tests.simulation.sources import Failed, Invoke, Process, Wait
 
 if TYPE_CHECKING:

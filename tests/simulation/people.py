@@ -8,8 +8,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.decision import iso
-from tests.event_files import Event, csv_file, ndjson, parquet
+from shared.decisions.decision import iso
+from tests.support.event_files import Event, csv_file, ndjson, parquet
 
 DAY_MS = 86_400_000
 MARKER = "Qx7Marker"

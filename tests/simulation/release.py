@@ -30,7 +30,7 @@ class Release:
         self._containers = 0
 
     def module(self, name: str) -> ModuleType:
-        """A module that all containers of the release share, such as `shared.update`."""
+        """A module that all containers of the release share, such as `shared.profiles.update`."""
         if name not in self.modules:
             module = self._new(name, f"{self.name}.{name}")
             self.modules[name] = module

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from shared.backfill import PREFIXES
+from shared.bulk.backfill import PREFIXES
 from shared.events import Rules, UnreadableFile, read_file
 from shared.features import Profiles, encode, fold, merge, since
-from shared.kept_marks import KeptMarks
-from shared.marks import keyed_hash
+from shared.profiles.kept_marks import KeptMarks
+from shared.profiles.marks import keyed_hash
 from tests.simulation.cloud import MARK_SECRET, Cloud
 from tests.simulation.truth import Truth
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from tests.bundles import make_bundle
 from tests.simulation.machines import backfill, called, later, request
 from tests.simulation.people import BACK, DAY_MS, FORMATS, GONE, MARKER, People, Sent, as_json, file_of, named
 from tests.simulation.sources import Failed, Invoke, Process, Wait
 from tests.simulation.world import World
+from tests.support.bundles import make_bundle
 
 MODELS = {
     "20171001-aaaaaaaa": (0.0, 2.0, 10.0),

@@ -7,7 +7,7 @@ from typing import Any
 from zlib import crc32
 
 from tests.simulation.expressions import Item, holds, plain, updated
-from tests.template import table_definition
+from tests.support.template import table_definition
 
 type Key = tuple[str, str]
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from shared.bundle import Bundle
 from shared.clock import Moment
-from shared.consents import NEVER, Consent, Mark, in_order
-from shared.deciding import decide
-from shared.decision import Decision
+from shared.decisions.deciding import decide
+from shared.decisions.decision import Decision
 from shared.events import Chunk, Rules, read_lines
 from shared.features import Profiles, encode, fold, merge, since
-from shared.histories import gathered
-from shared.keys import customer_key, visitor_key
-from shared.links import Link, LinkState
+from shared.identity.consents import NEVER, Consent, Mark, in_order
+from shared.identity.keys import customer_key, visitor_key
+from shared.identity.links import Link, LinkState
+from shared.models.bundle import Bundle
+from shared.profiles.histories import gathered
 from tests.simulation.people import BACK, GONE, MOODY, OWNERS, PAIR, PLAIN, TABLET, Sent, as_json, named
 
 

@@ -16,7 +16,7 @@ from tests.simulation.machines import backfill, later, rescore
 from tests.simulation.release import Release
 from tests.simulation.sources import Process, QueueSource, Running, TableStream, kafka_partition, kinesis_shard
 from tests.simulation.workers import Context, Surroundings, Worker
-from tests.template import template
+from tests.support.template import template
 
 BEGIN_MS = 1_509_494_400_000
 """1 November 2017, midnight UTC."""

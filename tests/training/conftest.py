@@ -8,7 +8,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from shared.features import Profiles
-from tests.event_files import ndjson, profiles
+from tests.support.event_files import ndjson, profiles
 from tests.training.shop import Event, shop_events
 from training.train import main
 

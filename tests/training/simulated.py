@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features import features
-from training.events import read_events
-from training.preparation import Matrix
-from training.shoppers import SHOPPERS
+from training.data.events import read_events
+from training.data.preparation import Matrix
+from training.shop.shoppers import SHOPPERS
 from training.simulator import write
 
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bundles import make_bundle
-from tests.bundles import publish as put_bundle
 from tests.conftest import BUCKET
+from tests.support.bundles import make_bundle
+from tests.support.bundles import publish as put_bundle
 from training import bundles, publish, rollback
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import dataclasses
 import json
 from pathlib import Path
 
-from shared.intent import ACTIONS
-from training.config import OPTIONS, Config
+from shared.decisions.intent import ACTIONS
+from training.base.config import OPTIONS, Config
 
 PAGE = (Path(__file__).parents[2] / "docs/training.md").read_text()
 

@@ -7,9 +7,10 @@ import pytest
 
 from shared.features import FEATURE_NAMES
 from tests.training.conftest import Shop
-from training import baseline, evaluate
-from training.config import InputError
-from training.targets import PointsInTime
+from training import evaluate
+from training.base.errors import InputError
+from training.prediction import baseline
+from training.prediction.targets import PointsInTime
 
 AS_OF = "2024-09-10"
 PAGE = "# Page\n\n<!-- shop -->\nold\n<!-- shop -->\n\nafter\n"

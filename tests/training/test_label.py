@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.labels import ACTIONS, labels_key
-from tests.bundles import make_bundle, publish
+from shared.models.labels import ACTIONS, labels_key
 from tests.conftest import BUCKET
-from training.config import InputError
+from tests.support.bundles import make_bundle, publish
+from training.base.errors import InputError
 from training.label import main
-from training.labels import ACTIONS_FILE, as_toml, labels_for, read_actions, read_labels
+from training.segmentation.labels import ACTIONS_FILE, as_toml, labels_for, read_actions, read_labels
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -9,8 +9,8 @@ from scipy.spatial.distance import cdist
 from shared.features import FEATURES, features
 from tests.training.conftest import Shop
 from training import lookalikes
-from training.config import Config
-from training.segments import fit_segments
+from training.base.config import Config
+from training.segmentation.segments import fit_segments
 
 
 def test_the_nearest_in_the_space_of_the_segments_are_found_nearest_first(

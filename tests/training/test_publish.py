@@ -10,18 +10,18 @@ import numpy as np
 import onnx
 import pytest
 
-import shared.bundle
+import shared.models.bundle
 from shared.features import DEFINITIONS
 from shared.features.definitions import Definition, set_hash, to_json
-from tests.bundles import make_bundle
-from tests.bundles import publish as put_bundle
 from tests.conftest import BUCKET
+from tests.support.bundles import make_bundle
+from tests.support.bundles import publish as put_bundle
 from tests.training.conftest import Shop
-from training import gate, publish, rollback, train
-from training.candidates import CANDIDATES
-from training.config import InputError
-from training.parity import Refused
-from training.registry import connect
+from training import publish, rollback, train
+from training.base.errors import InputError, Refused
+from training.bundle import gate
+from training.prediction.candidates import CANDIDATES
+from training.registry.published import connect
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -96,7 +96,7 @@ def test_a_bundle_trained_before_a_feature_was_added_passes_the_gate(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = Definition("parcels_30d", "Parcels", "parcels", 30)
-    monkeypatch.setattr(shared.bundle, "DEFINITIONS", (later, *DEFINITIONS))
+    monkeypatch.setattr(shared.models.bundle, "DEFINITIONS", (later, *DEFINITIONS))
     bundle, _ = gate.run(own)
     X = np.zeros((3, len(DEFINITIONS) + 1), np.float32)
     assert bundle.own(X).shape == (3, len(DEFINITIONS))
@@ -152,7 +152,7 @@ def worse(shop: Shop, tmp_path: Path) -> Path:
     config.write_text(shop.config.read_text().replace("trees = 25", "trees = 1") + "learning_rate = 0.001\n")
     weak = {name: fit for name, fit in CANDIDATES.items() if name == "xgboost"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.candidates.CANDIDATES", weak)
+        patch.setattr("training.prediction.candidates.CANDIDATES", weak)
         arguments = ["--events", str(shop.file), "--out", str(tmp_path / "worse"), "--config", str(config)]
         assert train.main(arguments) == 0
     return tmp_path / "worse"

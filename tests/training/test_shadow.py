@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from shared.bundle import Bundle
 from shared.features import PURCHASE
-from tests.bundles import make_bundle
-from tests.bundles import publish as put_bundle
+from shared.models.bundle import Bundle
 from tests.conftest import BUCKET
+from tests.support.bundles import make_bundle
+from tests.support.bundles import publish as put_bundle
 from tests.training.conftest import Shop
 from training import score, shadow
 

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from shared.bundle import Bundle
 from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, features
-from tests.event_files import ndjson, purchase
+from shared.models.bundle import Bundle
+from tests.support.event_files import ndjson, purchase
 from tests.training.conftest import Shop, train_model
 from training import score, train
 

@@ -7,12 +7,12 @@ import pytest
 
 from shared.clock import Moment
 from shared.features import fold
-from shared.identity import Claims
-from shared.ingest import ingest
-from shared.profile_table import ProfileTable
-from tests.bundles import make_bundle, publish
+from shared.intake.claims import Claims
+from shared.intake.ingest import ingest
+from shared.profiles.table import ProfileTable
 from tests.conftest import BUCKET, TABLE
-from tests.event_files import chunks, purchase
+from tests.support.bundles import make_bundle, publish
+from tests.support.event_files import chunks, purchase
 from training.unlink import main
 
 if TYPE_CHECKING:

@@ -1,0 +1,98 @@
+"""One profile's decision, as it is stored and as it is answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.models.labels import action
+
+TARGETS = {"churn_probability": "churn", "conversion_probability": "conversion", "expected_ltv": "ltv"}
+"""The training target behind each prediction, as the manifest names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextChange:
+    """What a decision turns into if nothing happens."""
+
+    at_ms: int
+    """A midnight, UTC."""
+    segment: int
+    intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Times are UTC milliseconds since 1970; `margin` and probabilities run from 0 to 1."""
+
+    segment: int
+    since_ms: int
+    """When the profile came into this segment."""
+    margin: float
+    runner_up: int
+    predictions: Mapping[str, float]
+    """The predictions the bundle makes, by name."""
+    intent: str
+    action: str
+    as_of_ms: int
+    """The instant the features were computed at."""
+    scored_at_ms: int
+    model_version: str
+    micro_segment: int | None = None
+    automated: bool = False
+    """The profile has more events than a person makes, so that this is about a program."""
+    next_change: NextChange | None = None
+    """None where segment and intent stay as they are throughout the time that was looked ahead."""
+    due_ms: int | None = None
+    """When to look again: at the next change, or at the end of the time that was looked ahead."""
+
+
+def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The decision as the API gives it.
+
+    `manifest` is the one of `decision.model_version`: it names the segment and says why a target was left out of the
+    bundle. Where it is empty, because that bundle is gone, name and reasons are null.
+    """
+    names = {segment["id"]: segment["name"] for segment in manifest.get("segments", ())}
+    targets = manifest.get("targets", {})
+    doing = action(manifest, decision.intent, decision.segment) if manifest else {"key": decision.action}
+    return {
+        "customer_id": customer_id,
+        "segment": {
+            "id": decision.segment,
+            "name": names.get(decision.segment),
+            "since": iso(decision.since_ms),
+            "margin": decision.margin,
+            "runner_up": decision.runner_up,
+        },
+        "micro_segment": decision.micro_segment,
+        "predictions": {name: decision.predictions.get(name) for name in TARGETS},
+        "left_out": {
+            name: targets.get(target, {}).get("reason")
+            for name, target in TARGETS.items()
+            if name not in decision.predictions
+        },
+        "intent": decision.intent,
+        "action": doing["key"],
+        "action_details": {name: text for name, text in doing.items() if name != "key"} or None,
+        "automated_traffic": decision.automated,
+        "next_change": decision.next_change and _next_change(decision.next_change, names),
+        "as_of": iso(decision.as_of_ms),
+        "scored_at": iso(decision.scored_at_ms),
+        "model_version": decision.model_version,
+    }
+
+
+def _next_change(change: NextChange, names: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "at": iso(change.at_ms),
+        "to": change.segment,
+        "name": names.get(change.segment),
+        "intent": change.intent,
+    }
+
+
+def iso(time_ms: int) -> str:
+    """ISO 8601 in UTC; milliseconds are shown where there are any."""
+    precision = "milliseconds" if time_ms % 1000 else "seconds"
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec=precision).replace("+00:00", "Z")

@@ -1,0 +1,180 @@
+"""When a decision changes if nothing happens: the first midnight on which segment or intent differ, and to what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.decisions.decision import NextChange
+from shared.decisions.intent import ACTIONS, intents
+from shared.features import FEATURE_NAMES, FEATURES, Profiles, features
+
+if TYPE_CHECKING:
+    from shared.models.bundle import Bundle
+
+DAY_MS = 86_400_000
+WINDOWS = sorted({feature.window_days for feature in FEATURES if feature.window_days})
+GRID_DAYS = 7
+"""Between two days that nothing leaves a window on, only times since something grow: a look every week is enough."""
+BUSY = 0.07
+"""Who has something leave a window on a larger share of the days is looked at every day: where much moves, segment and
+intent come and go within days."""
+FIRST_LOOK = 4
+"""Days of each customer that are tried at once, then twice as many, and so on: most change soon or not at all."""
+ROWS_AT_ONCE = 500_000
+"""Events of all instants tried at once, which bounds the memory."""
+GROWING = [j for j, feature in enumerate(FEATURES) if feature.group == "Recency"]
+"""Features that are times since something, in days: positions among all."""
+OVERDUE, SINCE_ORDER, INTERVAL = map(FEATURE_NAMES.index, ("order_overdue", "days_since_order", "order_interval_mean"))
+"""The first grows with the second, over the third."""
+
+_INTENTS = list(ACTIONS)
+
+type Days = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class State:
+    """Segment and intent of some customers, as one number each [n]."""
+
+    segment: NDArray[np.int64]
+    intent: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, segment: NDArray[np.int64], intent: list[str]) -> State:
+        """From what a bundle decided and the rules said."""
+        return cls(np.asarray(segment), np.array([_INTENTS.index(name) for name in intent], np.int64))
+
+    @property
+    def code(self) -> NDArray[np.int64]:
+        """Both in one."""
+        return self.segment * len(_INTENTS) + self.intent
+
+
+def next_changes(
+    profiles: Profiles, now: State, bundle: Bundle, as_of_ms: int, horizon_days: int
+) -> list[NextChange | None]:
+    """Of each profile, the first of the next `horizon_days` midnights (UTC) on which `now` no longer holds.
+
+    Tried are the days on which something leaves a window and one day a week, or all days where much leaves; where one
+    of them differs, the first that does is searched for between it and the one before. So a change that comes and goes
+    between two days that are tried may be missed; docs/decisions/0013 measures how often, and how long those lasted.
+    """
+    if not horizon_days:
+        return [None] * len(profiles)
+    leaving = _leaving(profiles, as_of_ms, horizon_days)
+    seen, days = _Seen(profiles, bundle, as_of_ms, now.code, leaving), _to_try(leaving)
+    held, found = np.zeros(len(profiles), np.int64), np.zeros(len(profiles), np.int64)
+    look, waiting = FIRST_LOOK, np.arange(len(profiles))
+    while len(waiting):
+        first = _next_of(days[waiting], held[waiting], look)
+        differs = seen.differs(np.repeat(waiting, look), first.ravel()).reshape(first.shape)
+        hit = differs.any(axis=1)
+        at = differs.argmax(axis=1)
+        rows = np.arange(len(waiting))
+        before = np.where(at > 0, first[rows, at - 1], held[waiting])
+        found[waiting[hit]], held[waiting] = first[rows, at][hit], np.where(hit, before, first.max(axis=1))
+        more = ~hit & (first[:, -1] > 0)
+        waiting, look = waiting[more], look * 2
+    changes = np.flatnonzero(found)
+    low, high = held[changes], found[changes]
+    while len(open_ := np.flatnonzero(high - low > 1)):
+        middle = (low[open_] + high[open_]) // 2
+        differs = seen.differs(changes[open_], middle)
+        high[open_] = np.where(differs, middle, high[open_])
+        low[open_] = np.where(differs, low[open_], middle)
+    found[changes] = high
+    return seen.answers(found)
+
+
+def _leaving(profiles: Profiles, as_of_ms: int, horizon_days: int) -> NDArray[np.bool_]:
+    """Whether something leaves a window or begins to count on each of the days 0 to `horizon_days` from now, 0 being
+    now itself [n_profiles, horizon + 1]."""
+    days = np.zeros((len(profiles), horizon_days + 1), bool)
+    owner, time_ms = profiles.owner, profiles.rows.time_ms
+    happened = time_ms // DAY_MS - as_of_ms // DAY_MS
+    for window in WINDOWS:
+        leaves = happened + window + 1
+        within = (leaves > 0) & (leaves <= horizon_days)
+        days[owner[within], leaves[within]] = True
+    to_come = (time_ms >= as_of_ms) & (happened < horizon_days)
+    days[owner[to_come], happened[to_come] + 1] = True
+    return days
+
+
+def _to_try(leaving: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether each of the days is worth a look, day 0 never [n_profiles, horizon + 1]."""
+    days = leaving | (leaving.mean(axis=1) > BUSY)[:, None]
+    days[:, GRID_DAYS::GRID_DAYS] = True
+    days[:, 0], days[:, -1] = False, True
+    return days
+
+
+def _next_of(days: NDArray[np.bool_], after: Days, count: int) -> Days:
+    """Of each row the first `count` days marked after `after` [n, count]; 0 where there are no more."""
+    later = days & (np.arange(days.shape[1]) > after[:, None])
+    rank = later.cumsum(axis=1)
+    row, day = np.nonzero(later & (rank <= count))
+    found = np.zeros((len(days), count), np.int64)
+    found[row, rank[row, day] - 1] = day
+    return found
+
+
+class _Seen:
+    """What is decided of customers on days to come."""
+
+    def __init__(
+        self, profiles: Profiles, bundle: Bundle, as_of_ms: int, now: Days, leaving: NDArray[np.bool_]
+    ) -> None:
+        self._profiles, self._bundle, self._today, self._now = profiles, bundle, as_of_ms // DAY_MS, now
+        self._codes = np.empty(leaving.shape, np.int64)
+        self._since = np.maximum.accumulate(np.where(leaving, np.arange(leaving.shape[1]), 1), axis=1)
+        self._row = np.full(leaving.shape, -1)
+        self._known = np.empty((0, len(FEATURES)), np.float32)
+
+    def differs(self, who: Days, days: Days) -> NDArray[np.bool_]:
+        """Whether segment or intent differ from now's on each of `days` from now, 0 being now itself [n]."""
+        self._codes[who[days == 0], 0] = self._now[who[days == 0]]
+        asked = np.flatnonzero(days)
+        self._codes[who[asked], days[asked]] = self._decide(who[asked], days[asked])
+        differs: NDArray[np.bool_] = self._codes[who, days] != self._now[who]
+        return differs
+
+    def features(self, who: Days, days: Days) -> NDArray[np.float32]:
+        """The features on `days` from now, at midnight [n, n_features]: until something leaves a window, only the times
+        since something grow, and how overdue the next order is."""
+        since = self._since[who, days]
+        new = np.unique((who * self._row.shape[1] + since)[self._row[who, since] < 0])
+        for part in np.split(new, self._cuts(new // self._row.shape[1])):
+            self._learn(*np.divmod(part, self._row.shape[1]))
+        known: NDArray[np.float32] = self._known[self._row[who, since]]
+        known[:, GROWING] += (days - since)[:, None].astype(np.float32)
+        often = known[:, INTERVAL] > 0
+        known[often, OVERDUE] = known[often, SINCE_ORDER] / known[often, INTERVAL]
+        return known
+
+    def _learn(self, who: Days, days: Days) -> None:
+        self._row[who, days] = len(self._known) + np.arange(len(who))
+        known = features(self._profiles.take(who), (self._today + days) * DAY_MS)
+        self._known = np.concatenate((self._known, known))
+
+    def _cuts(self, who: Days) -> Days:
+        return np.flatnonzero(np.diff(np.cumsum(self._profiles.event_counts[who]) // ROWS_AT_ONCE)) + 1
+
+    def _decide(self, who: Days, days: Days) -> Days:
+        known = self.features(who, days)
+        decided = self._bundle.decide(known)
+        return State.of(decided.segment, intents(decided, known, self._bundle.manifest)).code
+
+    def answers(self, found: Days) -> list[NextChange | None]:
+        """The changes on the days that differ; None for 0."""
+        states = zip(found.tolist(), self._codes[np.arange(len(found)), found].tolist(), strict=True)
+        return [_change(self._today + day, code) if day else None for day, code in states]
+
+
+def _change(day: int, code: int) -> NextChange:
+    segment, intent = divmod(code, len(_INTENTS))
+    return NextChange(day * DAY_MS, segment, _INTENTS[intent])

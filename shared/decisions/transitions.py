@@ -1,0 +1,100 @@
+"""A customer's move from one segment to another, as it is kept in the ledger and published on the bus."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from shared.decisions.decision import TARGETS, Decision, iso
+
+
+class Cause(StrEnum):
+    """Why a customer moved."""
+
+    EVENTS = "events"
+    """They did something."""
+    TIME = "time"
+    """They did nothing, and time went by."""
+    MODEL = "model"
+    """A new model was published."""
+    IDENTITY = "identity"
+    """A visitor turned out to be them, or not to be."""
+    ERASURE = "erasure"
+    """They were erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One move. `left` and `entered` are segments; None before the first decision and after the last."""
+
+    key: str
+    """The customer's profile key."""
+    version: int
+    """Of the profile that the move came with: the transitions of a customer in order."""
+    left: int | None
+    entered: int | None
+    cause: Cause
+    at_ms: int
+    """UTC milliseconds."""
+    model_version: str
+    """Of the decision that was entered, or of the last one."""
+    intent: str | None = None
+    action: str | None = None
+    predictions: Mapping[str, float] = field(default_factory=dict)
+    reasons: Sequence[Mapping[str, Any]] = ()
+    """The features that speak most for the segment entered, the strongest first."""
+
+    @property
+    def id(self) -> str:
+        """The same whenever the same change of the same profile is seen."""
+        return hashlib.blake2b(f"{self.key}@{self.version}".encode(), digest_size=16).hexdigest()
+
+
+def transition(
+    key: str,
+    version: int,
+    before: Decision | None,
+    after: Decision | None,
+    cause: Cause,
+    seen_ms: int,
+    reasons: Sequence[Mapping[str, Any]] = (),
+) -> Transition:
+    """The move from one decision to another. `seen_ms` is when it was stored: the time of those without a new one.
+
+    Raises ValueError where there are no decisions at all.
+    """
+    last = after or before
+    if last is None:
+        raise ValueError("a move needs a decision before or after it")
+    return Transition(
+        key=key,
+        version=version,
+        left=before.segment if before else None,
+        entered=after.segment if after else None,
+        cause=cause,
+        at_ms=after.since_ms if after else seen_ms,
+        model_version=last.model_version,
+        intent=after.intent if after else None,
+        action=after.action if after else None,
+        predictions=after.predictions if after else {},
+        reasons=reasons,
+    )
+
+
+def answer(moved: Transition) -> dict[str, Any]:
+    """The transition as the API and the published event tell it, but for whose it is."""
+    return {
+        "transition_id": moved.id,
+        "from": moved.left,
+        "to": moved.entered,
+        "cause": moved.cause.value,
+        "at": iso(moved.at_ms),
+        "reasons": list(moved.reasons),
+        "predictions": {name: moved.predictions.get(name) for name in TARGETS},
+        "intent": moved.intent,
+        "action": moved.action,
+        "model_version": moved.model_version,
+    }

@@ -1,0 +1,152 @@
+"""The steps of an erasure as messages of its queue, and the receipt that it leaves."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from shared.aws.fresh_object import CHANGED, is_absent
+from shared.aws.message_text import message_text
+from shared.decisions.decision import iso
+from shared.erasure.profiles import Removed
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+    from shared.clock import Moment
+
+RECEIPTS = "reports/erasures/"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What is to be done next of one erasure. Times are UTC milliseconds."""
+
+    receipt_id: str
+    key: str
+    """Profile key of who is erased."""
+    at_ms: int
+    """From when on no event counts."""
+    requested_ms: int
+    """The clock's time of the request."""
+    name: Literal["find", "erase", "search"] = "find"
+    people: list[str] = []
+    """Profile keys of all that goes: the customer's own, and those of their visitors."""
+    after: str = ""
+    """The last object that was searched."""
+    marked_ms: int = 0
+    """The clock's time by which the mark stood; 0 before."""
+    foreseen: Removed = Removed()
+    """What was there of them when it was looked for."""
+    searched_ms: int = 0
+    """The clock's time when the first search began; 0 before."""
+    again: bool = False
+    """The second time, when everybody who may not have seen the mark has ended."""
+
+    @property
+    def message(self) -> str:
+        """As the queue takes it."""
+        return message_text(msgspec.json.encode(self).decode())
+
+
+def asking(sqs: SQSClient, queue: str) -> Callable[[str, Moment], Step]:
+    """What asks for the erasure of a profile as of a moment, and gives the first step of it."""
+
+    def ask(key: str, moment: Moment) -> Step:
+        step = Step(str(uuid.uuid4()), key, moment.as_of_ms, moment.scored_at_ms)
+        sqs.send_message(QueueUrl=queue, MessageBody=step.message)
+        return step
+
+    return ask
+
+
+class Progress(msgspec.Struct):
+    """What a step that breaks off leaves for its repetition, so that nothing is counted twice or not at all."""
+
+    again: bool = False
+    """Of the second time."""
+    erasing: bool = False
+    """Profiles are being erased, rather than objects searched."""
+    searched: str = ""
+    """The last object that was searched to its end."""
+    changing: str | None = None
+    """The object that lines are being taken out of."""
+    lines: int = 0
+    """How many these are."""
+    links: int = 0
+    """Mentions of the customer that are found by these lines."""
+
+
+class Receipt(msgspec.Struct):
+    """What was removed, and nothing of whom."""
+
+    receipt_id: str
+    requested_at: str
+    state: Literal["under way", "done"] = "under way"
+    updated_at: str = ""
+    customers: int = 0
+    """1 for a customer who was known, more only where others brought them back meanwhile."""
+    visitors: int = 0
+    """Profiles of visitors who were the customer."""
+    links: int = 0
+    """Mentions of the customer on devices that are not theirs alone."""
+    lines: int = 0
+    """Lines taken out of `quarantine/`, and rows out of `exports/`."""
+    objects_not_searched: int = 0
+    """Objects below both that may still hold something of theirs."""
+    not_searched: dict[str, str] = {}
+    """Which these are, and why; of very many the first."""
+    removed: list[Removed] = []
+    """Of the first time and of the second; their sums stand above."""
+    progress: Progress | None = None
+
+
+class ReceiptChanged(Exception):
+    """Another function works at the same erasure; doing the step again goes on from there."""
+
+
+class Receipts:
+    """Receipts under `reports/erasures/`, each read and written as one, so that of two writers one starts anew."""
+
+    def __init__(self, s3: S3Client, bucket: str) -> None:
+        self._s3, self._bucket = s3, bucket
+        self._etags: dict[str, str | None] = {}
+
+    def read(self, step: Step) -> Receipt:
+        """The receipt as it is, or a new one. Raises ClientError."""
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=receipt_key(step.receipt_id))
+        except ClientError as error:
+            if is_absent(self._s3, self._bucket, receipt_key(step.receipt_id), error):
+                self._etags[step.receipt_id] = None
+                return Receipt(step.receipt_id, iso(step.requested_ms))
+            raise
+        self._etags[step.receipt_id] = answer["ETag"]
+        return msgspec.json.decode(answer["Body"].read(), type=Receipt)
+
+    def write(self, receipt: Receipt, now_ms: int) -> None:
+        """Keeps a receipt that was read here. Raises ReceiptChanged and ClientError."""
+        receipt.updated_at = iso(now_ms)
+        for name in ("customers", "visitors", "links"):
+            setattr(receipt, name, sum(getattr(removed, name) for removed in receipt.removed))
+        etag, key = self._etags[receipt.receipt_id], receipt_key(receipt.receipt_id)
+        as_read: Any = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        body = msgspec.json.format(msgspec.json.encode(receipt), indent=2)
+        try:
+            answer = self._s3.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", **as_read
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in CHANGED:
+                raise ReceiptChanged from error
+            raise
+        self._etags[receipt.receipt_id] = answer["ETag"]
+
+
+def receipt_key(receipt_id: str) -> str:
+    """Where a receipt stands in the data bucket."""
+    return f"{RECEIPTS}{receipt_id}.json"

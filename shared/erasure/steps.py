@@ -1,0 +1,185 @@
+"""The steps of an erasure: each may break off anywhere and is then done again, and the receipt is right in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from heapq import merge
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from shared.erasure.objects import Found, SearchedObjects
+from shared.erasure.profiles import Eraser, Removed
+from shared.erasure.receipts import Progress, Receipt, Receipts, Step
+from shared.erasure.texts import OutOfTime
+from shared.identity.keys import is_visitor
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from shared.ledger.rows import Ledger
+    from shared.profiles.marks import Marks
+    from shared.profiles.places import Places
+    from shared.profiles.table import ProfileTable
+
+LONGEST_DELAY_MS = 900_000
+"""Of a message of SQS."""
+STREAM_MS = 25 * 3_600_000
+"""By then the table's stream has forgotten what it had to tell."""
+NAMES_AT_MOST = 1_000
+"""Objects that a receipt names."""
+_CLOCKS_APART = timedelta(minutes=5)
+
+type Queue = Callable[[Step, int], None]
+
+
+@dataclass(frozen=True)
+class Erasing:
+    """What the steps work on. `queue` takes the next step and how many milliseconds it is to wait."""
+
+    table: ProfileTable
+    marks: Marks
+    ledger: Ledger
+    places: Places
+    receipts: Receipts
+    s3: S3Client
+    bucket: str
+    queue: Queue
+    now_ms: Callable[[], int]
+    settle_ms: int
+    """By then every function that began before has ended."""
+
+    def take(self, step: Step, go_on: Callable[[], bool]) -> bool:
+        """Takes a step and queues the next, as far as the time goes; whether the erasure came to its end with it.
+
+        The receipt is written before the next step is queued: a step that comes twice finds what it did before, and
+        goes on from there. Raises what tables, buckets and queues raise.
+        """
+        receipt = self.receipts.read(step)
+        if receipt.state == "done":
+            return False  # the same message came twice
+        match step.name:
+            case "find":
+                self._find(step)
+            case "erase":
+                self._erase(step, receipt)
+            case "search":
+                return self._search(step, receipt, go_on)
+        return False
+
+    def _find(self, step: Step) -> None:
+        """Marks first: whoever reads after it does not store the customer any more."""
+        self.marks.refuse(step.key, step.at_ms)
+        people, foreseen = Eraser(self.table, self.marks).foresee(step.key)
+        self.queue(replace(step, name="erase", people=people, foreseen=foreseen, marked_ms=self.now_ms()), 0)
+
+    def _erase(self, step: Step, receipt: Receipt) -> None:
+        wait_ms = step.marked_ms + self.settle_ms - self.now_ms() if step.again else 0
+        if wait_ms > 0:
+            return self.queue(step, wait_ms)
+        broke_off = receipt.progress == (begun := Progress(step.again, erasing=True))
+        receipt.progress = begun
+        self.receipts.write(receipt, self.now_ms())
+        eraser = Eraser(self.table, self.marks)
+        for key in step.people:
+            eraser.erase(key, step.at_ms)
+        # What an attempt removed that broke off, it could not tell.
+        _count(receipt, step, eraser.removed | step.foreseen if broke_off else eraser.removed)
+        receipt.progress = None
+        self.receipts.write(receipt, self.now_ms())
+        if step.again and not self._forget_moves(step):
+            return self.queue(step, LONGEST_DELAY_MS)
+        searched_ms = step.searched_ms or self.now_ms()
+        return self.queue(replace(step, name="search", foreseen=Removed(), searched_ms=searched_ms), 0)
+
+    def _forget_moves(self, step: Step) -> bool:
+        """Whether the ledger holds none of the moves before the erasure; those that the stream still has come first."""
+        mark = self.marks.load([step.key])[step.key]
+        if mark.told < mark.ended and not is_visitor(step.key) and self.now_ms() < step.marked_ms + STREAM_MS:
+            return False
+        self.ledger.forget(step.key, mark.ended)
+        return True
+
+    def _search(self, step: Step, receipt: Receipt, go_on: Callable[[], bool]) -> bool:
+        progress = receipt.progress
+        if progress is None or progress.again != step.again or progress.erasing:
+            progress = receipt.progress = Progress(step.again)
+        search = _Search(self, step, receipt, progress)
+        whole = search.goes_through(go_on)
+        if whole and step.again:
+            self._forget_places(step)
+            receipt.progress, receipt.state = None, "done"
+        self.receipts.write(receipt, self.now_ms())
+        if not whole:
+            self.queue(replace(step, after=search.last), 0)
+        elif not step.again:
+            after = replace(step, name="erase", after="", again=True)
+            self.queue(after, step.marked_ms + self.settle_ms - self.now_ms())
+        return receipt.state == "done"
+
+    def _forget_places(self, step: Step) -> None:
+        """Whoever noted them before everybody had settled has written by now, and was searched."""
+        refused = self.marks.refused(step.people)
+        for key in step.people:
+            self.places.forget(key, step.marked_ms + (self.settle_ms if key in refused else 0))
+
+
+class _Search:
+    """One invocation's part of a search."""
+
+    def __init__(self, erasing: Erasing, step: Step, receipt: Receipt, progress: Progress) -> None:
+        self._erasing, self._step, self._receipt, self._progress = erasing, step, receipt, progress
+        self._eraser, self._resumed = Eraser(erasing.table, erasing.marks), progress.changing
+        self.last = step.after
+
+    def goes_through(self, go_on: Callable[[], bool]) -> bool:
+        """Whether it came to the end; if not, `last` says how far it came."""
+        erasing, step = self._erasing, self._step
+        objects = SearchedObjects(erasing.s3, erasing.bucket, erasing.places, step.people, go_on, self._before_change)
+        since = datetime.fromtimestamp(step.searched_ms / 1_000, UTC) - _CLOCKS_APART if step.again else None
+        # What was being changed may be gone by now; it is to be counted all the same.
+        resumed = [self._resumed] if self._resumed is not None else []
+        for key, _ in groupby(merge(objects.keys(step.after, since), resumed)):
+            try:
+                found = objects.search(key, unfinished=key == self._resumed)
+            except OutOfTime:
+                if self.last != step.after:
+                    return False
+                found = Found(doubt="it takes too long to search")  # it had all the time there is
+            self._finish(key, found)
+            if not go_on():
+                return False
+        return True
+
+    def _before_change(self, key: str, found: Found) -> None:
+        """Says in the receipt what is about to go: whether it went cannot be told afterwards."""
+        progress, step = self._progress, self._step
+        links = self._eraser.mentions(found.visitors, step.key)
+        known = (progress.lines, progress.links) if key == self._resumed else (0, 0)
+        progress.changing = key
+        progress.lines, progress.links = max(known[0], found.lines), max(known[1], links)
+        self._erasing.receipts.write(self._receipt, self._erasing.now_ms())
+        self._eraser.forget(found.visitors, step.key)
+
+    def _finish(self, key: str, found: Found) -> None:
+        receipt, progress = self._receipt, self._progress
+        if progress.changing == key:
+            receipt.lines += progress.lines
+            receipt.removed[int(progress.again)] += Removed(links=progress.links)
+            progress.changing, progress.lines, progress.links = None, 0, 0
+        if found.doubt is not None and key > progress.searched and key not in receipt.not_searched:
+            receipt.objects_not_searched += 1
+            if len(receipt.not_searched) < NAMES_AT_MOST:
+                receipt.not_searched[key] = found.doubt
+        progress.searched = max(progress.searched, key)
+        self.last = key
+
+
+def _count(receipt: Receipt, step: Step, removed: Removed) -> None:
+    """Counts what one time removed; whoever comes again to the same time sees less of it."""
+    at = int(step.again)
+    receipt.removed += [Removed()] * (at + 1 - len(receipt.removed))
+    receipt.removed[at] |= removed

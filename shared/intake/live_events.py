@@ -1,0 +1,207 @@
+"""Events that come one by one or by the handful, from queues and streams, rather than in files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from shared.aws.message_text import message_text
+from shared.events import Chunk, Rejection, Rules, people_of, read_lines
+from shared.intake.ingest import Intake, Source
+from shared.intake.quarantine import Folder, Quarantine
+from shared.telemetry.errors import AnonymousError
+
+LONGEST_EVENT_BYTES = 100_000
+"""Of an event as JSON, so that it fits every queue on the way."""
+MESSAGE_BYTES = 200_000
+"""Bytes of events in one message of the queue, which takes 256 KB."""
+
+MOST_EVENTS = 10_000
+"""In one message: an event takes far more memory than the two bytes of JSON that may stand for one."""
+LATEST_MS = 4_102_444_800_000
+"""The year 2100, UTC milliseconds."""
+
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class NoBatch(AnonymousError):
+    """The invocation brings nothing that could be messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a queue or a stream delivers at once, or a part of it."""
+
+    id: str
+    """Of a stream, the sequence number; of Kafka, the place in its topic."""
+    source: str
+    """`bus`, `api`, `kinesis` or `kafka`; `unknown` where it comes as none of them would."""
+    lines: Sequence[bytes]
+    """An event each, if all is well."""
+    sent_ms: int = 0
+    """When it was sent, UTC milliseconds: the same whenever it is delivered."""
+    first: int = 1
+    """The number of its first line."""
+    part: str = ""
+    """Which part it is; empty for all of it."""
+    problem: str = ""
+    """Why none of it is taken, be its lines what they may."""
+
+    def halves(self) -> tuple[Message, Message]:
+        """Two parts of it, of one line or more each."""
+        middle = len(self.lines) // 2
+        return self._slice(0, middle), self._slice(middle, len(self.lines))
+
+    def _slice(self, begin: int, end: int) -> Message:
+        first, last = self.first + begin, self.first + end - 1
+        return replace(self, lines=self.lines[begin:end], first=first, part=f" {first}-{last}")
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What was found in a message."""
+
+    message: Message
+    chunk: Chunk
+    quarantined: int
+    """Refused lines that are kept."""
+
+
+def messages(event: Mapping[str, Any]) -> list[Message]:
+    """The messages of an invocation by SQS, Kinesis or Kafka, in their order. Raises NoBatch."""
+    match event:
+        case {"Records": [*records]}:
+            return [_message(record) for record in records]
+        case {"records": dict(partitions)}:
+            # A Kafka record without a value marks a key as deleted: there is no event in it.
+            found = (record for partition in partitions.values() for record in partition)
+            return [_message(record) for record in found if not isinstance(record, dict) or record.get("value")]
+        case _:
+            raise NoBatch("this is no batch of SQS, Kinesis or Kafka")
+
+
+def packed(events: Iterable[bytes]) -> Iterator[str]:
+    """Bodies of messages for the queue that hold these events, each event whole."""
+    body: list[str] = []
+    size = 0
+    for event in events:
+        text = message_text(event.decode())
+        bytes_more = len(text.encode())
+        if body and size + bytes_more > MESSAGE_BYTES:
+            yield _body(body)
+            body, size = [], 0
+        body.append(text)
+        size += bytes_more
+    if body:
+        yield _body(body)
+
+
+def can_fail_alone(messages: Iterable[str], event: Mapping[str, Any]) -> bool:
+    """Whether the source of an invocation can be told of each of these messages, by its id, that it failed."""
+    records = event.get("Records") or ()
+    return {_message(record).id for record in records}.issuperset(messages)
+
+
+def take_in(message: Message, quarantine: Quarantine, rules: Rules, intake: Intake) -> TakenIn:
+    """Hands the message's valid events to `intake`, and keeps the others in quarantine."""
+    folder = folder_of(message, quarantine)
+    chunk = read_lines(message.lines, rules, message.first)
+    if message.problem:
+        chunk = replace(read_lines([], rules), rejections=refusals(message, message.problem))
+    source = Source(
+        message.id,
+        lambda unwritten: read_lines(message.lines, replace(rules, unwritten=unwritten), message.first).unwritten,
+        keep=partial(folder.lines, kind="unwritten"),
+    )
+    intake.add(chunk, partial(folder.lines, kind="claims"), source)
+    if rejections := intake.keepable(chunk.rejections):
+        folder.lines(rejections)
+    return TakenIn(message, chunk, len(rejections))
+
+
+def refusals(message: Message, reason: str) -> list[Rejection]:
+    """All lines of a message, refused for one reason."""
+    return [
+        Rejection(number, reason, line, people_of(line)) for number, line in enumerate(message.lines, message.first)
+    ]
+
+
+def folder_of(message: Message, quarantine: Quarantine) -> Folder:
+    """Where the message's refused events are kept; delivered again, they are written to the same place."""
+    return quarantine.folder(f"live/{message.source}", message.id)
+
+
+def _body(events: list[str]) -> str:
+    return '{"source":"api","events":[' + ",".join(events) + "]}"
+
+
+def _message(record: Any) -> Message:
+    try:
+        if "body" in record:
+            return _queued(record)
+        return _streamed(record) if "kinesis" in record else _kafka(record)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # No service of AWS sends such a record; it is kept as it came.
+        body = json.dumps(record, default=repr).encode()
+        problem = "the record is none that a queue or a stream has"
+        return Message(hashlib.sha256(body).hexdigest(), "unknown", [body], problem=problem)
+
+
+def _queued(record: Mapping[str, Any]) -> Message:
+    body = record["body"].encode(errors="surrogatepass")
+    source = "api" if body.startswith(b'{"source":"api",') else "bus"
+    return _holding(body, record["messageId"], source, int(record["attributes"]["SentTimestamp"]))
+
+
+def _streamed(record: Mapping[str, Any]) -> Message:
+    delivered = record["kinesis"]
+    sent_ms = round(delivered["approximateArrivalTimestamp"] * 1_000)
+    return _holding(base64.b64decode(delivered["data"], validate=True), delivered["sequenceNumber"], "kinesis", sent_ms)
+
+
+def _kafka(record: Mapping[str, Any]) -> Message:
+    place = f"{record['topic']}-{record['partition']}-{record['offset']}"
+    return _holding(base64.b64decode(record["value"], validate=True), place, "kafka", int(record["timestamp"]))
+
+
+def _holding(body: bytes, message_id: str, source: str, sent_ms: int) -> Message:
+    if not isinstance(message_id, str):
+        raise TypeError
+    # Kafka takes whatever time a producer says.
+    sent_ms = sent_ms if 0 <= sent_ms < LATEST_MS else 0
+    lines = _lines(_detail(body))
+    if len(lines) <= MOST_EVENTS:
+        return Message(message_id, source, lines, sent_ms)
+    problem = f"a message may hold {MOST_EVENTS:,} events, not {len(lines):,}"
+    return Message(message_id, source, [body], sent_ms, problem=problem)
+
+
+def _detail(body: bytes) -> bytes:
+    """What a bus has put its own words around; anything else as it is."""
+    with suppress(ValueError, RecursionError):
+        found = _decode_object(body)
+        if "detail-type" in found and "detail" in found:
+            return bytes(found["detail"])
+    return body
+
+
+def _lines(body: bytes) -> list[bytes]:
+    """The events in a message: one, a list of them, an object with a list `events`, or lines. What is none of it stays
+    one line, which is then refused."""
+    with suppress(ValueError, RecursionError):
+        return [bytes(event) for event in _decode_list(body)]
+    with suppress(ValueError, RecursionError):
+        found = _decode_object(body)
+        if "events" in found and "event_type" not in found:
+            return [bytes(event) for event in _decode_list(found["events"])]
+        return [body]
+    return [line for line in body.splitlines() if line.strip()] or [body]

@@ -1,0 +1,208 @@
+"""The ledger: every transition of every customer, kept once, beside the customer's profile in the table."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from shared.aws.backoff import Sleep, attempts
+from shared.decisions.transitions import Cause, Transition
+from shared.profiles.members import SHARDS, size_key
+from shared.telemetry.errors import AnonymousError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+type Item = dict[str, Any]
+
+ROWS_A_CALL = 33
+"""A transaction takes 100 items: a row each, and the sizes of at most two segments a row."""
+DELETES_A_CALL = 25
+CALLS_AT_MOST = 10
+PREFIX = "transition#"
+PARTITION = "moves#"
+"""Before the customer's key: rows stand in a partition of their own, so that who writes them need not be able to write
+profiles."""
+
+KNOWN = "ConditionalCheckFailed"
+WORTH_ANOTHER_TRY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+
+
+class LedgerOverloaded(AnonymousError):
+    """The table refused transitions in every attempt; nothing is lost, the same can be recorded again."""
+
+
+class Ledger:
+    """Rows in a partition of each customer's, in the order of the profile's versions.
+
+    Rows of releases before stand under the customer's own key, beside the profile: they are read and forgotten too.
+    """
+
+    def __init__(self, client: DynamoDBClient, table: str, sleep: Sleep = time.sleep) -> None:
+        self._client, self._table, self._sleep = client, table, sleep
+
+    def record(self, transitions: Sequence[Transition]) -> int:
+        """Keeps those that are not kept yet, and counts them in the sizes of segments; returns how many those are.
+
+        A row and what it changes in the sizes are one transaction, so that repeating changes nothing. Raises
+        LedgerOverloaded and what the table raises.
+        """
+        distinct = {moved.id: moved for moved in transitions}
+        return sum(self._record(some) for some in batched(distinct.values(), ROWS_A_CALL, strict=False))
+
+    def close(self, left: int | None, once: Any) -> None:
+        """Counts one who was erased out of their segment, along with `once`: a part of a transaction that happens once.
+
+        No row is kept of it. Raises LedgerOverloaded and what the table raises.
+        """
+        gain = [self._gain(left, -1, random.randrange(SHARDS))] if left is not None else []
+        for _ in attempts(CALLS_AT_MOST, self._sleep):
+            try:
+                self._client.transact_write_items(TransactItems=[once, *gain])
+            except self._client.exceptions.TransactionCanceledException as error:
+                codes = [reason.get("Code", "None") for reason in error.response["CancellationReasons"]]
+                if KNOWN in codes:
+                    return
+                if any(code not in {"None", *WORTH_ANOTHER_TRY} for code in codes):
+                    raise
+            else:
+                return
+        raise LedgerOverloaded(f"an erasure was still uncounted after {CALLS_AT_MOST} attempts")
+
+    def forget(self, key: str, version: int, *, former: bool = True) -> None:
+        """Removes a customer's rows up to a version; those of releases before only if `former`.
+
+        Raises LedgerOverloaded and what the table raises.
+        """
+        for partition in (_partition(key), key) if former else (_partition(key),):
+            self._forget(partition, version)
+
+    def _forget(self, partition: str, version: int) -> None:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :key AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":key": {"S": partition},
+                ":first": {"S": PREFIX},
+                ":last": {"S": f"{PREFIX}{version:010d}"},
+            },
+            ProjectionExpression="pk, sk",
+        )
+        for some in batched((item for page in pages for item in page["Items"]), DELETES_A_CALL, strict=False):
+            request: Any = {self._table: [{"DeleteRequest": {"Key": item}} for item in some]}
+            for _ in attempts(CALLS_AT_MOST, self._sleep):
+                request = self._client.batch_write_item(RequestItems=request).get("UnprocessedItems")
+                if not request:
+                    break
+            else:
+                raise LedgerOverloaded(f"rows were still there after {CALLS_AT_MOST} attempts")
+
+    def history(self, key: str, limit: int, before: int | None = None) -> tuple[list[Transition], int | None]:
+        """At most `limit` transitions of a customer, newest first, and the version to go on `before`; None at the end.
+
+        With `before`, only those of versions below it.
+        """
+        # One more than asked for tells whether there are more. Of both partitions, since after a roll-back either may
+        # hold the newer moves, and a move that came to both releases is in both.
+        rows = [row for place in (key, _partition(key)) for row in self._newest(place, limit + 1, before)]
+        found = sorted({row.version: row for row in rows}.values(), key=lambda row: row.version, reverse=True)
+        return found[:limit], found[limit - 1].version if len(found) > limit else None
+
+    def _newest(self, partition: str, limit: int, before: int | None) -> list[Transition]:
+        last = f"{PREFIX}{before:010d}" if before is not None else f"{PREFIX}~"
+        answer = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :key AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={":key": {"S": partition}, ":first": {"S": PREFIX}, ":last": {"S": last}},
+            ScanIndexForward=False,
+            # `before` itself is counted and left out.
+            Limit=limit + 1,
+        )
+        return [_decode(item) for item in answer["Items"] if item["sk"]["S"] != last][:limit]
+
+    def _record(self, transitions: Sequence[Transition]) -> int:
+        unknown = list(transitions)
+        for _ in attempts(CALLS_AT_MOST, self._sleep):
+            if not unknown:
+                return 0
+            try:
+                self._client.transact_write_items(TransactItems=[*map(self._put, unknown), *self._count(unknown)])
+            except self._client.exceptions.TransactionCanceledException as error:
+                codes = [reason.get("Code", "None") for reason in error.response["CancellationReasons"]]
+                if any(code not in {KNOWN, "None", *WORTH_ANOTHER_TRY} for code in codes):
+                    raise
+                unknown = [moved for moved, code in zip(unknown, codes, strict=False) if code != KNOWN]
+            else:
+                return len(unknown)
+        raise LedgerOverloaded(f"{len(unknown)} transitions still unrecorded after {CALLS_AT_MOST} attempts")
+
+    def _put(self, moved: Transition) -> Any:
+        put = {"TableName": self._table, "Item": _encode(moved), "ConditionExpression": "attribute_not_exists(pk)"}
+        return {"Put": put}
+
+    def _count(self, transitions: Sequence[Transition]) -> list[Any]:
+        gains = Counter[int | None](moved.entered for moved in transitions)
+        gains.subtract(moved.left for moved in transitions)
+        # Another shard each time: those who collided seldom do so again.
+        shard = random.randrange(SHARDS)
+        return [self._gain(segment, gain, shard) for segment, gain in gains.items() if segment is not None and gain]
+
+    def _gain(self, segment: int, gain: int, shard: int) -> Any:
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": size_key(segment, shard),
+                "UpdateExpression": "ADD customers :gain",
+                "ExpressionAttributeValues": {":gain": {"N": str(gain)}},
+            }
+        }
+
+
+def _partition(key: str) -> str:
+    return f"{PARTITION}{key}"
+
+
+def _encode(moved: Transition) -> Item:
+    numbers = {"left": moved.left, "entered": moved.entered, "at_ms": moved.at_ms, "version": moved.version}
+    texts = {
+        "cause": moved.cause.value,
+        "model_version": moved.model_version,
+        "intent": moved.intent,
+        "action": moved.action,
+    }
+    return {
+        "pk": {"S": _partition(moved.key)},
+        "sk": {"S": f"{PREFIX}{moved.version:010d}"},
+        "predictions": {"M": {name: {"N": repr(value)} for name, value in moved.predictions.items()}},
+        "reasons": {"S": msgspec.json.encode(moved.reasons).decode()},
+        **{name: {"N": str(value)} for name, value in numbers.items() if value is not None},
+        **{name: {"S": text} for name, text in texts.items() if text is not None},
+    }
+
+
+def _decode(item: Item) -> Transition:
+    def number(name: str) -> int | None:
+        return int(item[name]["N"]) if name in item else None
+
+    def text(name: str) -> str | None:
+        return item[name]["S"] if name in item else None
+
+    return Transition(
+        key=item["pk"]["S"].removeprefix(PARTITION),
+        version=int(item["version"]["N"]),
+        left=number("left"),
+        entered=number("entered"),
+        cause=Cause(item["cause"]["S"]),
+        at_ms=int(item["at_ms"]["N"]),
+        model_version=item["model_version"]["S"],
+        intent=text("intent"),
+        action=text("action"),
+        predictions={name: float(value["N"]) for name, value in item["predictions"]["M"].items()},
+        reasons=msgspec.json.decode(item["reasons"]["S"]),
+    )

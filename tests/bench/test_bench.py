@@ -1,0 +1,170 @@
+import io
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.freshness import freshness_lines, summary
+from bench.imports import ROOT, functions, import_seconds
+from bench.pandas_all_features import pandas_all_features
+from bench.pandas_features import pandas_features
+from bench.report import import_lines, markdown, reason_lines, speed_lines, stream_lines, table
+from bench.shop import AS_OF_MS, shop_events, shop_file
+from bench.stream import EventStream
+from bench.tasks import TASKS
+from bench.training import GIGABYTE, REST, WHOLE, profile, training_lines
+from bench.work import Inputs
+from bench.worker import Measurement, measure, peak_bytes, timed
+from local.complete_journey import read_lines
+from shared.events import Rules, read_file
+from shared.features import FEATURE_NAMES, features, fold, merge
+from training.base.config import Config
+from training.prediction.candidates import fit_one
+from training.train import train
+
+HOUSEHOLDS = 150
+
+
+@pytest.fixture(scope="module")
+def purchases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All purchases of a few households."""
+    lines = read_lines()
+    path = tmp_path_factory.mktemp("bench") / "purchases.parquet"
+    lines[lines.customer_id.isin(lines.customer_id.unique()[:HOUSEHOLDS])].to_parquet(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def measured(purchases: Path) -> dict[str, Measurement]:
+    inputs = Inputs(purchases, customers=300, megabytes=1)
+
+    def train_few_trees(paths: list[Path], out: Path, as_of_ms: int | None, config: Config) -> None:
+        train(paths, out, as_of_ms, replace(config, threads=1, trees=10, forest_trees=5))
+
+    with pytest.MonkeyPatch.context() as patch:
+        # That tasks run is to be seen, not how fast: the bundle that some of them decide by may be a small one.
+        patch.setattr("training.train.train", train_few_trees)
+        return {task: timed(task, inputs, 1) for task in TASKS}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_takes_some_time_for_some_units(task: str, measured: dict[str, Measurement]) -> None:
+    found = measured[task]
+    numbers = [found.best, found.units, found.peak_bytes, *found.facts.values()]
+    assert all(math.isfinite(number) and number > 0 for number in numbers)
+
+
+def test_a_task_runs_in_a_process_of_its_own(purchases: Path) -> None:
+    found = measure("fold_file", Inputs(purchases), repeats=2)
+    assert len(found.seconds) == 2
+    assert found.peak_bytes > 20_000_000
+
+
+def test_every_line_of_the_table_can_be_written(measured: dict[str, Measurement]) -> None:
+    stream = measured["take_in_stream"]
+    lines = [
+        *speed_lines(measured),
+        *reason_lines(measured),
+        *stream_lines({1: stream, 2: stream}),
+        *import_lines({"x": [1.0, 2.0]}, True),
+    ]
+    assert all(line.ours or line.ratio for line in lines)
+    assert table(lines).row_count == len(lines)
+
+
+def test_decisions_are_fresh_where_nineteen_of_twenty_follow_within_two_seconds() -> None:
+    fast, slow = summary([0.1] * 96 + [9.0] * 4), summary([0.1] * 90 + [9.0] * 10)
+    lines = [*freshness_lines({"freshness_live": fast, "freshness_files": slow})]
+    assert [(line.ours, line.met) for line in lines] == [("0.10 s", True), ("0.10 s", False)]
+
+
+@pytest.mark.parametrize("day", ["2017-03-01T13:07:00.005", "2018-01-02"])
+def test_pandas_comes_to_the_same_features(purchases: Path, day: str) -> None:
+    profiles = merge(*[fold(chunk.events) for chunk in read_file(purchases, purchases.name, Rules())])
+    theirs = pandas_features(pd.read_parquet(purchases), pd.Timestamp(day))
+    ours = features(profiles, round(pd.Timestamp(day, tz="UTC").timestamp() * 1_000))
+    at = [profiles.keys.index(f"customer#{household}") for household in theirs.index]
+    assert len(at) > HOUSEHOLDS // 2
+    columns = [FEATURE_NAMES.index(name) for name in theirs.columns]
+    np.testing.assert_allclose(ours[np.ix_(at, columns)], theirs, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("day", ["2017-09-01T13:07:00.005", "2018-01-01"])
+def test_pandas_comes_to_the_same_features_of_events_of_every_kind(day: str) -> None:
+    file = shop_file(shop_events(300))
+    profiles = fold(*[chunk.events for chunk in read_file(io.BytesIO(file), "shop.parquet", Rules())])
+    theirs = pandas_all_features(pd.read_parquet(io.BytesIO(file)), pd.Timestamp(day))
+    ours = features(profiles, round(pd.Timestamp(day, tz="UTC").timestamp() * 1_000))
+    at = [profiles.keys.index(f"customer#{customer}") for customer in theirs.index]
+    assert len(at) > 150
+    np.testing.assert_allclose(ours[at], theirs[[*FEATURE_NAMES]], rtol=1e-6, atol=1e-6)
+
+
+def test_features_that_pandas_leaves_out_say_nothing_of_purchases(purchases: Path) -> None:
+    profiles = merge(*[fold(chunk.events) for chunk in read_file(purchases, purchases.name, Rules())])
+    as_of = pd.Timestamp("2018-01-02", tz="UTC")
+    matrix = features(profiles, round(as_of.timestamp() * 1_000))
+    told = pandas_features(pd.read_parquet(purchases), as_of.tz_localize(None)).columns
+    silent = matrix[:, [i for i, name in enumerate(FEATURE_NAMES) if name not in told]]
+    assert set(np.unique(silent[~np.isnan(silent)])) <= {0}
+
+
+def test_the_made_up_shop_is_the_same_every_time_and_lies_before_its_instant() -> None:
+    once, again = fold(shop_events(300)), fold(shop_events(300))
+    assert all(np.array_equal(a, b) for a, b in zip(once.rows.columns(), again.rows.columns(), strict=True))
+    assert once.last_event_ms.max() < AS_OF_MS
+    assert 20 < once.event_counts.mean() < 28
+
+
+def test_every_line_of_the_stream_is_a_valid_event() -> None:
+    stream = EventStream(500_000, customers=100)
+    chunks = list(read_file(stream, "stream.ndjson", Rules()))
+    assert sum(len(chunk.events) for chunk in chunks) == stream.lines
+    assert not any(chunk.rejections for chunk in chunks)
+
+
+@pytest.mark.parametrize("function", functions())
+def test_every_function_can_be_imported(function: str) -> None:
+    assert 0 < import_seconds(function) < 60
+
+
+def test_a_stream_read_in_pieces_is_the_stream_read_at_once() -> None:
+    whole, pieces = EventStream(10_000, 5), EventStream(10_000, 5)
+    assert b"".join(iter(lambda: pieces.read(777), b"")) == whole.read()
+
+
+def test_the_page_shows_the_results_that_are_recorded() -> None:
+    assert markdown(ROOT / "bench/results.json") in (ROOT / "bench/README.md").read_text()
+
+
+def test_time_is_booked_to_what_training_is_in_the_middle_of() -> None:
+    X = np.random.default_rng(1).normal(size=(40_000, 40)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(float)
+    config = Config(threads=1)
+
+    def work() -> None:
+        fit_one("forest", "probability", X, y, np.ones(len(y)), config)
+        time.sleep(0.2)
+
+    began = time.perf_counter()
+    spent = profile(work)
+    assert sum(one.seconds for one in spent.values()) == pytest.approx(time.perf_counter() - began, abs=0.1)
+    assert spent["random forests"].cpu_seconds > spent[REST].cpu_seconds
+    assert spent[REST].seconds > 0.15
+    assert all(X.nbytes < one.peak_bytes <= peak_bytes() for one in spent.values())
+
+
+def test_training_is_held_to_its_aims_and_its_longest_stages_come_first() -> None:
+    def spent(seconds: float, cpu_seconds: float, gigabytes: float) -> Measurement:
+        facts = {"cpu_seconds": cpu_seconds, "customers": 100_000}
+        return Measurement([seconds], 13_000_000, facts, int(gigabytes * GIGABYTE))
+
+    parts = {"report": spent(100, 100, 4), "read the events": spent(250, 300, 8.5)}
+    lines = list(training_lines({WHOLE: spent(350, 400, 8.5), **parts}))
+    assert [line.met for line in lines] == [True, False, None, None]
+    assert [line.what for line in lines[2:]] == ["· read the events", "· report"]
+    assert lines[2].against == "75% of it; 8.5 GB"

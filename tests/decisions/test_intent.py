@@ -1,0 +1,60 @@
+"""The intent rules, in their order."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared.decisions.intent import ACTIONS, intents
+from shared.features import FEATURE_NAMES
+from shared.models.bundle import Decisions
+
+THRESHOLDS = {
+    "dormant_days": 180.0,
+    "newcomer_days": 60.0,
+    "loyal_orders": 5.0,
+    "likely_to_churn": 0.4,
+    "likely_to_convert": 0.7,
+    "high_value": 500.0,
+}
+REGULAR = {"days_since_visit": 3.0, "days_since_order": 10.0, "tenure": 300.0, "orders_365d": 4.0}
+
+
+def intent(
+    churn: float = 0.1, conversion: float = 0.1, ltv: float = 90.0, targets: bool = True, **features: float
+) -> str:
+    row = np.full((1, len(FEATURE_NAMES)), np.nan, np.float32)
+    for name, value in {**REGULAR, **features}.items():
+        row[0, FEATURE_NAMES.index(name)] = value
+    none, one = np.zeros(1, np.int64), np.ones(1, np.float32)
+    predicted = [np.array([value], np.float32) if targets else None for value in (churn, conversion, ltv)]
+    (found,) = intents(Decisions(none, one, none, one, None, *predicted), row, {"thresholds": THRESHOLDS})
+    assert found in ACTIONS
+    return found
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "steady"),
+        ({"orders_365d": 5}, "loyal"),
+        ({"orders_365d": 5, "churn": 0.5}, "likely_to_churn"),
+        ({"churn": 0.5, "days_since_order": np.nan}, "steady"),
+        ({"churn": 0.5, "tenure": 20, "ltv": 600}, "high_value_newcomer"),
+        ({"tenure": 20, "ltv": 400}, "steady"),
+        ({"tenure": 20, "ltv": 600, "conversion": 0.8}, "likely_to_convert"),
+        ({"conversion": 0.8, "days_since_visit": 200}, "dormant"),
+        ({"days_since_visit": np.nan}, "steady"),
+        ({"churn": 0.9, "conversion": 0.9, "ltv": 900, "tenure": 20, "targets": False}, "steady"),
+    ],
+)
+def test_the_first_fitting_rule_decides(given: dict[str, Any], expected: str) -> None:
+    assert intent(**given) == expected
+
+
+def test_a_bundle_without_a_threshold_marks_nobody() -> None:
+    row = np.zeros((2, len(FEATURE_NAMES)), np.float32)
+    none, one = np.zeros(2, np.int64), np.ones(2, np.float32)
+    fixed = {name: THRESHOLDS[name] for name in ("dormant_days", "newcomer_days", "loyal_orders")}
+    decisions = Decisions(none, one, none, one, None, one, one, one)
+    assert intents(decisions, row, {"thresholds": fixed}) == ["steady", "steady"]

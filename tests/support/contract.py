@@ -1,0 +1,58 @@
+"""Requests of all kinds that `api/openapi.yaml` allows or forbids, and what has to hold of every answer."""
+
+from typing import Any
+
+import schemathesis
+from schemathesis.checks import CheckFunction, not_a_server_error
+from schemathesis.schemas import BaseSchema
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.support.document import document
+
+CHECKS: list[CheckFunction] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    positive_data_acceptance,
+    negative_data_rejection,
+]
+
+
+type Request = schemathesis.Case[Any]
+
+
+def requests_of(examples: int) -> BaseSchema:
+    """The document's operations, for `parametrize`: the edges of every parameter, and `examples` at random of each.
+
+    The same ones every time.
+    """
+    # A cursor that is made up is refused, well-formed or not.
+    paged = {
+        "include-operation-id": ["getHistory", "getMembers"],
+        "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "404"]}},
+    }
+    without_anything_to_vary = {"include-method": "OPTIONS", "generation": {"max-examples": 5}}
+    given = {
+        "operations": [paged, without_anything_to_vary],
+        "generation": {
+            "deterministic": True,
+            "max-examples": examples,
+            # Callers are authorised by their signature, which is no parameter to make up.
+            "with-security-parameters": False,
+            # As is usual, what nobody asked for is passed over.
+            "allow-extra-parameters": False,
+        },
+        "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "404"]}},
+        # Of methods that there are not API Gateway says 403; the document has no place for that.
+        "phases": {"stateful": {"enabled": False}, "coverage": {"unexpected-methods": []}},
+    }
+    return schemathesis.openapi.from_dict(document(), config=schemathesis.Config.from_dict(given))

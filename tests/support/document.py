@@ -1,0 +1,35 @@
+"""The OpenAPI document, for tests that hold answers against it."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft4Validator, FormatChecker
+
+DOCUMENT = Path(__file__).parents[2] / "api/openapi.yaml"
+
+
+@cache
+def document() -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml.safe_load(DOCUMENT.read_text())
+    return parsed
+
+
+def check_answer(method: str, path: str, status: int, body: Any) -> None:
+    """Fails unless the document allows such an answer; `path` is the document's, with its braces."""
+    answers = document()["paths"][path][method.lower()]["responses"]
+    schema = answers[str(status)]["content"]["application/json"]["schema"]
+    whole = {**_with_null(schema), "components": _with_null(document()["components"])}
+    errors = [error.message for error in Draft4Validator(whole, format_checker=FormatChecker()).iter_errors(body)]
+    assert errors == []
+
+
+def _with_null(schema: Any) -> Any:
+    """OpenAPI 3.0 as JSON Schema: a `nullable` type is that type or null."""
+    if isinstance(schema, list):
+        return [_with_null(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _with_null(inner) for name, inner in schema.items()}
+    return {**found, "type": [found["type"], "null"]} if found.get("nullable") is True else found

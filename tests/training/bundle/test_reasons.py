@@ -1,0 +1,332 @@
+"""Reasons against the graph that decides, against shap, and against an enumeration of every set of features."""
+
+import hashlib
+import io
+import json
+from dataclasses import replace
+from functools import cache
+from itertools import combinations
+from math import comb
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+import shap
+from sklearn.ensemble import RandomForestRegressor
+from xgboost import XGBRegressor
+
+import shared.reasons.contributions
+from shared.clock import Moment
+from shared.decisions.deciding import decide
+from shared.features import DEFINITIONS, FEATURE_NAMES, Profiles, encode, features
+from shared.features.definitions import Definition
+from shared.models.bundle import Bundle
+from shared.profiles.table import StoredProfile
+from shared.reasons.contributions import FILE, Reasons, ReasonsMismatch
+from shared.reasons.explaining import Explainer, explanation, top_reasons
+from shared.reasons.nearest import Nearest, Preparation
+from shared.reasons.shapley import Linear, Trees
+from shared.reasons.what_if import BELOW_CHURN_THRESHOLD, better_segments, changed, what_would_change
+from tests.conftest import BUCKET
+from tests.training.conftest import Shop
+from training.bundle import reasons_file
+from training.bundle.reasons_file import attributes, leaves
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+AS_OF_MS = 1_728_000_000_000
+
+
+@pytest.fixture(scope="module")
+def bundle(model: Path) -> Bundle:
+    return Bundle.load(model)
+
+
+@pytest.fixture(scope="module")
+def reasons(model: Path, bundle: Bundle) -> Reasons:
+    return Reasons.from_bytes((model / FILE).read_bytes(), bundle.manifest)
+
+
+@pytest.fixture(scope="module")
+def customers(shop: Shop) -> Profiles:
+    return shop.profiles.take(list(range(0, len(shop.profiles), 3)))
+
+
+@pytest.fixture(scope="module")
+def rows(customers: Profiles) -> np.ndarray[Any, Any]:
+    return features(customers, AS_OF_MS)
+
+
+@pytest.fixture(scope="module")
+def profiles(customers: Profiles, bundle: Bundle) -> list[StoredProfile]:
+    decisions = decide(customers, {}, bundle, Moment(AS_OF_MS, AS_OF_MS, horizon_days=0))
+    states = zip(customers.keys, encode(customers), strict=True)
+    return [StoredProfile(key, 1, state, 9, decisions[key]) for key, state in states]
+
+
+def test_shares_of_a_segment_sum_to_how_much_nearer_it_is(bundle: Bundle, reasons: Reasons, rows: Any) -> None:
+    decided = bundle.decide(rows)
+    for i, x in enumerate(rows):
+        shares, difference = reasons.segment.contributions(x, int(decided.segment[i]), int(decided.runner_up[i]))
+        nearer = float(decided.runner_up_distance[i]) - float(decided.segment_distance[i])
+        assert shares.sum() == pytest.approx(nearer, abs=1e-5)
+        assert difference == pytest.approx(nearer, abs=1e-5)
+        assert reasons.segment.segment(x) == decided.segment[i]
+
+
+def test_shares_of_a_prediction_sum_to_what_it_lies_above_the_baseline(
+    bundle: Bundle, reasons: Reasons, rows: Any
+) -> None:
+    assert set(reasons.predictions) == set(bundle.decide(rows[:1]).predictions)
+    for output, predicted in bundle.decide(rows).predictions.items():
+        why = reasons.predictions[output]
+        for x, prediction in zip(rows, predicted.tolist(), strict=True):
+            assert why.contributions(x).sum() + why.baseline == pytest.approx(why.shown(x), abs=1e-9)
+            assert why.prediction(x) == pytest.approx(prediction, rel=1e-4, abs=1e-6)
+
+
+def test_reasons_calibrated_by_a_broken_line_add_up_on_the_margin_and_lead_to_the_prediction(
+    model: Path, tmp_path: Path, rows: Any
+) -> None:
+    exported = onnx.load(model / "bundle.onnx")
+    [node] = [node for node in exported.graph.node if node.name == "churn/trees"]
+    line = {"x": np.array([-3.0, -0.5, 0.5, 2.0]), "y": np.array([0.02, 0.2, 0.5, 0.9])}
+    for kept in [t for t in exported.graph.initializer if t.name.startswith("churn/calibrate/")]:
+        exported.graph.initializer.remove(kept)
+    for part, values in line.items():
+        exported.graph.initializer.append(onnx.numpy_helper.from_array(values, f"churn/calibrate/{part}"))
+    about = {"bundle_id": json.loads((model / "manifest.json").read_text())["bundle_id"]}
+    about["reasons"] = reasons_file.save(tmp_path, exported, rows[:30])
+    why = Reasons.from_bytes((tmp_path / FILE).read_bytes(), about).predictions["churn_probability"]
+    trees = trees_of(attributes(node), rows[:30])
+    assert why.calibration.scale == "margin before calibration"
+    for x in rows[:40]:
+        total = why.contributions(x).sum()
+        assert total + why.baseline == pytest.approx(trees.margin(x), abs=1e-6)
+        expected = np.interp(trees.margin(x), line["x"], line["y"])
+        assert (why.at(total), why.prediction(x)) == pytest.approx((expected, expected), abs=1e-6)
+
+
+@pytest.mark.parametrize("depth", [1, 3, 6])
+def test_shapley_values_of_trees_are_those_of_shap(depth: int) -> None:
+    random = np.random.default_rng(depth)
+    X, background = (random.normal(size=(n, 8)).astype(np.float32) for n in (60, 40))
+    y = X[:, 0] * X[:, 1] + np.maximum(X[:, 2], X[:, 3]) - X[:, 4]
+    model = XGBRegressor(n_estimators=12, max_depth=depth, random_state=1).fit(X, y)
+    trees = trees_of(xgboost_attributes(model), background)
+    explainer = shap.TreeExplainer(model, background, feature_perturbation="interventional")
+    expected = explainer.shap_values(X)
+    found = np.array([trees.contributions(x) for x in X])
+    np.testing.assert_allclose(found, expected, atol=1e-3 * np.ptp(model.predict(X)))
+    assert trees.baseline == pytest.approx(float(explainer.expected_value), abs=1e-4)
+
+
+def test_shapley_values_of_a_forest_are_those_of_shap() -> None:
+    from skl2onnx import to_onnx
+
+    random = np.random.default_rng(4)
+    X, background = (random.normal(size=(n, 6)).astype(np.float32) for n in (50, 30))
+    forest = RandomForestRegressor(8, max_depth=6, random_state=1).fit(X, X[:, 0] * X[:, 1] + X[:, 2])
+    (node,) = to_onnx(forest, X[:1]).graph.node
+    trees = trees_of(attributes(node), background)
+    expected = shap.TreeExplainer(forest, background, feature_perturbation="interventional").shap_values(X)
+    found = np.array([trees.contributions(x) for x in X])
+    np.testing.assert_allclose(found, expected, atol=1e-3 * np.ptp(forest.predict(X)))
+
+
+def test_shapley_values_are_those_of_every_set_of_features_also_where_some_are_undefined() -> None:
+    random = np.random.default_rng(2)
+    X = random.normal(size=(80, 5)).astype(np.float32)
+    X[random.random(X.shape) < 0.3] = np.nan
+    model = XGBRegressor(n_estimators=6, max_depth=3, random_state=1).fit(X, np.nansum(X, axis=1))
+    background = X[:20]
+    trees = trees_of(xgboost_attributes(model), background)
+    for x in X[20:30]:
+        np.testing.assert_allclose(trees.contributions(x), enumerated(model, x, background), atol=1e-5)
+
+
+def test_shapley_values_of_a_linear_model_are_those_of_shap() -> None:
+    random = np.random.default_rng(3)
+    X, average, slopes = random.normal(size=(20, 4)).astype(np.float32), random.normal(size=4), random.normal(size=4)
+    same = unprepared(4)
+    linear = Linear(same, slopes, 0.5, average)
+    expected = shap.LinearExplainer((slopes, 0.5), average[None]).shap_values(X)
+    np.testing.assert_allclose([linear.contributions(x) for x in X], expected, atol=1e-6)
+
+
+def test_shares_of_the_unusual_sum_to_how_far_they_are_beyond_their_border() -> None:
+    random = np.random.default_rng(5)
+    components = np.linalg.qr(random.normal(size=(6, 3)))[0]
+    same = unprepared(6)
+    nearest = Nearest(same, components, random.normal(size=6), random.normal(size=(9, 3)), np.arange(9) % 3, 0.5, 3)
+    for x in random.normal(size=(30, 6)).astype(np.float32) * 4:
+        far = nearest.distances(x).min() - 0.5
+        assert nearest.segment(x) == (3 if far > 0 else nearest.owner[nearest.distances(x).argmin()])
+        shares, difference = nearest.contributions(x, 3, 0)
+        assert (shares.sum(), difference) == pytest.approx((far, far), abs=1e-9)
+        shares, difference = nearest.contributions(x, 1, 2)
+        assert shares.sum() == pytest.approx(difference, abs=1e-9)
+
+
+def test_explanation_says_what_is_typical_and_what_shares_add_up_to(
+    profiles: list[StoredProfile], bundle: Bundle, reasons: Reasons
+) -> None:
+    for profile in profiles[:20]:
+        said = explanation(profile, bundle.manifest, reasons)
+        assert "changed_since" not in said
+        for output, about in said["about"].items():
+            assert sum(share["contribution"] for share in said[output]) == pytest.approx(about["sum"], abs=1e-6)
+            sizes = [abs(share["contribution"]) for share in said[output]]
+            assert sizes == sorted(sizes, reverse=True)
+        first = said["segment"][0]
+        assert set(first) == {"feature", "value", "contribution", "text"}
+        assert "; typical for " in first["text"]
+        json.dumps(said, allow_nan=False)
+
+
+def test_explanation_tells_when_the_history_is_another_than_when_it_was_decided(
+    profiles: list[StoredProfile], bundle: Bundle, reasons: Reasons
+) -> None:
+    decision = profiles[0].decision
+    assert decision is not None
+    other = replace(decision, predictions={name: value / 2 for name, value in decision.predictions.items()})
+    said = explanation(replace(profiles[0], decision=other), bundle.manifest, reasons)
+    assert "has changed since" in said["changed_since"]
+
+
+def test_top_reasons_are_the_largest_shares_for_the_segment(
+    profiles: list[StoredProfile], bundle: Bundle, reasons: Reasons
+) -> None:
+    for profile in profiles[:20]:
+        top = top_reasons(profile, bundle.manifest, reasons)
+        shares = explanation(profile, bundle.manifest, reasons)["segment"]
+        assert top == sorted((s for s in shares if s["contribution"] > 0), key=lambda s: -s["contribution"])[:3]
+
+
+def test_reasons_are_read_from_where_the_bundle_was_published(
+    s3: "S3Client", model: Path, profiles: list[StoredProfile], bundle: Bundle
+) -> None:
+    explainer = Explainer(s3, BUCKET)
+    assert "is not there" in explainer.explain(profiles[0], bundle.manifest)["problem"]
+    assert "gone" in explainer.explain(profiles[0], {})["problem"]
+    assert explainer.top(profiles[0], {}) == []
+    s3.put_object(Bucket=BUCKET, Key=f"models/{bundle.bundle_id}/{FILE}", Body=(model / FILE).read_bytes())
+    assert explainer.explain(profiles[0], bundle.manifest)["segment"]
+    assert len(explainer.top(profiles[0], bundle.manifest)) == 3
+
+
+def test_reasons_of_another_bundle_are_refused(model: Path, bundle: Bundle) -> None:
+    content = (model / FILE).read_bytes()
+    with pytest.raises(ReasonsMismatch, match="not the one that the manifest"):
+        Reasons.from_bytes(content + b"x", bundle.manifest)
+    with pytest.raises(ReasonsMismatch, match="was made for bundle"):
+        Reasons.from_bytes(content, {**bundle.manifest, "bundle_id": "another"})
+
+
+def of_the_release_before(model: Path, manifest: Any) -> tuple[bytes, Any]:
+    """`reasons.npz` as it was written before it said what features mean, and the manifest that names it."""
+    with np.load(model / FILE) as file:
+        kept = {name: file[name] for name in file.files if name not in ("feature_definitions", "feature_set_hash")}
+    written = io.BytesIO()
+    np.savez_compressed(written, **kept)
+    content = written.getvalue()
+    return content, {**manifest, "reasons": {"sha256": hashlib.sha256(content).hexdigest()}}
+
+
+def test_reasons_of_the_release_before_explain_the_same_once_features_were_added(
+    model: Path, bundle: Bundle, reasons: Reasons, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, manifest = of_the_release_before(model, bundle.manifest)
+    later = Definition("parcels_30d", "Parcels", "parcels", 30)
+    monkeypatch.setattr(shared.reasons.contributions, "DEFINITIONS", (later, *DEFINITIONS))
+    old = Reasons.from_bytes(content, manifest)
+    x = np.concatenate([[np.float32(7)], rows[0]])
+    assert old.features == reasons.features == FEATURE_NAMES
+    np.testing.assert_array_equal(old.own(x), reasons.own(rows[0]))
+    np.testing.assert_array_equal(old.high[1:], reasons.high)
+    assert np.isnan(old.low[0])
+
+
+def test_reasons_that_rest_on_a_feature_that_changed_are_refused_by_its_name(
+    model: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed_one = [replace(known, unit="km") if known.name == "tenure" else known for known in DEFINITIONS]
+    monkeypatch.setattr(shared.reasons.contributions, "DEFINITIONS", tuple(changed_one))
+    for content, manifest in (
+        ((model / FILE).read_bytes(), bundle.manifest),
+        of_the_release_before(model, bundle.manifest),
+    ):
+        with pytest.raises(ReasonsMismatch, match=r"tenure: its unit changed$"):
+            Reasons.from_bytes(content, manifest)
+
+
+def test_applying_a_change_does_what_it_says(bundle: Bundle, reasons: Reasons, rows: Any) -> None:
+    found = 0
+    for x in rows[:40]:
+        before = bundle.decide(x[None])
+        for change in what_would_change(x, bundle, reasons):
+            option = tuple((FEATURE_NAMES.index(c["feature"]), c["to"]) for c in change["changes"])
+            after = bundle.decide(changed(x, option)[None])
+            assert len(option) in (1, 2)
+            assert after.segment[0] == change["segment"]
+            if change["goal"] == BELOW_CHURN_THRESHOLD:
+                assert after.churn_probability is not None
+                assert after.churn_probability[0] < bundle.manifest["thresholds"]["likely_to_churn"]
+            else:
+                assert after.segment[0] in better_segments(int(before.segment[0]), bundle.manifest)
+            found += 1
+    assert found > 10
+
+
+def test_same_training_gives_the_same_reasons(model: Path, tmp_path: Path, rows: Any) -> None:
+    exported = onnx.load(model / "bundle.onnx")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, second = (reasons_file.save(tmp_path / name, exported, rows[:30])["sha256"] for name in "ab")
+    assert first == second
+
+
+def trees_of(trees: dict[str, Any], background: np.ndarray[Any, Any]) -> Trees:
+    leaf: dict[str, Any] = dict(reasons_file.leaf_arrays(leaves(trees), background))
+    base = float((trees.get("base_values") or [0.0])[0])
+    shares = leaf.pop("counts") / len(background)
+    exact = {"feature": leaf.pop("feature").astype(np.int64), "value": leaf.pop("value").astype(np.float64)}
+    return Trees(**leaf, **exact, shares=shares, base=base)
+
+
+def xgboost_attributes(model: XGBRegressor) -> dict[str, Any]:
+    import onnxmltools
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    kind = [("x", FloatTensorType([None, model.n_features_in_]))]
+    (node,) = onnxmltools.convert_xgboost(model, initial_types=kind, target_opset=15).graph.node
+    return attributes(node)
+
+
+def enumerated(model: XGBRegressor, x: Any, background: Any) -> np.ndarray[Any, Any]:
+    """Shapley values by their definition, over every set of features."""
+    n = len(x)
+
+    @cache
+    def worth(known: frozenset[int]) -> float:
+        rows = background.copy()
+        rows[:, list(known)] = x[list(known)]
+        return float(model.predict(rows).mean())
+
+    values = np.zeros(n)
+    for j in range(n):
+        others = [k for k in range(n) if k != j]
+        for size in range(n):
+            for known in combinations(others, size):
+                more = worth(frozenset({*known, j})) - worth(frozenset(known))
+                values[j] += more / (n * comb(n - 1, size))
+    return values
+
+
+def unprepared(n: int) -> Preparation:
+    """A preparation that leaves n features as they are."""
+    none, one = np.zeros(n, np.float32), np.ones(n, np.float32)
+    return Preparation(none, np.zeros(n, bool), -np.inf * one, np.inf * one, none, one)

@@ -1,0 +1,47 @@
+"""What the training commands share: times on the command line, and errors as one line and an exit status."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from shared.events.event import parse_timestamp
+from shared.models.bundle import BundleMismatch
+from training.base.errors import InputError, Refused
+
+BAD_INPUT, REFUSED = 2, 1
+
+
+def timestamp(text: str) -> int:
+    """UTC milliseconds of an ISO 8601 time or date, or of seconds or milliseconds since 1970."""
+    try:
+        return parse_timestamp(float(text) if text.replace(".", "", 1).isdigit() else text)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f'"{text}" is not a time such as 2017-10-01 or 2017-10-01T12:00:00Z') from error
+
+
+def say(*lines: str) -> None:
+    """Lines to standard output."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def run(
+    parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace], None], arguments: Sequence[str] | None
+) -> int:
+    """Runs the command; its exit status is 2 for bad input and 1 where the gate refuses, each with one line.
+
+    `arguments` are the process's own where they are None.
+    """
+    try:
+        command(parser.parse_args(arguments))
+    except (InputError, BundleMismatch) as error:
+        return _failed(str(error), BAD_INPUT)
+    except Refused as refusal:
+        return _failed(f"refused: {refusal}", REFUSED)
+    except OSError as error:
+        return _failed(f"{error.filename or 'file'}: {error.strerror or error}", BAD_INPUT)
+    return 0
+
+
+def _failed(message: str, status: int) -> int:
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    return status

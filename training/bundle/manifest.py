@@ -1,0 +1,108 @@
+"""The manifest and the leaderboard: what is in a bundle, where it comes from, and how good it is."""
+
+import csv
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.decisions.decision import iso
+from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, Profiles
+from training.base.config import Config
+from training.bundle.export import versions
+from training.bundle.graph import OPSET
+from training.data.preparation import Matrix
+from training.prediction.predictions import Outcome
+from training.prediction.targets import Mask
+from training.prediction.thresholds import INTENTS, reached, thresholds
+from training.segmentation.naming import Segment
+from training.segmentation.segments import Segmentation
+
+
+def manifest(
+    bundle_id: str,
+    as_of_ms: int,
+    profiles: Profiles,
+    X: Matrix,
+    segments: Sequence[Segment],
+    segmentation: Segmentation,
+    outcomes: Sequence[Outcome],
+    config: Config,
+) -> dict[str, Any]:
+    """Everything about a bundle that its graph does not decide, ready for JSON; X [n, n_features] are the customers."""
+    return {
+        "bundle_id": bundle_id,
+        "created_at": iso(int(datetime.now(UTC).timestamp()) * 1000),
+        "as_of": iso(as_of_ms),
+        "currency": config.currency or None,
+        "events": _events(profiles, as_of_ms),
+        "features": list(FEATURE_NAMES),
+        "feature_set_hash": FEATURE_SET_HASH,
+        "versions": {**versions(), "opset": OPSET},
+        "seed": config.seed,
+        "config": dataclasses.asdict(config),
+        "segments": [segment.as_dict() for segment in segments],
+        "segmentation": segmentation.about(),
+        "targets": {outcome.target.name: _target(outcome, config) for outcome in outcomes},
+        "thresholds": thresholds(X, outcomes, config),
+    }
+
+
+def leaderboard(segmentation: Segmentation, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """A row for everything that was tried: its task, its name, whether it was chosen, and its figures."""
+    rows: list[dict[str, Any]] = [
+        {"task": "segments", "candidate": tried.name, "chosen": tried is segmentation.chosen, **tried.figures()}
+        for tried in segmentation.tried
+    ]
+    for outcome in outcomes:
+        for name, metrics in outcome.leaderboard.items():
+            chosen = outcome.model is not None and outcome.model.name == name
+            rows.append({"task": outcome.target.name, "candidate": name, "chosen": chosen, **metrics})
+        for name, reason in outcome.missing.items():
+            rows.append({"task": outcome.target.name, "candidate": name, "chosen": False, "missing": reason})
+    return rows
+
+
+def write_leaderboard(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """The leaderboard as CSV."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(
+            {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()} for row in rows
+        )
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Indented JSON that every parser reads: a NaN is an error."""
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _events(profiles: Profiles, as_of_ms: int) -> dict[str, Any]:
+    rows = profiles.rows
+    used = rows.time_ms < as_of_ms
+    owners: Mask = np.bincount(profiles.owner[used], minlength=len(profiles)) > 0
+    content = hashlib.sha256("\n".join(key for key, own in zip(profiles.keys, owners, strict=True) if own).encode())
+    for column in rows.take(used).columns():
+        content.update(np.ascontiguousarray(column).tobytes())
+    times = rows.time_ms[used]
+    return {
+        "rows": int(used.sum()),
+        "customers": int(owners.sum()),
+        "first": iso(int(times.min())),
+        "last": iso(int(times.max())),
+        "hash": content.hexdigest(),
+    }
+
+
+def _target(outcome: Outcome, config: Config) -> dict[str, Any]:
+    about = outcome.about()
+    if outcome.model is None:
+        return about
+    return {**about, "thresholds": {INTENTS[outcome.target.name]: reached(outcome, config)}}

@@ -1,0 +1,188 @@
+"""Proof that the exported graph decides as the fitted models do, on rows seen and on rows made to be difficult."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, helper, numpy_helper
+
+from shared.models.bundle import Bundle, Decisions
+from training.base.errors import Refused
+from training.base.progress import progress
+from training.data.preparation import Matrix
+from training.prediction.models import Model, Vector
+from training.segmentation.segments import Segmentation
+
+TIE = 1e-5
+"""Two distances that differ by a smaller share of themselves are equal in float32: either segment is right."""
+DISTANCE_TOLERANCE = 1e-4
+PROBABILITY_TOLERANCE = 1e-5
+AMOUNT_TOLERANCE = 1e-4
+MOVED_BY = 0.05
+"""Standard deviation of the factor that perturbed values are multiplied by."""
+CHUNK = 50_000
+
+type Answers = dict[str, NDArray[Any]]
+
+
+@dataclass
+class Parity:
+    """How far ONNX Runtime's decisions are from the fitted models'."""
+
+    rows: int = 0
+    ties: int = 0
+    """Decisions that differ, with distances that do not."""
+    flips: int = 0
+    """Segments, runners-up or micro-segments that differ."""
+    differences: dict[str, float] = field(default_factory=dict)
+    """Largest difference of each output: relative to 1 + the value, for probabilities absolute."""
+
+    def __str__(self) -> str:
+        worst = ", ".join(f"{name} {value:.0e}" for name, value in self.differences.items())
+        return f"{self.rows:,} rows, {self.flips} flips, {self.ties} ties; largest differences: {worst}"
+
+    def failures(self) -> list[str]:
+        """Why the bundle is not the model; nothing where it is."""
+        found = [f"{self.flips:,} segment flips in {self.rows:,} rows"] if self.flips else []
+        for name, difference in self.differences.items():
+            if not difference <= _tolerance(name):
+                found.append(f"{name} differs by {difference:.1e} where {_tolerance(name):.0e} is allowed")
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures, ready for JSON."""
+        return {"rows": self.rows, "flips": self.flips, "ties": self.ties, "differences": self.differences}
+
+    def __add__(self, other: Self) -> Self:
+        names = self.differences | other.differences
+        return type(self)(
+            self.rows + other.rows,
+            self.ties + other.ties,
+            self.flips + other.flips,
+            {n: float(np.fmax(self.differences.get(n, 0.0), other.differences.get(n, 0.0))) for n in names},
+        )
+
+
+def reference(segmentation: Segmentation, models: Mapping[str, Model], X: Matrix) -> Answers:
+    """What scikit-learn and XGBoost answer for the rows X [n, n_features]."""
+    # scikit-learn adds all values up to see whether one is undefined, and the largest floats of both signs have no sum.
+    with np.errstate(over="ignore", invalid="ignore"):
+        micro, gap = segmentation.micro_segments(X)
+        predictions = {name: model.predict(X) for name, model in models.items()}
+        segments = {"distances": segmentation.distances(X), "eps": np.full(len(X), segmentation.eps)}
+    return {**segments, "micro_segment": micro, "micro_gap": gap, **predictions}
+
+
+def compare(answers: Answers, decisions: Decisions) -> Parity:
+    """The decisions [n] of ONNX Runtime beside the fitted models' answers."""
+    distances, rows = answers["distances"], np.arange(len(decisions))
+    others = distances.copy()
+    others[rows, decisions.segment] = np.inf
+    # Nobody runs up to "unusual", which is at `eps` from everyone.
+    others[distances == answers["eps"][:, None]] = np.inf
+    parity = Parity(len(decisions))
+    for name, segment, distance, among in (
+        ("segment_distance", decisions.segment, decisions.segment_distance, distances),
+        ("runner_up_distance", decisions.runner_up, decisions.runner_up_distance, others),
+    ):
+        wrong = among[rows, segment] > among.min(axis=1) * (1 + TIE)
+        parity.flips += int(wrong.sum())
+        parity.ties += int(((among.argmin(axis=1) != segment) & ~wrong).sum())
+        parity.differences[name] = _largest(distance, distances[rows, segment], relative=True)
+    if decisions.micro_segment is not None:
+        same_segment = distances.argmin(axis=1) == decisions.segment
+        differs = same_segment & (answers["micro_segment"] != decisions.micro_segment)
+        parity.flips += int((differs & (answers["micro_gap"] > TIE)).sum())
+        parity.ties += int((differs & (answers["micro_gap"] <= TIE)).sum())
+    for name, predicted in decisions.predictions.items():
+        parity.differences[name] = _largest(predicted, answers[name], relative=name == "expected_ltv")
+    return parity
+
+
+def prove(
+    bundle: Bundle,
+    segmentation: Segmentation,
+    models: Mapping[str, Model],
+    rows: Sequence[Matrix],
+    more: int,
+    seed: int,
+) -> Parity:
+    """Parity on every row of the matrices `rows` [n, n_features], and on `more` rows made by perturbing those.
+
+    Raises Refused where it fails.
+    """
+    parity = Parity()
+    with progress("proving the export", sum(map(len, rows)) + more) as advance:
+        for part in _parts(rows, more, seed):
+            parity += compare(reference(segmentation, models, part), bundle.decide(part))
+            advance(len(part), "")
+    if failures := parity.failures():
+        raise Refused("the bundle does not decide as the fitted models do: " + "; ".join(failures))
+    return parity
+
+
+def difficult_rows(X: Matrix, seed: int) -> Matrix:
+    """Rows that a shop may send one day: empty, all undefined, huge, single features missing or extreme."""
+    random = np.random.default_rng(seed)
+    n = X.shape[1]
+    huge = np.finfo(np.float32).max
+    constant = [np.full((1, n), value, np.float32) for value in (0, np.nan, 1e9, -1e9, huge, -huge)]
+    some = X[random.integers(len(X), size=n)]
+    one_missing, one_huge, only_one = some.copy(), some.copy(), np.full((n, n), np.nan, np.float32)
+    np.fill_diagonal(one_missing, np.nan)
+    np.fill_diagonal(one_huge, huge)
+    np.fill_diagonal(only_one, np.diag(some))
+    return np.concatenate([*constant, one_missing, one_huge, only_one])
+
+
+def edge_rows(X: Matrix, model: ModelProto, seed: int) -> Matrix:
+    """Rows of X [n, n_features] with one value at an edge where the graph decides otherwise: the thresholds of its
+    trees and the ends of its clipped ranges, each exactly and a float32 step to either side."""
+    feature, value = edges(model)
+    values = np.concatenate([value, np.nextafter(value, np.float32(np.inf)), np.nextafter(value, np.float32(-np.inf))])
+    rows = X[np.random.default_rng(seed).integers(len(X), size=len(values))]
+    rows[np.arange(len(rows)), np.tile(feature, 3)] = values
+    return rows
+
+
+def edges(model: ModelProto) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The features [m] and values [m] of those edges, each pair once."""
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    pairs: set[tuple[int, float]] = set()
+    for node in model.graph.node:
+        if node.op_type.startswith("TreeEnsemble"):
+            tree = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+            modes = zip(tree["nodes_featureids"], tree["nodes_values"], tree["nodes_modes"], strict=True)
+            pairs.update((feature, value) for feature, value, mode in modes if mode != b"LEAF")
+    for name in [name for name in tensors if name.endswith(("/clip/low", "/clip/high"))]:
+        logged = tensors[f"{name.split('/')[0]}/log/mask"]
+        ends = tensors[name].copy()
+        ends[logged] = np.sign(ends[logged]) * np.expm1(np.abs(ends[logged]))
+        pairs.update(enumerate(ends.tolist()))
+    features, values = zip(*sorted(pairs), strict=True)
+    return np.array(features, np.int64), np.array(values, np.float32)
+
+
+def _parts(rows: Sequence[Matrix], more: int, seed: int) -> Iterator[Matrix]:
+    """Chunks of the rows, then as many perturbed ones: by turns every value moved a little, and values exchanged."""
+    for matrix in rows:
+        for start in range(0, len(matrix), CHUNK):
+            yield matrix[start : start + CHUNK]
+    random = np.random.default_rng(seed)
+    for turn, start in enumerate(range(0, more, CHUNK)):
+        drawn = rows[0][random.integers(len(rows[0]), size=min(CHUNK, more - start))]
+        moved = drawn * random.normal(1, MOVED_BY, drawn.shape).astype(np.float32)
+        yield moved if turn % 2 == 0 else random.permuted(drawn, axis=0)
+
+
+def _largest(got: NDArray[np.float32], wanted: Vector, relative: bool) -> float:
+    scale = 1 + np.abs(wanted) if relative else 1.0
+    return float(np.max(np.abs(got - wanted) / scale))
+
+
+def _tolerance(name: str) -> float:
+    if name.endswith("_probability"):
+        return PROBABILITY_TOLERANCE
+    return DISTANCE_TOLERANCE if name.endswith("_distance") else AMOUNT_TOLERANCE

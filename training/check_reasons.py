@@ -1,0 +1,240 @@
+"""Holds reasons, announced changes and what-ifs to the truth on whole datasets.
+
+python -m training.check_reasons --events PATH --model DIR --as-of TIMESTAMP
+
+Shapley values of the exported trees are held to shap's TreeExplainer (interventional, with the same background), what
+is announced to scoring every customer on each of the 90 days to come, and what-ifs to applying them.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import shap
+from numpy.typing import NDArray
+
+from shared.decisions.intent import intents
+from shared.decisions.next_change import DAY_MS, State, next_changes
+from shared.features import FEATURE_NAMES, EventColumns, Profiles, features, fold, merge, until
+from shared.models.bundle import Bundle, Decisions
+from shared.profiles.table import WRITES_A_CALL
+from shared.reasons.acting import Act, acts_that_change, feasible
+from shared.reasons.contributions import FILE, OUTPUTS, Reasons
+from shared.reasons.shapley import Linear, Trees
+from shared.reasons.what_if import BELOW_CHURN_THRESHOLD, better_segments, changed, what_would_change
+from training.base import command
+from training.base.progress import progress
+from training.bundle.reasons_file import attributes, background
+from training.data.events import read_events
+from training.data.preparation import Matrix
+from training.prediction.targets import known_at
+
+HORIZON_DAYS = 90
+AT_ONCE = 40 * WRITES_A_CALL
+SEED = 5
+
+
+def check_segments(X: Matrix, bundle: Bundle, reasons: Reasons) -> Iterator[str]:
+    """The shares of a segment against the graph's distances."""
+    decided = bundle.decide(X)
+    worst = 0.0
+    nearer = decided.runner_up_distance.astype(np.float64) - decided.segment_distance
+    for x, segment, other, gap in zip(X, decided.segment, decided.runner_up, nearer, strict=True):
+        shares, _ = reasons.segment.contributions(x, int(segment), int(other))
+        worst = max(worst, abs(shares.sum() - gap))
+    yield f"segment: shares sum to the difference of distances, largest error {worst:.1e}"
+
+
+def check_predictions(X: Matrix, customers: Matrix, bundle: Bundle, reasons: Reasons, model: Path) -> Iterator[str]:
+    """Shapley values against shap's, and their sums against the graph's predictions."""
+    nodes = {node.name: node for node in onnx.load(model / "bundle.onnx").graph.node}
+    for output, why in reasons.predictions.items():
+        predicted = getattr(bundle.decide(X), output).astype(np.float64)
+        found = np.array([why.model.contributions(x) for x in X])
+        margins = np.array([why.model.margin(x) for x in X])
+        sums = np.abs(found.sum(axis=1) + why.model.baseline - margins)
+        again = np.array([why.calibration.predict(why.model.baseline + total) for total in found.sum(axis=1)])
+        expected = _by_shap(why.model, nodes, OUTPUTS[output], X, customers)
+        yield (
+            f"{output} ({type(why.model).__name__.lower()}, {why.calibration.scale}): largest difference to shap"
+            f" {np.abs(found - expected).max() / np.ptp(margins):.1e} of the margin's range; sums: {sums.max():.1e} on"
+            f" the margin, {(np.abs(again - predicted) / np.maximum(1, predicted)).max():.1e} of the graph's prediction"
+        )
+
+
+def _by_shap(
+    model: Trees | Linear, nodes: dict[str, Any], name: str, X: Matrix, customers: Matrix
+) -> NDArray[np.float64]:
+    if isinstance(model, Linear):
+        prepared = _all_of(model.prepare(customers))
+        explainer = shap.LinearExplainer((model.coefficients, model.intercept), prepared)
+        return np.asarray(explainer.shap_values(model.prepare(X)))
+    trees = {"trees": list(shap_trees(attributes(nodes[f"{name}/trees"])))}
+    explainer = shap.TreeExplainer(trees, _all_of(customers), feature_perturbation="interventional")
+    return np.asarray(explainer.shap_values(X, check_additivity=False)).reshape(X.shape)
+
+
+def _all_of(customers: Matrix) -> Any:
+    return shap.maskers.Independent(customers, max_samples=len(customers))
+
+
+def shap_trees(found: dict[str, Any]) -> Iterator[dict[str, NDArray[Any]]]:
+    """The trees of a `TreeEnsembleRegressor` as shap takes them: left is x <= threshold."""
+    tree_ids = np.array(found["nodes_treeids"])
+    values = dict(
+        zip(zip(found["target_treeids"], found["target_nodeids"], strict=True), found["target_weights"], strict=True)
+    )
+    missing = found.get("nodes_missing_value_tracks_true") or [0] * len(tree_ids)
+    for tree in np.unique(tree_ids):
+        at = np.flatnonzero(tree_ids == tree)
+        position = {found["nodes_nodeids"][i]: k for k, i in enumerate(at)}
+        leaf = [found["nodes_modes"][i] == b"LEAF" for i in at]
+        left, right = (
+            [-1 if end else position[found[side][i]] for i, end in zip(at, leaf, strict=True)]
+            for side in ("nodes_truenodeids", "nodes_falsenodeids")
+        )
+        thresholds = np.array([found["nodes_values"][i] for i in at], np.float32)
+        below = np.array([found["nodes_modes"][i] == b"BRANCH_LT" for i in at])
+        thresholds[below] = np.nextafter(thresholds[below], np.float32(-np.inf))
+        default = [t if missing[i] else f for i, t, f in zip(at, left, right, strict=True)]
+        yield {
+            "children_left": np.array(left, np.int32),
+            "children_right": np.array(right, np.int32),
+            "children_default": np.array(default, np.int32),
+            "features": np.array([found["nodes_featureids"][i] for i in at], np.int32),
+            "thresholds": thresholds.astype(np.float64),
+            "values": np.array([[values.get((tree, found["nodes_nodeids"][i]), 0.0)] for i in at]),
+            "node_sample_weight": np.ones(len(at)),
+        }
+
+
+def check_announced(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> Iterator[str]:
+    """What is announced against what every day brings."""
+    right, missed, changing = 0, [0], 0
+    with progress("every day of everyone", len(profiles)) as advance:
+        for first in range(0, len(profiles), AT_ONCE):
+            some = profiles.take(list(range(first, min(first + AT_ONCE, len(profiles)))))
+            days = np.array(
+                [_codes(some, bundle, as_of_ms)]
+                + [_codes(some, bundle, (as_of_ms // DAY_MS + day) * DAY_MS) for day in range(1, HORIZON_DAYS + 1)]
+            )
+            differs = days != days[0]
+            true = np.where(differs.any(axis=0), differs.argmax(axis=0), 0)
+            announced = next_changes(some, _state(some, bundle, as_of_ms), bundle, as_of_ms, HORIZON_DAYS)
+            day = np.array([change.at_ms // DAY_MS - as_of_ms // DAY_MS if change else 0 for change in announced])
+            right, changing = right + int((day == true).sum()), changing + int((true > 0).sum())
+            for i in np.flatnonzero(day != true):
+                back = np.flatnonzero(~differs[true[i] :, i])
+                missed.append(int(back[0]) if len(back) else HORIZON_DAYS + 1 - int(true[i]))
+            advance(len(some), "")
+    yield (
+        f"next change: {right / len(profiles):.2%} of {len(profiles):,} customers as day by day"
+        f" ({changing / len(profiles):.0%} change); the longest change that was missed lasted {max(missed)} days"
+    )
+
+
+def _state(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> State:
+    known = features(profiles, as_of_ms)
+    decided = bundle.decide(known)
+    return State.of(decided.segment, intents(decided, known, bundle.manifest))
+
+
+def _codes(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> NDArray[np.int64]:
+    return _state(profiles, bundle, as_of_ms).code
+
+
+def check_changes(X: Matrix, bundle: Bundle, reasons: Reasons) -> Iterator[str]:
+    """What-ifs against their application."""
+    found = kept = with_any = pairs = 0
+    for x in X:
+        changes = what_would_change(x, bundle, reasons)
+        with_any += bool(changes)
+        for change in changes:
+            option = tuple((FEATURE_NAMES.index(one["feature"]), one["to"]) for one in change["changes"])
+            after = bundle.decide(changed(x, option)[None])
+            reached = _reached(change["goal"], after, int(bundle.decide(x[None]).segment[0]), bundle)
+            found, pairs, kept = found + 1, pairs + (len(option) == 2), kept + reached
+    yield (
+        f"what would change it: {found:,} changes for {with_any:,} of {len(X):,} customers, {pairs:,} of them of two"
+        f" features; {kept:,} do what they say"
+    )
+
+
+def check_acts(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> Iterator[str]:
+    """What customers may do against delivering it to their histories, on the first and the last day there is time."""
+    found = kept = with_any = days = 0
+    with progress("acts", len(profiles)) as advance:
+        for i in range(len(profiles)):
+            customer = profiles.take([i])
+            changes = acts_that_change(customer, as_of_ms, bundle)
+            with_any += bool(changes)
+            [now] = bundle.decide(features(customer, as_of_ms)).segment.tolist()
+            for change in changes:
+                [act] = [act for act in feasible(customer, bundle.manifest) if act.name == change["act"]]
+                act = replace(act, count=change["count"])
+                done = [_does(act, day, customer, as_of_ms, bundle, change["goal"], now) for day in _ends(change)]
+                found, kept, days = found + 1, kept + all(done), days + change["within_days"]
+            advance(1, "")
+    yield (
+        f"what they may do: {found:,} acts for {with_any:,} of {len(profiles):,} customers, with"
+        f" {days / max(found, 1):.0f} days' time on average; {kept:,} do what they say"
+    )
+
+
+def _ends(change: dict[str, Any]) -> set[int]:
+    return {change["count"] - 1, change["within_days"]}
+
+
+def _does(act: Act, days: int, customer: Profiles, as_of_ms: int, bundle: Bundle, goal: str, now: int) -> bool:
+    rows = act.events(as_of_ms, days)
+    news = EventColumns(customer.keys, np.zeros(len(rows), np.int64), rows, customer.category_names)
+    after = bundle.decide(features(merge(customer, fold(news)), as_of_ms + days * DAY_MS))
+    return _reached(goal, after, now, bundle)
+
+
+def _reached(goal: str, after: Decisions, now: int, bundle: Bundle) -> bool:
+    if goal == BELOW_CHURN_THRESHOLD:
+        assert after.churn_probability is not None
+        return bool(after.churn_probability[0] < bundle.manifest["thresholds"]["likely_to_churn"])
+    return int(after.segment[0]) in better_segments(now, bundle.manifest)
+
+
+def main() -> int:
+    """Print what was found."""
+    parser = argparse.ArgumentParser(prog="python -m training.check_reasons", description=__doc__)
+    parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH")
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--as-of", required=True, metavar="TIMESTAMP")
+    parser.add_argument("--customers", type=int, default=2_000, help="whose reasons are checked")
+    parser.add_argument("--announced", type=int, default=20_000, help="whose next change is checked")
+    parser.add_argument("--changes", type=int, default=1_000, help="whose what-ifs are checked")
+    arguments = parser.parse_args()
+    as_of_ms, bundle = command.timestamp(arguments.as_of), Bundle.load(arguments.model)
+    reasons = Reasons.from_bytes((arguments.model / FILE).read_bytes(), bundle.manifest)
+    profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
+    profiles = until(profiles.take(np.flatnonzero(known_at(profiles, as_of_ms))), as_of_ms)
+    everyone = features(profiles, as_of_ms)
+    customers = background(everyone, bundle.manifest["seed"])
+    drawn = np.random.default_rng(SEED).permutation(len(profiles))
+    X = everyone[np.sort(drawn[: arguments.customers])]
+    for line in check_segments(X, bundle, reasons):
+        command.say(line)
+    for line in check_predictions(X, customers, bundle, reasons, arguments.model):
+        command.say(line)
+    for line in check_changes(everyone[np.sort(drawn[: arguments.changes])], bundle, reasons):
+        command.say(line)
+    some = profiles.take(np.sort(drawn[: arguments.changes]))
+    for line in check_acts(some, as_of_ms, bundle):
+        command.say(line)
+    for line in check_announced(profiles.take(np.sort(drawn[: arguments.announced])), bundle, as_of_ms):
+        command.say(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

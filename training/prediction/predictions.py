@@ -1,0 +1,117 @@
+"""Fitting a target: candidates judged on the latest slices of time, the winner fitted again on all of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from shared.decisions.decision import iso
+from training.base.config import Config
+from training.data.preparation import Matrix
+from training.prediction import classic
+from training.prediction.calibration import Vector
+from training.prediction.candidates import fit_one
+from training.prediction.metrics import Metrics, bins
+from training.prediction.models import Model
+from training.prediction.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs
+from training.prediction.validation import judge, origins, sample, winner
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one target: a model with its figures, or the reason why there is none."""
+
+    target: Target
+    reason: str | None = None
+    model: Model | None = None
+    judged: list[int] = field(default_factory=list)
+    """Cut-offs of the slices that the candidates were judged on, UTC milliseconds, latest first."""
+    by_cutoff: list[Metrics] = field(default_factory=list)
+    """The winner's figures on each of them, by models fitted on slices whose labels were complete before it."""
+    leaderboard: dict[str, Metrics] = field(default_factory=dict)
+    """Every candidate's mean figures over these slices, by name; the classic's as well, which is never chosen."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why something has no line in the leaderboard, by its name."""
+    bins: list[tuple[float, float, int]] = field(default_factory=list)
+    """Mean prediction, mean outcome and rows for each tenth of the latest slice, by prediction."""
+    holdout: tuple[Vector, Vector] | None = None
+    """The winner's predictions for the latest slice, and its labels."""
+    cutoffs: list[int] = field(default_factory=list)
+    """Of the slices behind the model, UTC milliseconds, latest first."""
+    fitted: Matrix | None = None
+    """The rows that the model was fitted on [n, n_features]."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Of the winner on the latest slice."""
+        return self.by_cutoff[0] if self.by_cutoff else {}
+
+    def about(self) -> dict[str, Any]:
+        """What the manifest says of the target, ready for JSON."""
+        target = self.target
+        told = {"trained": self.model is not None, "meaning": target.meaning, "horizon_days": target.horizon_days}
+        if self.model is None or self.fitted is None:
+            return {**told, "reason": self.reason}
+        return {
+            **told,
+            "reason": None,
+            "model": self.model.name,
+            "calibration": self.model.calibration.name,
+            "output": target.output,
+            "cutoffs": list(map(iso, self.cutoffs)),
+            "rows": len(self.fitted),
+            "metrics": _rounded(self.metrics),
+            "validation": {
+                "mean": _rounded(self.leaderboard[self.model.name]),
+                "cutoffs": {iso(at): _rounded(m) for at, m in zip(self.judged, self.by_cutoff, strict=True)},
+            },
+        }
+
+
+def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int, config: Config) -> Outcome:
+    """Fits `target` on what the events from `first_ms` to `end_ms` (UTC milliseconds) support."""
+    at = cutoffs(first_ms, end_ms, target.horizon_days, config)
+    if not any(cutoff + target.horizon_days * DAY_MS <= at[0] for cutoff in at):
+        needed = config.minimum_history_days + target.horizon_days + max(target.horizon_days, config.cutoff_every_days)
+        return Outcome(target, f"the events span {(end_ms - first_ms) / DAY_MS:.0f} days; {needed} are needed")
+    slices = [points.slice(target, cutoff) for cutoff in at]
+    if reason := _too_few(target, slices, config):
+        return Outcome(target, reason)
+    rounds = origins(target, slices, config)
+    if not rounds or rounds[0][0] is not slices[0]:
+        return Outcome(target, f"all rows of a time slice are alike in: {target.meaning}")
+
+    judged = judge(target, rounds, config)
+    leaderboard = {name: of.mean() for name, of in judged.items()}
+    best = winner(target, leaderboard, config)
+    reference, missing = classic.judge(target, points.profiles, [s for s, _ in rounds])
+    everything = sample(target, slices, config)
+    model = fit_one(best, target.kind, everything.X, everything.y, everything.weight, config)
+    first = judged[best].predicted[0]
+    return Outcome(
+        target,
+        model=Model(best, target.kind, model, judged[best].calibration),
+        judged=[s.cutoff_ms for s, _ in rounds],
+        by_cutoff=judged[best].figures,
+        leaderboard=leaderboard | reference,
+        missing=missing,
+        bins=bins(slices[0].y, first),
+        holdout=(first, slices[0].y),
+        cutoffs=at,
+        fitted=everything.X,
+    )
+
+
+def _too_few(target: Target, slices: Sequence[Slice], config: Config) -> str | None:
+    positives = sum(int((s.y > 0).sum()) for s in slices)
+    negatives = sum(len(s.y) for s in slices) - positives
+    counts = {"with": positives} if target.kind == "amount" else {"with": positives, "without": negatives}
+    for word, count in counts.items():
+        if count < config.minimum_class_count:
+            return f"only {count} rows {word} {target.meaning}; {config.minimum_class_count} are needed"
+    return None
+
+
+def _rounded(metrics: Metrics) -> dict[str, float | None]:
+    return {key: round(value, 6) if np.isfinite(value) else None for key, value in metrics.items()}

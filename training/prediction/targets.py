@@ -1,0 +1,126 @@
+"""What is predicted, and the rows to learn it from: features at a cut-off, labels from what came after it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.features import MONEY_UNITS, PURCHASE, REFUND, Profiles, features
+from training.base.config import Config
+from training.data.preparation import Matrix
+from training.prediction.models import Kind, Vector
+
+DAY_MS = 86_400_000
+
+type Mask = NDArray[np.bool_]
+type Label = Callable[[Profiles, int, int], Vector]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something about the days after a cut-off that is worth knowing at it."""
+
+    name: str
+    output: str
+    """Name of the bundle's output."""
+    kind: Kind
+    horizon_days: int
+    meaning: str
+    eligible: Callable[[Profiles, int], Mask]
+    """Of profiles and a cut-off (UTC ms), who is predicted for [n_profiles]."""
+    label: Label
+    """Of profiles, a cut-off and the horizon's end (UTC ms), what happened in between [n_profiles]."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The rows of one cut-off."""
+
+    cutoff_ms: int
+    customers: NDArray[np.int64]
+    """Index of each row's profile [n]."""
+    X: Matrix
+    """Features at the cut-off [n, n_features]."""
+    y: Vector
+    """Labels from the horizon after the cut-off [n]."""
+
+
+def targets(config: Config) -> tuple[Target, ...]:
+    """Churn, conversion and lifetime value over the horizons of `config`."""
+    churn, conversion, ltv = config.churn_horizon_days, config.conversion_horizon_days, config.ltv_horizon_days
+    return (
+        Target(
+            "churn",
+            "churn_probability",
+            "probability",
+            churn,
+            f"no purchase in the next {churn} days, for customers with a purchase before",
+            lambda profiles, cutoff: _purchases(profiles, 0, cutoff) > 0,
+            lambda profiles, cutoff, end: (_purchases(profiles, cutoff, end) == 0).astype(float),
+        ),
+        Target(
+            "conversion",
+            "conversion_probability",
+            "probability",
+            conversion,
+            f"at least one purchase in the next {conversion} days",
+            known_at,
+            lambda profiles, cutoff, end: (_purchases(profiles, cutoff, end) > 0).astype(float),
+        ),
+        Target(
+            "ltv", "expected_ltv", "amount", ltv, f"spend less refunds in the next {ltv} days", known_at, _net_spend
+        ),
+    )
+
+
+def known_at(profiles: Profiles, cutoff_ms: int) -> Mask:
+    """Who had any event before the cut-off [n_profiles]."""
+    return profiles.rows.time_ms[profiles.starts[:-1]] < cutoff_ms
+
+
+class PointsInTime:
+    """Rows of many cut-offs of the same profiles; the features of each instant are computed once."""
+
+    def __init__(self, profiles: Profiles) -> None:
+        self.profiles = profiles
+        self._features: dict[int, Matrix] = {}
+
+    def features(self, cutoff_ms: int) -> Matrix:
+        """Features of every profile at the cut-off [n_profiles, n_features]."""
+        if cutoff_ms not in self._features:
+            self._features[cutoff_ms] = features(self.profiles, cutoff_ms)
+        return self._features[cutoff_ms]
+
+    def slice(self, target: Target, cutoff_ms: int) -> Slice:
+        """The target's rows at one cut-off: everyone known and eligible then."""
+        end_ms = cutoff_ms + target.horizon_days * DAY_MS
+        rows = known_at(self.profiles, cutoff_ms) & target.eligible(self.profiles, cutoff_ms)
+        label = target.label(self.profiles, cutoff_ms, end_ms)
+        return Slice(cutoff_ms, np.flatnonzero(rows), self.features(cutoff_ms)[rows], label[rows])
+
+
+def cutoffs(first_ms: int, end_ms: int, horizon_days: int, config: Config) -> list[int]:
+    """Instants whose labels are complete by `end_ms`, latest first: the last possible one, then one every few days."""
+    latest = end_ms - horizon_days * DAY_MS
+    earliest = first_ms + config.minimum_history_days * DAY_MS
+    step = config.cutoff_every_days * DAY_MS
+    return list(range(latest, earliest - 1, -step))[: config.maximum_cutoffs]
+
+
+def _between(profiles: Profiles, kind: int, start_ms: int, end_ms: int) -> Mask:
+    rows = profiles.rows
+    between: Mask = (rows.kind == kind) & (rows.time_ms >= start_ms) & (rows.time_ms < end_ms)
+    return between
+
+
+def _purchases(profiles: Profiles, start_ms: int, end_ms: int) -> NDArray[np.int64]:
+    return np.bincount(profiles.owner[_between(profiles, PURCHASE, start_ms, end_ms)], minlength=len(profiles))
+
+
+def _net_spend(profiles: Profiles, start_ms: int, end_ms: int) -> Vector:
+    owner, net, total = profiles.owner, profiles.rows.net, np.zeros(len(profiles))
+    for kind, sign in ((PURCHASE, 1), (REFUND, -1)):
+        rows = _between(profiles, kind, start_ms, end_ms)
+        total += sign * np.bincount(owner[rows], net[rows], minlength=len(profiles))
+    return total / MONEY_UNITS

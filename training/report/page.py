@@ -1,0 +1,277 @@
+"""report.html: one self-contained page on a bundle, for a marketer and a data scientist."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared.decisions.intent import ACTIONS
+from training.prediction.holdout import Holdout
+from training.report import plots as plots
+from training.report.findings import Findings
+from training.report.tables import Cell, bar, dot, heat_map, importance_table, segment_table, table
+
+TITLES = {"churn": "Who is about to leave", "conversion": "Who is about to buy", "ltv": "Who will be worth most"}
+FOUND = {"churn": "leaving customers", "conversion": "buyers", "ltv": "spend"}
+"""What is counted where customers are approached in the order of a prediction."""
+RULES = {
+    "dormant": ("no visit for {dormant_days:.0f} days",),
+    "likely_to_convert": ("probability of buying at least {likely_to_convert:.1%}",),
+    "high_value_newcomer": (
+        "first seen at most {newcomer_days:.0f} days ago",
+        "expected value at least {high_value:,.0f}",
+    ),
+    "likely_to_churn": ("probability of leaving at least {likely_to_churn:.1%}",),
+    "loyal": ("at least {loyal_orders:.0f} orders within a year",),
+}
+TENTH = 0.1
+
+
+def report(about: Mapping[str, Any], findings: Findings, why: str) -> str:
+    """The page for the manifest `about`; `why` is what `report_reasons` has to say."""
+    sections = {
+        "Segments": _segments(about, findings),
+        "Profiles": _profiles(about, findings),
+        "Map": _map(about, findings),
+        "Moves": _moves(about),
+        "Predictions": _predictions(about, findings),
+        "Reasons": why,
+        "Actions": _actions(about, findings),
+        "Choice": _choice(findings),
+        "Proof": _proof(about),
+        "Origin": _origin(about),
+    }
+    sections = {name: content for name, content in sections.items() if content}
+    links = "".join(f'<li><a href="#{name.lower()}">{name}</a></li>' for name in sections)
+    body = "\n".join(f'<section id="{name.lower()}">{content}</section>' for name, content in sections.items())
+    style = Path(__file__).with_suffix(".css").read_text()
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Customer segments: bundle {escape(about['bundle_id'])}</title>"
+        f'<link rel="icon" href="data:,"><style>\n{style}</style></head>\n<body>\n{_header(about)}\n'
+        f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n<main>\n{body}\n</main>\n'
+        f"<footer><p>Made by Tessera as it trained the bundle <code>{escape(about['bundle_id'])}</code>.</p></footer>\n"
+        "</body></html>\n"
+    )
+
+
+def _header(about: Mapping[str, Any]) -> str:
+    events, tiles = about["events"], []
+    tiles.append(("customers", f"{sum(s['size'] for s in about['segments']):,}", f"{events['rows']:,} events"))
+    tiles.append(("segments", str(len(about["segments"])), f"{about['segmentation']['micro_segments']} micro-segments"))
+    for name, target in about["targets"].items():
+        value, told = "left out", "the reason is below"
+        if target["trained"]:
+            metric = "spearman" if "spearman" in target["metrics"] else "auc"
+            number = target["metrics"][metric]
+            value = "-" if number is None else f"{number:.3f}"
+            told = "rank correlation" if metric == "spearman" else "AUC: 0.5 is chance, 1 is perfect"
+        tiles.append((TITLES.get(name, name).lower(), value, told))
+    shown = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(told)}</small></dd></div>"
+        for name, value, told in tiles
+    )
+    return (
+        "<header><h1>Customer segments and predictions</h1>"
+        f'<p class="lead">What was learnt from {_day(events["first"])} to {_day(events["last"])}, as of'
+        f" {_day(about['as_of'])}. Bundle <code>{escape(about['bundle_id'])}</code>.</p>"
+        f'<dl class="tiles">{shown}</dl></header>'
+    )
+
+
+def _segments(about: Mapping[str, Any], findings: Findings) -> str:
+    return (
+        "<h2>Segments</h2><p>Customers who behave alike, found without being told what to look for. The names are"
+        " suggestions and may be edited.</p>" + segment_table(about["segments"])
+    )
+
+
+def _profiles(about: Mapping[str, Any], findings: Findings) -> str:
+    return (
+        "<h2>What is typical of each</h2><p>The middle customer of every segment, in the figures that tell the segments"
+        " apart most. Blue (▲) is above the average customer, orange (▼) below; the stronger, the farther.</p>"
+        + heat_map(about["segments"], findings.heights)
+    )
+
+
+def _map(about: Mapping[str, Any], findings: Findings) -> str:
+    drawn = plots.customer_map(findings.points, findings.segment, findings.explained)
+    legend = "".join(f"<li>{dot(s['id'])}{s['id']} {escape(s['name'])}</li>" for s in about["segments"])
+    return (
+        "<h2>Map of the customers</h2><p>Each dot is a customer, close to those who behave alike. The two axes are"
+        " the combinations of figures in which customers differ most; together they tell"
+        f" {sum(findings.explained):.0%} of all differences, so segments that overlap here may lie apart in another"
+        " direction.</p>"
+        f'<figure>{drawn}<ul class="legend">{legend}</ul></figure>'
+    )
+
+
+def _choice(findings: Findings) -> str:
+    rows = [row for row in findings.leaderboard if row["task"] == "segments"]
+    return (
+        "<h2>How the segments were chosen</h2><p>Everything that was tried. Silhouette says how clearly the segments"
+        " are separated (up to 1), stability how far the same customers end up together when the data is drawn again"
+        " (1 is always); of Davies-Bouldin less is better, of Calinski-Harabasz more. Noise is the share that fits no"
+        " segment, fidelity how far what is deployed agrees with the algorithm.</p>" + _leaderboard(rows)
+    )
+
+
+def _predictions(about: Mapping[str, Any], findings: Findings) -> str:
+    return (
+        "<h2>Predictions</h2><p>Measured on the latest stretch of time whose outcome is known, by models that had"
+        " only seen what came before it.</p>"
+        + "".join(_prediction(name, target, findings) for name, target in about["targets"].items())
+    )
+
+
+def _prediction(name: str, target: Mapping[str, Any], findings: Findings) -> str:
+    title = (
+        f"<h3>{escape(TITLES.get(name, name))}</h3><p class='caption'>{escape(name)}: {escape(target['meaning'])}</p>"
+    )
+    if not target["trained"]:
+        return f"<article>{title}<p>Left out: {escape(target['reason'])}.</p></article>"
+    held, what = findings.holdouts[name], FOUND.get(name, "what happened")
+    probability = target["output"].endswith("_probability")
+    figures = [
+        (plots.gains(held.predicted, held.y, what), "The farther above the dashed line, the better the order."),
+        (
+            plots.tenths(held.predicted, held.y, probability),
+            "A good prediction falls from left to right; above each bar, how many times the average.",
+        ),
+        (
+            plots.calibration(held.predicted, held.y, probability),
+            "On the dashed line, what was predicted is what happened. Bars: where the truth lies 19 times in 20.",
+        ),
+    ]
+    shown = "".join(f"<figure>{drawn}<figcaption>{told}</figcaption></figure>" for drawn, told in figures)
+    rows = [row for row in findings.leaderboard if row["task"] == name]
+    measured = "AUC" if probability else "rank correlation"
+    return (
+        f'<article>{title}<p>{_headline(name, held, probability)}</p><div class="figures">{shown}</div>'
+        f"<h4>What it rests on</h4>{importance_table(findings.importance[name], measured)}"
+        '<p class="caption">Figures that tell the same share their weight: each may matter more than its bar says.</p>'
+        f"<details><summary>All models that were tried</summary>{_leaderboard(rows)}</details></article>"
+    )
+
+
+def _headline(name: str, held: Holdout, probability: bool) -> str:
+    order = np.argsort(-held.predicted, kind="stable")
+    top = order[: max(1, round(len(order) * TENTH))]
+    total = np.maximum(held.y, 0).sum()
+    share = np.maximum(held.y[top], 0).sum() / total if total else 0.0
+    tenth = f"The tenth of the {len(order):,} customers with the highest prediction"
+    if not probability:
+        return f"{tenth} brought <strong>{share:.0%}</strong> of all spend."
+    happened, usual = held.y[top].mean(), held.y.mean()
+    times = f", {happened / usual:.1f} times the average of {usual:.1%}" if usual else ""
+    return (
+        f"{tenth} holds <strong>{share:.0%}</strong> of the {FOUND.get(name, 'cases')}: it happened for"
+        f" <strong>{happened:.1%}</strong> of them{times}."
+    )
+
+
+def _actions(about: Mapping[str, Any], findings: Findings) -> str:
+    total = sum(findings.intents.values())
+    rows: list[list[Cell]] = []
+    for intent, key in ACTIONS.items():
+        count, action = findings.intents.get(intent, 0), about.get("actions", {}).get(intent, {"key": key})
+        told = ": ".join(filter(None, (action.get("title"), action.get("description")))) or action["key"]
+        shown = f"{count:,}", f"{count / total:.1%}"
+        rows.append([intent.replace("_", " "), _rule(intent, about), *shown, told, action.get("channel", "")])
+    return (
+        "<h2>What to do with whom</h2><p>Every customer has one intent, the first that fits, and with it the next best"
+        " action.</p>" + table(["intent", "who", "customers", "share", "action", "channel"], rows)
+    )
+
+
+def _moves(about: Mapping[str, Any]) -> str:
+    """What became of the previous bundle's segments, where there was one."""
+    identity = about.get("identity") or {}
+    if not identity.get("previous"):
+        return ""
+    names = {segment["id"]: segment["name"] for segment in about["segments"]}
+
+    def listed(ids: Sequence[int]) -> str:
+        return " and ".join(f"{i} {names.get(i, '(gone)')}" for i in ids)
+
+    changes = [["new", listed([i])] for i in identity["new"]] + [["gone", str(i)] for i in identity["gone"]]
+    changes += [["came apart", f"{listed([one['from']])} into {listed(one['into'])}"] for one in identity["splits"]]
+    changes += [["came together", f"{listed(one['from'])} in {listed([one['into']])}"] for one in identity["merges"]]
+    moved = identity["moved"]
+    shares = "".join(
+        f'<tr><th scope="row">{who}</th><td>{bar(share, f"{share:.1%}")}</td></tr>'
+        for who, share in (("stay", 1 - moved), ("move", moved))
+    )
+    return (
+        "<h2>Who moves</h2><p>Of today's customers, the share whose segment is another than by the bundle before,"
+        f" <code>{escape(identity['previous'])}</code>. Segments that go on keep their number and name.</p>"
+        '<div class="wide"><table><thead><tr><th scope="col">customers who</th><th scope="col">share</th></tr></thead>'
+        f"<tbody>{shares}</tbody></table></div>" + (table(["segments that", "which"], changes) if changes else "")
+    )
+
+
+def _rule(intent: str, about: Mapping[str, Any]) -> str:
+    """Who has the intent, and where it was measured, how often that is right."""
+    try:
+        told = " and ".join(part.format(**about["thresholds"]) for part in RULES[intent])
+    except KeyError:
+        return "everyone else" if intent not in RULES else "nobody: the bundle lacks the prediction"
+    found = (target.get("thresholds", {}).get(intent, {}) for target in about["targets"].values())
+    right = next((reached["precision"] for reached in found if "precision" in reached), None)
+    return told if right is None else f"{told}; right for {right:.0%} of them"
+
+
+def _leaderboard(rows: list[Mapping[str, Any]]) -> str:
+    figures = [
+        key for key in dict.fromkeys(key for row in rows for key in row) if key not in ("task", "candidate", "chosen")
+    ]
+    chosen = next((i for i, row in enumerate(rows) if row["chosen"]), None)
+    cells = [
+        [f"{row['candidate']}{' (chosen)' * row['chosen']}", *(_figure(row.get(key)) for key in figures)]
+        for row in rows
+    ]
+    return table(["candidate", *(key.replace("_", " ") for key in figures)], cells, chosen=chosen)
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return "-" if np.isnan(value) else f"{value:,.4g}"
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _proof(about: Mapping[str, Any]) -> str:
+    gate = about["gate"]
+    rows = [[name.replace("_", " "), f"{value:.1e}"] for name, value in gate["differences"].items()]
+    return (
+        "<h2>The proof that it decides as trained</h2><p>What is deployed was compared with the models it was made"
+        f" from on <strong>{gate['rows']:,}</strong> rows: all that were trained on, and rows made to be difficult."
+        f" <strong>{gate['flips']:,}</strong> changed their segment; {gate['ties']:,} lie exactly between two.</p>"
+        + table(["output", "largest difference"], rows)
+    )
+
+
+def _origin(about: Mapping[str, Any]) -> str:
+    events = about["events"]
+    rows = [
+        ["events", f"{events['rows']:,} of {events['customers']:,} customers, {events['first']} to {events['last']}"],
+        ["hash of the events", events["hash"]],
+        ["as of", about["as_of"]],
+        ["features", f"{len(about['features'])}, hash {about['feature_set_hash']}"],
+        ["versions", ", ".join(f"{name} {version}" for name, version in about["versions"].items())],
+        ["seed", str(about["seed"])],
+    ]
+    for name, target in about["targets"].items():
+        if "holdout" in target:
+            rows.append([f"{name} judged on", f"{target['holdout']['from']} to {target['holdout']['until']}"])
+    options = [[name, str(value)] for name, value in about["config"].items()]
+    return (
+        f"<h2>Where it comes from</h2>{table(['of the bundle', ''], rows)}"
+        f"<details><summary>All options</summary>{table(['option', 'value'], options)}</details>"
+    )
+
+
+def _day(time: str) -> str:
+    return escape(time[:10])

@@ -1,0 +1,113 @@
+"""Labels as the user writes them: a TOML file with names and descriptions of segments and the catalogue of actions."""
+
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from shared.models.labels import ACTIONS, Labels
+from training.base.errors import InputError
+
+ACTIONS_FILE = Path(__file__).parents[2] / "actions.toml"
+"""The shop's catalogue of actions, which training puts into every bundle."""
+
+type Text = Annotated[str, Meta(max_length=500)]
+type Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"\S")]
+type Key = Annotated[str, Meta(max_length=64, pattern="^[a-z0-9_]+$")]
+
+
+class Action(Struct, forbid_unknown_fields=True):
+    """The next best action for an intent."""
+
+    key: Key
+    title: Text = ""
+    description: Text = ""
+    channel: Text = ""
+    incentive: Text = ""
+
+
+class SegmentLabels(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What a segment is called, and its own actions in the place of everybody's."""
+
+    name: Name | None = None
+    description: Text | None = None
+    actions: dict[str, Action] = {}
+
+
+class LabelsFile(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A whole file."""
+
+    segments: dict[str, SegmentLabels] = {}
+    actions: dict[str, Action] = {}
+
+
+def read_labels(path: Path) -> LabelsFile:
+    """The labels in a TOML file. Raises InputError where it is missing or malformed, or names an unknown intent."""
+    try:
+        found = msgspec.convert(tomllib.loads(path.read_text()), LabelsFile)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path}: {error}") from error
+    for own in (found.actions, *(segment.actions for segment in found.segments.values())):
+        if unknown := own.keys() - ACTIONS.keys():
+            raise InputError(f'{path}: "{min(unknown)}" is no intent; the intents are {", ".join(ACTIONS)}')
+    return found
+
+
+def read_actions(path: Path = ACTIONS_FILE) -> dict[str, Any]:
+    """The catalogue of actions by intent. Raises InputError where it lacks an intent."""
+    actions = read_labels(path).actions
+    if missing := [intent for intent in ACTIONS if intent not in actions]:
+        raise InputError(f"{path} has no action for {', '.join(missing)}")
+    found: dict[str, Any] = msgspec.to_builtins({intent: actions[intent] for intent in ACTIONS})
+    return found
+
+
+def labels_for(manifest: Mapping[str, Any], file: LabelsFile) -> Labels:
+    """What of the file differs from the manifest, as the functions read it.
+
+    Raises InputError for a segment that the bundle does not have, and where two segments would be called the same.
+    """
+    known = {str(segment["id"]): segment for segment in manifest["segments"]}
+    if unknown := [segment for segment in file.segments if segment not in known]:
+        raise InputError(
+            f"bundle {manifest['bundle_id']} has no segment {unknown[0]}; its segments are {', '.join(known)}"
+        )
+    names = {i: label.name or known[i]["name"] for i, label in file.segments.items()}
+    called = Counter(names.get(i, segment["name"]).strip().casefold() for i, segment in known.items())
+    if twice := [name for i, name in names.items() if called[name.strip().casefold()] > 1]:
+        raise InputError(f'two segments would be called "{twice[0]}"')
+    segments = {i: _changed(msgspec.to_builtins(label), known[i]) for i, label in file.segments.items()}
+    actions = _changed(msgspec.to_builtins(file.actions), manifest.get("actions", {}))
+    given = {"segments": {i: label for i, label in segments.items() if label}, "actions": actions}
+    return {part: value for part, value in given.items() if value}
+
+
+def _changed(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None and value != before.get(name, "")}
+
+
+def as_toml(manifest: Mapping[str, Any]) -> str:
+    """The names, descriptions and actions that a manifest holds, ready to be edited."""
+    lines = [f"# Labels of bundle {manifest['bundle_id']}."]
+    for segment in manifest["segments"]:
+        lines += ["", f"[segments.{segment['id']}]", *_pairs(segment, ("name", "description"))]
+        for intent, own in segment.get("actions", {}).items():
+            lines += ["", f"[segments.{segment['id']}.actions.{intent}]", *_pairs(own, Action.__struct_fields__)]
+    for intent, key in ACTIONS.items():
+        action = manifest.get("actions", {}).get(intent, {"key": key})
+        lines += ["", f"[actions.{intent}]", *_pairs(action, Action.__struct_fields__)]
+    return "\n".join(lines)
+
+
+def _pairs(values: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
+    # A JSON string is a TOML basic string too.
+    return [f"{name} = {json.dumps(values.get(name, ''), ensure_ascii=False)}" for name in names]
