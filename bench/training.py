@@ -20,23 +20,15 @@ from bench.imports import ROOT
 from bench.report import Line
 from bench.tasks import MEGABYTE
 from bench.worker import Measurement, peak_bytes
-from training import (
-    candidates,
-    classic,
-    command,
-    events,
-    findings,
-    gate,
-    holdout,
-    manifest,
-    naming,
-    reasons_file,
-    report,
-    segments,
-)
+from training.base import command
 from training.base.config import Config
+from training.bundle import gate, manifest, reasons_file
+from training.data import events
+from training.prediction import candidates, classic, holdout
 from training.prediction.predictions import fit_target
 from training.prediction.targets import PointsInTime
+from training.report import findings, page
+from training.segmentation import naming, segments
 from training.simulator import write
 from training.train import train
 
@@ -63,7 +55,7 @@ STAGES: Mapping[str, Callable[..., Any]] = {
     "holdout": holdout.held_out,
     "reasons": reasons_file.save,
     "findings": findings.find,
-    "report": report.report,
+    "report": page.report,
 }
 """What training is in the middle of, by the innermost of these functions."""
 _CODE: Mapping[CodeType, str] = {function.__code__: stage for stage, function in STAGES.items()}

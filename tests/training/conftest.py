@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from shared.features import Profiles
 from tests.support.event_files import ndjson, profiles
-from tests.training.shop import Event, shop_events
+from tests.support.shop import Event, shop_events
 from training.train import main
 
 CONFIG = """

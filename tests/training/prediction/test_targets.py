@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.support.event_files import profiles
+from tests.support.shop import OPENED, Event
 from tests.training.conftest import Shop
-from tests.training.shop import OPENED, Event
 from training.base.config import Config
 from training.prediction.targets import DAY_MS, PointsInTime, Target, cutoffs, targets
 

@@ -7,8 +7,8 @@ import pytest
 from lifetimes.utils import ConvergenceError
 
 from tests.support.event_files import profiles, purchase
+from tests.support.shop import DAYS, OPENED
 from tests.training.conftest import Shop
-from tests.training.shop import DAYS, OPENED
 from training.base.config import Config
 from training.prediction import classic
 from training.prediction.classic import FEWEST_RETURNING, NAME, buyers

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.features import FEATURE_NAMES
 from shared.reasons.wording import format_value
-from tests.training.simulated import simulated
+from tests.support.simulated import simulated
 from training.base.config import Config
 from training.data.preparation import Matrix
 from training.segmentation.naming import (

@@ -16,8 +16,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from shared.features import FEATURES
 from shared.models.bundle import Decisions
+from tests.support.simulated import simulated
 from tests.training.conftest import Shop
-from tests.training.simulated import simulated
 from training import train
 from training.base.config import Config
 from training.base.errors import InputError

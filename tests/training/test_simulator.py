@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.features import FEATURE_NAMES
-from tests.training.simulated import simulated
+from tests.support.simulated import simulated
 from training.data.events import read_events
 from training.shop.behaviour import DAYS
 from training.shop.shoppers import SHOPPERS
