@@ -24,6 +24,9 @@ BUSY = 0.07
 intent come and go within days."""
 FIRST_LOOK = 4
 """Days of each customer that are tried at once, then twice as many, and so on: most change soon or not at all."""
+FEW_ROWS = 2_000
+"""Events of all instants at which something leaves a window, up to which features are computed at once for all of them:
+so few take less time than to ask again and again."""
 ROWS_AT_ONCE = 500_000
 """Events of all instants tried at once, which bounds the memory."""
 GROWING = [j for j, feature in enumerate(FEATURES) if feature.group == "Recency"]
@@ -134,6 +137,10 @@ class _Seen:
         self._since = np.maximum.accumulate(np.where(leaving, np.arange(leaving.shape[1]), 1), axis=1)
         self._row = np.full(leaving.shape, -1)
         self._known = np.empty((0, len(FEATURES)), np.float32)
+        begins = leaving.copy()
+        begins[:, 1] = True
+        if begins.sum(axis=1) @ profiles.event_counts <= FEW_ROWS:
+            self._learn(*np.nonzero(begins))
 
     def differs(self, who: Days, days: Days) -> NDArray[np.bool_]:
         """Whether segment or intent differ from now's on each of `days` from now, 0 being now itself [n]."""

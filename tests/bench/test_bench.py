@@ -127,8 +127,9 @@ def test_every_line_of_the_stream_is_a_valid_event() -> None:
     assert not any(chunk.rejections for chunk in chunks)
 
 
-@pytest.mark.parametrize("function", functions())
-def test_every_function_can_be_imported(function: str) -> None:
+@pytest.mark.parametrize("function", ["lookup_customer", "ingest_events"])
+def test_the_import_of_a_function_takes_some_time(function: str) -> None:
+    assert function in functions()
     assert 0 < import_seconds(function) < 60
 
 

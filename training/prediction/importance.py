@@ -22,17 +22,20 @@ def importance(model: Model, holdout: Holdout, seed: int) -> dict[str, float]:
     random = np.random.default_rng(seed)
     rows = _rows(holdout, model.kind == "probability", random)
     X, y = holdout.X[rows], holdout.y[rows]
-    whole = _quality(model, X, y)
+    margin = model.margin(X)
+    whole = _quality(model, margin, y)
     losses = {}
     for j, name in enumerate(FEATURE_NAMES):
         if np.ptp(np.nan_to_num(X[:, j], nan=-1)) == 0:
             continue
         shuffled = X.copy()
-        found = []
+        qualities = []
         for _ in range(REPEATS):
             shuffled[:, j] = random.permutation(X[:, j])
-            found.append(whole - _quality(model, shuffled, y))
-        losses[name] = float(np.mean(found))
+            other = model.margin(shuffled)
+            # Most models look at few features, and the same margins need no judging again.
+            qualities.append(whole if np.array_equal(other, margin) else _quality(model, other, y))
+        losses[name] = float(np.mean(whole - np.array(qualities)))
     return dict(sorted(losses.items(), key=lambda item: -item[1]))
 
 
@@ -45,8 +48,8 @@ def _rows(holdout: Holdout, balanced: bool, random: np.random.Generator) -> NDAr
     return np.concatenate([drawn[positive][: ROWS // 2], drawn[~positive][: ROWS // 2]])
 
 
-def _quality(model: Model, X: Matrix, y: Vector) -> float:
-    predicted = model.predict(X)
+def _quality(model: Model, margin: Vector, y: Vector) -> float:
+    predicted = model.calibration(margin)
     if model.kind == "probability":
         return float(roc_auc_score(y, predicted))
     return float(spearmanr(y, predicted).statistic) if np.ptp(predicted) else 0.0
