@@ -9,7 +9,6 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from shared.features import FEATURE_NAMES
-from training.data.preparation import Matrix
 from training.prediction.holdout import Holdout
 from training.prediction.models import Model, Vector
 
