@@ -95,3 +95,9 @@ def test_a_catalogue_that_lacks_an_intent_is_refused(file: Path) -> None:
     file.write_text("\n".join(f'[actions.{i}]\nkey = "{a["key"]}"' for i, a in actions.items() if i != "loyal"))
     with pytest.raises(InputError, match="has no action for loyal"):
         read_actions(file)
+
+
+def test_a_name_with_any_character_is_shown_as_it_is() -> None:
+    first, *others = MANIFEST["segments"]
+    manifest = {**MANIFEST, "segments": [{**first, "name": 'a "b"\\\n\x7f é'}, *others]}
+    assert tomllib.loads(as_toml(manifest))["segments"][str(first["id"])]["name"] == 'a "b"\\\n\x7f é'

@@ -1,6 +1,5 @@
 """Labels as the user writes them: a TOML file with names and descriptions of segments and the catalogue of actions."""
 
-import json
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import tomli_w
 from msgspec import Meta, Struct
 
 from shared.models.labels import ACTIONS, Labels
@@ -97,17 +97,18 @@ def _changed(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, A
 
 def as_toml(manifest: Mapping[str, Any]) -> str:
     """The names, descriptions and actions that a manifest holds, ready to be edited."""
-    lines = [f"# Labels of bundle {manifest['bundle_id']}."]
-    for segment in manifest["segments"]:
-        lines += ["", f"[segments.{segment['id']}]", *_pairs(segment, ("name", "description"))]
-        for intent, own in segment.get("actions", {}).items():
-            lines += ["", f"[segments.{segment['id']}.actions.{intent}]", *_pairs(own, Action.__struct_fields__)]
-    for intent, key in ACTIONS.items():
-        action = manifest.get("actions", {}).get(intent, {"key": key})
-        lines += ["", f"[actions.{intent}]", *_pairs(action, Action.__struct_fields__)]
-    return "\n".join(lines)
+    segments = {str(segment["id"]): _segment(segment) for segment in manifest["segments"]}
+    own = manifest.get("actions", {})
+    actions = {intent: _action(own.get(intent, {"key": key})) for intent, key in ACTIONS.items()}
+    text = tomli_w.dumps({"segments": segments, "actions": actions})
+    return f"# Labels of bundle {manifest['bundle_id']}.\n\n{text.rstrip()}"
 
 
-def _pairs(values: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:
-    # A JSON string is a TOML basic string too.
-    return [f"{name} = {json.dumps(values.get(name, ''), ensure_ascii=False)}" for name in names]
+def _segment(segment: Mapping[str, Any]) -> dict[str, Any]:
+    words = {name: segment.get(name, "") for name in ("name", "description")}
+    own = {intent: _action(action) for intent, action in segment.get("actions", {}).items()}
+    return words | ({"actions": own} if own else {})
+
+
+def _action(action: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: action.get(name, "") for name in Action.__struct_fields__}
