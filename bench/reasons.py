@@ -17,6 +17,7 @@ from shared.decisions.deciding import decide
 from shared.decisions.decision import answer
 from shared.events import Rules, read_file
 from shared.features import FEATURE_SET_HASH, EventColumns, Profiles, encode, fold
+from shared.features.columns import DAY_MS
 from shared.intake.ingest import Intake
 from shared.models.bundle import Bundle
 from shared.profiles.table import Item, ProfileTable, StoredProfile, decode_profile, encode_profile
@@ -94,7 +95,7 @@ def _answer(profile: StoredProfile, bundle: Bundle) -> dict[str, Any]:
 def _updates(inputs: Inputs, horizon_days: int) -> Work:
     bundle = _bundle(inputs.purchases)
     events = shop_events(min(inputs.customers, _UPDATED))
-    news = events.rows.time_ms >= AS_OF_MS - 30 * 86_400_000
+    news = events.rows.time_ms >= AS_OF_MS - 30 * DAY_MS
     table = _Items(_items(fold(_some(events, ~news)), bundle))
     moment, file = Moment(AS_OF_MS, AS_OF_MS, horizon_days), shop_file(_some(events, news))
 

@@ -18,6 +18,7 @@ from shared.features.columns import (
     DAY_MS,
     DEVICES,
     EVENT_TYPES,
+    HOUR_MS,
     MONEY_UNITS,
     PAGE_VIEW,
     PURCHASE,
@@ -40,7 +41,6 @@ _FUNNEL = (ADD_TO_CART, BEGIN_CHECKOUT, PURCHASE)
 _REACHED_SHARES = [0.80, 0.10, 0.05, 0.05]
 """Visits that end while browsing, with something in the cart, in the checkout, and with an order."""
 _REFUNDED = 0.04
-_HOUR_MS = 3_600_000
 _DEVICE_SHARES = [0.02, 0.45, 0.45, 0.06, 0.02]
 _CHANNEL_SHARES = [0.02, 0.22, 0.3, 0.15, 0.1, 0.1, 0.06, 0.03, 0, 0.02]
 _CATEGORIES = np.array([category_hash(f"Category {i}") for i in range(20)], np.uint32)
@@ -101,7 +101,7 @@ def shop_events(customers: int, seed: int = 7, first_customer: int = 0) -> Event
     # Now and then an event of a visit with an order is the order's refund instead, some hours later.
     refunded = (kind == VIEW_ITEM) & (position > 0) & (reached[visit] == len(_FUNNEL)) & (rng.random(n) < _REFUNDED)
     kind[refunded] = REFUND
-    time_ms[refunded] += _HOUR_MS * rng.integers(2, 20, refunded.sum())
+    time_ms[refunded] += HOUR_MS * rng.integers(2, 20, refunded.sum())
 
     bought = np.isin(kind, (PURCHASE, REFUND))
     on_product = np.isin(kind, (VIEW_ITEM, *_FUNNEL))

@@ -19,8 +19,9 @@ import shap
 from numpy.typing import NDArray
 
 from shared.decisions.intent import intents
-from shared.decisions.next_change import DAY_MS, State, next_changes
+from shared.decisions.next_change import State, next_changes
 from shared.features import FEATURE_NAMES, EventColumns, Profiles, features, fold, merge, until
+from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle, Decisions
 from shared.profiles.table import WRITES_A_CALL
 from shared.reasons.acting import Act, acts_that_change, feasible

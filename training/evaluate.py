@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shared.decisions.decision import iso
+from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from training import score, train
 from training.base import command
@@ -25,7 +26,7 @@ from training.data.events import read_events
 from training.prediction import baseline
 from training.prediction.calibration import Vector
 from training.prediction.metrics import Metrics, bins, measure
-from training.prediction.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs, targets
+from training.prediction.targets import PointsInTime, Slice, Target, cutoffs, targets
 
 SHOWN = {
     "probability": ("auc", "average_precision", "lift_at_10_percent", "brier"),

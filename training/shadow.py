@@ -21,6 +21,7 @@ from scipy.stats import spearmanr
 from shared.decisions.decision import iso
 from shared.events.event import parse_timestamp
 from shared.features import Profiles
+from shared.features.columns import DAY_MS
 from shared.identity.keys import customer_key
 from shared.models.bundle import PREDICTIONS, Bundle
 from training.base import command
@@ -28,7 +29,7 @@ from training.base.config import Config
 from training.base.errors import InputError
 from training.data.events import read_events
 from training.prediction.metrics import measure
-from training.prediction.targets import DAY_MS, targets
+from training.prediction.targets import targets
 from training.registry.published import connect
 from training.score import score
 

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
+from shared.features.columns import DAY_MS
 from training.base import command
 from training.base.errors import InputError
 from training.base.progress import progress
 from training.shop.behaviour import (
     BRANDS,
-    DAY_MS,
     DAYS,
     EVENT_TYPES,
     OPENED,

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from shared.decisions.decision import iso
 from shared.features import DEFINITIONS, FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Profiles
+from shared.features.columns import DAY_MS
 from shared.features.definitions import to_json
 from shared.models.bundle import Bundle
 from shared.models.labels import labelled
@@ -33,7 +34,7 @@ from training.data.events import read_events
 from training.data.preparation import Matrix
 from training.prediction import holdout
 from training.prediction.predictions import Outcome, fit_target
-from training.prediction.targets import DAY_MS, PointsInTime, known_at, targets
+from training.prediction.targets import PointsInTime, known_at, targets
 from training.report.findings import find
 from training.report.page import report
 from training.report.reasons import reasons_section

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from shared.decisions.decision import Decision
 from shared.decisions.intent import intents
-from shared.decisions.next_change import DAY_MS, State, next_changes
+from shared.decisions.next_change import State, next_changes
 from shared.features import Profiles, features
+from shared.features.columns import DAY_MS
 from shared.models.labels import action
 
 if TYPE_CHECKING:

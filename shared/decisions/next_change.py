@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from shared.decisions.decision import NextChange
 from shared.decisions.intent import ACTIONS, intents
 from shared.features import FEATURE_NAMES, FEATURES, Profiles, features
+from shared.features.columns import DAY_MS
 
 if TYPE_CHECKING:
     from shared.models.bundle import Bundle
 
-DAY_MS = 86_400_000
 WINDOWS = sorted({feature.window_days for feature in FEATURES if feature.window_days})
 GRID_DAYS = 7
 """Between two days that nothing leaves a window on, only times since something grow: a look every week is enough."""

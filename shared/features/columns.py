@@ -65,6 +65,7 @@ MONEY_UNITS = 10_000
 """Units of `net` and `discount` in one unit of the currency."""
 
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)

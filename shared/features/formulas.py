@@ -3,14 +3,13 @@ for every customer [n_profiles], NaN where it is undefined."""
 
 import numpy as np
 
-from shared.features.columns import DAY_MS, MONEY_UNITS
+from shared.features.columns import DAY_MS, HOUR_MS, MONEY_UNITS
 from shared.features.history import Coded, History
 from shared.features.timeline import Floats, Ints, Mask, Timeline
 
 Window = int | None
 
 _MONDAY_OFFSET = 3  # 1970-01-01 was a Thursday
-_HOUR_MS = 3_600_000
 
 
 def ratio(part: Floats | Ints, whole: Floats | Ints) -> Floats:
@@ -120,7 +119,7 @@ def on_weekend(history: History) -> Mask:
 
 def in_quarter(history: History, quarter: int) -> Mask:
     """Visits that begin in a quarter of the day, UTC: 0 from midnight to 06:00, 3 from 18:00."""
-    inside: Mask = history.visits.time_ms % DAY_MS // (6 * _HOUR_MS) == quarter
+    inside: Mask = history.visits.time_ms % DAY_MS // (6 * HOUR_MS) == quarter
     return inside
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from shared.bulk.refresh import DuePage, Position, Refreshed, refresh_shard
 from shared.clock import Moment
 from shared.decisions.deciding import decide
-from shared.decisions.next_change import DAY_MS
 from shared.decisions.transitions import Cause
+from shared.features.columns import DAY_MS
 from shared.intake.claims import unlink
 from shared.intake.ingest import ingest
 from shared.models.bundle import Bundle

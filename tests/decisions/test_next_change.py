@@ -9,8 +9,9 @@ from shared.clock import Moment
 from shared.decisions.deciding import decide
 from shared.decisions.decision import Decision, NextChange
 from shared.decisions.intent import intents
-from shared.decisions.next_change import DAY_MS, State, _leaving, _Seen, next_changes
+from shared.decisions.next_change import State, _leaving, _Seen, next_changes
 from shared.features import Profiles, features, fold
+from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from shared.profiles.due import due_shard, due_shards
 from shared.profiles.table import StoredProfile, decode_profile, encode_profile

@@ -11,8 +11,8 @@ import pytest
 
 from local.samples import SAMPLES, address_for_containers, invoke
 from local.stack import Stack
-from shared.decisions.next_change import DAY_MS
 from shared.events.event import parse_timestamp
+from shared.features.columns import DAY_MS
 from shared.profiles.table import PROFILE
 from tests.e2e.conftest import STACK_CLOCK, deployed_with_model, wait_until
 from tests.support.event_files import csv_file, ndjson, purchase

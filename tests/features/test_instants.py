@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from bench.shop import AS_OF_MS, shop_events
 from shared.features import features, fold
+from shared.features.columns import DAY_MS
 
 PROFILES = fold(shop_events(30))
-DAY_MS = 86_400_000
 
 
 @settings(max_examples=20)

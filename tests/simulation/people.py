@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.decisions.decision import iso
+from shared.features.columns import DAY_MS
 from tests.support.event_files import Event, csv_file, ndjson, parquet
 
-DAY_MS = 86_400_000
 MARKER = "Qx7Marker"
 """Part of every id, name and value that is somebody's."""
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from shared.features.columns import DAY_MS
 from tests.simulation.machines import backfill, called, later, request
-from tests.simulation.people import BACK, DAY_MS, FORMATS, GONE, MARKER, People, Sent, as_json, file_of, named
+from tests.simulation.people import BACK, FORMATS, GONE, MARKER, People, Sent, as_json, file_of, named
 from tests.simulation.sources import Failed, Invoke, Process, Wait
 from tests.simulation.world import World
 from tests.support.bundles import make_bundle

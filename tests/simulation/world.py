@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
 
+from shared.features.columns import DAY_MS
 from tests.simulation.cloud import Cloud
 from tests.simulation.expressions import Item
 from tests.simulation.faults import Faults, Killed
@@ -52,7 +53,7 @@ class World:
 
     def __init__(self, seed: int, surroundings: Surroundings, release: Release, older: Release) -> None:
         self.seed, self.rng = seed, random.Random(seed)
-        self.now_ms = BEGIN_MS + self.rng.randrange(86_400_000)
+        self.now_ms = BEGIN_MS + self.rng.randrange(DAY_MS)
         self._release = release
         self._releases = [release, older] if self.rng.random() < 0.2 else [release]
         self.faults = Faults(self.rng)

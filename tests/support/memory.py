@@ -9,9 +9,8 @@ import sys
 import numpy as np
 
 from shared.clock import Moment
-from shared.decisions.next_change import DAY_MS
 from shared.events import Chunk
-from shared.features.columns import COLUMN_TYPES, EventColumns, Rows
+from shared.features.columns import COLUMN_TYPES, DAY_MS, EventColumns, Rows
 from shared.intake.ingest import Intake
 from shared.models.bundle import Bundle
 from tests.support.bundles import make_bundle

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from shared.features import PURCHASE
+from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from tests.conftest import BUCKET
 from tests.support.bundles import make_bundle
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 AS_OF, AS_OF_MS = "2024-08-01", 1_722_470_400_000
-DAY_MS = 86_400_000
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from shared.features import FEATURE_NAMES
+from shared.features.columns import DAY_MS
 from tests.support.simulated import simulated
 from training.data.events import read_events
 from training.shop.behaviour import DAYS
@@ -80,7 +81,7 @@ def test_every_line_is_a_valid_event_in_the_file_of_its_month(
     assert not read.rejected
     assert f"{read.accepted:,} events of 60 customers" in capsys.readouterr().out
     assert len(read.profiles.rows) == read.accepted
-    assert np.ptp(read.profiles.rows.time_ms) / 86_400_000 < DAYS
+    assert np.ptp(read.profiles.rows.time_ms) / DAY_MS < DAYS
     with (tmp_path / "types.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 60
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from shared.features import MONEY_UNITS, PURCHASE, Profiles
+from shared.features.columns import DAY_MS
 from training.base.config import Config
 from training.prediction.calibration import Vector
-from training.prediction.targets import DAY_MS, Slice, Target
+from training.prediction.targets import Slice, Target
 
 WINDOWS_DAYS = (30, 90, 365)
 

@@ -13,9 +13,10 @@ from lifetimes import BetaGeoFitter, GammaGammaFitter
 from lifetimes.utils import ConvergenceError
 
 from shared.features import MONEY_UNITS, PURCHASE, Profiles
+from shared.features.columns import DAY_MS
 from training.prediction.calibration import Vector
 from training.prediction.metrics import Metrics, mean, measure
-from training.prediction.targets import DAY_MS, Slice, Target
+from training.prediction.targets import Slice, Target
 
 NAME = "BG/NBD + Gamma-Gamma"
 PENALTY = 0.001

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from shared.decisions.decision import iso
+from shared.features.columns import DAY_MS
 from training.data.preparation import Matrix
 from training.prediction.models import Vector
 from training.prediction.predictions import Outcome
-from training.prediction.targets import DAY_MS, PointsInTime
+from training.prediction.targets import PointsInTime
 
 HOLDOUT_FILE = "holdout.npz"
 KEPT_ROWS = 500_000

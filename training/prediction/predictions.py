@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from shared.decisions.decision import iso
+from shared.features.columns import DAY_MS
 from training.base.config import Config
 from training.data.preparation import Matrix
 from training.prediction import classic
@@ -14,7 +15,7 @@ from training.prediction.calibration import Vector
 from training.prediction.candidates import fit_one
 from training.prediction.metrics import Metrics, bins
 from training.prediction.models import Model
-from training.prediction.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs
+from training.prediction.targets import PointsInTime, Slice, Target, cutoffs
 from training.prediction.validation import judge, origins, sample, winner
 
 

@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features import MONEY_UNITS, PURCHASE, REFUND, Profiles, features
+from shared.features.columns import DAY_MS
 from training.base.config import Config
 from training.data.preparation import Matrix
 from training.prediction.models import Kind, Vector
-
-DAY_MS = 86_400_000
 
 type Mask = NDArray[np.bool_]
 type Label = Callable[[Profiles, int, int], Vector]

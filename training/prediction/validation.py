@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.features.columns import DAY_MS
 from training.base.config import Config
 from training.data.preparation import Matrix
 from training.prediction.calibration import Calibration, Vector, calibrated
 from training.prediction.candidates import fit_all
 from training.prediction.metrics import Metrics, mean, measure
-from training.prediction.targets import DAY_MS, Slice, Target
+from training.prediction.targets import Slice, Target
 
 CUSTOMER_FOLDS = 3
 """Parts of a single judged slice that are calibrated without each other."""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.features.columns import DAY_MS, HOUR_MS
 from training.shop.shoppers import CATEGORIES, CHANNELS, Shopper
 
 OPENED = np.datetime64("2023-11-01", "ms")
@@ -20,7 +21,6 @@ BRANDS, PRODUCTS = 20, 25
 JOINED_WITHIN_DAYS = 120
 STEADY = 12.0
 """Shape of the gamma distribution of visit rates between customers of a kind: three tenths more or less are usual."""
-DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 
 type Ints = NDArray[np.int64]
 type Floats = NDArray[np.float64]

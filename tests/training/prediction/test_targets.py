@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
+from shared.features.columns import DAY_MS
 from tests.support.event_files import profiles
 from tests.support.shop import OPENED, Event
 from tests.training.conftest import Shop
 from training.base.config import Config
-from training.prediction.targets import DAY_MS, PointsInTime, Target, cutoffs, targets
+from training.prediction.targets import PointsInTime, Target, cutoffs, targets
 
 CHURN, CONVERSION, LTV = targets(Config())
 CUTOFF = OPENED + timedelta(days=150, hours=7)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from lifetimes.utils import ConvergenceError
 
+from shared.features.columns import DAY_MS
 from tests.support.event_files import profiles, purchase
 from tests.support.shop import DAYS, OPENED
 from tests.training.conftest import Shop
@@ -14,7 +15,7 @@ from training.prediction import classic
 from training.prediction.classic import FEWEST_RETURNING, NAME, buyers
 from training.prediction.metrics import Metrics
 from training.prediction.predictions import Outcome, fit_target
-from training.prediction.targets import DAY_MS, PointsInTime, Slice, Target, cutoffs, targets
+from training.prediction.targets import PointsInTime, Slice, Target, cutoffs, targets
 from training.prediction.validation import origins, sample, winner
 
 CONFIG = Config(threads=1, trees=25, forest_trees=10, ltv_horizon_days=60)
