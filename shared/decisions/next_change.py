@@ -29,8 +29,8 @@ FEW_ROWS = 2_000
 so few take less time than to ask again and again."""
 ROWS_AT_ONCE = 500_000
 """Events of all instants tried at once, which bounds the memory."""
-GROWING = [j for j, feature in enumerate(FEATURES) if feature.group == "Recency"]
-"""Features that are times since something, in days: positions among all."""
+GROWING = [j for j, feature in enumerate(FEATURES) if feature.grows_daily]
+"""Positions of the features that are times since something, in days."""
 OVERDUE, SINCE_ORDER, INTERVAL = map(FEATURE_NAMES.index, ("order_overdue", "days_since_order", "order_interval_mean"))
 """The first grows with the second, over the third."""
 

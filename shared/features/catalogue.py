@@ -1,7 +1,7 @@
 """The feature catalogue: every feature's name, meaning, unit, window and formula, each in one place."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ from shared.features.state import Profiles
 from shared.features.timeline import Floats, Ints
 
 type Formula = Callable[[History, int | None], Floats | Ints]
+type Value = Callable[[History], Floats]
 
 EVER = None
 """The window that holds the whole history."""
@@ -53,6 +54,8 @@ class Feature:
     """Of a history and `window_days`, the value for each customer [n_profiles]; NaN where it is undefined."""
     revision: int = 1
     """One more whenever the formula gives other values than before: bundles trained on those are refused then."""
+    grows_daily: bool = False
+    """Whether it grows by one a day as long as nothing happens: a time since something, in days."""
 
     @property
     def definition(self) -> Definition:
@@ -64,11 +67,13 @@ class Feature:
 class _Group:
     name: str
 
-    def one(
-        self, name: str, description: str, unit: str, formula: Callable[[History], Floats | Ints], revision: int = 1
-    ) -> Feature:
+    def one(self, name: str, description: str, unit: str, formula: Value, revision: int = 1) -> Feature:
         """A feature that looks at the whole history by its nature."""
         return Feature(name, description, unit, self.name, EVER, lambda history, _: formula(history), revision)
+
+    def days_since(self, name: str, description: str, happened_ms: Value) -> Feature:
+        """The days from the instant that `happened_ms` gives of each customer, which go on growing by themselves."""
+        return replace(self.one(name, description, "days", lambda h: f.days_since(h, happened_ms(h))), grows_daily=True)
 
     def over(
         self,
@@ -132,11 +137,11 @@ def _in_quarter(label: str, when: str, quarter: int, group: _Group) -> Iterator[
 
 # fmt: off
 FEATURES: tuple[Feature, ...] = (
-    _recency.one("days_since_visit", "Days since the last visit", "days", lambda h: f.days_since(h, h.visiting.last())),
-    _recency.one("days_since_order", "Days since the last order", "days", lambda h: f.days_since(h, h.purchases.last())),
-    _recency.one("days_since_first_order", "Days since the first order", "days", lambda h: f.days_since(h, h.orders.first())),
-    _recency.one("days_since_cart", "Days since something was last put in the cart", "days", lambda h: f.days_since(h, h.of_kind(ADD_TO_CART).last())),
-    _recency.one("tenure", "Days since the customer was first seen", "days", lambda h: f.days_since(h, h.events.first())),
+    _recency.days_since("days_since_visit", "Days since the last visit", lambda h: h.visiting.last()),
+    _recency.days_since("days_since_order", "Days since the last order", lambda h: h.purchases.last()),
+    _recency.days_since("days_since_first_order", "Days since the first order", lambda h: h.orders.first()),
+    _recency.days_since("days_since_cart", "Days since something was last put in the cart", lambda h: h.of_kind(ADD_TO_CART).last()),
+    _recency.days_since("tenure", "Days since the customer was first seen", lambda h: h.events.first()),
 
     *_frequency.over((7, 30, 90, 365, EVER), "visits", "Visits", "visits", lambda h, d: h.visits.count(d)),
     *_frequency.over((30, 90, 365), "active_days", "Days with a visit", "days", lambda h, d: h.active_days.count(d)),
