@@ -16,8 +16,9 @@ from shared.identity.links import NoSuchLink
 from shared.intake.claims import unlink
 from shared.models.bundle import Bundle
 from shared.models.live_bundle import LiveBundle
+from shared.profiles.races import TooManyRaces
 from shared.profiles.table import ProfileNotWritten, ProfileTable, TableOverloaded
-from shared.profiles.unwritten import ProfilesUnreadable, ProfileTooLarge, TooManyRaces
+from shared.profiles.unwritten import ProfilesUnreadable, ProfileTooLarge
 from training.base import command
 from training.base.errors import InputError
 from training.registry.published import connect

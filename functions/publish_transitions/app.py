@@ -51,7 +51,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     recorded = ledger.record(_news(transitions, ends))
     left = {(moved.key, moved.version): moved.left for moved in transitions}
     for key, version in ends:
-        ledger.close(left.get((key, version)), marks.tell(key, version))
+        ledger.close(left.get((key, version)), marks.announcing(key, version))
     refused = announcer.publish(transitions)
     metrics.add_metric("TransitionsRecorded", MetricUnit.Count, recorded)
     metrics.add_metric("TransitionsPublished", MetricUnit.Count, len(transitions) - len(refused))
@@ -68,8 +68,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 def _news(transitions: Sequence[Transition], ends: Sequence[tuple[str, int]]) -> list[Transition]:
     """The transitions to keep: not an erasure, nor what came before one that the ledger was told of already."""
     keys = {moved.key for moved in transitions} | {key for key, _ in ends}
-    told = {key: mark.told for key, mark in marks.load(keys).items()}
-    return [m for m in transitions if m.cause is not Cause.ERASURE and m.version > told.get(m.key, 0)]
+    announced = {key: mark.announced for key, mark in marks.load(keys).items()}
+    return [m for m in transitions if m.cause is not Cause.ERASURE and m.version > announced.get(m.key, 0)]
 
 
 def _read(record: dict[str, Any], unreadable: dict[str, Unwritten]) -> Transition | None:

@@ -13,8 +13,9 @@ from shared.clock import Moment, read_clock
 from shared.models.live_bundle import LiveBundle
 from shared.profiles.due import due_shards
 from shared.profiles.left_alone import report
+from shared.profiles.races import TooManyRaces
 from shared.profiles.table import ProfileTable, TableOverloaded
-from shared.profiles.unwritten import TooManyRaces, Unwritten
+from shared.profiles.unwritten import Unwritten
 from shared.telemetry.errors import why
 from shared.telemetry.logs import logger, metrics, watched
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from shared.aws.backoff import RACES_AT_MOST, Sleep, races
+from shared.aws.backoff import Sleep
 from shared.bulk.run_parts import span
 from shared.clock import Moment
 from shared.decisions.deciding import decide
@@ -18,8 +18,9 @@ from shared.decisions.decision import Decision
 from shared.decisions.transitions import Cause
 from shared.features import BrokenState, UnknownStateVersion
 from shared.profiles.histories import BROKEN, histories, parts, unreadable
+from shared.profiles.races import RACES_AT_MOST, TooManyRaces, races
 from shared.profiles.table import PROFILE, Item, ItemsUnreadable, ProfileTable, StoredProfile, decode_profiles
-from shared.profiles.unwritten import TooManyRaces, Unwritten
+from shared.profiles.unwritten import Unwritten
 from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:

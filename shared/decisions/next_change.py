@@ -69,7 +69,7 @@ def next_changes(
     if not horizon_days:
         return [None] * len(profiles)
     leaving = _leaving(profiles, as_of_ms, horizon_days)
-    seen, days = _Seen(profiles, bundle, as_of_ms, now.code, leaving), _to_try(leaving)
+    seen, days = _Evaluations(profiles, bundle, as_of_ms, now.code, leaving), _to_try(leaving)
     held, found = np.zeros(len(profiles), np.int64), np.zeros(len(profiles), np.int64)
     look, waiting = FIRST_LOOK, np.arange(len(profiles))
     while len(waiting):
@@ -126,7 +126,7 @@ def _next_of(days: NDArray[np.bool_], after: Days, count: int) -> Days:
     return found
 
 
-class _Seen:
+class _Evaluations:
     """What is decided of customers on days to come."""
 
     def __init__(

@@ -16,7 +16,6 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from shared.aws.backoff import RACES_AT_MOST, races
 from shared.aws.fresh_object import ABSENT, CHANGED, is_absent
 from shared.erasure.parquet import ParquetFile
 from shared.erasure.texts import (
@@ -37,7 +36,7 @@ from shared.erasure.wanted import Wanted
 from shared.identity.keys import is_visitor
 from shared.intake import archive
 from shared.intake.quarantine import PREFIX as QUARANTINE
-from shared.profiles.unwritten import TooManyRaces
+from shared.profiles.races import RACES_AT_MOST, TooManyRaces, races
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

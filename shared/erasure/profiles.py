@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from shared.aws.backoff import RACES_AT_MOST, Sleep, races
+from shared.aws.backoff import Sleep
 from shared.identity.keys import is_visitor
 from shared.identity.links import LinkState, forgotten
 from shared.profiles.marks import Marks
+from shared.profiles.races import RACES_AT_MOST, TooManyRaces, races
 from shared.profiles.table import ProfileTable, StoredProfile
-from shared.profiles.unwritten import TooManyRaces
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class Erasing:
     def _forget_moves(self, step: Step) -> bool:
         """Whether the ledger holds none of the moves before the erasure; those that the stream still has come first."""
         mark = self.marks.load([step.key])[step.key]
-        if mark.told < mark.ended and not is_visitor(step.key) and self.now_ms() < step.marked_ms + STREAM_MS:
+        if mark.announced < mark.ended and not is_visitor(step.key) and self.now_ms() < step.marked_ms + STREAM_MS:
             return False
         self.ledger.forget(step.key, mark.ended)
         return True

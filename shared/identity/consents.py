@@ -32,7 +32,7 @@ class Mark:
     """When consent was given."""
     ended: int = 0
     """The version that the last profile of theirs ended with; the next one begins above it."""
-    told: int = 0
+    announced: int = 0
     """The version up to which the ledger knows, and has forgotten again, what there was to tell."""
     unlinked: bool = False
     """Of a visitor: their link was undone by hand, and is not to be made again."""

@@ -20,7 +20,7 @@ from shared.identity.links import NOBODY, Claim, Copy, Link, LinkState, claimed,
 from shared.profiles.marks import Admission
 from shared.profiles.table import ItemsUnreadable, ProfileTable, StoredProfile
 from shared.profiles.unwritten import check
-from shared.profiles.update import Ingested, Links, News, Updater
+from shared.profiles.update import Incoming, Ingested, Links, Updater
 
 if TYPE_CHECKING:
     from shared.models.bundle import Bundle
@@ -97,8 +97,8 @@ def unlink(
     raises, and what the table raises.
     """
     updater, visitor = Updater(table, bundle, moment, sleep), visitor_key(visitor_id)
-    undo = News(Profiles.empty(), relink=lambda links: {key: unlinked(link) for key, link in links.items()})
+    undo = Incoming(Profiles.empty(), relink=lambda links: {key: unlinked(link) for key, link in links.items()})
     withdrawn = copies(updater.update([visitor], undo))
-    updater.update([*withdrawn], News(Profiles.empty(), copies=withdrawn))
+    updater.update([*withdrawn], Incoming(Profiles.empty(), copies=withdrawn))
     check(updater.unwritten)
     return updater.total

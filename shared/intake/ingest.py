@@ -20,7 +20,7 @@ from shared.profiles.histories import own
 from shared.profiles.marks import Admission, keepable
 from shared.profiles.table import ProfileTable
 from shared.profiles.unwritten import ProfilesUnreadable, Unwritten, check
-from shared.profiles.update import Ingested, News, Updater
+from shared.profiles.update import Incoming, Ingested, Updater
 
 if TYPE_CHECKING:
     from shared.models.bundle import Bundle
@@ -97,9 +97,9 @@ def fold_in(delta: Profiles, updater: Updater, claims: Claims, consents: Iterabl
     known: dict[str, dict[str, Copy]] = {}
     visitors: dict[str, set[str]] = {}
     # Visitors first: customers take over their histories as they then stand.
-    news = News(delta, relink=claims.settle)
+    incoming = Incoming(delta, relink=claims.settle)
     for keys in _slices({*filter(is_visitor, delta.keys)} | claims.visitors):
-        for customer, found in copies(updater.update(keys, news)).items():
+        for customer, found in copies(updater.update(keys, incoming)).items():
             known.setdefault(customer, {}).update(found)
             visitors.setdefault(customer, set()).update(found)
         if sum(len(copy.state or b"") for found in known.values() for copy in found.values()) >= COPIES_AT_ONCE:
@@ -126,9 +126,9 @@ def fold_in(delta: Profiles, updater: Updater, claims: Claims, consents: Iterabl
 
 def _hand_over(updater: Updater, delta: Profiles, known: Mapping[str, Mapping[str, Copy]]) -> None:
     """Gives customers their own events in `delta`, and copies of their visitors' histories."""
-    news = News(delta, copies=known)
+    incoming = Incoming(delta, copies=known)
     for keys in _slices({key for key in delta.keys if not is_visitor(key)} | known.keys()):
-        updater.update(keys, news)
+        updater.update(keys, incoming)
 
 
 def _slices(keys: set[str]) -> Iterator[tuple[str, ...]]:

@@ -58,7 +58,7 @@ def check(value: Any, shape: Shape, where: str = "it") -> None:
         case _:
             options = shape if isinstance(shape, tuple) else (shape,)
             if not any(_is(value, option) for option in options):
-                raise Misfit(f"{where} is not {' or '.join(map(_said, options))}")
+                raise Misfit(f"{where} is not {' or '.join(map(_described, options))}")
 
 
 def _check_object(value: Any, shape: dict[str, Shape], where: str) -> None:
@@ -99,7 +99,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _said(kind: Any) -> str:
+def _described(kind: Any) -> str:
     if isinstance(kind, Text):
         return f"a text of at most {kind.most:,} characters"
     return {None: "null", bool: "true or false", int: "a whole number"}.get(kind, "a number")

@@ -124,7 +124,7 @@ class Marks:
         """Keeps the version that a profile ends with, so that another one of theirs never takes it again."""
         self._raise(self._name(key), "ended", version)
 
-    def tell(self, key: str, version: int) -> Any:
+    def announcing(self, key: str, version: int) -> Any:
         """The part of a transaction that says once that the ledger has heard of the end at `version`."""
         return {"Update": self._raising(self._name(key), "told", version)}
 
@@ -232,6 +232,6 @@ def mark_of(item: Item) -> Mark:
         refused_ms=int(item["refused_ms"]["N"]) if "refused_ms" in item else None,
         given_ms=frozenset(int(at) for at in item.get("given_ms", {"NS": []})["NS"]),
         ended=int(item.get("ended", {"N": "0"})["N"]),
-        told=int(item.get("told", {"N": "0"})["N"]),
+        announced=int(item.get("told", {"N": "0"})["N"]),
         unlinked="unlinked" in item,
     )

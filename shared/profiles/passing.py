@@ -6,8 +6,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.features.codec import UnknownStateVersion
 from shared.profiles.marks import TableNotRestored
+from shared.profiles.races import TooManyRaces
 from shared.profiles.table import ProfileNotWritten, TableOverloaded
-from shared.profiles.unwritten import ProfileNewer, TooManyRaces
+from shared.profiles.unwritten import ProfileNewer
 
 PASSING = (
     BotoCoreError,

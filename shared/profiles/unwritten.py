@@ -12,10 +12,6 @@ MOST_NAMED = 20
 """Profiles that a message names, by the names that may stand in a log."""
 
 
-class TooManyRaces(AnonymousError):
-    """Some profiles were changed by others each time they were about to be written; nothing is lost."""
-
-
 class ProfileTooLarge(AnonymousError):
     """A profile's history does not fit its item. All other profiles of the same input have been written."""
 
@@ -52,10 +48,10 @@ class Unwritten:
 def check(unwritten: Mapping[str, Unwritten]) -> None:
     """Raises the error of the first, if any profile was not written."""
     for first in unwritten.values():
-        raise first.error(told(unwritten))
+        raise first.error(summary(unwritten))
 
 
-def told(unwritten: Mapping[str, Unwritten]) -> str:
+def summary(unwritten: Mapping[str, Unwritten]) -> str:
     """How many profiles were not written and why, and some of them by the names that may stand in a log."""
     reasons = dict.fromkeys(each.reason for each in unwritten.values())
     names = [f"{anonymous(key)} ({each.detail})" if each.detail else anonymous(key) for key, each in unwritten.items()]

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import batched
 from typing import TYPE_CHECKING
 
-from shared.aws.backoff import Sleep, races
+from shared.aws.backoff import Sleep
 from shared.clock import Moment
 from shared.decisions.deciding import decide
 from shared.decisions.transitions import Cause
@@ -19,6 +19,7 @@ from shared.models.manifests import BundleMismatch
 from shared.profiles.full_profile import fitting
 from shared.profiles.histories import BROKEN, EVENTS_AT_ONCE, own, rows_of, unreadable, with_visitors
 from shared.profiles.marks import Admission
+from shared.profiles.races import TooManyRaces, races
 from shared.profiles.table import (
     MAX_STATE_BYTES,
     READS_A_CALL,
@@ -28,7 +29,7 @@ from shared.profiles.table import (
     ProfileTable,
     StoredProfile,
 )
-from shared.profiles.unwritten import TooManyRaces, Unwritten
+from shared.profiles.unwritten import Unwritten
 
 if TYPE_CHECKING:
     from shared.models.bundle import Bundle
@@ -75,7 +76,7 @@ def unchanged(links: Links) -> Links:
 
 
 @dataclass(frozen=True)
-class News:
+class Incoming:
     """What profiles are to hold beside what they hold."""
 
     events: Profiles
@@ -124,7 +125,7 @@ class Updater:
     unwritten: dict[str, Unwritten] = field(default_factory=dict)
     """Of the keys given, those that did not take what is new."""
 
-    def update(self, keys: Sequence[str], news: News) -> list[StoredProfile]:
+    def update(self, keys: Sequence[str], incoming: Incoming) -> list[StoredProfile]:
         """The profiles at the distinct `keys` once they hold what is new; what gains nothing is not written.
 
         Those that do not take it are left out, and `unwritten` says why. Raises what the table raises; the same can be
@@ -133,8 +134,8 @@ class Updater:
         found: list[StoredProfile] = []
         for _ in races(self.sleep):
             lost: set[str] = set()
-            for some, loaded in self._parts(keys, news):
-                changes = self._changes(some, loaded, news)
+            for some, loaded in self._parts(keys, incoming):
+                changes = self._changes(some, loaded, incoming)
                 late, never = self._save([change.after for change in changes if change.is_written])
                 done = [change for change in changes if change.after.key not in late | never]
                 found += [change.after for change in done]
@@ -146,7 +147,7 @@ class Updater:
         self.unwritten |= dict.fromkeys(keys, RACED)
         return found
 
-    def _parts(self, keys: Sequence[str], news: News) -> Iterator[tuple[list[str], dict[str, StoredProfile]]]:
+    def _parts(self, keys: Sequence[str], incoming: Incoming) -> Iterator[tuple[list[str], dict[str, StoredProfile]]]:
         """The keys with what is stored under them, as many at a time as hold EVENTS_AT_ONCE with what is new."""
         part: list[str] = []
         loaded: dict[str, StoredProfile] = {}
@@ -156,7 +157,7 @@ class Updater:
             for key in some:
                 if key in broken:
                     continue
-                events = news.count(key) + (rows_of(stored[key]) if key in stored else 0)
+                events = incoming.count(key) + (rows_of(stored[key]) if key in stored else 0)
                 if part and held + events > EVENTS_AT_ONCE:
                     yield part, loaded
                     part, loaded, held = [], {}, 0
@@ -185,31 +186,33 @@ class Updater:
             self.unwritten |= dict.fromkeys(error.refused, REFUSED)
             return {*error.lost}, error.refused
 
-    def _changes(self, keys: Sequence[str], loaded: dict[str, StoredProfile], news: News) -> list[_Change]:
+    def _changes(self, keys: Sequence[str], loaded: dict[str, StoredProfile], incoming: Incoming) -> list[_Change]:
         try:
-            return self._merged(keys, loaded, news)
+            return self._merged(keys, loaded, incoming)
         except (BrokenState, UnknownStateVersion):
             found = unreadable(loaded.values())
             self.unwritten |= found
             readable = {key: profile for key, profile in loaded.items() if key not in found}
-            return self._merged([key for key in keys if key not in found], readable, news)
+            return self._merged([key for key in keys if key not in found], readable, incoming)
 
-    def _merged(self, keys: Sequence[str], loaded: dict[str, StoredProfile], news: News) -> list[_Change]:
+    def _merged(self, keys: Sequence[str], loaded: dict[str, StoredProfile], incoming: Incoming) -> list[_Change]:
         stored = self._admitted(keys, loaded)
         before = own(stored)
-        after = merge(before, news.events_of(stored))
+        after = merge(before, incoming.events_of(stored))
         if limited := {key: p.counts_from_ms for key, p in stored.items() if p.counts_from_ms is not None}:
             before, after = since(before, limited), since(after, limited)
         grown = after.take(changed(before, after))
         states = dict(zip(grown.keys, zip(encode(grown), grown.event_totals.tolist(), strict=True), strict=True))
-        links = news.relink({key: profile.link for key, profile in stored.items()})
+        links = incoming.relink({key: profile.link for key, profile in stored.items()})
         changes = []
         for key, profile in stored.items():
             old = loaded.get(key, profile)
             if profile.counts_from_ms != old.counts_from_ms:
                 profile = trimmed(profile)
             state, events = states.get(key, (profile.state, profile.events))
-            whole = replace(profile, state=state, events=events, link=links[key], visitors=news.visitors_of(profile))
+            whole = replace(
+                profile, state=state, events=events, link=links[key], visitors=incoming.visitors_of(profile)
+            )
             new = fitting(whole, profile, MAX_STATE_BYTES)
             self.unwritten.pop(key, None)  # it may have been full before it lost a race
             if new.state != whole.state:

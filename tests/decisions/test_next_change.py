@@ -9,7 +9,7 @@ from shared.clock import Moment
 from shared.decisions.deciding import decide
 from shared.decisions.decision import Decision, NextChange
 from shared.decisions.intent import intents
-from shared.decisions.next_change import State, _leaving, _Seen, next_changes
+from shared.decisions.next_change import State, _Evaluations, _leaving, next_changes
 from shared.features import Profiles, features, fold
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
@@ -32,7 +32,7 @@ def test_is_the_day_that_a_brute_force_day_by_day_finds() -> None:
 def test_features_of_days_to_come_are_those_computed_anew(as_of_ms: int) -> None:
     random = np.random.default_rng(1)
     who, days = np.sort(random.integers(0, len(PROFILES), 2_000)), random.integers(1, HORIZON + 1, 2_000)
-    seen = _Seen(PROFILES, BUNDLE, as_of_ms, np.zeros(len(PROFILES), int), _leaving(PROFILES, as_of_ms, HORIZON))
+    seen = _Evaluations(PROFILES, BUNDLE, as_of_ms, np.zeros(len(PROFILES), int), _leaving(PROFILES, as_of_ms, HORIZON))
     anew = features(PROFILES.take(who), (as_of_ms // DAY_MS + days) * DAY_MS)
     np.testing.assert_allclose(seen.features(who, days), anew, rtol=1e-6, atol=0)
 

@@ -12,8 +12,9 @@ from shared.intake import ingest as ingest_module
 from shared.intake.ingest import Intake, ingest
 from shared.models.bundle import Bundle
 from shared.profiles import update
+from shared.profiles.races import TooManyRaces
 from shared.profiles.table import ProfileTable, StoredProfile, TableOverloaded
-from shared.profiles.unwritten import ProfileTooLarge, TooManyRaces
+from shared.profiles.unwritten import ProfileTooLarge
 from shared.profiles.update import Ingested
 from tests.conftest import TABLE
 from tests.support.bundles import make_bundle

@@ -18,7 +18,7 @@ from shared.profiles import update
 from shared.profiles.histories import histories
 from shared.profiles.table import MAX_STATE_BYTES, ProfileNotWritten, StoredProfile, encode_profile
 from shared.profiles.unwritten import ProfileNewer, ProfilesUnreadable, Unwritten
-from shared.profiles.update import News, Updater
+from shared.profiles.update import Incoming, Updater
 from tests.support.bundles import make_bundle
 from tests.support.event_files import Event, ndjson, profiles, purchase
 from tests.support.memory_table import MemoryTable, writes
@@ -282,11 +282,11 @@ def test_profiles_are_decided_on_as_many_at_a_time_as_the_budget_of_events_has_r
     monkeypatch.setattr(update, "EVENTS_AT_ONCE", 100)
     table = MemoryTable()
     news = profiles(*(purchase(str(customer), number) for customer in range(20) for number in range(30)))
-    Updater(table, LIVE, AS_OF, no_sleep).update(news.keys, News(news))
+    Updater(table, LIVE, AS_OF, no_sleep).update(news.keys, Incoming(news))
     assert sum(seen) == 600 and max(seen) <= 100
     seen.clear()
     more = profiles(*(purchase(str(customer), 99) for customer in range(20)))
-    Updater(table, LIVE, AS_OF, no_sleep).update(more.keys, News(more))
+    Updater(table, LIVE, AS_OF, no_sleep).update(more.keys, Incoming(more))
     assert sum(seen) == 620 and max(seen) <= 100
 
 

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 
 from shared.clock import Moment
 from shared.profiles.table import StoredProfile
-from shared.profiles.update import News, Updater
+from shared.profiles.update import Incoming, Updater
 from tests.support.event_files import profiles, purchase
 from tests.support.memory_table import MemoryTable
 
@@ -115,7 +115,7 @@ def simulate(writers: int, batches: int = 30, others: int = 20, seed: int = 0) -
                 neighbours = [purchase(f"w{writer}-{number}-{i}") for i in range(others)]
                 news = profiles(purchase("hot", 1_000 * writer + number), *neighbours)
                 began, updater = timeline.now, Updater(slow, None, MOMENT, timeline.wait)
-                updater.update(news.keys, News(news))
+                updater.update(news.keys, Incoming(news))
                 unwritten.append({*updater.unwritten})
                 seconds.append(timeline.now - began)
 
