@@ -8,14 +8,13 @@ import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.bulk.refresh import Refreshed, due_page, refresh_shard
+from shared.bulk.refresh import Refreshed, due_page, refresh_shards
+from shared.bulk.rescore import Rescorer
 from shared.clock import Moment, read_clock
 from shared.models.live_bundle import LiveBundle
 from shared.profiles.due import due_shards
 from shared.profiles.left_alone import report
-from shared.profiles.races import TooManyRaces
-from shared.profiles.table import ProfileTable, TableOverloaded
-from shared.profiles.unwritten import Unwritten
+from shared.profiles.table import ProfileTable
 from shared.telemetry.errors import why
 from shared.telemetry.logs import logger, metrics, watched
 
@@ -40,47 +39,41 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     bundle, moment = live_bundle.watched(logger, metrics), read_clock()
     if bundle is None:
         return {}
-    has_time = partial(_has_time, context) if messages else lambda: False
-    total, waiting, unreadable = Refreshed(), list[str](), dict[str, Unwritten]()
-    for shard in shards:
-        try:
-            done, ended = refresh_shard(
-                lambda after, shard=shard: due_page(dynamodb, table_name, shard, moment.as_of_ms, after),  # type: ignore[misc]
-                table,
-                bundle,
-                moment,
-                has_time,
-                unreadable=unreadable,
-            )
-        except (TableOverloaded, TooManyRaces) as error:
-            # The other shards need not wait for it, and the next tick finds what it has left.
-            logger.error("A shard of due customers broke off", extra={"shard": shard, "reason": why(error)})
-            metrics.add_metric("RefreshFailures", MetricUnit.Count, 1)
-        else:
-            total += done
-            waiting += [] if ended else [shard]
+    rescorer = Rescorer(table, bundle, moment)
+    total, waiting = refresh_shards(
+        shards,
+        lambda shard, after: due_page(dynamodb, table_name, shard, moment.as_of_ms, after),
+        rescorer,
+        partial(_has_time, context) if messages else lambda: False,
+        _broke_off,
+    )
     if waiting and not messages and not _is_queued():
         for shard in waiting:
             sqs.send_message(QueueUrl=queue, MessageBody=shard)
-    report(unreadable)
-    return _told(total, waiting, moment)
+    report(rescorer.unreadable)
+    return _counts(total, waiting, moment)
 
 
-def _told(total: Refreshed, waiting: list[str], moment: Moment) -> dict[str, int]:
+def _broke_off(shard: str, error: Exception) -> None:
+    logger.error("A shard of due customers broke off", extra={"shard": shard, "reason": why(error)})
+    metrics.add_metric("RefreshFailures", MetricUnit.Count, 1)
+
+
+def _counts(total: Refreshed, waiting: list[str], moment: Moment) -> dict[str, int]:
     counts = {"DueRead": total.read, "DueDecided": total.decided, "SegmentsChanged": total.moved}
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)
     late = 0 if total.first_due_ms is None else (moment.as_of_ms - total.first_due_ms) // 1_000
     metrics.add_metric("DueSince", MetricUnit.Seconds, late)
-    told = {**counts, "DueSince": late, "ShardsWaiting": len(waiting)}
-    logger.info("Due customers decided on", extra=told)
-    return told
+    counts |= {"DueSince": late, "ShardsWaiting": len(waiting)}
+    logger.info("Due customers decided on", extra=counts)
+    return counts
 
 
 def _is_queued() -> bool:
     names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-    return any(int(found[name]) for name in names)
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+    return any(int(attributes[name]) for name in names)
 
 
 def _has_time(context: LambdaContext) -> bool:

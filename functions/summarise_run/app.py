@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.bulk import backfill, rescore
+from shared.bulk import backfill, partitions
 from shared.bulk.run_parts import RunParts
 from shared.telemetry.logs import logger, watched
 
@@ -20,11 +20,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     Gives the report's key, the number of parts `unfinished`, and whether the run was `superseded` by a later one.
     """
-    run, expected = event["run"], int(event["parts"])
+    run = event["run"]
+    expected = int(event["parts"])
     if event["kind"] == "rescore":
-        segments = RunParts(s3, bucket, "rescore", run, rescore.SegmentProgress)
-        report = {"run": run, **rescore.report(list(segments.all()), expected)}
-        key = segments.write_report(report)
+        scanned = RunParts(s3, bucket, "rescore", run, partitions.PartitionProgress)
+        report = {"run": run, **partitions.report(list(scanned.all()), expected)}
+        key = scanned.write_report(report)
     else:
         batches = RunParts(s3, bucket, "backfill", run, backfill.BatchProgress)
         report = {"run": run, **backfill.report(list(batches.all()), expected)}

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from shared.aws.backoff import Sleep
-from shared.bulk.rescore import load_readable, rescore
+from shared.bulk.rescore import Rescored, Rescorer
 from shared.clock import Moment
 from shared.profiles.due import INDEX
-from shared.profiles.table import READS_A_CALL, ProfileTable, StoredProfile
-from shared.profiles.unwritten import Unwritten
+from shared.profiles.races import TooManyRaces
+from shared.profiles.table import READS_A_CALL, StoredProfile, TableOverloaded
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-    from shared.models.bundle import Bundle
 
 PROFILES_AT_ONCE = 500
 """Of one query: enough for the bundle to be worth calling, and a few seconds' work where histories are long."""
@@ -77,35 +74,49 @@ def due_page(
     return DuePage([item["pk"]["S"] for item in items], first, answer.get("LastEvaluatedKey"))
 
 
-def refresh_shard(
-    due: Callable[[Position | None], DuePage],
-    table: ProfileTable,
-    bundle: Bundle,
-    moment: Moment,
+def refresh_shards(
+    shards: Iterable[str],
+    due: Callable[[str, Position | None], DuePage],
+    rescorer: Rescorer,
     go_on: Callable[[], bool],
-    sleep: Sleep = time.sleep,
-    unreadable: dict[str, Unwritten] | None = None,
+    broke_off: Callable[[str, Exception], None],
+) -> tuple[Refreshed, list[str]]:
+    """Refreshes each shard: what came of it, and the shards that have more.
+
+    A shard that breaks off at a busy table or profile stops no other: `broke_off` is told of it, and the next tick
+    finds what it has left. Raises what else the table and `due` raise.
+    """
+    total = Refreshed()
+    waiting: list[str] = []
+    for shard in shards:
+        try:
+            done, ended = refresh_shard(partial(due, shard), rescorer, go_on)
+        except (TableOverloaded, TooManyRaces) as error:
+            broke_off(shard, error)
+            continue
+        total += done
+        if not ended:
+            waiting.append(shard)
+    return total, waiting
+
+
+def refresh_shard(
+    due: Callable[[Position | None], DuePage], rescorer: Rescorer, go_on: Callable[[], bool]
 ) -> tuple[Refreshed, bool]:
     """Decides on those of a shard who are due, a page at least and then while `go_on` says so.
 
-    Each gets a new due date, later than `moment`, with the decision, so whoever was reached is not due any more, and
-    repeating it after a failure anywhere goes on with the others. Returns what came of it, and whether that was the
-    shard's end. Profiles that this code cannot read are left as they are and noted in `unreadable`. Raises TooManyRaces
-    and what the table and `due` raise.
+    Each gets a new due date, later than the rescorer's moment, with the decision, so whoever was reached is not due any
+    more, and repeating it after a failure anywhere goes on with the others. Returns what came of it, and whether that
+    was the shard's end. Raises TooManyRaces and what the table and `due` raise.
     """
-    problems = {} if unreadable is None else unreadable
-    total, position = Refreshed(), None
+    total = Refreshed()
+    position: Position | None = None
     while True:
         page = due(position)
-        decided = moved = 0
+        rescored = Rescored()
         for keys in batched(page.keys, READS_A_CALL, strict=False):
-            profiles = load_readable(table, keys, problems)
-            done = rescore(
-                profiles, table, bundle, moment, lambda profile: not _is_due(profile, moment), sleep, problems
-            )
-            decided += done[0]
-            moved += done[1]
-        total += Refreshed(len(page.keys), decided, moved, page.first_due_ms)
+            rescored += rescorer.rescore(rescorer.load(keys), lambda profile: not _is_due(profile, rescorer.moment))
+        total += Refreshed(len(page.keys), rescored.decided, rescored.moved, page.first_due_ms)
         position = page.next
         if position is None or not go_on():
             return total, position is None

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.bulk.refresh import DuePage, Position, Refreshed, refresh_shard
+from shared.bulk.refresh import DuePage, Position, Refreshed, refresh_shard, refresh_shards
+from shared.bulk.rescore import Rescorer
 from shared.clock import Moment
 from shared.decisions.deciding import decide
 from shared.decisions.transitions import Cause
@@ -16,7 +17,7 @@ from shared.intake.ingest import ingest
 from shared.models.bundle import Bundle
 from shared.profiles.due import due_shard, due_shards
 from shared.profiles.histories import histories
-from shared.profiles.table import ProfileTable
+from shared.profiles.table import ProfileTable, TableOverloaded
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase
 from tests.support.memory_table import Cut, CutTable, MemoryTable, every_interleaving, interleaved, writes
@@ -74,10 +75,8 @@ def due_of(table: MemoryTable, shard: str, now_ms: int, limit: int) -> Callable[
 def refresh(
     table: MemoryTable, moment: Moment, page_size: int = 2, by: str = "live", go_on: Callable[[], bool] = lambda: True
 ) -> Refreshed:
-    parts = [
-        refresh_shard(due_of(table, shard, moment.as_of_ms, page_size), table, BUNDLES[by], moment, go_on, no_sleep)
-        for shard in due_shards()
-    ]
+    rescorer = Rescorer(table, BUNDLES[by], moment, no_sleep)
+    parts = [refresh_shard(due_of(table, shard, moment.as_of_ms, page_size), rescorer, go_on) for shard in due_shards()]
     return sum((done for done, _ in parts), Refreshed())
 
 
@@ -167,7 +166,7 @@ def test_an_index_that_lags_behind_decides_on_nobody_twice() -> None:
     before = table.all()
     for shard in due_shards():
         late = due_of(stale, shard, after(30).as_of_ms, 2)
-        done, _ = refresh_shard(late, table, LIVE, after(30), lambda: True, no_sleep)
+        done, _ = refresh_shard(late, Rescorer(table, LIVE, after(30), no_sleep), lambda: True)
         assert done.decided == 0
     assert table.all() == before
 
@@ -176,7 +175,8 @@ def test_without_time_a_page_is_done_and_the_rest_waits() -> None:
     same_shard = [name for number in range(400) if due_shard(f"customer#{(name := f'c{number}')}") == due_shards()[0]]
     table = shop({name: [5] for name in same_shard[:5]})
     due_now = due_of(table, due_shards()[0], after(60).as_of_ms, 2)
-    rounds = [refresh_shard(due_now, table, LIVE, after(60), lambda: False, no_sleep) for _ in range(3)]
+    rescorer = Rescorer(table, LIVE, after(60), no_sleep)
+    rounds = [refresh_shard(due_now, rescorer, lambda: False) for _ in range(3)]
     assert [(done.decided, ended) for done, ended in rounds] == [(2, False), (2, False), (1, True)]
     assert decisions(table) == offline(table, after(60))
 
@@ -284,3 +284,19 @@ def test_a_visitor_who_is_unlinked_without_a_model_waits_for_one() -> None:
     refresh(table, after(1))
     assert decisions(table) == offline(table, after(1))
     assert set(decisions(table)) == {"customer#once", "visitor#phone"}
+
+
+def test_a_shard_that_breaks_off_is_told_of_and_stops_no_other() -> None:
+    table = shop(SHOP)
+    broken = due_shard("customer#once")
+    told = list[str]()
+
+    def due(shard: str, position: Position | None) -> DuePage:
+        if shard == broken:
+            raise TableOverloaded("still throttled")
+        return due_of(table, shard, after(60).as_of_ms, 2)(position)
+
+    rescorer = Rescorer(table, LIVE, after(60), no_sleep)
+    total, waiting = refresh_shards(due_shards(), due, rescorer, lambda: True, lambda shard, _: told.append(shard))
+    assert (told, waiting) == ([broken], [])
+    assert total.decided == len([name for name in SHOP if due_shard(f"customer#{name}") != broken])

@@ -1,233 +1,96 @@
-"""A new model decides on everyone once, whatever breaks off, comes between or is published meanwhile."""
+"""Deciding anew on some profiles: who is written, who moves and why, and who is left as they are."""
 
-import zlib
-from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 
-from shared.bulk.rescore import Cursor, Page, SegmentProgress, report, rescore_segment
+from shared.bulk.rescore import Rescored, Rescorer
 from shared.clock import Moment
-from shared.decisions.deciding import decide
 from shared.decisions.transitions import Cause
 from shared.intake.ingest import ingest
 from shared.models.bundle import Bundle
-from shared.profiles.histories import histories
-from shared.profiles.table import ProfileTable, StoredProfile
+from shared.profiles.races import TooManyRaces
+from shared.profiles.table import StoredProfile
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase
-from tests.support.memory_table import Cut, CutTable, MemoryTable, every_interleaving, interleaved, writes
+from tests.support.memory_table import MemoryTable
+from tests.support.visitors import no_sleep
 
 OCTOBER = Moment(as_of_ms=1_509_494_400_000, scored_at_ms=1_509_494_400_250)
 NOVEMBER = Moment(as_of_ms=1_512_086_400_000, scored_at_ms=1_512_086_400_250)
 
 
 @cache
-def bundle(name: str) -> Bundle:
-    centroids = {"old": (0.0, 2.0, 10.0), "new": (1.0, 3.0, 4.0), "newest": (0.0, 1.0, 2.0)}
-    return Bundle.from_files(*make_bundle(name, centroids=centroids[name]))
+def bundle(name: str = "live", centroids: tuple[float, ...] = (0.0, 2.0, 10.0)) -> Bundle:
+    return Bundle.from_files(*make_bundle(name, centroids=centroids))
 
 
-def shop(customers: int, by: str = "old") -> MemoryTable:
-    """Customer i has i % 6 + 1 orders."""
+def shop(by: Bundle | None = None) -> MemoryTable:
     table = MemoryTable()
-    orders = [purchase(str(i), number=n, day=1 + n) for i in range(customers) for n in range(i % 6 + 1)]
-    if orders:
-        ingest(profiles(*orders), table, bundle(by), OCTOBER, no_sleep)
+    ingest(profiles(purchase("a"), *(purchase("b", n, day=1 + n) for n in range(3))), table, by, OCTOBER, no_sleep)
     return table
 
 
-def begun(segment: int = 0, segments: int = 1) -> SegmentProgress:
-    return SegmentProgress(segment, segments, since_ms=NOVEMBER.as_of_ms, started_ms=0, updated_ms=0)
+def stands(_profile: StoredProfile) -> bool:
+    return True
 
 
-def no_sleep(_seconds: float) -> None:
-    return
+def falls(_profile: StoredProfile) -> bool:
+    return False
 
 
-def scan_of(table: MemoryTable, page_size: int, segment: int = 0, segments: int = 1) -> Callable[[Cursor | None], Page]:
-    def scan(after: Cursor | None) -> Page:
-        table.load([])  # a request, at which writers may take turns
-        mine = sorted(key for key in table.items if zlib.crc32(key.encode()) % segments == segment)
-        rest = [key for key in mine if after is None or key > after[0]]
-        page = rest[:page_size]
-        return [table.all()[key] for key in page], (page[-1], "profile") if len(rest) > page_size else None
-
-    return scan
-
-
-def run(
-    table: MemoryTable,
-    model: Callable[[], str] = lambda: "new",
-    progress: SegmentProgress | None = None,
-    keep: Callable[[SegmentProgress], None] = lambda _: None,
-    go_on: Callable[[], bool] = lambda: True,
-    page_size: int = 3,
-) -> SegmentProgress:
-    progress = progress or begun()
-    scan = scan_of(table, page_size, progress.segment, progress.segments)
-    return rescore_segment(progress, scan, table, lambda: bundle(model()), lambda: NOVEMBER, keep, go_on, no_sleep)
-
-
-def assert_decided(table: MemoryTable, by: str) -> None:
-    stored = table.all()
-    expected = decide(histories(stored.values()), {}, bundle(by), NOVEMBER)
-    for key, profile in stored.items():
-        decision = profile.decision
-        assert decision is not None and decision.model_version == by
-        wanted = expected[key]
-        assert (decision.segment, decision.runner_up, decision.predictions, decision.intent) == (
-            wanted.segment,
-            wanted.runner_up,
-            wanted.predictions,
-            wanted.intent,
-        )
-
-
-def test_everyone_is_decided_once_and_movers_say_that_it_was_the_model() -> None:
-    table = shop(20)
+def test_decisions_that_stand_are_not_written() -> None:
+    table = shop(bundle())
     before = table.all()
-    done = run(table)
-    after = table.all()
-    assert_decided(table, by="new")
-    assert {writes(profile) for profile in after.values()} == {2}
-    movers = [key for key in after if _segment(before[key]) != _segment(after[key])]
-    assert 0 < len(movers) < len(after)
-    assert {key for key, profile in after.items() if profile.moved is Cause.MODEL} == {*movers}
-    assert {after[key].moved for key in after.keys() - movers} == {None}
-    assert (done.read, done.decided, done.moved, done.done) == (20, 20, len(movers), True)
-
-
-def test_a_repetition_only_reads() -> None:
-    table = shop(10)
-    run(table)
-    before, table.requests = table.all(), 0
-    again = run(table)
-    assert (again.read, again.decided, again.moved) == (10, 0, 0)
+    assert Rescorer(table, bundle(), NOVEMBER, no_sleep).rescore(before.values(), stands) == Rescored()
     assert table.all() == before
 
 
-def test_those_who_are_nobody_yet_or_any_more_stay_undecided() -> None:
-    table = MemoryTable()
-    ingest(profiles(purchase("v", customer_id=None, anonymous_id="phone")), table, None, OCTOBER, no_sleep)
-    table.items["customer#gone"] = {
-        "pk": {"S": "customer#gone"},
-        "sk": {"S": "profile"},
-        "version": {"N": "3"},
-        "state": {"B": b""},
-        "events": {"N": "0"},
-    }
-    done = run(table)
-    assert (done.read, done.decided) == (2, 1)
-    assert table.all()["customer#gone"].decision is None
+def test_the_others_are_decided_on_as_of_the_moment() -> None:
+    table = shop(bundle())
+    assert Rescorer(table, bundle(), NOVEMBER, no_sleep).rescore(table.all().values(), falls).decided == 2
+    assert {p.decision and p.decision.as_of_ms for p in table.all().values()} == {NOVEMBER.as_of_ms}
 
 
-@settings(max_examples=60)
-@given(
-    customers=st.integers(0, 12),
-    page_size=st.integers(1, 5),
-    segments=st.integers(1, 3),
-    cuts=st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.integers(0, 3)), max_size=6),
+@pytest.mark.parametrize(
+    ("before", "by", "cause"),
+    [
+        (None, bundle(), Cause.MODEL),
+        (bundle(), bundle("newer", (3.0, 1.0, 20.0)), Cause.MODEL),
+        (bundle("live"), bundle("live", (3.0, 1.0, 20.0)), Cause.TIME),
+    ],
 )
-def test_a_run_cut_anywhere_and_resumed_decides_on_everyone_once(
-    customers: int, page_size: int, segments: int, cuts: list[tuple[int, bool, int]]
-) -> None:
-    table = shop(customers)
-    kept: dict[int, SegmentProgress] = {}
-    attempts = iter(cuts)
-    for segment in range(segments):
-        while segment not in kept or not kept[segment].done:
-            requests, forgets, pages = next(attempts, (1_000, False, 1_000))
-            cut_table, left = CutTable(table, requests), iter(range(pages))
-
-            def keep(progress: SegmentProgress, segment: int = segment, forgets: bool = forgets) -> None:
-                if forgets:
-                    raise Cut  # the page is written, and that it is was not
-                kept[segment] = progress
-
-            progress = kept.get(segment, begun(segment, segments))
-            try:
-                run(cut_table, progress=progress, keep=keep, go_on=lambda: next(left, None) is not None)  # noqa: B023
-            except Cut:
-                continue
-    assert_decided(table, by="new")
-    assert {writes(profile) for profile in table.all().values()} <= {2}
-    told = report([*kept.values()], segments)
-    assert (told["unfinished"], told["read"]) == (0, customers)
-    assert told["decided"] <= customers
+def test_who_moves_does_so_because_of_another_model_or_of_time(before: Bundle | None, by: Bundle, cause: Cause) -> None:
+    table = shop(before)
+    moved = Rescorer(table, by, NOVEMBER, no_sleep).rescore(table.all().values(), falls).moved
+    assert moved > 0
+    assert [profile.moved for profile in table.all().values() if profile.moved] == [cause] * moved
 
 
-def test_invocations_without_time_do_a_page_each() -> None:
-    table, progress, invocations = shop(10), None, 0
-    while progress is None or not progress.done:
-        progress, invocations = run(table, progress=progress, go_on=lambda: False), invocations + 1
-    assert invocations == 4
-    assert_decided(table, by="new")
+def test_a_profile_that_others_wrote_is_read_again() -> None:
+    table = shop(bundle())
+    stale = [*table.all().values()]
+    ingest(profiles(purchase("a", 7, day=9)), table, bundle(), OCTOBER, no_sleep)
+    assert Rescorer(table, bundle(), NOVEMBER, no_sleep).rescore(stale, falls).decided == 2
+    assert table.all()["customer#a"].events == 2
 
 
-def test_whatever_comes_between_the_requests_of_a_run_and_of_new_events_nothing_is_lost() -> None:
-    news = profiles(purchase("0", number=7, day=9), purchase("new", day=9))
+def test_a_profile_that_others_write_each_time_is_given_up() -> None:
+    class Busy(MemoryTable):
+        def save(self, profiles: object) -> set[str]:
+            return {"customer#a"}
 
-    def play(turns: Iterator[int]) -> list[tuple[int, int]]:
-        table = shop(1)
-        made = interleaved(table, [_run_on, lambda writer: ingest(news, writer, bundle("new"), NOVEMBER)], turns)
-        run(table)
-        assert_decided(table, by="new")
-        assert {key: profile.events for key, profile in table.all().items()} == {"customer#0": 2, "customer#new": 1}
-        return made
-
-    assert every_interleaving(play) > 10
+    with pytest.raises(TooManyRaces, match=r"^1 profiles"):
+        Rescorer(Busy(shop().items), bundle(), NOVEMBER, no_sleep).rescore(shop().all().values(), falls)
 
 
-def test_a_second_sweep_finds_those_whom_a_function_with_the_model_before_decided_on_meanwhile() -> None:
-    news = profiles(purchase("0", number=7, day=9), purchase("late", day=9))
-    late = list[int]()
-
-    def play(turns: Iterator[int]) -> list[tuple[int, int]]:
-        table = shop(2)
-        made = interleaved(table, [_run_on, lambda writer: ingest(news, writer, bundle("old"), NOVEMBER)], turns)
-        late.append(run(table).decided)
-        assert_decided(table, by="new")
-        return made
-
-    every_interleaving(play)
-    assert 0 in late and max(late) > 0
+def test_a_history_that_cannot_be_read_is_noted_and_stops_nobody_else() -> None:
+    table = shop(bundle())
+    table.items["customer#a"]["state"] = {"B": b"\x09\x00"}
+    rescorer = Rescorer(table, bundle(), NOVEMBER, no_sleep)
+    assert rescorer.rescore(table.all().values(), falls).decided == 1
+    assert [*rescorer.unreadable] == ["customer#a"]
 
 
-def test_of_two_models_published_in_quick_succession_the_later_wins() -> None:
-    table = shop(10)
-    live = iter(["new", "new", *["newest"] * 10])
-    earlier = run(table, model=lambda: next(live))
-    assert (earlier.superseded, earlier.done, earlier.model_version, earlier.read) == (True, True, "new", 6)
-    later = run(table, model=lambda: "newest")
-    assert (later.superseded, later.decided) == (False, 10)
-    assert_decided(table, by="newest")
-
-
-def test_two_runs_of_one_model_at_once_decide_on_everyone_once() -> None:
-    def play(turns: Iterator[int]) -> list[tuple[int, int]]:
-        table = shop(2)
-        made = interleaved(table, [_run_on, _run_on], turns)
-        assert {writes(profile) for profile in table.all().values()} == {2}
-        assert_decided(table, by="new")
-        return made
-
-    assert every_interleaving(play) > 10
-
-
-def test_a_report_counts_segments_that_never_began_as_unfinished() -> None:
-    begun: Sequence[SegmentProgress] = [SegmentProgress(0, 3, 0, 1_000, 3_500, "new", 5, 4, 1, done=True)]
-    told = report(begun, 3)
-    assert (told["unfinished"], told["read"], told["decided"], told["moved"], told["seconds"]) == (2, 5, 4, 1, 2.5)
-    assert told["model_versions"] == ["new"]
-    assert report([], 1)["unfinished"] == 1
-
-
-def _run_on(writer: ProfileTable) -> None:
-    assert isinstance(writer, MemoryTable)
-    run(writer)
-
-
-def _segment(profile: StoredProfile) -> int | None:
-    return profile.decision.segment if profile.decision else None
+def test_sums_add_up() -> None:
+    assert Rescored(2, 1) + Rescored(3) == Rescored(5, 1)

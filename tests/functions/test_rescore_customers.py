@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.bulk.rescore import NoBundle
+from shared.bulk.partitions import NoBundle
 from shared.profiles.table import ProfileTable, encode_profile
 from tests.conftest import TABLE
 from tests.functions.conftest import Context, Hurried, Unhurried, function, history_batch, put, take_in, written
@@ -27,7 +27,7 @@ def rescore_customers(s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: p
     return function("rescore_customers", monkeypatch)
 
 
-def segment(run: str = "r") -> dict[str, Any]:
+def partition(run: str = "r") -> dict[str, Any]:
     return {"run": run, "since": "2026-11-21T22:00:00.000Z", "segment": 0, "segments": 1}
 
 
@@ -54,7 +54,7 @@ def pages_of_two(rescore_customers: ModuleType, monkeypatch: pytest.MonkeyPatch)
 def test_a_new_model_decides_on_everyone_page_by_page(
     s3: "S3Client", table: ProfileTable, rescore_customers: ModuleType, summarise_run: ModuleType
 ) -> None:
-    answers = [rescore_customers.handler(segment(), Hurried()) for _ in range(3)]
+    answers = [rescore_customers.handler(partition(), Hurried()) for _ in range(3)]
     assert answers == [{"done": False}, {"done": False}, {"done": True}]
     assert models(table, range(5)) == ["20171002-new"] * 5
     answer = summarise_run.handler({"kind": "rescore", "run": "r", "parts": 1}, Context())
@@ -68,10 +68,10 @@ def test_a_new_model_decides_on_everyone_page_by_page(
 def test_the_same_again_writes_nothing_even_in_a_run_of_its_own(
     s3: "S3Client", rescore_customers: ModuleType, partiql: PartiQL
 ) -> None:
-    rescore_customers.handler(segment(), Unhurried())
+    rescore_customers.handler(partition(), Unhurried())
     before = partiql.statements
-    assert rescore_customers.handler(segment(), Unhurried()) == {"done": True}
-    assert rescore_customers.handler(segment("another"), Unhurried()) == {"done": True}
+    assert rescore_customers.handler(partition(), Unhurried()) == {"done": True}
+    assert rescore_customers.handler(partition("another"), Unhurried()) == {"done": True}
     assert partiql.statements == before
     assert written(s3, "reports/rescore/another/part-000000.json")["read"] == 5
 
@@ -80,11 +80,11 @@ def test_the_same_again_writes_nothing_even_in_a_run_of_its_own(
 def test_a_run_ends_when_another_model_goes_live(
     s3: "S3Client", table: ProfileTable, rescore_customers: ModuleType, summarise_run: ModuleType
 ) -> None:
-    assert rescore_customers.handler(segment(), Hurried()) == {"done": False}
+    assert rescore_customers.handler(partition(), Hurried()) == {"done": False}
     point_to(s3, "20171001-old")
-    assert rescore_customers.handler(segment(), Unhurried()) == {"done": True}
+    assert rescore_customers.handler(partition(), Unhurried()) == {"done": True}
     assert summarise_run.handler({"kind": "rescore", "run": "r", "parts": 1}, Context())["superseded"] is True
-    rescore_customers.handler(segment("of the model before"), Unhurried())
+    rescore_customers.handler(partition("of the model before"), Unhurried())
     assert models(table, range(5)) == ["20171001-old"] * 5
 
 
@@ -92,7 +92,7 @@ def test_there_is_nothing_to_decide_with_before_a_bundle_is_published(
     s3: "S3Client", rescore_customers: ModuleType
 ) -> None:
     with pytest.raises(NoBundle, match="no bundle is published"):
-        rescore_customers.handler(segment(), Unhurried())
+        rescore_customers.handler(partition(), Unhurried())
 
 
 def test_a_model_that_does_not_load_leaves_everyone_with_the_one_before(
@@ -100,22 +100,22 @@ def test_a_model_that_does_not_load_leaves_everyone_with_the_one_before(
 ) -> None:
     publish(s3, OLD)
     take_in(backfill_events, s3)
-    rescore_customers.handler(segment(), Unhurried())
+    rescore_customers.handler(partition(), Unhurried())
     publish(s3, make_bundle("20171003-bad", metadata={"feature_set_hash": "0000"}))
     before = partiql.statements
     with pytest.raises(NoBundle, match="feature set"):
-        rescore_customers.handler(segment("of the bad one"), Unhurried())
+        rescore_customers.handler(partition("of the bad one"), Unhurried())
     assert partiql.statements == before
     assert models(table, range(5)) == ["20171001-old"] * 5
 
 
-def test_another_number_of_segments_begins_anew(
+def test_another_number_of_partitions_begins_anew(
     s3: "S3Client", rescore_customers: ModuleType, backfill_events: ModuleType
 ) -> None:
     publish(s3, OLD)
     take_in(backfill_events, s3)
-    rescore_customers.handler(segment(), Unhurried())
-    rescore_customers.handler({**segment(), "segments": 2}, Unhurried())
+    rescore_customers.handler(partition(), Unhurried())
+    rescore_customers.handler({**partition(), "segments": 2}, Unhurried())
     assert written(s3, "reports/rescore/r/part-000000.json")["segments"] == 2
 
 
@@ -131,7 +131,7 @@ def test_logs_name_no_customer(
     put(s3, {"1.ndjson.gz": ndjson_gz([purchase("secret-customer")]), "2.ndjson": b"secret-customer"})
     backfill_events.handler(history_batch("1.ndjson.gz", "2.ndjson"), Unhurried())
     publish(s3, NEW)
-    rescore_customers.handler(segment(), Unhurried())
+    rescore_customers.handler(partition(), Unhurried())
     summarise_run.handler({"kind": "rescore", "run": "r", "parts": 1}, Context())
     told = capsys.readouterr().out + "".join(str(vars(record)) for record in caplog.records)
     assert all(part in told for part in ("ProfilesRescored", "Files taken in", "Run summed up"))
@@ -155,7 +155,7 @@ def test_a_profile_that_cannot_be_read_stops_nobody_else(
     dynamodb.put_item(TableName=TABLE, Item=broken)
     publish(s3, NEW)
     measured()
-    assert rescore_customers.handler(segment(), Unhurried()) == {"done": True}
+    assert rescore_customers.handler(partition(), Unhurried()) == {"done": True}
     others = table.load(f"customer#{number}" for number in (0, 1, 3, 4))
     assert {profile.decision and profile.decision.model_version for profile in others.values()} == {"20171002-new"}
     assert dynamodb.get_item(TableName=TABLE, Key={"pk": broken["pk"], "sk": broken["sk"]})["Item"] == broken

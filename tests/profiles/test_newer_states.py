@@ -5,7 +5,7 @@ from contextlib import suppress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.bulk.rescore import rescore
+from shared.bulk.rescore import Rescorer
 from shared.clock import Moment
 from shared.erasure.profiles import Eraser
 from shared.features.codec import VERSION
@@ -46,9 +46,9 @@ def test_newer_histories_stay_byte_for_byte_and_all_others_count(newer: set[str]
         ingest(profiles(*more), table, LIVE if with_model else None, NOW, no_sleep)
         assert not newer
     with suppress(ProfilesUnreadable):
-        rescore(table.all().values(), table, LIVE, LATER, lambda _: False, no_sleep)
+        Rescorer(table, LIVE, LATER, no_sleep).rescore(table.all().values(), lambda _: False)
     ingest(profiles(*more), expected, LIVE if with_model else None, NOW, no_sleep)
-    rescore(expected.all().values(), expected, LIVE, LATER, lambda _: False, no_sleep)
+    Rescorer(expected, LIVE, LATER, no_sleep).rescore(expected.all().values(), lambda _: False)
     for customer in "abcde":
         key = f"customer#{customer}"
         if customer in newer:

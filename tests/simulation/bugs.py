@@ -191,7 +191,7 @@ def _refused_not_again(code: Planting) -> None:
 
 
 def _old_model_stands(code: Planting) -> None:
-    code.set(code.module("shared.bulk.rescore"), "_stands", lambda bundle, since, decision: decision is not None)
+    code.set(code.module("shared.bulk.partitions"), "_stands", lambda bundle, since, decision: decision is not None)
 
 
 def _never_due(code: Planting) -> None:

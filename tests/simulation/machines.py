@@ -11,7 +11,7 @@ from tests.simulation.sources import Failed, Invoke, Process, Wait
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-SEGMENTS = 2
+PARTITIONS = 2
 SETTLE_SECONDS = 930
 RETRIES = 6
 
@@ -22,11 +22,11 @@ def rescore(world: World, run: str) -> Process:
     for sweep in (1, 2):
         name = run if sweep == 1 else f"{run}.2"
         parts = [
-            _until_done({"run": name, "since": since, "segment": i, "segments": SEGMENTS}, "rescore_customers")
-            for i in range(SEGMENTS)
+            _until_done({"run": name, "since": since, "segment": i, "segments": PARTITIONS}, "rescore_customers")
+            for i in range(PARTITIONS)
         ]
         yield [world.start(part) for part in parts]
-        outcome = yield from _tried({"kind": "rescore", "run": name, "parts": SEGMENTS}, "summarise_run")
+        outcome = yield from _tried({"kind": "rescore", "run": name, "parts": PARTITIONS}, "summarise_run")
         if isinstance(outcome, Failed) or outcome["unfinished"] > 0:
             world.failed_runs.append(("rescore", run))
             return
