@@ -1,9 +1,9 @@
-"""Holds reasons, announced changes and what-ifs to the truth on whole datasets.
+"""Holds reasons, announced changes and what customers may do to the truth on whole datasets.
 
 python -m training.check_reasons --events PATH --model DIR --as-of TIMESTAMP
 
 Shapley values of the exported trees are held to shap's TreeExplainer (interventional, with the same background), what
-is announced to scoring every customer on each of the 90 days to come, and what-ifs to applying them.
+is announced to scoring every customer on each of the 90 days to come, and what customers may do to doing it.
 """
 
 import argparse
@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from shared.decisions.intent import intents
 from shared.decisions.next_change import State, next_changes
-from shared.features import FEATURE_NAMES, EventColumns, Profiles, features, fold, merge, until
+from shared.features import EventColumns, Profiles, features, fold, merge, until
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle, Decisions
 from shared.profiles.table import WRITES_A_CALL
 from shared.reasons.acting import Act, acts_that_change, feasible
 from shared.reasons.contributions import FILE, OUTPUTS, Reasons
+from shared.reasons.goals import BELOW_CHURN_THRESHOLD, better_segments
 from shared.reasons.shapley import Linear, Trees
-from shared.reasons.what_if import BELOW_CHURN_THRESHOLD, better_segments, changed, what_would_change
 from training.base import command
 from training.base.progress import progress
 from training.bundle.reasons_file import attributes, background
@@ -149,23 +149,6 @@ def _codes(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> NDArray[np.int6
     return _state(profiles, bundle, as_of_ms).code
 
 
-def check_changes(X: Matrix, bundle: Bundle, reasons: Reasons) -> Iterator[str]:
-    """What-ifs against their application."""
-    found = kept = with_any = pairs = 0
-    for x in X:
-        changes = what_would_change(x, bundle, reasons)
-        with_any += bool(changes)
-        for change in changes:
-            option = tuple((FEATURE_NAMES.index(one["feature"]), one["to"]) for one in change["changes"])
-            after = bundle.decide(changed(x, option)[None])
-            reached = _reached(change["goal"], after, int(bundle.decide(x[None]).segment[0]), bundle)
-            found, pairs, kept = found + 1, pairs + (len(option) == 2), kept + reached
-    yield (
-        f"what would change it: {found:,} changes for {with_any:,} of {len(X):,} customers, {pairs:,} of them of two"
-        f" features; {kept:,} do what they say"
-    )
-
-
 def check_acts(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> Iterator[str]:
     """What customers may do against delivering it to their histories, on the first and the last day there is time."""
     found = kept = with_any = days = 0
@@ -213,7 +196,7 @@ def main() -> int:
     parser.add_argument("--as-of", required=True, metavar="TIMESTAMP")
     parser.add_argument("--customers", type=int, default=2_000, help="whose reasons are checked")
     parser.add_argument("--announced", type=int, default=20_000, help="whose next change is checked")
-    parser.add_argument("--changes", type=int, default=1_000, help="whose what-ifs are checked")
+    parser.add_argument("--changes", type=int, default=1_000, help="what they may do is checked")
     arguments = parser.parse_args()
     as_of_ms, bundle = command.timestamp(arguments.as_of), Bundle.load(arguments.model)
     reasons = Reasons.from_bytes((arguments.model / FILE).read_bytes(), bundle.manifest)
@@ -226,8 +209,6 @@ def main() -> int:
     for line in check_segments(X, bundle, reasons):
         command.say(line)
     for line in check_predictions(X, customers, bundle, reasons, arguments.model):
-        command.say(line)
-    for line in check_changes(everyone[np.sort(drawn[: arguments.changes])], bundle, reasons):
         command.say(line)
     some = profiles.take(np.sort(drawn[: arguments.changes]))
     for line in check_acts(some, as_of_ms, bundle):

@@ -18,11 +18,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.inspection import permutation_importance
 
-from shared.features import FEATURE_NAMES, features
-from shared.identity.keys import customer_key
+from shared.features import FEATURE_NAMES, Profiles, features
+from shared.identity.keys import customer_id, customer_key
 from shared.models.bundle import Bundle
+from shared.reasons.acting import acts_that_change
 from shared.reasons.contributions import FILE, Reasons
-from shared.reasons.what_if import BELOW_CHURN_THRESHOLD, BETTER_SEGMENT, what_would_change
+from shared.reasons.goals import BELOW_CHURN_THRESHOLD, BETTER_SEGMENT
 from shared.reasons.wording import sentence
 from training.base import command
 from training.base.errors import InputError
@@ -41,13 +42,16 @@ GOALS = {BETTER_SEGMENT: "a better segment", BELOW_CHURN_THRESHOLD: "a risk of l
 type Values = NDArray[np.float64]
 
 
-def page(X: Matrix, x: Matrix, customer: str, bundle: Bundle, reasons: Reasons) -> str:
-    """The whole page on the customers X [n, n_features] and on one of them, x [n_features]."""
+def page(profiles: Profiles, as_of_ms: int, key: str, bundle: Bundle, reasons: Reasons) -> str:
+    """The whole page on customers, as of an instant in UTC milliseconds, and on the one of them at a profile key."""
+    X = features(profiles, as_of_ms)
+    at = profiles.keys.index(key)
+    acts = acts_that_change(profiles.take([at]), as_of_ms, bundle)
     body = [
         f"<h1>Why bundle {escape(bundle.bundle_id)} decides as it does</h1>",
         section(X, bundle, reasons),
-        f"<h2>Customer {escape(customer)}</h2>",
-        *_of_customer(X, x, bundle, reasons),
+        f"<h2>Customer {escape(customer_id(key))}</h2>",
+        *_of_customer(X, X[at], acts, bundle, reasons),
     ]
     style = Path(__file__).with_name("report").joinpath("page.css").read_text()
     return (
@@ -105,13 +109,14 @@ def surrogate(X: Matrix, x: Matrix, output: str, bundle: Bundle, fill: Matrix) -
     return weights
 
 
-def _of_customer(X: Matrix, x: Matrix, bundle: Bundle, reasons: Reasons) -> Iterator[str]:
+def _of_customer(
+    X: Matrix, x: Matrix, acts: Sequence[dict[str, Any]], bundle: Bundle, reasons: Reasons
+) -> Iterator[str]:
     segment = int(bundle.decide(x[None]).segment[0])
     entry = next(entry for entry in bundle.manifest["segments"] if entry["id"] == segment)
     yield f"<p>Segment: {escape(entry['name'])}.</p>"
-    for change in what_would_change(x, bundle, reasons):
-        told = " and ".join(escape(one["text"]) for one in change["changes"])
-        yield f"<p>What would lead to {escape(GOALS[change['goal']])}: {told}.</p>"
+    for act in acts:
+        yield f"<p>What would lead to {escape(GOALS[act['goal']])}: {escape(act['text'])}.</p>"
     for output, why in reasons.predictions.items():
         shapley = why.contributions(x)
         lime = surrogate(X, x, output, bundle, reasons.segment.prepare.fill)
@@ -198,9 +203,8 @@ def _run(arguments: argparse.Namespace) -> None:
     key = customer_key(arguments.customer)
     if key not in profiles.keys:
         raise InputError(f"no event of customer {arguments.customer} before the instant")
-    X = features(profiles, as_of_ms)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(page(X, X[profiles.keys.index(key)], arguments.customer, bundle, reasons))
+    arguments.out.write_text(page(profiles, as_of_ms, key, bundle, reasons))
     command.say(
         f"{arguments.out}: what drives {bundle.bundle_id}, and why customer {arguments.customer} is where it is"
     )

@@ -14,7 +14,7 @@ from shared.features.columns import ADD_TO_CART, DAY_MS
 from shared.features.history import IN_VISIT, VISIT_GAP_MS
 from shared.features.state import FINGERPRINT_BITS
 from shared.models.bundle import Bundle, Decisions
-from shared.reasons.what_if import goals, reaches
+from shared.reasons.goals import goals, reaches
 from shared.reasons.wording import format_value
 
 LOOKS = (0, 1, 2, 3, 5, 7, 10, 14, 21, 30)

@@ -102,10 +102,6 @@ class Reasons:
     segment: Nearest
     predictions: Mapping[str, PredictionReasons]
     """By output."""
-    low: Row
-    """From here to `high` is what a customer may be expected to reach, of each of FEATURES [len(FEATURES)]; NaN for
-    those that the bundle does without."""
-    high: Row
 
     def own(self, x: Row) -> Row:
         """Of a customer's features [len(FEATURES)] those that the bundle needs [n_features]."""
@@ -137,21 +133,13 @@ class Reasons:
             at,
             _nearest(arrays),
             {output: _prediction(output, name, arrays) for output, name in OUTPUTS.items() if f"{name}/base" in arrays},
-            _spread(arrays["low"], at),
-            _spread(arrays["high"], at),
         )
 
 
 def _definitions(arrays: Arrays, manifest: Mapping[str, Any]) -> tuple[Definition, ...]:
-    said = {name: str(arrays[name]) for name in ("feature_set_hash", "feature_definitions") if name in arrays}
+    texts = {name: str(arrays[name]) for name in ("feature_set_hash", "feature_definitions") if name in arrays}
     names = json.dumps(arrays["features"].tolist())
-    return needed({"feature_names": names, "feature_set_hash": str(manifest.get("feature_set_hash")), **said})
-
-
-def _spread(own: Row, at: list[int]) -> Row:
-    spread = np.full(len(DEFINITIONS), np.nan, np.float32)
-    spread[at] = own
-    return spread
+    return needed({"feature_names": names, "feature_set_hash": str(manifest.get("feature_set_hash")), **texts})
 
 
 def _prepare(name: str, arrays: Arrays) -> Preparation:

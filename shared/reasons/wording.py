@@ -16,7 +16,7 @@ _SINCE = {
     "days_since_cart": ("nothing put in the cart for {}", "nothing put in the cart yet"),
     "tenure": ("first seen {} ago", "never seen"),
 }
-"""How times are said, and that there is none."""
+"""How a time is put into words, and that there is none."""
 
 
 def format_value(unit: str, value: float) -> str:
@@ -48,13 +48,7 @@ def _fact(name: str, value: float) -> str:
 @lru_cache(maxsize=16_384)
 def _beside(name: str, typical: float | None, group: str | None, undefined: bool) -> str:
     # The same for all customers of a segment, of whose features each has one.
-    said = format_value(ABOUT[name].unit, float("nan") if typical is None else typical)
+    usual = format_value(ABOUT[name].unit, float("nan") if typical is None else typical)
     if not undefined:  # the value before has named the unit
-        said = said.removesuffix(" days").removesuffix(" day").removesuffix(" s")
-    return f"; typical for {group or 'the segment'}: {said}"
-
-
-def instead(name: str, value: float, other: float) -> str:
-    """A feature at another value than the customer's."""
-    unit = ABOUT[name].unit
-    return f"{_SUBJECTS[name]}: {format_value(unit, other)} instead of {format_value(unit, value)}"
+        usual = usual.removesuffix(" days").removesuffix(" day").removesuffix(" s")
+    return f"; typical for {group or 'the segment'}: {usual}"

@@ -9,7 +9,7 @@ from shared.features import FEATURE_NAMES, EventColumns, Profiles, features, fol
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from shared.reasons.acting import acts_that_change, feasible
-from shared.reasons.what_if import BELOW_CHURN_THRESHOLD, BETTER_SEGMENT, better_segments
+from shared.reasons.goals import BELOW_CHURN_THRESHOLD, BETTER_SEGMENT, better_segments
 from tests.support.bundles import make_bundle
 
 PROFILES = fold(shop_events(150))

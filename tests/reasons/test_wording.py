@@ -1,6 +1,6 @@
 import pytest
 
-from shared.reasons.wording import format_value, instead, sentence
+from shared.reasons.wording import format_value, sentence
 
 NAN = float("nan")
 
@@ -26,10 +26,6 @@ def test_a_feature_is_told_beside_what_is_typical(name: str, value: float, typic
 
 def test_nothing_is_said_of_a_group_that_nothing_is_known_of() -> None:
     assert sentence("orders_30d", 2.0, None, None) == "orders in the last 30 days: 2"
-
-
-def test_a_change_names_both_values() -> None:
-    assert instead("orders_30d", 2.0, 3.0) == "orders in the last 30 days: 3 instead of 2"
 
 
 def test_a_value_that_is_undefined_is_none() -> None:

@@ -47,6 +47,7 @@ def save(out: Path, exported: ModelProto, customers: Matrix) -> dict[str, Any]:
         "feature_definitions": np.array(graph.metadata["feature_definitions"]),
         "feature_set_hash": np.array(graph.metadata["feature_set_hash"]),
         "background": np.array(len(customers)),
+        # The release before reads these two; a bundle has to work there after a way back.
         "low": _quantile(customers, FEASIBLE_SHARE),
         "high": _quantile(customers, 1 - FEASIBLE_SHARE),
         **graph.segments(),
