@@ -32,7 +32,7 @@ NOTHING_FOUND := '^Passed checks: [1-9][0-9]*, Failed checks: 0, Skipped checks:
 # Keys are known by their shape: hashes and golden bytes look as random, and what a variable is called ruff's rules look at.
 BY_SHAPE := $(foreach plugin,HexHighEntropyString Base64HighEntropyString KeywordDetector,--disable-plugin $(plugin))
 
-.PHONY: setup install build demo local test nightly delivery drills bench samples lint clean
+.PHONY: setup install build demo local test nightly delivery drills bench samples lint docs clean
 setup: $(ENVIRONMENTS) $(SCAN) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
@@ -64,7 +64,7 @@ bench: build ## Measure speed, memory and size against the limit and the usual w
 samples: build ## Run every sample of events/ with `sam local invoke`, which needs Docker
 	@$(PYTHON) -m pytest -m docker --numprocesses auto --maxprocesses 4 --dist load
 
-lint: setup ## Check formatting, style, types, imports and the template, and scan for weaknesses and secrets
+lint: setup docs ## Check formatting, style, types, imports, links and the template, and scan for weaknesses and secrets
 	ruff format --check
 	ruff check
 	mypy
@@ -75,6 +75,9 @@ lint: setup ## Check formatting, style, types, imports and the template, and sca
 	$(PYTHON) -m local.flat_template >$(ROOT)/.cache/template.yaml
 	$(CHECKOV) --file $(ROOT)/.cache/template.yaml | tee /dev/stderr | grep $(NOTHING_FOUND) >/dev/null
 	cd $(ROOT) && .venv-scan/bin/detect-secrets-hook $(BY_SHAPE) $$(git ls-files --cached --others --exclude-standard)
+
+docs: $(ROOT)/.venv/.ready ## Make a site of docs/ in build/site, and check its links
+	@cd $(ROOT) && NO_MKDOCS_2_WARNING=1 mkdocs build
 
 clean: ## Remove what was built and installed
 	rm -rf $(ROOT)/.aws-sam $(ROOT)/.cache $(ROOT)/build $(ROOT)/.venv $(ROOT)/.venv-sam $(ROOT)/.venv-ministack \
