@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -72,25 +73,25 @@ def _tick(functions: Any, name: str) -> Counter[str]:
     return Counter(told)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m local.clock") -> int:
     """Move the clock of the stack that the environment points at; exit status 2 where that is none of this machine."""
-    parser = argparse.ArgumentParser(prog="python -m local.clock", description="Move the clock of a local stack.")
+    parser = argparse.ArgumentParser(prog=prog, description="Move the clock of a local stack.")
     parser.add_argument("to", metavar="TIMESTAMP", help="ISO 8601 instant to take for now")
-    arguments = parser.parse_args()
+    given = parser.parse_args(arguments)
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
     try:
-        parse_timestamp(arguments.to)
+        parse_timestamp(given.to)
     except ValueError:
-        parser.error(f"not a time in ISO 8601: {arguments.to}")
+        parser.error(f"not a time in ISO 8601: {given.to}")
     if urlsplit(endpoint).scheme != "http":
         parser.error("AWS_ENDPOINT_URL names no local AWS; paste the lines that `make local` prints")
     try:
-        done = move_clock(boto3.Session(), endpoint, arguments.to)
+        done = move_clock(boto3.Session(), endpoint, given.to)
     except ClockNotMoved as error:
         console.print(f"[red]✗[/] {error}", soft_wrap=True)
         return 1
     console.print(
-        f"It is {arguments.to}: {done['DueRead']:,} customers were due, {done['SegmentsChanged']:,} moved.",
+        f"It is {given.to}: {done['DueRead']:,} customers were due, {done['SegmentsChanged']:,} moved.",
         soft_wrap=True,
     )
     return 0

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 AT_ONCE = 16
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.keep_marks") -> int:
     """The command line."""
-    return run(_run, parser("keep_marks", "Keep what marks say apart from the table."), arguments)
+    return run(_run, parser(prog, "Keep what marks say apart from the table."), arguments)
 
 
 def _run(stack: DeployedStack, _given: argparse.Namespace) -> int:

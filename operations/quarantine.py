@@ -31,9 +31,9 @@ class Record(msgspec.Struct):
     line: int | None = None
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.quarantine") -> int:
     """The command line."""
-    made = parser("quarantine", "Say why lines and files were refused.")
+    made = parser(prog, "Say why lines and files were refused.")
     made.add_argument(
         "--below", default="", metavar="KEY", help="of sources below this key alone, such as events/2026/"
     )

@@ -24,9 +24,9 @@ SETTLE_SECONDS = 60.0
 """Between two counts: moves that were on their way to the ledger at the first have arrived by the second."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.recount") -> int:
     """The command line."""
-    made = parser("recount", "Compare the sizes of segments with who is in them.")
+    made = parser(prog, "Compare the sizes of segments with who is in them.")
     made.add_argument("--correct", action="store_true", help="add what the sizes lack")
     made.add_argument("--settle", type=float, default=SETTLE_SECONDS, metavar="SECONDS", help="between two counts")
     return run(_run, made, arguments)

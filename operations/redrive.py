@@ -26,9 +26,9 @@ HIDDEN_SECONDS = 60
 """Of a message under way: if this ends before it is deleted, it is moved again, which changes nothing."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.redrive") -> int:
     """The command line."""
-    made = parser("redrive", "Give what was given up another try.")
+    made = parser(prog, "Give what was given up another try.")
     made.add_argument("what", choices=sorted(QUEUES), help="what was given up")
     made.add_argument("--most", type=int, default=1_000_000, metavar="N", help="messages to move at most")
     return run(_run, made, arguments)

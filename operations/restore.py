@@ -40,9 +40,9 @@ POLL_SECONDS = 5.0
 SUCCEEDED, NOTHING = "SUCCEEDED", "NothingToDo"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.restore") -> int:
     """The command line."""
-    made = parser("restore", "Make the table of profiles anew of what the data bucket holds.")
+    made = parser(prog, "Make the table of profiles anew from the data bucket.")
     made.add_argument("--go-on", action="store_true", help="go on with the restore that broke off last")
     made.add_argument(
         "--settle",

@@ -151,9 +151,9 @@ def say(*lines: str) -> None:
     sys.stdout.flush()
 
 
-def parser(module: str, description: str) -> argparse.ArgumentParser:
-    """The command line of a module, which names the stack."""
-    made = argparse.ArgumentParser(prog=f"python -m operations.{module}", description=description)
+def parser(prog: str, description: str) -> argparse.ArgumentParser:
+    """The command line of a command, which names the stack."""
+    made = argparse.ArgumentParser(prog=prog, description=description)
     made.add_argument("--stack", default="tessera", metavar="NAME", help="the stack's name; default: %(default)s")
     return made
 

@@ -15,9 +15,9 @@ STATE_MACHINES = {"rescore": "RescoreCustomersStateMachine", "backfill": "Backfi
 LOOK_EVERY_SECONDS = 2.0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.start") -> int:
     """The command line."""
-    made = parser("start", "Decide on everyone with the live model, or take a history of files in.")
+    made = parser(prog, "Decide on everyone anew, or take a history of files in.")
     made.add_argument("what", choices=sorted(STATE_MACHINES), help="decide on everyone, or take files in")
     made.add_argument("--prefix", metavar="KEY", help="of a back-fill, the files below it alone")
     made.add_argument("--run", metavar="NAME", help="a run that broke off, to go on with")

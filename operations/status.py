@@ -21,9 +21,9 @@ OTHER_QUEUES = ("TransitionsDeadLetterQueue", "UnstartedRunsQueue")
 STATE_MACHINES = ("RescoreCustomersStateMachine", "BackfillEventsStateMachine")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.status") -> int:
     """The command line."""
-    return run(_run, parser("status", "Say how a stack is doing; exit status 1 if it needs somebody."), arguments)
+    return run(_run, parser(prog, "Say how a stack is doing; status 1 if it needs somebody."), arguments)
 
 
 def _run(stack: DeployedStack, given: argparse.Namespace) -> int:

@@ -20,9 +20,9 @@ FIGURES = {"churn": "auc", "conversion": "auc", "ltv": "spearman"}
 NOTES = {"force_reason": "forced", "rolled_back_from": "rolled back from"}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.bundles") -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.bundles", description="List the published bundles.")
+    parser = argparse.ArgumentParser(prog=prog, description="List the published bundles.")
     parser.add_argument("--bucket", required=True, metavar="NAME", help="the stack's data bucket")
     return command.run(parser, _run, arguments)
 

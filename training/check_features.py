@@ -125,15 +125,15 @@ def _oracle(histories: Sequence[list[dict[str, Any]]], instants: Sequence[dateti
     return np.array([[[row[name] for name in FEATURE_NAMES] for row in rows] for rows in found], np.float32)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.check_features") -> int:
     """Compare, print the counts, and exit with 1 if anything differs."""
-    parser = argparse.ArgumentParser(prog="python -m training.check_features", description=__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description="Hold features to a slow and obvious oracle.")
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="Parquet file of events")
     parser.add_argument("--workers", type=int, default=2, help="processes for the oracle")
-    arguments = parser.parse_args()
+    given = parser.parse_args(arguments)
     failed = False
-    for path in arguments.paths:
-        parity = check(path, arguments.workers)
+    for path in given.paths:
+        parity = check(path, given.workers)
         wrong = sum(parity.differing.values())
         command.say(
             f"{path}: {parity.events:,} events, {parity.customers:,} customers, {parity.values:,} values compared,"

@@ -8,7 +8,7 @@ is announced to scoring every customer on each of the 90 days to come, and what 
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -188,32 +188,32 @@ def _reached(goal: str, after: Decisions, now: int, bundle: Bundle) -> bool:
     return int(after.segment[0]) in better_segments(now, bundle.manifest)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.check_reasons") -> int:
     """Print what was found."""
-    parser = argparse.ArgumentParser(prog="python -m training.check_reasons", description=__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description="Hold reasons, next changes and what-ifs to the truth.")
     parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH")
     parser.add_argument("--model", type=Path, required=True, metavar="DIR")
     parser.add_argument("--as-of", required=True, metavar="TIMESTAMP")
     parser.add_argument("--customers", type=int, default=2_000, help="whose reasons are checked")
     parser.add_argument("--announced", type=int, default=20_000, help="whose next change is checked")
     parser.add_argument("--changes", type=int, default=1_000, help="what they may do is checked")
-    arguments = parser.parse_args()
-    as_of_ms, bundle = command.timestamp(arguments.as_of), Bundle.load(arguments.model)
-    reasons = Reasons.from_bytes((arguments.model / FILE).read_bytes(), bundle.manifest)
-    profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
+    given = parser.parse_args(arguments)
+    as_of_ms, bundle = command.timestamp(given.as_of), Bundle.load(given.model)
+    reasons = Reasons.from_bytes((given.model / FILE).read_bytes(), bundle.manifest)
+    profiles = read_events(given.events, bundle.manifest["currency"] or "", as_of_ms).profiles
     profiles = until(profiles.take(np.flatnonzero(known_at(profiles, as_of_ms))), as_of_ms)
     everyone = features(profiles, as_of_ms)
     customers = background(everyone, bundle.manifest["seed"])
     drawn = np.random.default_rng(SEED).permutation(len(profiles))
-    X = everyone[np.sort(drawn[: arguments.customers])]
+    X = everyone[np.sort(drawn[: given.customers])]
     for line in check_segments(X, bundle, reasons):
         command.say(line)
-    for line in check_predictions(X, customers, bundle, reasons, arguments.model):
+    for line in check_predictions(X, customers, bundle, reasons, given.model):
         command.say(line)
-    some = profiles.take(np.sort(drawn[: arguments.changes]))
+    some = profiles.take(np.sort(drawn[: given.changes]))
     for line in check_acts(some, as_of_ms, bundle):
         command.say(line)
-    for line in check_announced(profiles.take(np.sort(drawn[: arguments.announced])), bundle, as_of_ms):
+    for line in check_announced(profiles.take(np.sort(drawn[: given.announced])), bundle, as_of_ms):
         command.say(line)
     return 0
 

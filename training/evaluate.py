@@ -163,11 +163,9 @@ def marked(path: Path, name: str) -> tuple[str, str, str]:
     return before, mark, rest[1]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.evaluate") -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate", description="Train on the past, score, and compare with the future."
-    )
+    parser = argparse.ArgumentParser(prog=prog, description="Train on the past, score, and compare with the future.")
     parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
     parser.add_argument("--as-of", required=True, metavar="TIMESTAMP", help="where the past ends and the future begins")
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with options of training/base/config.py")

@@ -180,9 +180,9 @@ def _drivers(X: Matrix, bundle: Bundle, reasons: Reasons) -> Iterator[str]:
         yield f"<p><b>{escape(entry['name'])}</b>: {escape(said)}.</p>"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.explain") -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.explain", description="Explain a bundle's decisions.")
+    parser = argparse.ArgumentParser(prog=prog, description="Explain a bundle's decisions.")
     parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder that training wrote")
     parser.add_argument("--customer", required=True, metavar="ID", help="whose decision is explained")

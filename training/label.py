@@ -15,11 +15,11 @@ from training.registry.published import connect
 from training.segmentation.labels import as_toml, labels_for, read_labels
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.label") -> int:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.label",
-        description="Show or change what segments are called and what is done for whom.",
+        prog=prog,
+        description="Show or change names and actions of segments.",
     )
     parser.add_argument("--bucket", required=True, metavar="NAME", help="the stack's data bucket")
     parser.add_argument(

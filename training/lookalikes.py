@@ -85,11 +85,9 @@ def _chunks(profiles: Profiles) -> Iterator[Profiles]:
         yield profiles.take(np.arange(start, min(start + CHUNK, len(profiles))))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.lookalikes") -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.lookalikes", description="Find the customers most like a given one."
-    )
+    parser = argparse.ArgumentParser(prog=prog, description="Find the customers most like a given one.")
     parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder that training wrote")
     parser.add_argument("--customer", required=True, metavar="ID", help="customer_id of the one to compare with")

@@ -19,9 +19,9 @@ from training.registry.published import FILES, Live, Registry, connect
 from training.segmentation.matching import S3
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.publish") -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.publish", description="Publish a trained bundle.")
+    parser = argparse.ArgumentParser(prog=prog, description="Publish a trained bundle.")
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder that training wrote")
     parser.add_argument("--bucket", required=True, metavar="NAME", help="the stack's data bucket")
     parser.add_argument(

@@ -12,9 +12,9 @@ from training.base.errors import InputError
 from training.registry.published import connect
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.rollback") -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.rollback", description="Return to an earlier bundle.")
+    parser = argparse.ArgumentParser(prog=prog, description="Return to an earlier bundle.")
     parser.add_argument("--bucket", required=True, metavar="NAME", help="the stack's data bucket")
     parser.add_argument("--to", metavar="BUNDLE_ID", help="the one before the live one by default")
     return command.run(parser, _run, arguments)

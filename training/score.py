@@ -76,9 +76,9 @@ def _column(decisions: Decisions, name: str) -> pa.Array:
     return pa.nulls(len(decisions), kind) if values is None else pa.array(values, kind)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.score") -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.score", description="Decide for every customer offline.")
+    parser = argparse.ArgumentParser(prog=prog, description="Decide for every customer offline.")
     parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder that training wrote")
     parser.add_argument("--as-of", required=True, metavar="TIMESTAMP", help="only events before it count")

@@ -37,11 +37,9 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 METRICS = ("auc", "average_precision", "lift_at_10_percent", "brier", "spearman", "mean_absolute_error", "total_ratio")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.shadow") -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.shadow", description="Score with two bundles and compare."
-    )
+    parser = argparse.ArgumentParser(prog=prog, description="Score with two bundles and compare.")
     parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
     parser.add_argument(
         "--champion",

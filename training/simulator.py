@@ -146,11 +146,9 @@ def _table(columns: Columns, ids: NDArray[np.str_], block: int) -> pa.Table:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.simulator") -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.simulator", description="Write event files of a made-up shop."
-    )
+    parser = argparse.ArgumentParser(prog=prog, description="Write event files of a made-up shop.")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
     parser.add_argument("--customers", type=int, default=2_000, metavar="N", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=7, metavar="S", help="default: %(default)s")

@@ -159,11 +159,9 @@ def _summary(about: dict[str, Any]) -> list[str]:
     return lines
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.train") -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.train", description="Train a model bundle from event files."
-    )
+    parser = argparse.ArgumentParser(prog=prog, description="Train a model bundle from event files.")
     parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write the bundle to")
     parser.add_argument(

@@ -27,9 +27,9 @@ _UNFINISHED = (ProfileNotWritten, ProfilesUnreadable, ProfileTooLarge, TableOver
 """The command can be given again, and goes on from there."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.unlink") -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.unlink", description="Undo who a visitor is.")
+    parser = argparse.ArgumentParser(prog=prog, description="Undo who a visitor is.")
     parser.add_argument("--table", required=True, metavar="NAME", help="the stack's table of profiles")
     parser.add_argument("--visitor", required=True, metavar="ID", help="the visitor's anonymous_id")
     parser.add_argument("--bucket", metavar="NAME", help="the stack's data bucket, to decide on both anew at once")

@@ -1,6 +1,8 @@
 """Writes the catalogue as Markdown: `python -m shared.features > docs/features.md`."""
 
+import argparse
 import sys
+from collections.abc import Sequence
 from itertools import groupby
 
 from shared.features.catalogue import FEATURES, Feature
@@ -33,5 +35,14 @@ def markdown() -> str:
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m shared.features") -> int:
+    """The command line."""
+    argparse.ArgumentParser(prog=prog, description="Write the catalogue of features, as Markdown.").parse_args(
+        arguments
+    )
     sys.stdout.write(markdown())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
