@@ -126,7 +126,7 @@ FUNCTIONS := AcceptEvents BrowseSegments IngestEvents IngestLiveEvents LookupCus
 
 .PHONY: build-SharedLayer $(FUNCTIONS:%=build-%Function)
 build-SharedLayer: $(ROOT)/.venv/.ready
-	@cd $(ROOT) && $(UV) export --quiet --frozen --no-default-groups --format pylock.toml --output-file $(CURDIR)/pylock.toml
+	@cd $(ROOT) && $(UV) export --quiet --frozen --no-default-groups --no-emit-project --format pylock.toml --output-file $(CURDIR)/pylock.toml
 	@cd $(ROOT) && $(UV) pip install --quiet --preview-features pylock --python $(PYTHON) --link-mode copy --no-deps \
 		--python-platform $(LAYER_PLATFORM) --only-binary :all: --target $(ARTIFACTS_DIR)/python -r $(CURDIR)/pylock.toml
 	@rm -rf $(ARTIFACTS_DIR)/python/bin $(ARTIFACTS_DIR)/python/.lock

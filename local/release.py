@@ -52,7 +52,8 @@ def _build_layer(folder: Path) -> None:
     shutil.rmtree(layer / "shared")
     shutil.copytree(folder / "shared", layer / "shared")
     lock = folder / "pylock.toml"
-    export = [UV, "export", "--quiet", "--frozen", "--no-default-groups", "--format", "pylock.toml"]
+    export = [UV, "export", "--quiet", "--frozen", "--no-default-groups", "--no-emit-project"]
+    export += ["--format", "pylock.toml"]
     subprocess.run([*export, "--project", folder, "--output-file", lock], cwd=folder, check=True)
     install = [UV, "pip", "install", "--quiet", "--preview-features", "pylock", "--python", str(PYTHON), "--no-deps"]
     install += ["--link-mode", "copy", "--python-platform", LAYER_PLATFORM, "--only-binary", ":all:"]

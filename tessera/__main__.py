@@ -1,0 +1,5 @@
+"""`python -m tessera` is `tessera`, where that is not on the path."""
+
+from tessera.cli import main
+
+main()

@@ -1,0 +1,133 @@
+"""The commands, by what a person wants to do; `python -m tessera.commands > docs/commands.md` writes their page."""
+
+import sys
+from dataclasses import dataclass
+from itertools import groupby
+
+BRING, TRAIN, PUBLISH = "Bring events", "Train and judge", "Publish"
+LOOK, OPERATE = "Look at a customer", "Operate"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, whose module has a `main(arguments, prog)` that gives the exit status."""
+
+    group: str
+    module: str
+    summary: str
+    """The first words of the module's own help."""
+    example: str
+    """What follows the command's name."""
+
+    @property
+    def name(self) -> str:
+        """What it is called behind `tessera`."""
+        return self.module.removesuffix(".__main__").rpartition(".")[2].replace("_", "-")
+
+    @property
+    def line(self) -> str:
+        """The example, as it is typed."""
+        return f"uv run tessera {self.name} {self.example}".rstrip()
+
+    @property
+    def alone(self) -> str:
+        """The same command without `tessera`."""
+        return f"python -m {self.module.removesuffix('.__main__')}"
+
+
+COMMANDS = (
+    Command(BRING, "training.simulator", "Write event files of a made-up shop.", "--out my-events/ --customers 2000"),
+    Command(BRING, "operations.quarantine", "Say why lines and files were refused.", "--below events/2026/"),
+    Command(TRAIN, "training.train", "Train a model bundle from event files.", "--events my-events/ --out my-model/"),
+    Command(
+        TRAIN,
+        "training.score",
+        "Decide for every customer offline.",
+        "--events my-events/ --model my-model/ --as-of 2026-01-01 --out scores.parquet",
+    ),
+    Command(
+        TRAIN,
+        "training.evaluate",
+        "Train on the past, score, and compare with the future.",
+        "--events my-events/ --as-of 2026-01-01",
+    ),
+    Command(
+        TRAIN,
+        "training.shadow",
+        "Score with two bundles and compare.",
+        "--events my-events/ --champion tessera-data --challenger my-model/ --as-of 2026-01-01",
+    ),
+    Command(TRAIN, "shared.features.__main__", "Write the catalogue of features, as Markdown.", ""),
+    Command(
+        TRAIN, "training.check_features", "Hold features to a slow and obvious oracle.", "my-events/events.parquet"
+    ),
+    Command(
+        TRAIN,
+        "training.check_reasons",
+        "Hold reasons, next changes and what-ifs to the truth.",
+        "--events my-events/ --model my-model/ --as-of 2026-01-01",
+    ),
+    Command(PUBLISH, "training.publish", "Publish a trained bundle.", "--model my-model/ --bucket tessera-data"),
+    Command(PUBLISH, "training.bundles", "List the published bundles.", "--bucket tessera-data"),
+    Command(PUBLISH, "training.rollback", "Return to an earlier bundle.", "--bucket tessera-data"),
+    Command(
+        PUBLISH,
+        "training.label",
+        "Show or change names and actions of segments.",
+        "--bucket tessera-data --file labels.toml",
+    ),
+    Command(LOOK, "tessera.show", "Say in words what is stored of a customer.", "889"),
+    Command(
+        LOOK,
+        "training.explain",
+        "Explain a bundle's decisions.",
+        "--events my-events/ --model my-model/ --customer 889",
+    ),
+    Command(
+        LOOK,
+        "training.lookalikes",
+        "Find the customers most like a given one.",
+        "--events my-events/ --model my-model/ --customer 889",
+    ),
+    Command(LOOK, "training.unlink", "Undo who a visitor is.", "--table tessera-profiles --visitor phone-1"),
+    Command(OPERATE, "operations.status", "Say how a stack is doing; status 1 if it needs somebody.", ""),
+    Command(
+        OPERATE,
+        "operations.start",
+        "Decide on everyone anew, or take a history of files in.",
+        "backfill --prefix history/2025/",
+    ),
+    Command(OPERATE, "operations.redrive", "Give what was given up another try.", "files"),
+    Command(OPERATE, "operations.recount", "Compare the sizes of segments with who is in them.", "--correct"),
+    Command(OPERATE, "operations.restore", "Make the table of profiles anew from the data bucket.", ""),
+    Command(OPERATE, "operations.keep_marks", "Keep what marks say apart from the table.", ""),
+    Command(OPERATE, "local.clock", "Move the clock of a local stack.", "2018-01-17T00:00:00Z"),
+)
+"""All of them, group by group."""
+
+_HEAD = """\
+# Commands
+
+`uv run tessera` lists them, `uv run tessera COMMAND --help` says what each takes, and `uv run tessera
+--install-completion` teaches your shell their names. Exit status 0 is success; 2 comes, with one line, where the input
+cannot be used or AWS refuses; 1 is each command's own bad news, such as a gate that refuses a model. Those that look
+after a stack take `--stack NAME`, `tessera` by default, and all find AWS as its own tools do: `make local` prints the
+lines that point them at a stack on your machine. `make help` lists what sets up, builds and tests.
+
+Made by `python -m tessera.commands > docs/commands.md` from `tessera/commands.py`.
+"""
+
+
+def markdown() -> str:
+    """The page of all commands, a table and examples a group."""
+    lines = [_HEAD]
+    for group, members in groupby(COMMANDS, key=lambda command: command.group):
+        commands = list(members)
+        lines += [f"## {group}", "", "| command | does | also |", "|---|---|---|"]
+        lines += [f"| `tessera {command.name}` | {command.summary} | `{command.alone}` |" for command in commands]
+        lines += ["", "```console", *(f"$ {command.line}" for command in commands), "```", ""]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())
