@@ -64,7 +64,7 @@ COMMANDS = (
     Command(
         TRAIN,
         "training.check_reasons",
-        "Hold reasons, next changes and what-ifs to the truth.",
+        "Hold reasons, next changes and what one may do to the truth.",
         "--events my-events/ --model my-model/ --as-of 2026-01-01",
     ),
     Command(PUBLISH, "training.publish", "Publish a trained bundle.", "--model my-model/ --bucket tessera-data"),
