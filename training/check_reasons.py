@@ -190,7 +190,9 @@ def _reached(goal: str, after: Decisions, now: int, bundle: Bundle) -> bool:
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.check_reasons") -> int:
     """Print what was found."""
-    parser = argparse.ArgumentParser(prog=prog, description="Hold reasons, next changes and what one may do to the truth.")
+    parser = argparse.ArgumentParser(
+        prog=prog, description="Hold reasons, next changes and what one may do to the truth."
+    )
     parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH")
     parser.add_argument("--model", type=Path, required=True, metavar="DIR")
     parser.add_argument("--as-of", required=True, metavar="TIMESTAMP")
