@@ -29,7 +29,9 @@ settings.register_profile("default", max_examples=200, deadline=None)
 settings.register_profile("nightly", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-BUCKET, TABLE, BUS = "tessera-data", "tessera-profiles", "tessera"
+BUCKET = "tessera-data"
+TABLE = "tessera-profiles"
+BUS = "tessera"
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="testing",

@@ -81,9 +81,9 @@ def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"].values()
     wanted = {re.split(r"[\[=]", name)[0] for name in [*project["project"]["dependencies"], *itertools.chain(*groups)]}
-    told = (ROOT / "docs/decisions/0002-libraries.md").read_text()
+    reasons = (ROOT / "docs/decisions/0002-libraries.md").read_text()
     stubs = {name for name in wanted if name.endswith("-stubs") or name.startswith("types-")}
-    assert [name for name in sorted(wanted - stubs) if name not in told] == []
+    assert [name for name in sorted(wanted - stubs) if name not in reasons] == []
 
 
 def test_every_rule_that_the_scan_leaves_out_has_its_reason() -> None:

@@ -5,7 +5,9 @@ import pytest
 from tests.support.runbook import commands, sections
 from tests.support.template import template
 
-ALARMS = sorted(name for name, found in template()["Resources"].items() if found["Type"] == "AWS::CloudWatch::Alarm")
+ALARMS = sorted(
+    name for name, resource in template()["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"
+)
 
 
 def test_every_alarm_has_a_section_and_every_section_of_an_alarm_has_its_alarm() -> None:
@@ -20,8 +22,8 @@ def test_a_section_says_what_to_do(alarm: str) -> None:
 @pytest.mark.parametrize("alarm", ALARMS)
 def test_an_alarm_tells_somebody_when_it_goes_off_and_when_it_is_over(alarm: str) -> None:
     properties = template()["Resources"][alarm]["Properties"]
-    told = {"If": ["HasAlarmEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
-    assert properties["AlarmActions"] == properties["OKActions"] == told
+    actions = {"If": ["HasAlarmEmail", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+    assert properties["AlarmActions"] == properties["OKActions"] == actions
     assert properties["AlarmDescription"].endswith(".")
 
 
@@ -40,13 +42,13 @@ def test_every_dead_letter_queue_has_an_alarm() -> None:
 
 def test_every_rule_keeps_what_it_cannot_deliver() -> None:
     resources = template()["Resources"]
-    rules = [found for found in resources.values() if found["Type"] == "AWS::Events::Rule"]
+    rules = [resource for resource in resources.values() if resource["Type"] == "AWS::Events::Rule"]
     targets = [target for rule in rules for target in rule["Properties"]["Targets"]]
     events = [
         event["Properties"]
-        for found in resources.values()
-        if found["Type"] == "AWS::Serverless::StateMachine"
-        for event in found["Properties"].get("Events", {}).values()
+        for resource in resources.values()
+        if resource["Type"] == "AWS::Serverless::StateMachine"
+        for event in resource["Properties"].get("Events", {}).values()
     ]
     assert len(targets) == 3 and len(events) == 1
     others = [target for target in [*targets, *events] if not target.get("Id", "").endswith("DeadLetterQueue")]

@@ -41,8 +41,8 @@ def faults(definition: Any) -> list[str]:
     """What cfn-lint says against a definition, hints excepted."""
     properties = {"RoleArn": "arn:aws:iam::123456789012:role/r", "Definition": definition}
     resource = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
-    found = lint_all(json.dumps({"Resources": {"Machine": resource}}))
-    return [str(match) for match in found if not match.rule.id.startswith("I")]
+    matches = lint_all(json.dumps({"Resources": {"Machine": resource}}))
+    return [str(match) for match in matches if not match.rule.id.startswith("I")]
 
 
 def test_every_definition_belongs_to_a_machine() -> None:

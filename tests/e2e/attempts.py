@@ -33,8 +33,9 @@ def call(method: str, given: dict[str, Any], client: Any) -> object:
 
 def attempts(stack: Stack) -> list[Attempt]:
     """All of them, on a stack. None changes anything where it is refused."""
-    found = resources(stack)
-    table, bucket = stack.table, stack.bucket
+    ids = resources(stack)
+    table = stack.table
+    bucket = stack.bucket
     tried: list[Attempt] = []
 
     def add(what: str, service: str, by: set[str], call: Callable[[Any], object]) -> None:
@@ -107,7 +108,7 @@ def attempts(stack: Stack) -> list[Attempt]:
     # ---- Secrets, queues, the bus, other functions
     marking = FOLDING | ERASING | KEEPING_MOVES | {"AcceptEventsRole"}
     for secret, by in (("MarkSecret", marking), ("CursorSecret", BROWSING)):
-        asked = {"SecretId": found[secret]}
+        asked = {"SecretId": ids[secret]}
         add(f"read {secret}", "secretsmanager", by, partial(call, "get_secret_value", asked))
     for queue, by in (
         ("IngestQueue", set[str]()),
@@ -115,12 +116,12 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("ErasureQueue", {"RequestErasureRole", *FOLDING, *ERASING}),
         ("RefreshQueue", {"RefreshSegmentsRole"}),
     ):
-        sent = {"QueueUrl": found[queue], "MessageBody": "{}"}
+        sent = {"QueueUrl": ids[queue], "MessageBody": "{}"}
         add(f"send to {queue}", "sqs", by, partial(call, "send_message", sent))
-        add(f"empty {queue}", "sqs", set(), partial(call, "purge_queue", {"QueueUrl": found[queue]}))
+        add(f"empty {queue}", "sqs", set(), partial(call, "purge_queue", {"QueueUrl": ids[queue]}))
     entry = {"Source": "tessera", "DetailType": "forged", "Detail": "{}", "EventBusName": stack.bus}
     add("speak on the bus", "events", KEEPING_MOVES, lambda client: client.put_events(Entries=[entry]))
-    other = {"FunctionName": found["EraseCustomerFunction"], "Payload": b"{}"}
+    other = {"FunctionName": ids["EraseCustomerFunction"], "Payload": b"{}"}
     add("call another function", "lambda", set(), lambda client: client.invoke(**other))
     run = {"stateMachineArn": stack.rescore_arn, "input": "{}"}
     add("start a run", "stepfunctions", set(), lambda client: client.start_execution(**run))

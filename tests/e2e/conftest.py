@@ -40,11 +40,11 @@ def wait_until(condition: Callable[[], bool], seconds: float = FOLD_SECONDS) -> 
 
 def members(stack: Stack, segment: int, a_page: int = 17) -> list[str]:
     """Who is in a segment, as the API tells it page by page."""
-    found: list[str] = []
+    customers: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
         status, page = stack.api_get(f"/segments/{segment}/customers?limit={a_page}&cursor={cursor}")
         assert status == 200
-        found += [member["customer_id"] for member in page["customers"]]
+        customers += [member["customer_id"] for member in page["customers"]]
         cursor = page["cursor"]
-    return found
+    return customers

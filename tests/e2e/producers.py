@@ -11,7 +11,9 @@ from typing import Any
 from local.stack import Stack
 from tests.support.event_files import Event, csv_file, ndjson, ndjson_gz, parquet
 
-FILES, LIVE, PRODUCERS = 200, 2_000, 8
+FILES = 200
+LIVE = 2_000
+PRODUCERS = 8
 CALLERS, AT_ONCE = 2, 5
 """Producers who use the API, and events of a call and of a message in the queue."""
 ALSO_IN_FILES = 200
@@ -40,7 +42,8 @@ def deliver_twice(stack: Stack, events: list[Event]) -> None:
 def deliveries(stack: Stack, events: list[Event]) -> tuple[list[Delivery], list[Delivery]]:
     """Calls of the API, and all other ways in; every event is in a file, in a live message, or in both."""
     shuffled = random.Random(3).sample(events, len(events))
-    live, filed = shuffled[:LIVE], shuffled[LIVE - ALSO_IN_FILES :]
+    live = shuffled[:LIVE]
+    filed = shuffled[LIVE - ALSO_IN_FILES :]
     files = [
         partial(put_file, stack, f"{number}.{kind}", write(filed[number::FILES]))
         for number in range(FILES)

@@ -22,10 +22,10 @@ def client(stack: Stack, service: str) -> Any:
 def resources(stack: Stack, kind: str | None = None) -> dict[str, str]:
     """Physical ids by logical ones."""
     pages = client(stack, "cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
-    found = [summary for page in pages for summary in page["StackResourceSummaries"]]
+    summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
     return {
         summary["LogicalResourceId"]: summary["PhysicalResourceId"]
-        for summary in found
+        for summary in summaries
         if kind in (None, summary["ResourceType"])
     }
 
@@ -46,13 +46,13 @@ def policies(stack: Stack, role: str) -> list[dict[str, Any]]:
 
 def allowed(stack: Stack) -> Uses:
     """What the functions' roles may do."""
-    found: Uses = set()
+    uses: Uses = set()
     for name, role in functions_roles(stack).items():
         for statement in (each for document in policies(stack, role) for each in document["Statement"]):
             assert statement["Effect"] == "Allow"
             actions = statement["Action"]
-            found |= {(name, action) for action in ([actions] if isinstance(actions, str) else actions)}
-    return found
+            uses |= {(name, action) for action in ([actions] if isinstance(actions, str) else actions)}
+    return uses
 
 
 def used(stack: Stack) -> Uses:
@@ -67,7 +67,8 @@ class Caller:
     """A user with exactly the policies of a role."""
 
     def __init__(self, stack: Stack, role: str) -> None:
-        iam, name = client(stack, "iam"), f"as-{role}"[:64]
+        iam = client(stack, "iam")
+        name = f"as-{role}"[:64]
         iam.create_user(UserName=name)
         for number, document in enumerate(policies(stack, role)):
             iam.put_user_policy(UserName=name, PolicyName=f"p{number}", PolicyDocument=json.dumps(document))

@@ -28,7 +28,8 @@ FIRST, SECOND, THIRD = (
     make_bundle(f"201712{day:02d}-{name * 8}", centroids=centroids)
     for day, name, centroids in ((1, "b", (1.0, 4.0, 6.0)), (2, "c", (0.0, 3.0, 9.0)), (3, "d", (2.0, 5.0, 8.0)))
 )
-CUSTOMERS, FILES_OF_HISTORY = 90, 300
+CUSTOMERS = 90
+FILES_OF_HISTORY = 300
 WRITERS: list[tuple[str, Callable[[Any], bytes]]] = [
     ("ndjson", ndjson),
     ("ndjson.gz", ndjson_gz),
@@ -89,14 +90,14 @@ def status(stack: Stack, execution: str) -> str:
 
 
 def report(stack: Stack, key: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read())
-    return found
+    report: dict[str, Any] = json.loads(stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read())
+    return report
 
 
 def runs(stack: Stack) -> dict[str, str]:
     """The status of every re-scoring run, by name."""
-    found = states(stack).list_executions(stateMachineArn=stack.rescore_arn)["executions"]
-    return {run["name"]: run["status"] for run in found}
+    executions = states(stack).list_executions(stateMachineArn=stack.rescore_arn)["executions"]
+    return {run["name"]: run["status"] for run in executions}
 
 
 def versions(stack: Stack) -> set[str | None]:
@@ -171,7 +172,8 @@ def test_a_prefix_without_files_fails_at_once_and_says_so(stack: Stack) -> None:
 def test_a_published_model_decides_on_everyone(
     stack: Stack, taken_in: dict[str, Any], history: Path, tmp_path: Path
 ) -> None:
-    before, known = read_profiles(stack), runs(stack)
+    before = read_profiles(stack)
+    known = runs(stack)
     publish(stack.s3, FIRST)
     wait_until(lambda: versions(stack) == {live(FIRST)})
     assert_as_offline(stack, history, FIRST, tmp_path)
@@ -212,7 +214,8 @@ def test_of_models_published_in_quick_succession_the_last_one_wins(
 
 def test_a_model_that_does_not_load_fails_its_run_and_changes_nobody(stack: Stack, taken_in: dict[str, Any]) -> None:
     wait_until(lambda: "RUNNING" not in runs(stack).values())
-    before, known = read_profiles(stack), runs(stack)
+    before = read_profiles(stack)
+    known = runs(stack)
     point_to(stack.s3, "20180101-nowhere", stack.bucket)
     wait_until(lambda: runs(stack).keys() > known.keys())
     (run,) = runs(stack).keys() - known.keys()

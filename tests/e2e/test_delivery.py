@@ -103,13 +103,13 @@ def stack(shop: Shop) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def delivered(stack: Stack, shop: Shop) -> Journeys:
     """What the bus told while everything was delivered twice, by eight producers at once."""
-    told = Journeys(stack)
+    journeys = Journeys(stack)
     deliver_twice(stack, shop.events)
     wait_until(lambda: waiting(stack) == 0, PATIENCE_SECONDS)
     # Rows are kept before moves are told.
     expected = len(moves(stack))
-    wait_until(lambda: len(told_so_far(told)) >= expected, PATIENCE_SECONDS)
-    return told
+    wait_until(lambda: len(told_so_far(journeys)) >= expected, PATIENCE_SECONDS)
+    return journeys
 
 
 @pytest.fixture(scope="module")
@@ -130,17 +130,17 @@ def waiting(stack: Stack) -> int:
     """Messages that are queued or being worked on."""
     names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     queues = (stack.queue_url, stack.live_queue_url)
-    found = [stack.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queues]
-    return sum(int(count) for attributes in found for count in attributes.values())
+    counts = [stack.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queues]
+    return sum(int(count) for attributes in counts for count in attributes.values())
 
 
 def moves(stack: Stack) -> list[Any]:
     """Every move that the table's stream tells of, as a record that Lambda would hand over."""
     client = stack.emulator.session.client("dynamodbstreams", endpoint_url=stack.endpoint)
-    (found,) = client.list_streams(TableName=stack.table)["Streams"]
-    (shard,) = client.describe_stream(StreamArn=found["StreamArn"])["StreamDescription"]["Shards"]
+    (stream,) = client.list_streams(TableName=stack.table)["Streams"]
+    (shard,) = client.describe_stream(StreamArn=stream["StreamArn"])["StreamDescription"]["Shards"]
     iterator = client.get_shard_iterator(
-        StreamArn=found["StreamArn"], ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        StreamArn=stream["StreamArn"], ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
     )["ShardIterator"]
     records: list[Any] = []
     while (page := client.get_records(ShardIterator=iterator))["Records"]:
@@ -240,14 +240,15 @@ def test_answers_carry_reasons_that_add_up_and_the_names_that_the_shop_gave(stac
     for customer in some:
         status, body = stack.api_get(f"/customers/{customer}/segment?explain=true")
         check_answer("GET", "/customers/{customer_id}/segment", status, body)
-        explanation, about = body["explanation"], body["explanation"]["about"]
+        explanation = body["explanation"]
+        about = body["explanation"]["about"]
         assert about.keys() == {"segment", *TARGETS}
         for part, total in about.items():
             shares = [reason["contribution"] for reason in explanation[part]]
             assert shares and sum(shares) == pytest.approx(total["sum"], abs=1e-6)
         for name in TARGETS:
-            told = FROM_SCALE[about[name]["scale"]](about[name]["baseline"] + about[name]["sum"])
-            assert body["predictions"][name] == pytest.approx(told, rel=1e-4)
+            explained = FROM_SCALE[about[name]["scale"]](about[name]["baseline"] + about[name]["sum"])
+            assert body["predictions"][name] == pytest.approx(explained, rel=1e-4)
         assert (body["segment"]["name"] == "People like us") == (body["segment"]["id"] == 0)
         assert (body["action"] == "newsletter") == (body["intent"] == "steady")
     assert "People like us" in {segment["name"] for segment in stack.api_get("/segments")[1]["segments"]}
@@ -263,16 +264,18 @@ def test_segments_hold_who_is_in_them(stack: Stack, delivered: Journeys) -> None
 def test_the_whole_stream_again_changes_nothing_and_repeats_the_same_ids(
     stack: Stack, delivered: Journeys, kept: Kept
 ) -> None:
-    before, told, again = sizes(stack), len(delivered.details), moves(stack)
+    before = sizes(stack)
+    announced = len(delivered.details)
+    again = moves(stack)
     functions = stack.emulator.session.client("lambda", endpoint_url=stack.endpoint)
-    names = [found["FunctionName"] for found in functions.list_functions()["Functions"]]
+    names = [function["FunctionName"] for function in functions.list_functions()["Functions"]]
     (name,) = (name for name in names if "PublishTransitions" in name)
     for records in batched(again, 100, strict=False):
         event = json.dumps({"Records": records}, default=_as_lambda_gives_it)
         assert json.load(functions.invoke(FunctionName=name, Payload=event)["Payload"]) == {"batchItemFailures": []}
     assert {customer: ledger(stack, customer) for customer in kept} == kept
     assert sizes(stack) == before
-    wait_until(lambda: len(told_so_far(delivered)) >= told + len(again))
+    wait_until(lambda: len(told_so_far(delivered)) >= announced + len(again))
     test_every_move_is_told_on_the_bus_and_an_id_means_one_move(delivered, kept)
 
 

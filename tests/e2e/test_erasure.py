@@ -38,7 +38,7 @@ def events(customer: str) -> list[dict[str, Any]]:
 def bytes_of(stack: Stack, prefix: str) -> bytes:
     """All objects below the prefix, those that others left there included."""
     pages = stack.s3.get_paginator("list_objects_v2").paginate(Bucket=stack.bucket, Prefix=prefix)
-    keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
+    keys = [listed["Key"] for page in pages for listed in page.get("Contents", ())]
     return b"\n".join(stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read() for key in keys)
 
 

@@ -43,7 +43,8 @@ def test_events_of_the_api_are_decided_on_and_bad_ones_kept(stack: Stack, journe
     def kept() -> int:
         return int(stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix="quarantine/live/api/")["KeyCount"])
 
-    orders, before = [purchase("caller", number, day=number + 1) for number in range(12)], kept()
+    orders = [purchase("caller", number, day=number + 1) for number in range(12)]
+    before = kept()
     status, answer = stack.api("POST", "/events", {"events": [*orders, {"event_type": "purchase"}, 5]})
     assert (status, answer["accepted"], answer["rejected"]) == (202, 12, 2)
     assert [reason["index"] for reason in answer["reasons"]] == [12, 13]

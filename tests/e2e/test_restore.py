@@ -30,7 +30,7 @@ def orders(customer: str, first: int, last: int) -> list[dict[str, Any]]:
 
 def profiles(stack: Stack, table: str) -> dict[str, Any]:
     """Every profile's item but for what says when and how often it was written, and since when it is where it is."""
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for page in stack.dynamodb.get_paginator("scan").paginate(TableName=table):
         for item in page["Items"]:
             if item["sk"]["S"] == "profile":
@@ -38,21 +38,21 @@ def profiles(stack: Stack, table: str) -> dict[str, Any]:
                 if "decision" in kept:
                     kept["decision"] = {n: v for n, v in kept["decision"]["M"].items() if n != "scored_at_ms"}
                 kept["visitors"] = {v: c["M"].get("state") for v, c in kept.get("visitors", {"M": {}})["M"].items()}
-                found[item["pk"]["S"]] = kept
-    return found
+                attributes[item["pk"]["S"]] = kept
+    return attributes
 
 
 def table_of(stack: Stack) -> str:
     client = stack.emulator.session.client("cloudformation", endpoint_url=stack.endpoint)
-    found = client.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId="ProfileTable")
-    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+    resource = client.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId="ProfileTable")
+    return str(resource["StackResourceDetail"]["PhysicalResourceId"])
 
 
 def mappings(stack: Stack) -> list[tuple[str, str]]:
     """Where the functions' events come from, and whether they do."""
     client = stack.emulator.session.client("lambda", endpoint_url=stack.endpoint)
-    found = client.list_event_source_mappings()["EventSourceMappings"]
-    return sorted((mapping["EventSourceArn"], mapping["State"]) for mapping in found)
+    all_mappings = client.list_event_source_mappings()["EventSourceMappings"]
+    return sorted((mapping["EventSourceArn"], mapping["State"]) for mapping in all_mappings)
 
 
 def fill(stack: Stack) -> None:
@@ -78,8 +78,10 @@ def fill(stack: Stack) -> None:
 def test_a_deleted_table_comes_back_without_those_who_were_erased(stack: Stack) -> None:
     journeys = Journeys(stack)
     fill(stack)
-    was, lost, before = profiles(stack, stack.table), table_of(stack), mappings(stack)
-    told = {moved["transition_id"] for who in ("known", "live") for moved in journeys.of(who)}
+    was = profiles(stack, stack.table)
+    lost = table_of(stack)
+    before = mappings(stack)
+    announced = {moved["transition_id"] for who in ("known", "live") for moved in journeys.of(who)}
     stack.dynamodb.update_table(TableName=lost, DeletionProtectionEnabled=False)
     stack.dynamodb.delete_table(TableName=lost)
 
@@ -106,6 +108,6 @@ def test_a_deleted_table_comes_back_without_those_who_were_erased(stack: Stack) 
     assert {"customer#gone", "customer#refused"}.isdisjoint(profiles(stack, made))
     wait_until(lambda: {moved["to"] for moved in journeys.of("live")} >= {2}, 120)
     again = [moved["transition_id"] for who in ("known", "live") for moved in journeys.of(who)]
-    assert len({*again}) > len(told) and told < {*again}
+    assert len({*again}) > len(announced) and announced < {*again}
     status, history = stack.api_get("/customers/live/history")
     assert status == 200 and json.dumps(history).count("transition_id") >= 2

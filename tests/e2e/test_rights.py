@@ -70,10 +70,10 @@ EVERY_FIELD: dict[str, Any] = {
 
 def events_of(customer: str) -> list[Event]:
     """All there is to tell of a customer, a refused line of theirs, and one who refuses to be profiled."""
-    told = {name: value.format(customer) if isinstance(value, str) else value for name, value in EVERY_FIELD.items()}
-    refused = {**told, "event_id": f"{customer}-2", "price": -1}
-    stranger = {**told, "event_id": f"{customer}-3", "customer_id": f"refuser of {customer}", "consent": False}
-    return [told, refused, {**stranger, "anonymous_id": f"device of refuser of {customer}"}]
+    full = {name: value.format(customer) if isinstance(value, str) else value for name, value in EVERY_FIELD.items()}
+    refused = {**full, "event_id": f"{customer}-2", "price": -1}
+    stranger = {**full, "event_id": f"{customer}-3", "customer_id": f"refuser of {customer}", "consent": False}
+    return [full, refused, {**stranger, "anonymous_id": f"device of refuser of {customer}"}]
 
 
 def drop(write: Callable[[list[Event]], bytes], kind: str, stack: Stack, events: list[Event]) -> None:
@@ -138,8 +138,13 @@ def known_customers_act_again_and_then_refuse(stack: Stack) -> None:
     """Each of the functions that fold changes somebody who is stored, and comes upon somebody who is and refuses."""
     for consent in (None, False):
         for source in ("ndjson", "back-fill", "API"):
-            told, *_ = events_of(source)
-            again = {**told, "event_id": f"{source}-{consent}", "consent": consent, "timestamp": "2017-10-03T12:00:00Z"}
+            event, *_ = events_of(source)
+            again = {
+                **event,
+                "event_id": f"{source}-{consent}",
+                "consent": consent,
+                "timestamp": "2017-10-03T12:00:00Z",
+            }
             match source:
                 case "ndjson":
                     put(stack, f"events/again-{consent}.ndjson", ndjson([again]))
@@ -201,8 +206,8 @@ def everything_kept_of_somebody_is_erased(stack: Stack) -> None:
 
 
 def is_done(stack: Stack, receipt: str) -> bool:
-    found = below(stack, receipt)
-    return bool(found) and b'"done"' in stack.s3.get_object(Bucket=stack.bucket, Key=receipt)["Body"].read()
+    keys = below(stack, receipt)
+    return bool(keys) and b'"done"' in stack.s3.get_object(Bucket=stack.bucket, Key=receipt)["Body"].read()
 
 
 def put(stack: Stack, key: str, body: bytes) -> None:
@@ -210,8 +215,8 @@ def put(stack: Stack, key: str, body: bytes) -> None:
 
 
 def below(stack: Stack, prefix: str) -> list[str]:
-    found = stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix).get("Contents", [])
-    return [each["Key"] for each in found]
+    objects = stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix).get("Contents", [])
+    return [each["Key"] for each in objects]
 
 
 def events_stored(stack: Stack, customer: str) -> int:
@@ -285,8 +290,8 @@ def test_nothing_was_given_up_and_nothing_that_was_asked_for_was_refused(stack: 
     dead = [queue for queue in queues if "DeadLetter" in queue]
     assert len(dead) >= 4
     for queue in dead:
-        found = stack.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
-        assert (queue, found["Attributes"]["ApproximateNumberOfMessages"]) == (queue, "0")
+        counts = stack.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
+        assert (queue, counts["Attributes"]["ApproximateNumberOfMessages"]) == (queue, "0")
     checks = [json.loads(line) for line in stack.emulator.access.read_text().splitlines()]
     assert [check for check in checks if not check["allowed"]] == []
 

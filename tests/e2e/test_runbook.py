@@ -100,8 +100,8 @@ def another_model_is_live(stack: Stack) -> None:
 
 
 def below(stack: Stack, prefix: str) -> list[str]:
-    found = stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix).get("Contents", [])
-    return [each["Key"] for each in found]
+    objects = stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix).get("Contents", [])
+    return [each["Key"] for each in objects]
 
 
 def nothing(stack: Stack) -> None:
@@ -174,7 +174,7 @@ def test_torn_down_a_stack_leaves_what_holds_data(stack: Stack) -> None:
     (delete,) = [command for command in commands() if "delete" in command]
     region = ["--region", stack.emulator.session.region_name]
     subprocess.run([*delete, *region], cwd=ROOT, env=stack.emulator.environment, check=True, capture_output=True)
-    assert STACK_NAME not in {found["StackName"] for found in cloudformation.describe_stacks()["Stacks"]}
+    assert STACK_NAME not in {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]}
     assert stack.s3.head_bucket(Bucket=kept["DataBucket"])
     assert stack.dynamodb.describe_table(TableName=kept["ProfileTable"])["Table"]["ItemCount"] >= 0
     assert client(stack, "secretsmanager").describe_secret(SecretId=kept["MarkSecret"])["Name"]

@@ -100,8 +100,8 @@ def check_live(customer: str) -> Callable[[Stack, Any], None]:
 
 def check_accept_events(stack: Stack, answer: Any) -> None:
     assert answer["statusCode"] == 202
-    told = json.loads(answer["body"])
-    assert (told["accepted"], told["rejected"]) == (1, 1)
+    answered = json.loads(answer["body"])
+    assert (answered["accepted"], answered["rejected"]) == (1, 1)
     wait_until(lambda: stack.api_get("/customers/of%20the%20API/segment")[0] == 200)
 
 

@@ -33,7 +33,7 @@ def wait_for(stack: Stack, customer: str) -> dict[str, Any]:
 def quarantined(stack: Stack, name: str) -> list[dict[str, Any]]:
     """The records kept of a dropped file, one a refused line or one for the whole file."""
     listed = stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=f"quarantine/events/{name}/")
-    keys = [found["Key"] for found in listed.get("Contents", [])]
+    keys = [listed_object["Key"] for listed_object in listed.get("Contents", [])]
     records = [key for key in keys if key.endswith(("reason.json", ".ndjson"))]
     bodies = [stack.s3.get_object(Bucket=stack.bucket, Key=key)["Body"].read() for key in records]
     return sorted((json.loads(line) for body in bodies for line in body.splitlines()), key=lambda one: one["line"] or 0)
@@ -48,7 +48,8 @@ def profile(stack: Stack, customer: str) -> dict[str, Any]:
     ("kind", "write"), [("ndjson", ndjson), ("ndjson.gz", ndjson_gz), ("csv", csv_file), ("parquet", parquet)]
 )
 def test_a_dropped_file_of_every_kind_becomes_segments(stack: Stack, kind: str, write: Any) -> None:
-    frequent, occasional = f"frequent-{kind}", f"occasional-{kind}"
+    frequent = f"frequent-{kind}"
+    occasional = f"occasional-{kind}"
     orders = [purchase(frequent, number, day=number + 1) for number in range(12)] + [purchase(occasional)]
     drop(stack, f"all.{kind}", write(orders))
     decision = wait_for(stack, frequent)
@@ -98,7 +99,7 @@ def test_an_unreadable_file_is_quarantined_whole(stack: Stack) -> None:
     drop(stack, "torn.ndjson.gz", torn)
     wait_until(lambda: bool(quarantined(stack, "torn.ndjson.gz")))
     listed = stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix="quarantine/events/torn.ndjson.gz/")["Contents"]
-    (copy,) = [found["Key"] for found in listed if found["Key"].endswith(".gz")]
+    (copy,) = [entry["Key"] for entry in listed if entry["Key"].endswith(".gz")]
     assert stack.s3.get_object(Bucket=stack.bucket, Key=copy)["Body"].read() == torn
 
 

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.e2e
 
 HOUSEHOLDS = 120
 BUNDLE = make_bundle(feature="visits_90d", centroids=(0.0, 8.0, 25.0))
-LATER, LATEST = "2018-03-03T00:00:00Z", "2018-05-02T00:00:00Z"
+LATER = "2018-03-03T00:00:00Z"
+LATEST = "2018-05-02T00:00:00Z"
 A_TICK_SECONDS = 150
 
 
@@ -77,7 +78,8 @@ def offline(purchases: Path, as_of: str, folder: Path) -> dict[str, tuple[int, s
 def test_after_sixty_days_the_schedule_has_moved_those_whom_scoring_everyone_moves(
     stack: Stack, purchases: Path, tmp_path: Path
 ) -> None:
-    journeys, before = Journeys(stack), decided(stack)
+    journeys = Journeys(stack)
+    before = decided(stack)
     set_clock(stack.emulator.session, stack.endpoint, LATER)
     expected = offline(purchases, LATER, tmp_path)
     wait_until(lambda: not due(decided(stack), LATER), seconds=A_TICK_SECONDS)
@@ -92,11 +94,11 @@ def test_after_sixty_days_the_schedule_has_moved_those_whom_scoring_everyone_mov
     assert movers and {after[key].moved for key in movers} == {Cause.TIME}
     one = min(movers)
 
-    def told() -> list[dict[str, Any]]:
+    def announced() -> list[dict[str, Any]]:
         return [move for move in journeys.of(one.removeprefix("customer#")) if move["cause"] != "events"]
 
-    wait_until(lambda: bool(told()))
-    (move,) = told()
+    wait_until(lambda: bool(announced()))
+    (move,) = announced()
     assert (move["from"], move["to"]) == (states(before)[one][0], states(after)[one][0])
     assert (move["cause"], move["at"]) == ("time", LATER)
 

@@ -24,9 +24,12 @@ from tests.support.event_files import Event, ndjson, purchase
 pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 
 THE_RELEASE_BEFORE = "1fc285c84a4ebd2492003fc333fd00867239ef5d"
-OLD, NEW = "20171231-aaaaaaaa", "20180110-bbbbbbbb"
+OLD = "20171231-aaaaaaaa"
+NEW = "20180110-bbbbbbbb"
 CENTROIDS = (0.0, 2.0, 10.0, 40.0)
-FIRST, LATER, LAST = "2018-01-01T00:00:00Z", "2018-01-10T00:00:00Z", "2018-01-25T00:00:00Z"
+FIRST = "2018-01-01T00:00:00Z"
+LATER = "2018-01-10T00:00:00Z"
+LAST = "2018-01-25T00:00:00Z"
 
 MAKE = f"""
 import json, pathlib, sys

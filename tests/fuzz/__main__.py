@@ -67,12 +67,14 @@ def main() -> int:
         name, content = fuzzed(chosen.seed)
         _say(f"{name}: {content!r}", problem(chosen.seed) or "as it should be")
         return 0
-    began, problems, turns = time.monotonic(), 0, Counter[str]()
+    began = time.monotonic()
+    problems = 0
+    turns = Counter[str]()
     for seed in range(chosen.seed, chosen.seed + chosen.inputs):
         turns[fuzzed(seed)[0]] += 1
-        if found := problem(seed):
+        if why := problem(seed):
             problems += 1
-            _say(f"python -m tests.fuzz --only --seed {seed}", f"  {found}")
+            _say(f"python -m tests.fuzz --only --seed {seed}", f"  {why}")
     peak = peak_bytes()
     _say(
         f"{chosen.inputs:,} inputs: " + ", ".join(f"{count:,} {name}" for name, count in turns.most_common()),

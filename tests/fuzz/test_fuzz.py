@@ -12,12 +12,13 @@ from tests.fuzz import __main__ as fuzz
 from tests.fuzz import parsers
 from tests.fuzz.parsers import PARSERS, PERSON
 
-INPUTS, AT_ONCE = 600, 150
+INPUTS = 600
+AT_ONCE = 150
 
 
 @pytest.mark.parametrize("first", range(0, INPUTS, AT_ONCE))
 def test_whatever_is_read_the_answer_is_one_that_the_parser_may_give(first: int) -> None:
-    problems = {seed: found for seed in range(first, first + AT_ONCE) if (found := fuzz.problem(seed))}
+    problems = {seed: why for seed in range(first, first + AT_ONCE) if (why := fuzz.problem(seed))}
     assert problems == {}, f"replay with: python -m tests.fuzz --only --seed {next(iter(problems))}"
 
 
@@ -35,10 +36,10 @@ def test_an_answer_that_a_parser_may_not_give_is_seen(monkeypatch: pytest.Monkey
 
 
 def test_a_refusal_that_repeats_somebodys_address_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def told(_content: bytes) -> object:
+    def repeat(_content: bytes) -> object:
         raise ValueError(f"cannot read {PERSON}")
 
-    spoilt = {name: replace(parser, read=told, refusals=(ValueError,)) for name, parser in PARSERS.items()}
+    spoilt = {name: replace(parser, read=repeat, refusals=(ValueError,)) for name, parser in PARSERS.items()}
     monkeypatch.setattr(fuzz, "PARSERS", spoilt)
     assert "repeats" in str(fuzz.problem(0))
 
@@ -63,5 +64,5 @@ BUGS: dict[str, tuple[str, object, str, Callable[..., Any]]] = {
 def test_a_planted_bug_is_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name, module, attribute, broken = BUGS[bug]
     monkeypatch.setattr(module, attribute, broken)
-    found = next(why for seed in range(2_000) if fuzz.fuzzed(seed)[0] == name and (why := fuzz.problem(seed)))
-    assert found.startswith(name)
+    why_not = next(why for seed in range(2_000) if fuzz.fuzzed(seed)[0] == name and (why := fuzz.problem(seed)))
+    assert why_not.startswith(name)

@@ -10,7 +10,8 @@ from multiprocessing import Pool
 import tests.conftest  # noqa: F401  for its environment
 from tests.simulation.play import Played, play
 
-SEEDS_A_TASK, SEEDS_A_PROCESS = 5, 100
+SEEDS_A_TASK = 5
+SEEDS_A_PROCESS = 100
 
 
 def main() -> int:
@@ -48,16 +49,16 @@ def _counted(played: Iterable[Played]) -> Iterator[Played]:
 
 
 def _told(played: list[Played]) -> int:
-    found = [one for one in played if one.findings]
+    failed = [one for one in played if one.findings]
     for name in ("calls", "invocations", "faults"):
         total = sum((getattr(one, name) for one in played), Counter[str]())
         _say(f"{total.total():,} {name}: " + ", ".join(f"{n:,} {kind}" for kind, n in total.most_common()))
-    for one in found:
+    for one in failed:
         _say(f"seed {one.seed}: {len(one.findings)} findings; python -m tests.simulation --seed {one.seed} --trace")
         for finding in one.findings if len(played) == 1 else ():
             _say(f"  {finding}")
-    _say(f"{len(found)} of {len(played)} seeds failed; digest {played[-1].digest}")
-    return 1 if found else 0
+    _say(f"{len(failed)} of {len(played)} seeds failed; digest {played[-1].digest}")
+    return 1 if failed else 0
 
 
 def _say(line: str) -> None:

@@ -31,7 +31,8 @@ class Auditor:
     """Looks at a world that has come to rest."""
 
     def __init__(self, story: Story) -> None:
-        self._story, self._cloud = story, story.world.cloud
+        self._story = story
+        self._cloud = story.world.cloud
         self._truth = Truth(story.sent, self._cloud.asked)
         items = self._cloud.table.items
         self._items = items
@@ -63,7 +64,8 @@ class Auditor:
 
     def _states(self, *, redelivered: bool) -> Iterator[str]:
         for key in self._truth.everybody:
-            profile, expected = self.profiles.get(key), self._truth.states.get(key, b"")
+            profile = self.profiles.get(key)
+            expected = self._truth.states.get(key, b"")
             stored = _again(key, profile.state) if profile else b""
             if key == self._truth.ghost and profile is None:
                 continue
@@ -76,15 +78,16 @@ class Auditor:
 
     def _visitors(self) -> Iterator[str]:
         for key in self._truth.visitors:
-            profile, allowed = self.profiles.get(key), self._truth.allowed(key)
+            profile = self.profiles.get(key)
+            allowed = self._truth.allowed(key)
             link = self._links.get(key)
             if profile is None:
                 if (self._truth.delivered.keys.count(key) and key != self._truth.ghost) or (None, None) not in allowed:
                     yield f"{key} is not there"
                 continue
-            found = (link.customer, link.state) if link else (None, None)
-            if found not in allowed:
-                yield f"{key} is linked as {found}, not one of {allowed}"
+            linked = (link.customer, link.state) if link else (None, None)
+            if linked not in allowed:
+                yield f"{key} is linked as {linked}, not one of {allowed}"
 
     # ---- Decisions ----
 
@@ -107,19 +110,19 @@ class Auditor:
             yield from self._decision(profile, item, decision(history, key, self._bundle, _moment(profile.decision)))  # type: ignore[arg-type]
 
     def _decision(self, profile: StoredProfile, item: Any, wanted: Decision | None) -> Iterator[str]:
-        found = profile.decision
-        assert found is not None and self._bundle is not None
-        if found.model_version != self._bundle.bundle_id:
-            yield f"{profile.key} was decided on by {found.model_version}, not by {self._bundle.bundle_id}"
-        elif wanted is None or replace(found, since_ms=0) != replace(
-            wanted, since_ms=0, scored_at_ms=found.scored_at_ms
+        stored = profile.decision
+        assert stored is not None and self._bundle is not None
+        if stored.model_version != self._bundle.bundle_id:
+            yield f"{profile.key} was decided on by {stored.model_version}, not by {self._bundle.bundle_id}"
+        elif wanted is None or replace(stored, since_ms=0) != replace(
+            wanted, since_ms=0, scored_at_ms=stored.scored_at_ms
         ):
-            yield f"{profile.key} is decided with {_differences(found, wanted)}"
-        member_of = None if is_visitor(profile.key) else members_of(found.segment, profile.key)
+            yield f"{profile.key} is decided with {_differences(stored, wanted)}"
+        member_of = None if is_visitor(profile.key) else members_of(stored.segment, profile.key)
         if item.get("member_of", {}).get("S") != member_of:
             yield f"{profile.key} is listed as {item.get('member_of')}, not {member_of}"
-        if found.due_ms is not None and item.get("due_ms") != {"N": str(found.due_ms)}:
-            yield f"{profile.key} is due {found.due_ms}, but indexed as {item.get('due_ms')}"
+        if stored.due_ms is not None and item.get("due_ms") != {"N": str(stored.due_ms)}:
+            yield f"{profile.key} is due {stored.due_ms}, but indexed as {item.get('due_ms')}"
 
     # ---- Moves ----
 
@@ -140,7 +143,8 @@ class Auditor:
             segment = profile.decision.segment if profile and profile.decision else None
             at: int | None = None
             for row in rows.get(key, ()):
-                left, entered = _number(row, "left"), _number(row, "entered")
+                left = _number(row, "left")
+                entered = _number(row, "entered")
                 if left != at and row is not rows[key][0]:
                     yield f"{key} left {left} at version {row['sk']['S']}, but was in {at}"
                 if row is rows[key][0] and left is not None and not self._may_forget(key):
@@ -167,9 +171,9 @@ class Auditor:
         chains: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for detail in first.values():
             chains[customer_key(detail["customer_id"])].append(detail)
-        for key, told in chains.items():
+        for key, details in chains.items():
             at = None
-            for detail in told:
+            for detail in details:
                 if detail["from"] != at:
                     yield f"it was published that {key} left {detail['from']}, but they were in {at}"
                 at = detail["to"]
@@ -178,15 +182,18 @@ class Auditor:
             kept = [
                 (row["cause"]["S"], _number(row, "entered"), iso(int(row["at_ms"]["N"]))) for row in rows.get(key, ())
             ]
-            said = [(detail["cause"], detail["to"], detail["at"]) for detail in chains.get(key, ())]
+            published = [(detail["cause"], detail["to"], detail["at"]) for detail in chains.get(key, ())]
             # Rows of a former life are gone with it.
-            forgotten = len(said) > len(kept) and said[-len(kept) - 1][0] != "erasure" and not self._may_forget(key)
-            if kept != said[len(said) - len(kept) :] or forgotten:
-                yield f"the ledger of {key} says {kept}, the bus {said}"
+            forgotten = (
+                len(published) > len(kept) and published[-len(kept) - 1][0] != "erasure" and not self._may_forget(key)
+            )
+            if kept != published[len(published) - len(kept) :] or forgotten:
+                yield f"the ledger of {key} says {kept}, the bus {published}"
+            last = published[-1][1] if published else None
             profile = self.profiles.get(key)
             segment = profile.decision.segment if profile and profile.decision else None
-            if not is_visitor(key) and (said[-1][1] if said else None) != segment:
-                yield f"the bus was told last that {key} is in {said[-1][1] if said else None}, but it is {segment}"
+            if not is_visitor(key) and last != segment:
+                yield f"the bus was told last that {key} is in {last}, but it is {segment}"
 
     def _sizes(self) -> Iterator[str]:
         counted = Counter(p.decision.segment for p in self.profiles.values() if p.decision and not is_visitor(p.key))
@@ -200,18 +207,18 @@ class Auditor:
     # ---- The rest ----
 
     def _quarantine(self) -> Iterator[str]:
-        found = Counter[str]()
+        originals = Counter[str]()
         objects = self._cloud.objects
         for key in objects.keys("quarantine/"):
             if "/lines-" not in key:
                 continue
             for line in (objects.latest(key) or b"").splitlines():
-                found[json.loads(line).get("original", "")] += 1
-        said = "\n".join(found)
+                originals[json.loads(line).get("original", "")] += 1
+        quarantined = "\n".join(originals)
         for token, name in self._story.sent.broken.items():
-            if not re.search(rf"{token}\b", said) and name != GONE:
+            if not re.search(rf"{token}\b", quarantined) and name != GONE:
                 yield f"{token} of {name} is not in quarantine"
-        extra = [text for text in found if "broken-" not in text]
+        extra = [text for text in originals if "broken-" not in text]
         if extra:
             yield f"in quarantine without a reason: {extra[:3]}"
         for key in self._story.sent.unreadable:
@@ -234,12 +241,12 @@ class Auditor:
                 yield f"{receipt} says {body}"
 
     def _traces(self, name: str) -> Iterator[str]:
-        for found, versions in self._cloud.objects.versions.items():
+        for object_key, versions in self._cloud.objects.versions.items():
             # A report's former versions expire; what people sent must not wait for that.
-            searched = versions if found.startswith(("archive/", "quarantine/", "exports/")) else versions[-1:]
-            theirs = found.startswith(("archive/", "quarantine/", "exports/", "reports/"))
-            if theirs and any(name.encode() in plain(found, version.body) for version in searched):
-                yield f"{name} was erased, and is still in {found}"
+            searched = versions if object_key.startswith(("archive/", "quarantine/", "exports/")) else versions[-1:]
+            theirs = object_key.startswith(("archive/", "quarantine/", "exports/", "reports/"))
+            if theirs and any(name.encode() in plain(object_key, version.body) for version in searched):
+                yield f"{name} was erased, and is still in {object_key}"
         for place, item in self._items.items():
             if name in repr((place, item)):
                 yield f"{name} was erased, and is still in the item {place}"
@@ -250,15 +257,15 @@ class Auditor:
                 yield f"{len(queue.messages)} messages are left in {queue.name}: {queue.messages[0].body[:300]}"
 
 
-def _differences(found: Decision, wanted: Decision | None) -> str:
+def _differences(stored: Decision, wanted: Decision | None) -> str:
     """What is, and what should be, where they differ."""
-    pairs = [(name, getattr(found, name), getattr(wanted, name, None)) for name in Decision.__dataclass_fields__]
+    pairs = [(name, getattr(stored, name), getattr(wanted, name, None)) for name in Decision.__dataclass_fields__]
     differ = [f"{name} {is_} rather than {be}" for name, is_, be in pairs if is_ != be and name[-3:] != "_ms"]
-    return ", ".join(differ) + f", as of {iso(found.as_of_ms)}, due {found.due_ms}, {getattr(wanted, 'due_ms', None)}"
+    return ", ".join(differ) + f", as of {iso(stored.as_of_ms)}, due {stored.due_ms}, {getattr(wanted, 'due_ms', None)}"
 
 
-def _moment(found: Decision) -> Moment:
-    return Moment(found.as_of_ms, found.scored_at_ms)
+def _moment(decision: Decision) -> Moment:
+    return Moment(decision.as_of_ms, decision.scored_at_ms)
 
 
 def _number(row: Any, name: str) -> int | None:

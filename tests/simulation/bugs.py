@@ -25,7 +25,8 @@ class Planting:
     """Replaces names of the release's modules, and puts them back."""
 
     def __init__(self, release: Release) -> None:
-        self._release, self._undo = release, list[Callable[[], None]]()
+        self._release = release
+        self._undo = list[Callable[[], None]]()
 
     def module(self, name: str) -> Any:
         """A module of the code under test."""
@@ -140,7 +141,8 @@ def _swallows(name: str) -> Callable[[Planting], None]:
 
 def _queue_not_told(code: Planting) -> None:
     def change(module: Any) -> None:
-        sqs, calls = module.sqs, count()
+        sqs = module.sqs
+        calls = count()
 
         class Careless:
             def send_message(self, **request: Any) -> None:
@@ -160,7 +162,8 @@ def _row_forgotten(code: Planting) -> None:
 
 def _counted_apart(code: Planting) -> None:
     ledger = code.module("shared.ledger.rows").Ledger
-    record, of = ledger._record, ledger._count
+    record = ledger._record
+    of = ledger._count
 
     def apart(self: Any, moves: Any, *more: Any) -> Any:
         for part in of(self, moves):
@@ -174,8 +177,8 @@ def _counted_apart(code: Planting) -> None:
 def _other_id_each_time(code: Planting) -> None:
     numbers = count()
     announcements = code.module("shared.ledger.announcements")
-    told = announcements.answer
-    code.set(announcements, "answer", lambda moved: {**told(moved), "transition_id": f"{next(numbers)}"})
+    answer = announcements.answer
+    code.set(announcements, "answer", lambda moved: {**answer(moved), "transition_id": f"{next(numbers)}"})
 
 
 def _refused_not_again(code: Planting) -> None:
@@ -198,7 +201,9 @@ def _never_due(code: Planting) -> None:
     deciding = code.module("shared.profiles.update")
     decide = deciding.decide
     code.set(
-        deciding, "decide", lambda *given: {key: replace(found, due_ms=None) for key, found in decide(*given).items()}
+        deciding,
+        "decide",
+        lambda *given: {key: replace(decision, due_ms=None) for key, decision in decide(*given).items()},
     )
 
 
@@ -256,11 +261,11 @@ def _one_page(code: Planting) -> None:
 
 def _told_in_logs(code: Planting) -> None:
     def change(module: Any) -> None:
-        told = module._take_in
+        take_in = module._take_in
 
         def talkative(batch: Any, *more: Any) -> Any:
             module.logger.info(f"Messages: {[line for message in batch for line in message.lines]}")
-            return told(batch, *more)
+            return take_in(batch, *more)
 
         module._take_in = talkative
 

@@ -23,7 +23,9 @@ class Cloud:
     """What the functions' calls change."""
 
     def __init__(self, clock: Callable[[], int], rng: random.Random, started: Callable[[str], None]) -> None:
-        self._clock, self._rng, self._started = clock, rng, started
+        self._clock = clock
+        self._rng = rng
+        self._started = started
         self.table = Table(clock, lambda: rng.random() < 0.3, page=rng.choice([3, 5, 1_000]))
         self.objects = Objects(clock, page=rng.choice([2, 1_000]), created=self._announce)
         self.queues = Queues(clock)

@@ -181,11 +181,11 @@ def _set(name: str, tokens: _Tokens) -> Change:
     other = _operand(tokens) if sign else value
 
     def change(item: Item, names: Mapping[str, str], values: Item, after: Item) -> None:
-        found = value(item, names, values)
+        result = value(item, names, values)
         if sign:
             more = plain(other(item, names, values))
-            found = {"N": str(plain(found) + more if sign == "+" else plain(found) - more)}
-        after[_name(name, names)] = found
+            result = {"N": str(plain(result) + more if sign == "+" else plain(result) - more)}
+        after[_name(name, names)] = result
 
     return change
 

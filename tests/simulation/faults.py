@@ -106,17 +106,18 @@ class _BrokenBody:
     """A body whose connection breaks off."""
 
     def __init__(self, body: Any, left: int) -> None:
-        self._body, self._left = body, left
+        self._body = body
+        self._left = left
 
     def read(self, size: int | None = None) -> bytes:
         if self._left <= 0:
             raise ReadTimeoutError(endpoint_url="https://s3.example")
         wanted = self._left if size is None or size < 0 else min(size, self._left)
-        found: bytes = self._body.read(wanted)
-        self._left -= len(found)
-        if size is None or size < 0 or not found:
+        content: bytes = self._body.read(wanted)
+        self._left -= len(content)
+        if size is None or size < 0 or not content:
             raise ReadTimeoutError(endpoint_url="https://s3.example")
-        return found
+        return content
 
     def close(self) -> None:
         self._body.close()

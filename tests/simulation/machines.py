@@ -103,14 +103,14 @@ def request(
     }
 
 
-def called(world: World, function: str, event: dict[str, Any], until: int, found: list[Any]) -> Process:
+def called(world: World, function: str, event: dict[str, Any], until: int, answers: list[Any]) -> Process:
     """A caller who asks again until the answer has the status `until`; it is then put into `found`."""
     while True:
         number = world.next_request()
         asked = {**event, "requestContext": {**event["requestContext"], "requestId": f"request-{number:06d}"}}
         answer = yield Invoke(function, asked)
         if not isinstance(answer, Failed) and answer["statusCode"] == until:
-            found.append(json.loads(answer["body"]))
+            answers.append(json.loads(answer["body"]))
             return
         if not isinstance(answer, Failed) and answer["statusCode"] < 500:
             world.findings.append(f"{function} answered {answer['statusCode']}: {answer['body']}")

@@ -31,30 +31,33 @@ class Objects:
         self, clock: Callable[[], int], page: int = 1_000, created: Callable[[str, Version], None] | None = None
     ):
         self.versions: dict[str, list[Version]] = {}
-        self._clock, self._page, self._created, self._count = clock, page, created, 0
+        self._clock = clock
+        self._page = page
+        self._created = created
+        self._count = 0
 
     def latest(self, key: str) -> bytes | None:
         """The object's content now."""
-        found = self.versions.get(key)
-        return found[-1].body if found else None
+        versions = self.versions.get(key)
+        return versions[-1].body if versions else None
 
     def keys(self, prefix: str = "") -> list[str]:
         """The objects that there are now."""
         return sorted(key for key in self.versions if key.startswith(prefix) and self.latest(key) is not None)
 
     def get_object(self, request: Item) -> Item:
-        found = self._found(request)
-        if request.get("IfNoneMatch") == found.etag:
+        version = self._found(request)
+        if request.get("IfNoneMatch") == version.etag:
             raise Refused("304", "Not Modified", 304)
-        if request.get("IfMatch", found.etag) != found.etag:
+        if request.get("IfMatch", version.etag) != version.etag:
             raise Refused("PreconditionFailed", status=412)
-        body = found.body or b""
+        body = version.body or b""
         if wanted := request.get("Range"):
             begin, end = wanted.removeprefix("bytes=").split("-")
             if int(begin) >= len(body):
                 raise Refused("InvalidRange", status=416)
             body = body[int(begin) : int(end) + 1 if end else None]
-        return {**self._head(found), "ContentLength": len(body), "Body": StreamingBody(io.BytesIO(body), len(body))}
+        return {**self._head(version), "ContentLength": len(body), "Body": StreamingBody(io.BytesIO(body), len(body))}
 
     def head_object(self, request: Item) -> Item:
         try:
@@ -79,14 +82,15 @@ class Objects:
         if isinstance(source, str):
             path, _, wanted = source.partition("?versionId=")
             source = {"Key": unquote(path).partition("/")[2], **({"VersionId": wanted} if wanted else {})}
-        found = self._found(source)
-        if request.get("CopySourceIfMatch", found.etag) != found.etag:
+        source_version = self._found(source)
+        if request.get("CopySourceIfMatch", source_version.etag) != source_version.etag:
             raise Refused("PreconditionFailed", status=412)
-        version = self._add(request["Key"], found.body or b"")
+        version = self._add(request["Key"], source_version.body or b"")
         return {"CopyObjectResult": {"ETag": version.etag}, "VersionId": version.id}
 
     def delete_object(self, request: Item) -> Item:
-        key, wanted = request["Key"], request.get("VersionId")
+        key = request["Key"]
+        wanted = request.get("VersionId")
         if wanted is None:
             self._count += 1
             marker = Version(f"v{self._count:06d}", None, "", self._clock())
@@ -115,11 +119,11 @@ class Objects:
             keys = [key for key in keys if delimiter not in rest[key]]
         limit = min(request.get("MaxKeys", self._page), self._page)
         page = keys[:limit]
-        found = [{"Key": key, **self._entry(self.versions[key][-1])} for key in page]
+        contents = [{"Key": key, **self._entry(self.versions[key][-1])} for key in page]
         answer: Item = {
             "KeyCount": len(page),
             "IsTruncated": len(keys) > limit,
-            **({"Contents": found} if found else {}),
+            **({"Contents": contents} if contents else {}),
         }
         if folders:
             answer["CommonPrefixes"] = [{"Prefix": folder} for folder in folders]
@@ -146,14 +150,14 @@ class Objects:
         return version
 
     def _found(self, request: Item) -> Version:
-        found = self.versions.get(request["Key"], [])
+        versions = self.versions.get(request["Key"], [])
         if wanted := request.get("VersionId"):
-            found = [version for version in found if version.id == wanted]
-            if not found:
+            versions = [version for version in versions if version.id == wanted]
+            if not versions:
                 raise Refused("NoSuchVersion", "The specified version does not exist.", 404)
-        if not found or found[-1].body is None:
+        if not versions or versions[-1].body is None:
             raise Refused("NoSuchKey", "The specified key does not exist.", 404)
-        return found[-1]
+        return versions[-1]
 
     def _head(self, version: Version) -> Item:
         entry = self._entry(version)

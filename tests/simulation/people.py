@@ -60,11 +60,11 @@ class People:
 
     def events(self, now_ms: int, most: int) -> list[Event]:
         """Some valid events, of which none was sent before unless it repeats one."""
-        found = [self._event(now_ms) for _ in range(self.rng.randint(1, most))]
+        some = [self._event(now_ms) for _ in range(self.rng.randint(1, most))]
         if self.sent.events and self.rng.random() < 0.3:
-            found += self.rng.choices(self.sent.events, k=self.rng.randint(1, 3))
-        self.rng.shuffle(found)
-        return found
+            some += self.rng.choices(self.sent.events, k=self.rng.randint(1, 3))
+        self.rng.shuffle(some)
+        return some
 
     def _event(self, now_ms: int) -> Event:
         rng = self.rng

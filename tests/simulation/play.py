@@ -87,7 +87,8 @@ def _audited(story: Story) -> list[str]:
 @contextlib.contextmanager
 def _written() -> Iterator[io.StringIO]:
     """Where logs and metrics go while a world is played."""
-    output, before = io.StringIO(), {name: os.environ.get(name) for name in ENVIRONMENT}
+    output = io.StringIO()
+    before = {name: os.environ.get(name) for name in ENVIRONMENT}
     os.environ.update(ENVIRONMENT)
     logger = logging.getLogger(SERVICE)
     for handler in logger.handlers:

@@ -32,5 +32,5 @@ def leaks(world: World, written: str) -> Iterator[str]:
 
 
 def _around(text: str) -> str:
-    found = re.search(f".{{0,80}}{MARKER}.{{0,40}}", text, re.DOTALL)
-    return found[0] if found else ""
+    match = re.search(f".{{0,80}}{MARKER}.{{0,40}}", text, re.DOTALL)
+    return match[0] if match else ""

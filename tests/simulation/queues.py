@@ -54,7 +54,8 @@ class Queues:
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self.queues: dict[str, Queue] = {}
-        self._clock, self._ids = clock, count(1)
+        self._clock = clock
+        self._ids = count(1)
 
     def add(self, queue: Queue) -> Queue:
         """Makes a queue known."""
@@ -84,7 +85,8 @@ class Queues:
         return {"Successful": sent, "Failed": []}
 
     def get_queue_attributes(self, request: Item) -> Item:
-        messages, now = self.queues[_name(request)].messages, self._clock()
+        messages = self.queues[_name(request)].messages
+        now = self._clock()
         waiting = sum(message.visible_ms <= now for message in messages)
         hidden = sum(message.visible_ms > now and message.receives > 0 for message in messages)
         counts = {

@@ -24,7 +24,9 @@ class Release:
     """One version of the project's code. `outside` names what its modules get instead of the real thing."""
 
     def __init__(self, name: str, outside: Mapping[str, Any], edits: Edits | None = None) -> None:
-        self.name, self._outside, self._edits = name, outside, edits or {}
+        self.name = name
+        self._outside = outside
+        self._edits = edits or {}
         self.modules: dict[str, ModuleType] = {}
         self._builtins = {**vars(builtins), "__import__": self._import}
         self._containers = 0

@@ -25,8 +25,8 @@ def restorable(cloud: Cloud, truth: Truth) -> Iterator[str]:
             with suppress(UnreadableFile):
                 folded += [fold(chunk.events) for chunk in read_file(io.BytesIO(body or b""), key, Rules())]
     marks = truth.marks
-    found = since(merge(*folded), truth.limits)
-    states = dict(zip(found.keys, encode(found), strict=True))
+    profiles = since(merge(*folded), truth.limits)
+    states = dict(zip(profiles.keys, encode(profiles), strict=True))
     for key in truth.everybody:
         if states.get(key, b"") != truth.states.get(key, b"") and truth.is_settled(key):
             if key == truth.ghost:

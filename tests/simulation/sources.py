@@ -23,7 +23,11 @@ class QueueSource:
     """A queue that a function works off, several batches at once."""
 
     def __init__(self, world: World, queue: Queue, function: str, batch: int = BATCH, at_once: int = 3) -> None:
-        self._world, self._queue, self._function, self._batch, self._at_once = world, queue, function, batch, at_once
+        self._world = world
+        self._queue = queue
+        self._function = function
+        self._batch = batch
+        self._at_once = at_once
         self._running = 0
 
     def due_ms(self) -> int | None:
@@ -34,7 +38,8 @@ class QueueSource:
 
     def act(self) -> None:
         """Receives some messages and invokes the function with them."""
-        now, rng = self._world.now_ms, self._world.rng
+        now = self._world.now_ms
+        rng = self._world.rng
         visible = self._queue.visible(now)
         rng.shuffle(visible)
         some = [message for message in visible[: rng.randint(1, self._batch)] if self._queue.received(message, now)]
@@ -124,7 +129,8 @@ class TableStream:
     SHARDS = 3
 
     def __init__(self, world: World) -> None:
-        self._world, self._seen = world, 0
+        self._world = world
+        self._seen = 0
         self.shards = [
             Shard(world, "publish_transitions", _records, lambda one: str(one["dynamodb"]["SequenceNumber"]))
             for _ in range(self.SHARDS)
@@ -161,8 +167,8 @@ def _changed(change: Item, number: int) -> Item:
 
 
 def _as_json(image: Item) -> Item:
-    found: Item = json.loads(json.dumps(image, default=lambda data: base64.b64encode(data).decode()))
-    return found
+    record: Item = json.loads(json.dumps(image, default=lambda data: base64.b64encode(data).decode()))
+    return record
 
 
 def kinesis_shard(world: World) -> Shard:
@@ -238,7 +244,8 @@ class Running:
     """A process that goes on when what it waits for is there."""
 
     def __init__(self, world: World, process: Process) -> None:
-        self._world, self._process = world, process
+        self._world = world
+        self._process = process
         self._next_ms: int | None = world.now_ms
         self._answer: Any = None
         self._others: list[Running] = []
@@ -255,7 +262,8 @@ class Running:
     def act(self) -> None:
         """Goes on to the next thing that it waits for."""
         self._others = []
-        answer, self._answer = self._answer, None
+        answer = self._answer
+        self._answer = None
         try:
             wanted = self._process.send(answer)
         except StopIteration:

@@ -61,12 +61,15 @@ class Story:
     """What happens to one world."""
 
     def __init__(self, world: World) -> None:
-        self.world, self.rng, self.sent = world, world.rng, Sent()
+        self.world = world
+        self.rng = world.rng
+        self.sent = Sent()
         self.weather = Weather.of(self.rng)
         self.people = People(self.rng, self.sent, self.weather.ahead, self.weather.consents)
         self.live_model: str | None = None
         self._files = self._numbers = 0
-        world.faults.rate, world.faults.kills = self.weather.fault_rate, self.weather.kill_rate
+        world.faults.rate = self.weather.fault_rate
+        world.faults.kills = self.weather.kill_rate
 
     def play(self) -> None:
         """The deeds one after the other, with turns of the world in between."""
@@ -163,9 +166,9 @@ class Story:
 
     def _erasure(self, name: str) -> Process:
         event = request("DELETE", f"/customers/{quote(named(name), safe='')}", 0)
-        found: list[Any] = []
-        yield from called(self.world, "request_erasure", event, 202, found)
-        self.sent.receipts += [answer["receipt"] for answer in found]
+        answers: list[Any] = []
+        yield from called(self.world, "request_erasure", event, 202, answers)
+        self.sent.receipts += [answer["receipt"] for answer in answers]
         yield Wait(self.rng.choice([1, 3_600, 86_400]))
         if name == BACK and self.rng.random() < 0.7:
             back = self.people.returned(self.world.now_ms)
@@ -239,7 +242,8 @@ class Story:
                 dead.messages.remove(message)
                 world.cloud.queues.send(name, message.body)
                 redriven = True
-        runs, world.failed_runs = world.failed_runs, []
+        runs = world.failed_runs
+        world.failed_runs = []
         for kind, run in runs:
             world.resume(kind, run)
             redriven = True

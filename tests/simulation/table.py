@@ -26,7 +26,10 @@ class Refused(Exception):
 
     def __init__(self, code: str, message: str = "", status: int = 400, **more: Any) -> None:
         super().__init__(code)
-        self.code, self.message, self.status, self.more = code, message, status, more
+        self.code = code
+        self.message = message
+        self.status = status
+        self.more = more
 
 
 class Table:
@@ -36,14 +39,16 @@ class Table:
         self.items: dict[Key, Item] = {}
         self.changes: list[dict[str, Any]] = []
         self._before: dict[Key, tuple[int, Item | None]] = {}
-        self._clock, self._stale, self._page = clock, stale, page
+        self._clock = clock
+        self._stale = stale
+        self._page = page
         self._indexes = _indexes()
 
     # ---- Reads ----
 
     def get_item(self, request: Item) -> Item:
-        found = self._read(_key(request["Key"]), request.get("ConsistentRead", False))
-        return {"Item": found} if found else {}
+        item = self._read(_key(request["Key"]), request.get("ConsistentRead", False))
+        return {"Item": item} if item else {}
 
     def batch_get_item(self, request: Item) -> Item:
         answer: Item = {"Responses": {}, "UnprocessedKeys": {}}
@@ -51,16 +56,17 @@ class Table:
             keys = [_key(key) for key in wanted["Keys"]]
             if not 0 < len(keys) <= 100 or len({*keys}) < len(keys):
                 raise Refused("ValidationException", "1 to 100 different keys")
-            found = (self._read(key, wanted.get("ConsistentRead", False)) for key in keys)
-            answer["Responses"][table] = [item for item in found if item]
+            items = (self._read(key, wanted.get("ConsistentRead", False)) for key in keys)
+            answer["Responses"][table] = [item for item in items if item]
         return answer
 
     def query(self, request: Item) -> Item:
         index = request.get("IndexName")
-        names, values = request.get("ExpressionAttributeNames", {}), request["ExpressionAttributeValues"]
+        names = request.get("ExpressionAttributeNames", {})
+        values = request["ExpressionAttributeValues"]
         hash_name, range_name = self._indexes[index] if index and len(self._indexes[index]) > 1 else self._only(index)
         condition = request["KeyConditionExpression"]
-        found = [
+        items = [
             item
             for key in [*self.items]
             if (item := self._read(key, consistent=not index and request.get("ConsistentRead", False)))
@@ -73,29 +79,32 @@ class Table:
             item["pk"]["S"],
             item["sk"]["S"],
         )
-        found.sort(key=order, reverse=not request.get("ScanIndexForward", True))
+        items.sort(key=order, reverse=not request.get("ScanIndexForward", True))
         if index:
             kept = {"pk", "sk", *self._indexes[index]}
-            found = [{name: item[name] for name in item if name in kept} for item in found]
+            items = [{name: item[name] for name in item if name in kept} for item in items]
         start = request.get("ExclusiveStartKey")
         if start:
-            begin, forward = order(start), request.get("ScanIndexForward", True)
-            found = [item for item in found if (order(item) > begin if forward else order(item) < begin)]
-        return self._paged(found, request, {"pk", "sk", hash_name, *([range_name] if range_name else [])})
+            begin = order(start)
+            forward = request.get("ScanIndexForward", True)
+            items = [item for item in items if (order(item) > begin if forward else order(item) < begin)]
+        return self._paged(items, request, {"pk", "sk", hash_name, *([range_name] if range_name else [])})
 
     def scan(self, request: Item) -> Item:
-        segment, segments = request.get("Segment", 0), request.get("TotalSegments", 1)
+        segment = request.get("Segment", 0)
+        segments = request.get("TotalSegments", 1)
         place: Callable[[Key], Any] = lambda key: (crc32(key[0].encode()), key)  # noqa: E731
         keys = sorted((key for key in self.items if crc32(key[0].encode()) % segments == segment), key=place)
         if start := request.get("ExclusiveStartKey"):
             keys = [key for key in keys if place(key) > place(_key(start))]
-        found = [item for key in keys if (item := self._read(key, request.get("ConsistentRead", False)))]
-        return self._paged(found, request, {"pk", "sk"})
+        items = [item for key in keys if (item := self._read(key, request.get("ConsistentRead", False)))]
+        return self._paged(items, request, {"pk", "sk"})
 
-    def _paged(self, found: list[Item], request: Item, key_names: set[str]) -> Item:
+    def _paged(self, items: list[Item], request: Item, key_names: set[str]) -> Item:
         limit = min(request.get("Limit", self._page), self._page)
-        page = found[:limit]
-        names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
+        page = items[:limit]
+        names = request.get("ExpressionAttributeNames", {})
+        values = request.get("ExpressionAttributeValues", {})
         kept = [item for item in page if holds(request.get("FilterExpression"), item, names, values)]
         if wanted := request.get("ProjectionExpression"):
             paths = {names.get(path.strip(), path.strip()) for path in wanted.split(",")}
@@ -166,30 +175,32 @@ class Table:
 
     def execute(self, statement: Item) -> Item:
         """The answer to one PartiQL statement, of the two that the profile table sends."""
-        text, values = statement["Statement"], statement["Parameters"]
+        text = statement["Statement"]
+        values = statement["Parameters"]
         try:
-            if found := _INSERT.fullmatch(text):
-                item = dict(zip(re.findall(r"'([^']+)': \?", found["names"]), values, strict=True))
+            if insert := _INSERT.fullmatch(text):
+                item = dict(zip(re.findall(r"'([^']+)': \?", insert["names"]), values, strict=True))
                 if _key(item) in self.items:
                     return {"Error": {"Code": "DuplicateItem", "Message": "there is one"}}
                 self._write(_key(item), item)
             else:
-                found = _UPDATE.fullmatch(text)
-                assert found, f"not a statement of the profile table: {text}"
-                *new, pk, sk, seen = values
+                update = _UPDATE.fullmatch(text)
+                assert update, f"not a statement of the profile table: {text}"
+                *new, pk, sk, version = values
                 key = (pk["S"], sk["S"])
                 known = self.items.get(key, {})
-                if known.get("version") != seen:
+                if known.get("version") != version:
                     return {"Error": {"Code": "ConditionalCheckFailed", "Message": "another version"}}
-                gone = re.findall(r'"(\w+)"', found["remove"])
-                after = {**known, **dict(zip(re.findall(r'SET "([^"]+)"=\?', found["sets"]), new, strict=True))}
+                gone = re.findall(r'"(\w+)"', update["remove"])
+                after = {**known, **dict(zip(re.findall(r'SET "([^"]+)"=\?', update["sets"]), new, strict=True))}
                 self._write(key, {name: value for name, value in after.items() if name not in gone})
         except Refused as error:
             return {"Error": {"Code": "ValidationError", "Message": error.message}}
         return {}
 
     def _met(self, key: Key, part: Item) -> bool:
-        names, values = part.get("ExpressionAttributeNames", {}), part.get("ExpressionAttributeValues", {})
+        names = part.get("ExpressionAttributeNames", {})
+        values = part.get("ExpressionAttributeValues", {})
         return holds(part.get("ConditionExpression"), self.items.get(key, {}), names, values)
 
     def _require(self, key: Key, part: Item) -> None:
@@ -206,7 +217,8 @@ class Table:
 
     def _update(self, key: Key, part: Item) -> None:
         self._require(key, part)
-        names, values = part.get("ExpressionAttributeNames", {}), part.get("ExpressionAttributeValues", {})
+        names = part.get("ExpressionAttributeNames", {})
+        values = part.get("ExpressionAttributeValues", {})
         known = self.items.get(key, {"pk": {"S": key[0]}, "sk": {"S": key[1]}})
         self._write(key, updated(part["UpdateExpression"], known, names, values))
 

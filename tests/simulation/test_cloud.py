@@ -171,5 +171,5 @@ def all_items(cloud: Cloud) -> list[Item]:
 
 
 def moto_items(dynamodb: "DynamoDBClient") -> list[Any]:
-    found: list[Any] = dynamodb.scan(TableName=TABLE)["Items"]
-    return sorted(found, key=lambda one: (one["pk"]["S"], one["sk"]["S"]))
+    items: list[Any] = dynamodb.scan(TableName=TABLE)["Items"]
+    return sorted(items, key=lambda one: (one["pk"]["S"], one["sk"]["S"]))

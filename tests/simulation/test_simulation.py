@@ -11,5 +11,5 @@ AT_ONCE = 5
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
 def test_whatever_goes_wrong_the_end_is_what_was_sent(first: int) -> None:
     played = [play(seed) for seed in range(first, first + AT_ONCE)]
-    found = {one.seed: one.findings for one in played if one.findings}
-    assert not found, f"replay with: python -m tests.simulation --seed {next(iter(found))} --trace"
+    failures = {one.seed: one.findings for one in played if one.findings}
+    assert not failures, f"replay with: python -m tests.simulation --seed {next(iter(failures))} --trace"

@@ -62,8 +62,8 @@ class Truth:
     def marks(self) -> Mapping[str, Mark]:
         """Who refused, and who agreed."""
         marks: dict[str, Mark] = {}
-        said = [Consent(key, at, False) for key, times in self.erased.items() for at in times]
-        for consent in in_order([*self.chunk.consents, *said]):
+        erasures = [Consent(key, at, False) for key, times in self.erased.items() for at in times]
+        for consent in in_order([*self.chunk.consents, *erasures]):
             marks[consent.key] = marks.get(consent.key, Mark()).after(consent)
         return marks
 
@@ -85,10 +85,10 @@ class Truth:
     @cached_property
     def claimants(self) -> dict[str, set[str]]:
         """Who says to be each visitor."""
-        found: dict[str, set[str]] = {}
+        by_visitor: dict[str, set[str]] = {}
         for claim in self.chunk.claims:
-            found.setdefault(claim.visitor, set()).add(claim.customer)
-        return found
+            by_visitor.setdefault(claim.visitor, set()).add(claim.customer)
+        return by_visitor
 
     def allowed(self, visitor: str) -> set[tuple[str | None, LinkState | None]]:
         """The links that a visitor may have in the end, as customer and state."""

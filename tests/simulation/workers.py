@@ -31,7 +31,9 @@ class Context(LambdaContext):
     _memory_limit_in_mb = 1769
 
     def __init__(self, function: str, request: str, remaining_ms: Callable[[], int]) -> None:
-        self._function_name, self._aws_request_id, self._remaining_ms = function, request, remaining_ms
+        self._function_name = function
+        self._aws_request_id = request
+        self._remaining_ms = remaining_ms
         self._invoked_function_arn = f"arn:aws:lambda:eu-west-1:123456789012:function:{function}"
 
     def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]
@@ -42,16 +44,20 @@ class Worker:
     """One invocation in a thread of its own, which goes on only while `step` waits for it."""
 
     def __init__(self, name: str, job: Callable[[], Any], deadline_ms: int, kept: dict[str, str]) -> None:
-        self.name, self.deadline_ms, self.kept = name, deadline_ms, kept
+        self.name = name
+        self.deadline_ms = deadline_ms
+        self.kept = kept
         self.waits_for: tuple[str, str, Item] | None = None
         """The call that it is about to make."""
         self.wakes_ms = 0
         """Until when it sleeps."""
-        self.alive, self.killed = True, False
+        self.alive = True
+        self.killed = False
         self.result: Any = None
         self.error: BaseException | None = None
         self._job = job
-        self._turn, self._stopped = threading.Lock(), threading.Lock()
+        self._turn = threading.Lock()
+        self._stopped = threading.Lock()
         self._turn.acquire()
         self._stopped.acquire()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -89,7 +95,8 @@ class Worker:
             if not self.killed:
                 self.result = self._job()
         except Killed as error:
-            self.killed, self.error = True, error
+            self.killed = True
+            self.error = error
         except BaseException as error:
             self.error = error
         self.alive = False
@@ -187,5 +194,5 @@ _CLIENTS: dict[str, Any] = {}
 
 
 def _surroundings_of(client: Any) -> Surroundings:
-    found: Surroundings = client.surroundings
-    return found
+    surroundings: Surroundings = client.surroundings
+    return surroundings

@@ -43,7 +43,8 @@ class Container:
     """A function's process, with its caches."""
 
     def __init__(self, release: Release, function: str) -> None:
-        self.release, self.function = release, function
+        self.release = release
+        self.function = function
         self.module: Any = None
         self.secrets: dict[str, str] = {}
 
@@ -52,7 +53,8 @@ class World:
     """Everything there is. Some worlds begin with the code of an `older` release beside that of the `release`."""
 
     def __init__(self, seed: int, surroundings: Surroundings, release: Release, older: Release) -> None:
-        self.seed, self.rng = seed, random.Random(seed)
+        self.seed = seed
+        self.rng = random.Random(seed)
         self.now_ms = BEGIN_MS + self.rng.randrange(DAY_MS)
         self._release = release
         self._releases = [release, older] if self.rng.random() < 0.2 else [release]
@@ -74,7 +76,8 @@ class World:
         self._requests = self._runs = 0
         self._timeouts = _timeouts()
         self.stream = TableStream(self)
-        self.kinesis, self.kafka = kinesis_shard(self), kafka_partition(self)
+        self.kinesis = kinesis_shard(self)
+        self.kafka = kafka_partition(self)
         queues = self.cloud.queues.queues
         self._sources: list[Source] = [
             QueueSource(self, queues["ingest"], "ingest_events"),
@@ -176,7 +179,8 @@ class World:
 
     def deploy(self) -> None:
         """The release is all that begins from now on."""
-        self._idle, self._releases = {}, [self._release]
+        self._idle = {}
+        self._releases = [self._release]
 
     def end(self) -> None:
         """Nothing goes on."""
@@ -274,5 +278,5 @@ def _shown(request: Item) -> str:
 @cache
 def _timeouts() -> dict[str, int]:
     resources = template()["Resources"]
-    found = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::Serverless::Function"]
-    return {one["CodeUri"].removeprefix("functions/"): one["Timeout"] for one in found}
+    functions = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::Serverless::Function"]
+    return {one["CodeUri"].removeprefix("functions/"): one["Timeout"] for one in functions}

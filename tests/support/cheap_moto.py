@@ -24,9 +24,9 @@ def client(service: str, **options: Any) -> Any:
     That is their events too: who registers a handler takes it away again.
     """
     config = options.get("config")
-    told = {**options, "config": config and sorted(vars(config).items(), key=str)}
+    settings = {**options, "config": config and sorted(vars(config).items(), key=str)}
     surroundings = sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
-    alike = repr((service, sorted(told.items()), surroundings))
+    alike = repr((service, sorted(settings.items()), surroundings))
     if alike not in _made:
         _made[alike] = _new_client(service, **options)
     own = object.__new__(type(_made[alike]))

@@ -31,5 +31,9 @@ def _with_null(schema: Any) -> Any:
         return [_with_null(inner) for inner in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {name: _with_null(inner) for name, inner in schema.items()}
-    return {**found, "type": [found["type"], "null"]} if found.get("nullable") is True else found
+    inner_schema = {name: _with_null(inner) for name, inner in schema.items()}
+    return (
+        {**inner_schema, "type": [inner_schema["type"], "null"]}
+        if inner_schema.get("nullable") is True
+        else inner_schema
+    )

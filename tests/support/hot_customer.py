@@ -75,9 +75,9 @@ class SlowTable(MemoryTable):
 
     def load(self, keys: Sequence[str]) -> dict[str, StoredProfile]:  # type: ignore[override]
         self._timeline.wait(READ / 2)
-        found = super().load(keys)
+        profiles = super().load(keys)
         self._timeline.wait(READ / 2)
-        return found
+        return profiles
 
     def save(self, profiles: Sequence[StoredProfile]) -> set[str]:
         self._timeline.wait(CPU + CPU_A_PROFILE * len(profiles) + WRITE / 2)
@@ -103,7 +103,8 @@ class Outcome:
 def simulate(writers: int, batches: int = 30, others: int = 20, seed: int = 0) -> Outcome:
     """So many writers at once, each with so many batches in a row, in all of which the hot customer is."""
     random.seed(seed)
-    table, timeline = MemoryTable(), Timeline()
+    table = MemoryTable()
+    timeline = Timeline()
     unwritten: list[set[str]] = []
     seconds: list[float] = []
 
@@ -114,7 +115,8 @@ def simulate(writers: int, batches: int = 30, others: int = 20, seed: int = 0) -
             for number in range(batches):
                 neighbours = [purchase(f"w{writer}-{number}-{i}") for i in range(others)]
                 news = profiles(purchase("hot", 1_000 * writer + number), *neighbours)
-                began, updater = timeline.now, Updater(slow, None, MOMENT, timeline.wait)
+                began = timeline.now
+                updater = Updater(slow, None, MOMENT, timeline.wait)
                 updater.update(news.keys, Incoming(news))
                 unwritten.append({*updater.unwritten})
                 seconds.append(timeline.now - began)

@@ -18,8 +18,10 @@ from urllib.parse import quote
 from shared.events import FIELDS
 from shared.telemetry.logs import logger
 
-CUSTOMER, VISITOR = "customer-7c1fe0marker", "visitor-9d2eb4marker"
-EMAIL, NAME = "ada.marker@example.org", "Zoë Märker"
+CUSTOMER = "customer-7c1fe0marker"
+VISITOR = "visitor-9d2eb4marker"
+EMAIL = "ada.marker@example.org"
+NAME = "Zoë Märker"
 MARKERS = (CUSTOMER, VISITOR, EMAIL, NAME)
 NUMBER = 31_415_926_535
 """A customer's id that is a number."""
@@ -71,7 +73,8 @@ class Heard(io.StringIO):
 def listening() -> Iterator[Heard]:
     """Hears all that reaches a function's log, be it from this system or from a library."""
     heard = Heard()
-    ours, root = logger.registered_handler, logging.getLogger()
+    ours = logger.registered_handler
+    root = logging.getLogger()
     # As Lambda sets it up: of libraries, whatever is at least a warning.
     libraries = logging.StreamHandler(heard)
     libraries.setLevel(logging.WARNING)

@@ -23,7 +23,7 @@ CHUNK = 50_000
 def chunks(customers: int, events: int) -> list[Chunk]:
     """The events of one customer after the other, over two years, nearly all in a visit of their own."""
     random = np.random.default_rng(0)
-    found = []
+    made = []
     for begin in range(0, customers * events, CHUNK):
         number = np.arange(begin, min(begin + CHUNK, customers * events))
         who, profile = np.unique(number // events, return_inverse=True)
@@ -33,8 +33,8 @@ def chunks(customers: int, events: int) -> list[Chunk]:
         columns["session"] = random.integers(1, 2**32, len(number)).astype(np.uint32)
         columns["category"] = np.zeros(len(number), np.uint32)
         keys = [f"customer#{customer}" for customer in who.tolist()]
-        found.append(Chunk(EventColumns(keys, profile.astype(np.int64), Rows(**columns), {}), [], []))
-    return found
+        made.append(Chunk(EventColumns(keys, profile.astype(np.int64), Rows(**columns), {}), [], []))
+    return made
 
 
 def main() -> None:

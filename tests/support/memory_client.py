@@ -13,7 +13,8 @@ class Client:
     """A client of a service in memory; `turn` comes before each call."""
 
     def __init__(self, service: Any, turn: Callable[[str], None] = lambda _name: None) -> None:
-        self._service, self._turn = service, turn
+        self._service = service
+        self._turn = turn
         refused = type("ConditionalCheckFailedException", (ClientError,), {})
         self.exceptions = SimpleNamespace(ConditionalCheckFailedException=refused, ClientError=ClientError)
 

@@ -39,8 +39,8 @@ class MemoryTable(ProfileTable):
     def _write(self, profile: StoredProfile) -> bool:
         self.requests += 1
         known = self.items.get(profile.key, {})
-        seen = int(known["version"]["N"]) if known else profile.born
-        if seen != profile.version - 1:
+        stored_version = int(known["version"]["N"]) if known else profile.born
+        if stored_version != profile.version - 1:
             return False
         gone = removed_attributes(profile)
         item = {**known, **encode_profile(profile)}
@@ -68,8 +68,11 @@ class Writer(MemoryTable):
 
     def __init__(self, table: MemoryTable, job: Job) -> None:
         super().__init__(table.items)
-        self._turn, self._stopped = threading.Semaphore(0), threading.Semaphore(0)
-        self.job, self.alive, self._crashes = job, True, False
+        self._turn = threading.Semaphore(0)
+        self._stopped = threading.Semaphore(0)
+        self.job = job
+        self.alive = True
+        self._crashes = False
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -122,7 +125,8 @@ def interleaved(table: MemoryTable, jobs: Sequence[Job], turns: Iterator[int]) -
 
     Returns the choices made, each with the number of writers there were to choose from.
     """
-    writers, made = [Writer(table, job) for job in jobs], list[tuple[int, int]]()
+    writers = [Writer(table, job) for job in jobs]
+    made = list[tuple[int, int]]()
     while alive := [writer for writer in writers if writer.alive]:
         choice = next(turns, 0) % len(alive)
         made.append((choice, len(alive)))
@@ -132,9 +136,11 @@ def interleaved(table: MemoryTable, jobs: Sequence[Job], turns: Iterator[int]) -
 
 def every_interleaving(play: Callable[[Iterator[int]], list[tuple[int, int]]]) -> int:
     """Plays once for each way in which choices can be made; returns how many there were."""
-    turns, played = list[int](), 0
+    turns = list[int]()
+    played = 0
     while True:
-        made, played = play(iter(turns)), played + 1
+        made = play(iter(turns))
+        played = played + 1
         while made and made[-1][0] + 1 == made[-1][1]:
             made.pop()
         if not made:

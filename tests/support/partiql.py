@@ -36,23 +36,23 @@ class PartiQL:
         refusal = self.refusals.popleft() if self.refusals else None
         if refusal:
             return _error(refusal)
-        if found := _INSERT.fullmatch(statement):
-            item = dict(zip(re.findall(r"'([^']+)': \?", found["names"]), values, strict=True))
-            return _attempt("DuplicateItem", backend.put_item, found["table"], item, None, "attribute_not_exists(pk)")
-        found = _UPDATE.fullmatch(statement)
-        assert found, f"not a statement of the profile table: {statement}"
-        *new, pk, sk, seen = values
-        names = re.findall(r'SET "([^"]+)"=\?', found["sets"])
+        if insert := _INSERT.fullmatch(statement):
+            item = dict(zip(re.findall(r"'([^']+)': \?", insert["names"]), values, strict=True))
+            return _attempt("DuplicateItem", backend.put_item, insert["table"], item, None, "attribute_not_exists(pk)")
+        update = _UPDATE.fullmatch(statement)
+        assert update, f"not a statement of the profile table: {statement}"
+        *new, pk, sk, version = values
+        names = re.findall(r'SET "([^"]+)"=\?', update["sets"])
         return _attempt(
             "ConditionalCheckFailed",
             backend.update_item,
-            found["table"],
+            update["table"],
             {"pk": pk, "sk": sk},
             "SET "
             + ", ".join(f"#{name} = :{name}" for name in names)
-            + (f" REMOVE {', '.join(gone)}" if (gone := re.findall(r'"(\w+)"', found["remove"])) else ""),
+            + (f" REMOVE {', '.join(gone)}" if (gone := re.findall(r'"(\w+)"', update["remove"])) else ""),
             {f"#{name}": name for name in names},
-            {":seen": seen, **{f":{name}": value for name, value in zip(names, new, strict=True)}},
+            {":seen": version, **{f":{name}": value for name, value in zip(names, new, strict=True)}},
             condition_expression="#version = :seen",
         )
 

@@ -17,5 +17,5 @@ def sections() -> dict[str, str]:
 
 def commands(text: str | None = None) -> list[list[str]]:
     """The commands of a text, or of the whole page, each once and in order, as words."""
-    found = _COMMAND.findall(RUNBOOK.read_text() if text is None else text)
-    return [shlex.split(line) for line in dict.fromkeys(found)]
+    lines = _COMMAND.findall(RUNBOOK.read_text() if text is None else text)
+    return [shlex.split(line) for line in dict.fromkeys(lines)]

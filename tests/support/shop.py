@@ -27,7 +27,8 @@ def shop_events(customers: int = 260, seed: int = 1) -> list[Event]:
 
 
 def _visit(random: np.random.Generator, customer: str, count: int, day: float, buys: bool, spend: float) -> list[Event]:
-    at, session = OPENED + timedelta(days=day), f"{customer}-{count}"
+    at = OPENED + timedelta(days=day)
+    session = f"{customer}-{count}"
     shared = {"customer_id": customer, "session_id": session, "device": DEVICES[random.integers(3)], "currency": "USD"}
     steps: list[Event] = [{"event_type": "view_item", "category": f"c{random.integers(6)}"}]
     if buys or random.random() < 0.3:

@@ -41,7 +41,8 @@ VISITS = [visit("phone", number=i) for i in range(2)]
 
 def deliver(table: MemoryTable, *events: Event, bundle: Bundle | None = None) -> tuple[Ingested, list[str]]:
     """What became of a file of these events, and why claims in it were refused."""
-    total, reasons = Ingested(), list[str]()
+    total = Ingested()
+    reasons = list[str]()
     for chunk in chunks(events):
         claims = Claims(chunk.claims, table)
         total += ingest(fold(chunk.events), table, bundle, AS_OF, no_sleep, claims)
@@ -59,9 +60,11 @@ def delivery(*events: Event) -> Job:
 
 def offline(*events: Event) -> dict[str, bytes]:
     """What training makes of the events, profile by profile."""
-    state, claims = Profiles.empty(), list[Claim]()
+    state = Profiles.empty()
+    claims = list[Claim]()
     for chunk in read_file(io.BytesIO(ndjson(events)), "events.ndjson", Rules()):
-        state, claims = merge(state, fold(chunk.events)), claims + chunk.claims
+        state = merge(state, fold(chunk.events))
+        claims = claims + chunk.claims
     return encoded(identified(state, resolve((claim.visitor, claim.customer) for claim in claims)))
 
 
@@ -81,12 +84,12 @@ def profile(table: MemoryTable, key: str) -> StoredProfile:
 @st.composite
 def deliveries(draw: st.DrawFn, max_size: int = 25) -> list[Event]:
     """Events of customers and visitors, none claimed by just two customers; one id may come with several contents."""
-    found = []
+    events = []
     for _ in range(draw(st.integers(1, max_size))):
         visitor = draw(st.sampled_from([None, TABLET, *OWNERS]))
         customer = draw(st.sampled_from("abc")) if visitor in (None, TABLET) else OWNERS[visitor]
         signed_in = visitor is None or draw(st.booleans())
-        found.append(
+        events.append(
             {
                 "event_id": f"e{draw(st.integers(0, 30))}",
                 "event_type": draw(st.sampled_from(["page_view", "purchase"])),
@@ -98,7 +101,7 @@ def deliveries(draw: st.DrawFn, max_size: int = 25) -> list[Event]:
             }
         )
     everyone = [sign_in(TABLET, customer) for customer in "abc"]
-    return [*found, *(everyone if any(event["anonymous_id"] == TABLET for event in found) else [])]
+    return [*events, *(everyone if any(event["anonymous_id"] == TABLET for event in events) else [])]
 
 
 def shuffled_with_repeats(data: st.DataObject, events: list[Event]) -> list[list[Event]]:
