@@ -5,6 +5,7 @@ import gzip
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
@@ -93,7 +94,7 @@ class Batch:
         except msgspec.ValidationError as error:
             self._add_translated(line, original, raw, first_broken(raw, strict=strict) or error)
         else:
-            self._keep(event, line, original, b"" if event.event_id else _extras(raw))
+            self.keep(event, line, original, b"" if event.event_id else _extras(raw))
 
     def add_json(self, line: int, original: bytes) -> None:
         """Parse one line of JSON; where it breaks a rule, keep it as a rejection."""
@@ -107,7 +108,7 @@ class Batch:
             raw = _object(original)
             self._add_translated(line, original, raw, (raw and first_broken(raw)) or error)
         else:
-            self._keep(event, line, original, extras)
+            self.keep(event, line, original, extras)
 
     def _add_translated(self, line: int, original: bytes, raw: dict[str, Any] | None, error: Exception) -> None:
         """Keep what a record tells in a known dialect; in no dialect, it is refused for `error`."""
@@ -117,11 +118,12 @@ class Batch:
             self.refuse(line, str(broken), original, raw)
             return
         for event in events:
-            self._keep(event, line, original, b"")
+            self.keep(event, line, original, b"")
         if not events:
             self.refuse(line, explain(error, raw), original, raw)
 
-    def _keep(self, event: Event, line: int, original: bytes, extras: bytes) -> None:
+    def keep(self, event: Event, line: int, original: bytes, extras: bytes) -> None:
+        """Take in an event that is valid; `extras` tell it apart where it has no id."""
         if not self.lines or self.lines[-1] != line:
             self.held += len(original)
         self.events.append(event)
@@ -173,17 +175,23 @@ def _as_text(value: Any) -> Any:
 
 def read_batches(stream: ByteStream, name: str) -> Iterator[Batch]:
     """The lines of the file `name` whose bytes are `stream`. Raises UnreadableFile."""
-    plain = name.lower().removesuffix(".gz")
-    read = _READERS.get(Path(plain).suffix)
+    read = _READERS.get(Path(name.lower().removesuffix(".gz")).suffix)
     if read is None:
         raise UnreadableFile("the name must end in .ndjson, .jsonl, .csv (each also with .gz) or .parquet")
-    if plain == name.lower():
-        yield from read(stream)
+    with plain_bytes(stream, name) as plain:
+        yield from read(plain)
+
+
+@contextmanager
+def plain_bytes(stream: ByteStream, name: str) -> Iterator[ByteStream]:
+    """What `stream`, the file of this name, holds, unpacked where it is packed. Raises UnreadableFile."""
+    if not name.lower().endswith(".gz"):
+        yield stream
         return
     packed = _Counted(stream)
     try:
         with gzip.GzipFile(fileobj=cast(IO[bytes], packed)) as unzipped:
-            yield from read(_Unzipped(unzipped, packed))
+            yield _Unzipped(unzipped, packed)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise UnreadableFile("not a whole gzip file") from error
 

@@ -60,7 +60,7 @@ def read_events(paths: Iterable[Path], currency: str = "", as_of_ms: int | None 
     Who is who is what events before `as_of_ms` say, or all of them where that is None. Raises InputError where a path
     is missing or not one event was found.
     """
-    files = [file for path in paths for file in _files(path)]
+    files = event_files(paths)
     read, stack, claims = EventFiles(Profiles.empty(), len(files)), _Gathered(), _Claims()
     consents: set[Consent] = set()
     rules = Rules(currency=currency or None, now_ms=time.time_ns() // 1_000_000)
@@ -82,6 +82,11 @@ def read_events(paths: Iterable[Path], currency: str = "", as_of_ms: int | None 
     if not len(read.profiles):
         raise InputError("no events: " + "; ".join([*read.summary()][1:4] or ["the files are empty"]))
     return read
+
+
+def event_files(paths: Iterable[Path]) -> list[Path]:
+    """Files, and those of whole folders, hidden ones passed over. Raises InputError where a path is missing."""
+    return [file for path in paths for file in _files_of(path)]
 
 
 def agreed(
@@ -124,7 +129,7 @@ class _Claims:
         return sorted(known, key=self._first.__getitem__)
 
 
-def _files(path: Path) -> list[Path]:
+def _files_of(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith((".", "_")))
         if not found:

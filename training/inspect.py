@@ -1,0 +1,141 @@
+"""Looks at event files that nobody prepared, and writes a mapping by which they can be read.
+
+`python -m training.inspect orders.csv --out mapping.toml`, then `python -m training.train --mapping mapping.toml …`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from shared.events.event import FIELDS, Event
+from shared.events.mapping import InvalidMapping, LineBroken, Translator, read_mapping
+from training.base import command
+from training.base.errors import InputError
+from training.data.events import event_files
+from training.inspection.guess import Guesses, guess
+from training.inspection.mapping_file import mapping_text, summary
+from training.inspection.sample import ROWS, Sample, read_sample
+
+SHOWN_ROWS = 10
+LARGE_SHARE = 0.05
+"""Of refused rows, from which it is said loudly."""
+
+
+def inspect(paths: Sequence[Path], out: Path, console: Console) -> None:
+    """Shows what files hold, and writes the mapping. Raises InputError."""
+    files = event_files(paths)
+    sample = read_sample(files[0])
+    guesses = guess(sample)
+    console.print(f"[bold]{files[0].name}[/]: {_described(sample)}", highlight=False)
+    if others := [file for file in files[1:] if read_sample(file).names != sample.names]:
+        console.print(f"[yellow]{len(others)} of {len(files)} files have other columns[/], such as {others[0].name}")
+    _show_guesses(guesses, console)
+    if problems := [*_gaps(guesses)]:
+        raise InputError("; ".join(problems))
+    document = mapping_text(sample, guesses)
+    try:
+        translator = Translator(read_mapping(document.encode()))
+    except InvalidMapping as error:
+        raise InputError(str(error)) from error
+    events, refused = _tried(sample, translator)
+    _show_events(events, console)
+    _show_refused(len(sample.rows), refused, console)
+    _show_types(guesses, events, console)
+    out.write_text(document)
+    console.print(f"\nWrote [bold]{out}[/]. Read it, correct what is wrong, and give it to --mapping.", highlight=False)
+
+
+def _described(sample: Sample) -> str:
+    form = {"csv": "CSV", "ndjson": "NDJSON", "parquet": "Parquet"}[sample.format]
+    parts = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}.get(sample.delimiter, "blanks")
+    how = (
+        f" parted by {parts}, {sample.encoding}{'' if sample.header else ', without a header'}" if form == "CSV" else ""
+    )
+    more = "the first " if len(sample.rows) >= ROWS else ""
+    return f"{form}{how}; {len(sample.names)} columns; {more}{len(sample.rows):,} rows were looked at"
+
+
+def _gaps(guesses: Guesses) -> Iterator[str]:
+    """What no column was found for, all at once."""
+    if "timestamp" not in guesses.fields:
+        yield "no column holds times"
+    if not {"customer_id", "anonymous_id"} & guesses.fields.keys():
+        yield "no column says who it was: neither customers nor visitors"
+
+
+def _show_guesses(guesses: Guesses, console: Console) -> None:
+    table = Table(box=None, pad_edge=False)
+    for title in ("field", "column", "sure", "because"):
+        table.add_column(title)
+    for one in guesses.fields.values():
+        table.add_row(*summary(one))
+    for name, value in guesses.constants.items():
+        table.add_row(name, f'always "{value}"', "", "no column says it")
+    console.print(table)
+
+
+def _tried(sample: Sample, translator: Translator) -> tuple[list[Event], Counter[str]]:
+    events: list[Event] = []
+    refused: Counter[str] = Counter()
+    for row in sample.rows:
+        try:
+            events += translator.events(row)
+        except LineBroken as broken:
+            refused[str(broken)] += 1
+    return events, refused
+
+
+def _show_events(events: Sequence[Event], console: Console) -> None:
+    shown = [msgspec.structs.asdict(event) for event in islice(events, SHOWN_ROWS)]
+    names = [name for name in FIELDS if any(event[name] is not None for event in shown)]
+    table = Table(box=None, pad_edge=False, title=f"The first {len(shown)} events", title_justify="left")
+    for name in names:
+        table.add_column(name, overflow="ellipsis", max_width=26, no_wrap=True)
+    for event in shown:
+        table.add_row(*("" if event[name] is None else _cell(name, event[name]) for name in names))
+    console.print()
+    console.print(table)
+
+
+def _cell(name: str, value: object) -> str:
+    if name == "timestamp" and isinstance(value, int | float):
+        return datetime.fromtimestamp(value / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return str(value).replace("[", r"\[")
+
+
+def _show_refused(rows: int, refused: Counter[str], console: Console) -> None:
+    share = refused.total() / max(1, rows)
+    colour = "red" if share > LARGE_SHARE else "green"
+    console.print(f"\n[{colour}]{refused.total():,} of {rows:,} rows would be refused ({share:.1%})[/]")
+    for reason, count in refused.most_common(10):
+        console.print(f"  {count:,}: {reason}", markup=False, highlight=False)
+
+
+def _show_types(guesses: Guesses, events: Sequence[Event], console: Console) -> None:
+    counts = Counter(event.event_type for event in events)
+    console.print("Events: " + ", ".join(f"{kind} {count:,}" for kind, count in counts.most_common(12)), markup=False)
+    if guesses.unknown_types:
+        words = ", ".join([*guesses.unknown_types][:12])
+        console.print(f"Words that mean nothing to Tessera, and count as other activity: {words}", markup=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m training.inspect", description=__doc__)
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or folder of event files")
+    parser.add_argument("--out", type=Path, default=Path("mapping.toml"), help="where the mapping goes")
+    return command.run(parser, lambda given: inspect(given.paths, given.out, Console()), arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
