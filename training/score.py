@@ -83,13 +83,14 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder that training wrote")
     parser.add_argument("--as-of", required=True, metavar="TIMESTAMP", help="only events before it count")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
+    command.add_mapping(parser)
     return command.run(parser, _run, arguments)
 
 
 def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = command.timestamp(arguments.as_of)
     bundle = Bundle.load(arguments.model)
-    files = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms)
+    files = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms, command.translator(arguments))
     command.say(*files.summary())
     table = score(files.profiles, bundle, as_of_ms)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)

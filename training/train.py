@@ -16,6 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from shared.decisions.decision import iso
+from shared.events.mapping import Translator
 from shared.features import DEFINITIONS, FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Profiles
 from shared.features.columns import DAY_MS
 from shared.features.definitions import to_json
@@ -44,14 +45,26 @@ from training.segmentation.naming import catalogue
 from training.segmentation.segments import Segmentation, fit_segments
 
 
-def train(paths: list[Path], out: Path, as_of_ms: int | None, config: Config, previous: Bundle | None = None) -> None:
+def train(
+    paths: list[Path],
+    out: Path,
+    as_of_ms: int | None,
+    config: Config,
+    previous: Bundle | None = None,
+    translator: Translator | None = None,
+) -> None:
     """Trains on the events in `paths` strictly before `as_of_ms` and writes the bundle's folder `out`.
 
     Segments that carry on those of the bundle `previous` keep their ids and names.
     Raises InputError for events that cannot be trained on, and Refused where the export does not decide as the models.
     """
-    files = read_events(paths, config.currency, as_of_ms)
+    files = read_events(paths, config.currency, as_of_ms, translator)
     command.say(*files.summary())
+    if files.refused_share > config.most_refused:
+        raise InputError(
+            f"{files.refused_share:.0%} of all lines were refused, more than most_refused allows"
+            f" ({config.most_refused:.0%}): correct the mapping or the files"
+        )
     profiles, window = _known(files.profiles, as_of_ms, config)
     points = PointsInTime(profiles)
     # Sums in one order: with several threads their last digits, and so the bundle, would differ from run to run.
@@ -173,13 +186,15 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
         metavar="DIR|s3://BUCKET",
         help="a bundle's folder, or the bucket whose live bundle it is: segments that go on keep their ids and names",
     )
+    command.add_mapping(parser)
     return command.run(parser, _run, arguments)
 
 
 def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
     previous = None if arguments.previous is None else load_previous(arguments.previous)
-    train(arguments.events, arguments.out, as_of_ms, Config.load(arguments.config), previous)
+    config, translator = Config.load(arguments.config), command.translator(arguments)
+    train(arguments.events, arguments.out, as_of_ms, config, previous, translator)
 
 
 if __name__ == "__main__":

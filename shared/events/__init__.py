@@ -6,6 +6,8 @@ from pathlib import Path
 
 from shared.events.columns import Rules, concatenated, to_columns
 from shared.events.event import FIELDS, Event
+from shared.events.mapped import read_mapped
+from shared.events.mapping import Translator
 from shared.events.parquet import read_parquet
 from shared.events.readers import Batch, ByteStream, Rejection, UnreadableFile, people_of, read_batches
 from shared.features.columns import EventColumns
@@ -41,23 +43,27 @@ class Chunk:
     """Lines that the rules ask for once more."""
 
 
-def read_file(source: Path | ByteStream, name: str, rules: Rules) -> Iterator[Chunk]:
+def read_file(
+    source: Path | ByteStream, name: str, rules: Rules, translator: Translator | None = None
+) -> Iterator[Chunk]:
     """The events of one file, chunk by chunk, in memory that does not grow with the file.
 
-    `source` is a path or the bytes as a stream; `name` tells the format by its ending. Raises UnreadableFile where
+    `source` is a path or the bytes as a stream; `name` tells the format by its ending. A `translator` says what
+    columns mean that are not the contract's. Raises UnreadableFile where
     the file as a whole cannot be read: what came before stands.
     """
     if isinstance(source, Path):
         with source.open("rb") as stream:
-            yield from read_file(stream, name, rules)
+            yield from read_file(stream, name, rules, translator)
     elif name.lower().endswith(".parquet"):
-        for plain, rest in read_parquet(source, rules):
+        for plain, rest in read_parquet(source, rules, translator):
             if plain is not None:
                 yield Chunk(plain, [], [])
             if rest.lines or rest.rejections:
                 yield Chunk(*to_columns(rest, rules))
     else:
-        for batch in read_batches(source, name):
+        batches = read_mapped(source, name, translator) if translator else read_batches(source, name)
+        for batch in batches:
             yield Chunk(*to_columns(batch, rules))
 
 

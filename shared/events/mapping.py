@@ -22,7 +22,6 @@ from msgspec import Meta
 from shared.events.event import DESCRIPTIONS, FIELDS, Event, explain, parse_timestamp
 from shared.identity.keys import LONGEST_ID
 
-FORMAT = 1
 WHITESPACE = "whitespace"
 MISSING = ("NULL", "null", "None", "nan", "NaN", "N/A", "(not set)", "\\N")
 """Texts that stand for nothing."""
@@ -33,6 +32,7 @@ LEAST_TIMES: Mapping[str, float] = {"seconds": 1e3, "milliseconds": 1.0, "micros
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _NOT_OF_A_NUMBER = re.compile(r"[^\d.,+\-()eE]")
+_WITH_NOUGHT = re.compile(r"\d+\.0")
 _DIGITS = re.compile(r"[+-]?\d+(\.\d*)?|[+-]?\.\d+")
 
 type Columns = dict[str, str | list[str]]
@@ -70,7 +70,7 @@ class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping as it is written."""
 
     columns: Columns
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     files: str = "*"
     """Names of the files that it is for, with * and ?; of objects, their keys."""
     delimiter: Annotated[str, Meta(min_length=1, max_length=10)] = ","
@@ -183,6 +183,9 @@ class Translator:
         if "timestamp" not in values and self.mapping.events:
             return None  # of the events of a wide row, those that did not happen
         values = {**fields.constants, **values}
+        if values.keys().isdisjoint(("customer_id", "anonymous_id")):
+            people = [fields.paths[field][0] for field in ("customer_id", "anonymous_id") if field in fields.paths]
+            raise LineBroken(f"{' and '.join(people)} {'are' if len(people) > 1 else 'is'} missing")
         values["event_type"] = self.mapping.event_types.get(values.get("event_type", ""), values.get("event_type"))
         self._as_refund(values, fields)
         self._as_unit_price(values)
@@ -212,7 +215,7 @@ class Translator:
             raise LineBroken(f"{column} must be {DESCRIPTIONS[field]}") from error
         if field == "consent":
             return _truth(value)
-        return text(value)
+        return _id(value) if field.endswith("_id") else text(value)
 
     def _parse_time(self, value: Any) -> float:
         if not isinstance(value, str | int | float) or isinstance(value, bool):
@@ -305,6 +308,12 @@ def text(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else str(value)
+
+
+def _id(value: Any) -> Any:
+    """Spreadsheets write ids that some rows lack as 12583.0."""
+    value = text(value)
+    return value.removesuffix(".0") if isinstance(value, str) and _WITH_NOUGHT.fullmatch(value) else value
 
 
 def _truth(value: Any) -> Any:

@@ -24,6 +24,8 @@ from shared.events.columns import Rules, add_name, event_fingerprints, text_code
 from shared.events.confined import BrokenOff, confined
 from shared.events.event import FIELDS
 from shared.events.locked import locked_database
+from shared.events.mapped import add
+from shared.events.mapping import Translator
 from shared.events.parquet_sql import Table, all_rows, other_rows, parameters
 from shared.events.readers import (
     BATCH_BYTES,
@@ -56,7 +58,9 @@ type Row = tuple[int, int, dict[str, Any]]
 """Its number from 1, its bytes, and its values by name."""
 
 
-def read_parquet(stream: ByteStream, rules: Rules) -> Iterator[tuple[EventColumns | None, Batch]]:
+def read_parquet(
+    stream: ByteStream, rules: Rules, translator: Translator | None = None
+) -> Iterator[tuple[EventColumns | None, Batch]]:
     """The plain rows of a Parquet file as columns, and the others beside them as a batch to be parsed, part by part.
 
     Raises UnreadableFile.
@@ -67,11 +71,11 @@ def read_parquet(stream: ByteStream, rules: Rules) -> Iterator[tuple[EventColumn
         path = Path(folder) / "events.parquet"
         _copy(stream, path)
         try:
-            for part in confined(partial(parts, path, rules)):
+            for part in confined(partial(parts, path, rules, mapped=translator is not None)):
                 if isinstance(part, EventColumns):
                     yield part, Batch()
                 else:
-                    yield None, _batch(part)
+                    yield None, _batch(part, translator)
         except BrokenOff as error:
             raise UnreadableFile(f"not a readable Parquet file: {error}") from error
 
@@ -86,7 +90,7 @@ def _copy(stream: ByteStream, path: Path) -> None:
             file.write(block)
 
 
-def _batch(rows: Sequence[Row]) -> Batch:
+def _batch(rows: Sequence[Row], translator: Translator | None) -> Batch:
     batch = Batch()
     for number, size, values in rows:
         raw = {name: value for name, value in values.items() if value is not None}
@@ -95,6 +99,8 @@ def _batch(rows: Sequence[Row]) -> Batch:
         original = msgspec.json.encode(raw)
         if size > LONGEST_LINE:
             batch.refuse_long(number, original, raw)
+        elif translator is not None:
+            add(batch, number, original, raw, translator)
         elif broken := [name for name in undecoded if name in FIELDS]:
             batch.refuse(number, f"{' and '.join(broken)} not valid UTF-8", original, raw)
         else:
@@ -105,13 +111,13 @@ def _batch(rows: Sequence[Row]) -> Batch:
 # ---- In a process of its own -----------------------------------------------------------------------------------------
 
 
-def parts(path: Path, rules: Rules) -> Iterator[EventColumns | list[Row]]:
+def parts(path: Path, rules: Rules, *, mapped: bool = False) -> Iterator[EventColumns | list[Row]]:
     """What is in the file, part by part: plain rows as columns, and others as they are. Raises BrokenOff."""
     import duckdb
 
     try:
         with locked_database(path) as database:
-            yield from _parts(database, _table(database, path), path, rules)
+            yield from _parts(database, _table(database, path, mapped=mapped), path, rules)
     except duckdb.OutOfMemoryException as error:
         raise BrokenOff(_TOO_MUCH) from error
     except (duckdb.Error, BrokenStream, UnicodeDecodeError) as error:
@@ -120,7 +126,7 @@ def parts(path: Path, rules: Rules) -> Iterator[EventColumns | list[Row]]:
         raise BrokenOff("it is damaged, or no Parquet") from error
 
 
-def _table(database: duckdb.DuckDBPyConnection, path: Path) -> Table:
+def _table(database: duckdb.DuckDBPyConnection, path: Path, *, mapped: bool) -> Table:
     schema = "SELECT name, coalesce(num_children, 0) FROM parquet_schema($path) LIMIT $most"
     _, *elements = database.execute(schema, {"path": str(path), "most": 2 + MOST_COLUMNS}).fetchall()
     if len(elements) > MOST_COLUMNS:
@@ -136,11 +142,12 @@ def _table(database: duckdb.DuckDBPyConnection, path: Path) -> Table:
     kinds = [column[1].id for column in found or ()][:-1]
     if len(kinds) != len(names):
         raise BrokenOff("its columns cannot be told apart")
-    try:
-        check_names(names)
-    except UnreadableFile as error:
-        raise BrokenOff(str(error)) from error
-    return Table(names, kinds)
+    if not mapped:
+        try:
+            check_names(names)
+        except UnreadableFile as error:
+            raise BrokenOff(str(error)) from error
+    return Table(names, kinds, mapped)
 
 
 def _parts(

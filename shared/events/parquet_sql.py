@@ -40,6 +40,8 @@ class Table:
     names: Sequence[str]
     kinds: Sequence[str]
     """DuckDB's name for the type of each, without what is inside of it."""
+    mapped: bool = False
+    """Whether a mapping says what they mean, row by row."""
 
     @property
     def aliases(self) -> list[str]:
@@ -66,6 +68,8 @@ class Table:
 
     def is_plain(self) -> bool:
         """Whether the types of the columns allow for rows that keep every rule."""
+        if self.mapped:
+            return False
         if self.kind("event_type") != "varchar" or self.kind("timestamp") not in (*_WHOLE[1:4], *_WHOLE[5:7], *_TIMES):
             return False
         if any(self.kind(name) not in (None, *_NUMBERS) for name in _NUMBER_FIELDS):

@@ -3,8 +3,10 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from shared.events.event import parse_timestamp
+from shared.events.mapping import InvalidMapping, Translator, read_mapping
 from shared.models.bundle import BundleMismatch
 from training.base.errors import InputError, Refused
 
@@ -22,6 +24,21 @@ def timestamp(text: str) -> int:
 def say(*lines: str) -> None:
     """Lines to standard output."""
     sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def add_mapping(parser: argparse.ArgumentParser) -> None:
+    """The option for event files in columns of their own."""
+    parser.add_argument("--mapping", type=Path, metavar="FILE", help="what the columns of the files mean; see inspect")
+
+
+def translator(arguments: argparse.Namespace) -> Translator | None:
+    """What `--mapping` says, if it was given. Raises InputError, OSError."""
+    if arguments.mapping is None:
+        return None
+    try:
+        return Translator(read_mapping(arguments.mapping.read_bytes()))
+    except InvalidMapping as error:
+        raise InputError(f"{arguments.mapping}: {error}") from error
 
 
 def run(

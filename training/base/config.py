@@ -27,6 +27,9 @@ class Config:
     minimum_customers: Customers = 100
     """Fewer customers than this before `as_of` are refused."""
 
+    most_refused: Share = 0.25
+    """Of the lines of event files: where more are refused, nothing is trained, as it would be of the rest alone."""
+
     cutoff_every_days: Days = 30
     """Distance between the instants at which features are computed and after which labels are counted."""
     maximum_cutoffs: Annotated[int, whole(1, 1_000)] = 6

@@ -1,13 +1,18 @@
 """Event files of any accepted format, as the profiles of everyone in them."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from shared.events import Claim, Rules, UnreadableFile, read_file
+from shared.events.mapping import Translator
 from shared.features import Profiles, encode, fold, merge, since
+from shared.features.columns import OTHER
 from shared.identity.consents import Consent, limits
 from shared.identity.links import Link, LinkState, resolve
 from shared.profiles.histories import gathered
@@ -15,8 +20,10 @@ from training.base.errors import InputError
 from training.base.progress import progress
 
 REASONS_SHOWN = 10
-
+LOUD_SHARE = 0.05
+"""Of refused lines, or of events that mean nothing, from which it is said in so many words."""
 ROWS_AT_ONCE = 1_000_000
+_VALUES = re.compile(r", not .*|('.*?'|-?[\d.,]+) (?=is )", re.DOTALL)
 
 
 @dataclass
@@ -28,11 +35,19 @@ class EventFiles:
     accepted: int = 0
     """Lines that became events, repeats included."""
     rejected: Counter[str] = field(default_factory=Counter)
-    """Refused lines by reason."""
+    """Refused lines by reason, without the values that differ from line to line."""
+    others: int = 0
+    """Of the accepted, those of a type that counts as other activity."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Files that could not be read to their end, with the reason."""
     links: Mapping[str, Link] = field(default_factory=dict)
     """Of visitors whom events know as customers, by profile key: their events are in their customers' profiles."""
+
+    @property
+    def refused_share(self) -> float:
+        """Of all lines that could be read."""
+        refused = self.rejected.total()
+        return refused / max(1, refused + self.accepted)
 
     def summary(self) -> Iterator[str]:
         """Lines that say what was read and what was not."""
@@ -50,11 +65,22 @@ class EventFiles:
             yield f"refused {count:,} lines: {reason}"
         if others := self.rejected.most_common()[REASONS_SHOWN:]:
             yield f"refused {sum(count for _, count in others):,} lines for {len(others):,} other reasons"
+        if self.refused_share > LOUD_SHARE:
+            yield f"WARNING: {self.refused_share:.0%} of all lines were refused; what follows is about the rest alone"
+        if self.others > LOUD_SHARE * max(1, self.accepted):
+            yield (
+                f"WARNING: {self.others:,} of {self.accepted:,} events are of types that count as other activity alone;"
+                " [event_types] of a mapping says what they are"
+            )
         for path, reason in self.unreadable.items():
             yield f"could not read {path}: {reason}"
+        if self.unreadable:
+            yield "`tessera inspect PATH` shows what the columns of other files may mean, and writes a mapping"
 
 
-def read_events(paths: Iterable[Path], currency: str = "", as_of_ms: int | None = None) -> EventFiles:
+def read_events(
+    paths: Iterable[Path], currency: str = "", as_of_ms: int | None = None, translator: Translator | None = None
+) -> EventFiles:
     """The events of files and of whole folders; hidden files in folders are passed over. An empty `currency` takes any.
 
     Who is who is what events before `as_of_ms` say, or all of them where that is None. Raises InputError where a path
@@ -67,12 +93,13 @@ def read_events(paths: Iterable[Path], currency: str = "", as_of_ms: int | None 
     with progress("reading events", sum(file.stat().st_size for file in files)) as advance:
         for file in files:
             try:
-                for chunk in read_file(file, file.name, rules):
+                for chunk in read_file(file, file.name, rules, translator):
                     stack.push(fold(chunk.events))
                     claims.add(chunk.claims)
                     consents.update(chunk.consents)
                     read.accepted += len(chunk.events)
-                    read.rejected.update(rejection.reason for rejection in chunk.rejections)
+                    read.others += int(np.count_nonzero(chunk.events.rows.kind == OTHER))
+                    read.rejected.update(_VALUES.sub("", rejection.reason) for rejection in chunk.rejections)
                     advance(0, f"{read.accepted:,} events")
             except UnreadableFile as error:
                 read.unreadable[str(file)] = str(error)

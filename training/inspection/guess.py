@@ -3,118 +3,27 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from pathlib import Path
 
-from shared.events.mapping import MISSING, number
-from training.inspection.sample import Row, Sample
-from training.inspection.times import Written, written
+import numpy as np
+from scipy.stats import spearmanr
+
+from training.inspection.columns import LOOKED_AT, Column, columns_of, words
+from training.inspection.sample import Sample
+from training.inspection.times import Written
 
 LEAST = 0.5
 """Confidence below which a column is left out and only shown."""
-LOOKED_AT = 2_000
 
-NAMES: Mapping[str, Sequence[str]] = {
-    "timestamp": ("timestamp", "event timestamp", "event time", "time", "datetime", "date", "created at", "order date",
-                  "invoice date", "order purchase timestamp", "purchase date", "transaction date", "visit start time",
-                  "occurred at", "ts", "server time", "date time", "paid at", "created", "processed at"),
-    "customer_id": ("customer id", "user id", "customer", "user", "customer unique id", "client id", "account id",
-                    "member id", "household id", "buyer id", "cust id", "shopper id", "customer email", "email"),
-    "anonymous_id": ("anonymous id", "visitor id", "full visitor id", "visitor", "user pseudo id", "cookie id",
-                     "device id", "distinct id", "domain userid", "visid", "mcvisid", "idvisitor"),
-    "session_id": ("session id", "session", "user session", "visit id", "ga session id", "domain sessionid", "idvisit"),
-    "event_type": ("event type", "event", "event name", "action", "activity type", "behavior type", "behaviour type",
-                   "behavior", "interaction type", "type"),
-    "order_id": ("order id", "invoice no", "invoice", "invoice number", "transaction id", "order number", "order",
-                 "basket id", "receipt id", "order no", "increment id"),
-    "product_id": ("product id", "item id", "sku", "stock code", "article id", "asin", "lineitem sku", "product code",
-                   "product sku", "variant id", "item sku", "product", "item"),
-    "category": ("category", "category code", "product category", "category name", "department", "product type",
-                 "item category", "category id"),
-    "brand": ("brand", "brand name", "vendor", "manufacturer", "item brand"),
-    "quantity": ("quantity", "qty", "units", "lineitem quantity", "item quantity", "number of items", "qty ordered",
-                 "pieces", "count", "amount of items"),
-    "price": ("price", "unit price", "lineitem price", "item price", "price usd", "sales value", "revenue", "total",
-              "order total", "amount", "grand total", "payment value", "sales", "value", "total price", "line total",
-              "total revenue", "purchase revenue", "transaction revenue", "dollar value", "spend", "net sales"),
-    "discount": ("discount", "discount amount", "lineitem discount", "retail disc", "coupon amount"),
-    "currency": ("currency", "currency code", "order currency"),
-    "device": ("device", "device category", "device type", "platform"),
-    "region": ("country", "region", "state", "country code", "billing country", "shipping country", "city"),
-    "channel": ("channel", "medium", "channel grouping", "traffic medium", "utm medium", "traffic source"),
-    "engagement_seconds": ("engagement seconds", "time on site", "time on page", "dwell time", "duration seconds"),
-    "event_id": ("event id", "message id", "uuid", "insert id", "hit id"),
-}  # fmt: skip
+_WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text())
+NAMES: Mapping[str, Sequence[str]] = _WORDS["columns"]
 """What columns are called that hold each field, the usual names first."""
-
-WORDS: Mapping[str, Sequence[str]] = {
-    "page_view": ("page view", "pageview", "page", "visit", "session start", "screen view", "pv", "page viewed"),
-    "view_item": ("view", "view item", "product view", "viewed", "product viewed", "detail", "detail view", "click",
-                  "item view", "product detail", "select item"),
-    "search": ("search", "searched", "view search results", "site search"),
-    "add_to_cart": ("add to cart", "addtocart", "cart", "added to cart", "add", "basket", "add to basket",
-                    "product added", "cart add"),
-    "remove_from_cart": ("remove from cart", "removefromcart", "remove", "product removed", "cart remove"),
-    "begin_checkout": ("begin checkout", "checkout", "checkout started", "initiate checkout", "start checkout"),
-    "purchase": ("purchase", "transaction", "order", "buy", "bought", "sale", "order completed", "ordered", "purchased",
-                 "conversion", "checkout complete", "paid"),
-    "refund": ("refund", "return", "returned", "refunded", "cancel", "cancelled", "order refunded", "cancellation"),
-    "email_open": ("email open", "email opened", "open"),
-    "email_click": ("email click", "email link clicked", "email clicked"),
-}  # fmt: skip
-"""What tools and shops call the events that count."""
-_MEANT = {word: event_type for event_type, words in WORDS.items() for word in words}
+_MEANT = {word: event_type for event_type, called in _WORDS["event_types"].items() for word in called}
 NUMBER_FIELDS = ("quantity", "price", "discount", "engagement_seconds")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column's values as far as they are looked at."""
-
-    name: str
-    values: Sequence[Any]
-    """Those that are filled."""
-    rows: int
-
-    @cached_property
-    def words(self) -> str:
-        """The name in small letters, its words parted by spaces."""
-        return words(self.name.rpartition(".")[2])
-
-    @cached_property
-    def distinct(self) -> int:
-        """Different values."""
-        return len({str(value) for value in self.values})
-
-    @cached_property
-    def numbers(self) -> list[float]:
-        """Those that are numbers, also behind a currency sign."""
-        numbers = []
-        for value in self.values[:LOOKED_AT]:
-            try:
-                if not isinstance(value, str) or not re.search(r"[A-DF-Za-df-z]{4}", value):
-                    numbers.append(number(value))
-            except (ValueError, TypeError):
-                continue
-        return numbers
-
-    @cached_property
-    def times(self) -> Written:
-        """How its values are times."""
-        return written(self.values[:LOOKED_AT])
-
-    @property
-    def share_of_numbers(self) -> float:
-        """Of the values that are looked at."""
-        return len(self.numbers) / max(1, min(len(self.values), LOOKED_AT))
-
-    @property
-    def share_filled(self) -> float:
-        """Of the rows."""
-        return len(self.values) / max(1, self.rows)
 
 
 @dataclass(frozen=True)
@@ -145,22 +54,6 @@ class Guesses:
     decimal: str = "."
 
 
-def words(name: str) -> str:
-    """A name in small letters, its words parted by spaces: `InvoiceDate`, `invoice_date` are `invoice date`."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    return " ".join(re.findall(r"[a-z0-9]+", parted.lower()))
-
-
-def columns_of(sample: Sample) -> list[Column]:
-    """The sample by columns."""
-    return [Column(name, _filled(sample.rows, name), len(sample.rows)) for name in sample.names]
-
-
-def _filled(rows: Sequence[Row], name: str) -> list[Any]:
-    values = (row.get(name) for row in rows)
-    return [v for v in values if v is not None and not (isinstance(v, str) and v.strip() in ("", *MISSING))]
-
-
 def guess(sample: Sample) -> Guesses:
     """The most likely field of each column; a column is one field's, and a field has one column."""
     columns = columns_of(sample)
@@ -179,6 +72,9 @@ def guess(sample: Sample) -> Guesses:
             continue
         chosen[one.field] = one
         taken.add(one.column)
+    for one in _by_values(columns, chosen, taken):
+        chosen[one.field] = one
+        taken.add(one.column)
     by_name = {column.name: column for column in columns}
     types, unknown = _types(by_name[chosen["event_type"].column]) if "event_type" in chosen else ({}, {})
     constants = {} if "event_type" in chosen else {"event_type": _only_type(chosen)}
@@ -189,7 +85,7 @@ def guess(sample: Sample) -> Guesses:
         unknown,
         by_name[chosen["timestamp"].column].times if "timestamp" in chosen else Written(0.0),
         constants,
-        _price_of(chosen),
+        _price_of(chosen, by_name),
         _decimal([by_name[chosen[f].column] for f in NUMBER_FIELDS if f in chosen]),
     )
 
@@ -216,6 +112,46 @@ def _by_name(name: str, called: str) -> float:
     parts = called.split()
     inside = [at for at, usual in enumerate(names) if f" {usual} " in f" {called} "]
     return 0.5 - 0.2 * min(inside) / len(names) if inside and len(parts) <= 5 else 0.0
+
+
+def _by_values(columns: Sequence[Column], chosen: Mapping[str, Guess], taken: Collection[str]) -> Iterator[Guess]:
+    """Of fields without which there is nothing, the columns that look like them, whatever they are called."""
+    left = [column for column in columns if column.name not in taken and column.values]
+
+    def take(name: str, fits: Callable[[Column], bool], why: str) -> Iterator[Guess]:
+        for column in left:
+            if fits(column):
+                left.remove(column)
+                yield Guess(name, column.name, LEAST, f"{why}, whatever it is called")
+                return
+
+    if "timestamp" not in chosen:
+        yield from take("timestamp", lambda column: column.times.share > 0.95, "its values are times")
+    if not {"customer_id", "anonymous_id"} & chosen.keys():
+        yield from take("customer_id", _is_person, "its values come again and again, as people do")
+    if "price" not in chosen:
+        yield from take("price", _is_price, "its values are amounts with cents")
+    if "quantity" not in chosen and "event_type" not in chosen:
+        yield from take("quantity", _is_quantity, "its values are small whole numbers")
+
+
+def _is_person(column: Column) -> bool:
+    share, _ = _id(column)
+    again = len(column.values) / column.distinct
+    return (
+        share == 1.0 and column.share_filled > 0.5 and again > 1.2 and column.distinct > 20 and column.times.share < 0.9
+    )
+
+
+def _is_price(column: Column) -> bool:
+    whole = sum(amount.is_integer() for amount in column.numbers) / max(1, len(column.numbers))
+    return column.share_of_numbers > 0.9 and whole < 0.8
+
+
+def _is_quantity(column: Column) -> bool:
+    amounts = sorted(column.numbers)
+    small = bool(amounts) and amounts[int(0.9 * (len(amounts) - 1))] <= 100
+    return column.share_of_numbers > 0.9 and small and all(amount.is_integer() for amount in amounts)
 
 
 def _any(column: Column) -> tuple[float, str]:
@@ -303,15 +239,25 @@ def _only_type(chosen: Mapping[str, Guess]) -> str:
     return "purchase" if chosen.keys() & {"price", "order_id", "quantity"} else "page_view"
 
 
-def _price_of(chosen: Mapping[str, Guess]) -> str:
-    """By its name: a total is of an order where no product is named, and else of a line."""
+def _price_of(chosen: Mapping[str, Guess], by_name: Mapping[str, Column]) -> str:
+    """A total by its name, or as it grows with the quantity: of an order where no product is named, else of a line."""
     if "price" not in chosen:
         return "unit"
+    if "quantity" in chosen and _grow_together(by_name[chosen["price"].column], by_name[chosen["quantity"].column]):
+        return "line"
     called = words(chosen["price"].column.rpartition(".")[2])
     total = re.search(r"\b(total|revenue|sales|amount|spend|payment|value)\b", called)
     if not total:
         return "unit"
     return "line" if "product_id" in chosen or "quantity" in chosen else "order"
+
+
+def _grow_together(price: Column, quantity: Column) -> bool:
+    """Whether who buys more pays more, as with totals: prices of one piece fall with the number if anything."""
+    if len(price.numbers) != len(quantity.numbers) or len(price.numbers) < 200:
+        return False
+    pairs = np.array([price.numbers, quantity.numbers])
+    return bool(np.ptp(pairs, axis=1).all() and spearmanr(*pairs).statistic > 0.4)
 
 
 def _decimal(columns: Sequence[Column]) -> str:

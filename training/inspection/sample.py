@@ -8,10 +8,10 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
@@ -36,7 +36,7 @@ class Sample:
 
     format: str
     """csv, ndjson or parquet."""
-    rows: list[Row]
+    rows: Sequence[Row]
     """Values by column; nested objects by paths of names joined by dots."""
     names: list[str] = field(default_factory=list)
     delimiter: str = ","
@@ -67,19 +67,19 @@ def read_sample(path: Path) -> Sample:
 def _beginning(path: Path) -> bytes:
     """Whole lines of at most BYTES."""
     with _opened(path) as stream:
-        block = stream.read(BYTES)
+        block: bytes = stream.read(BYTES)
         if len(block) == BYTES:
             block = block[: block.rfind(b"\n") + 1] or block
     return block
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> Any:
     if path.name.lower().endswith(".gz"):
         return gzip.open(path)
     if path.name.lower().endswith(".zst"):
         import pyarrow as pa
 
-        return pa.input_stream(str(path), compression="zstd")  # type: ignore[no-any-return]
+        return pa.input_stream(str(path), compression="zstd")
     return path.open("rb")
 
 
@@ -150,7 +150,7 @@ def _delimiter(text: str) -> str:
     return best if most or widths.most_common(1)[0][0] > 1 else ","
 
 
-def _names(rows: list[Row]) -> list[str]:
+def _names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows[:2_000] for name in row))
 
 
