@@ -37,6 +37,12 @@ class Command:
 
 COMMANDS = (
     Command(BRING, "training.simulator", "Write event files of a made-up shop.", "--out my-events/ --customers 2000"),
+    Command(
+        BRING,
+        "training.inspect",
+        "Propose a mapping for event files in columns of their own.",
+        "orders.csv --out mapping.toml",
+    ),
     Command(BRING, "operations.quarantine", "Say why lines and files were refused.", "--below events/2026/"),
     Command(TRAIN, "training.train", "Train a model bundle from event files.", "--events my-events/ --out my-model/"),
     Command(

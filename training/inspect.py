@@ -129,9 +129,11 @@ def _show_types(guesses: Guesses, events: Sequence[Event], console: Console) -> 
         console.print(f"Words that mean nothing to Tessera, and count as other activity: {words}", markup=False)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m training.inspect", description=__doc__)
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.inspect") -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog=prog, description="Propose a mapping for event files in columns of their own."
+    )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or folder of event files")
     parser.add_argument("--out", type=Path, default=Path("mapping.toml"), help="where the mapping goes")
     return command.run(parser, lambda given: inspect(given.paths, given.out, Console()), arguments)
