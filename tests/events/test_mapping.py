@@ -1,5 +1,6 @@
 """Mappings: a shop's own columns and words become events, and whatever is wrong is said, all at once."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 import msgspec
@@ -38,7 +39,7 @@ def translator(document: str) -> Translator:
     return Translator(read_mapping(document.encode()))
 
 
-def only(document: str, row: dict[str, object]) -> Event:
+def only(document: str, row: Mapping[str, object]) -> Event:
     [event] = translator(document).events(row)
     return event
 
