@@ -18,6 +18,7 @@ from shared.profiles.histories import histories
 from shared.profiles.table import ProfileTable, StoredProfile
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase
+from tests.support.examples import at_most
 from tests.support.memory_table import Cut, CutTable, MemoryTable, every_interleaving, interleaved, writes
 
 OCTOBER = Moment(as_of_ms=1_509_494_400_000, scored_at_ms=1_509_494_400_250)
@@ -127,7 +128,7 @@ def test_those_who_are_nobody_yet_or_any_more_stay_undecided() -> None:
     assert table.all()["customer#gone"].decision is None
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(
     customers=st.integers(0, 12),
     page_size=st.integers(1, 5),

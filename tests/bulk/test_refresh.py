@@ -20,6 +20,7 @@ from shared.profiles.histories import histories
 from shared.profiles.table import ProfileTable, TableOverloaded
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase
+from tests.support.examples import at_most
 from tests.support.memory_table import Cut, CutTable, MemoryTable, every_interleaving, interleaved, writes
 from tests.support.visitors import deliver
 
@@ -96,7 +97,7 @@ def due(table: MemoryTable, moment: Moment) -> set[str]:
     }
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(orders=shops, steps=st.lists(st.integers(1, 60), min_size=1, max_size=4), page_size=st.integers(1, 5))
 def test_after_any_time_everyone_is_where_scoring_everyone_puts_them(
     orders: Orders, steps: list[int], page_size: int
@@ -205,7 +206,7 @@ def test_whatever_comes_between_the_requests_of_a_run_and_of_new_events_nothing_
     assert every_interleaving(play) > 3
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(orders=shops, cuts=st.lists(st.integers(0, 5), max_size=4))
 def test_a_run_cut_anywhere_and_begun_again_decides_on_everyone_once(orders: Orders, cuts: list[int]) -> None:
     table = shop(orders)
@@ -234,7 +235,7 @@ def _refresh_on(writer: ProfileTable) -> None:
     refresh(writer, after(60))
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(
     writes=st.lists(
         st.tuples(st.sampled_from(["once", "regular", "new"]), st.integers(1, 31), st.booleans()),

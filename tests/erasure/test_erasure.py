@@ -19,6 +19,7 @@ from shared.profiles.histories import histories
 from shared.profiles.marks import Admission, Marks
 from shared.profiles.table import ProfileTable
 from tests.support.event_files import Event, chunks, purchase
+from tests.support.examples import at_most
 from tests.support.memory_table import Job, MemoryTable, Writer, every_interleaving, interleaved
 
 AS_OF = Moment(as_of_ms=1_509_494_400_000, scored_at_ms=1_509_494_400_250)
@@ -137,7 +138,7 @@ DELIVERIES = [
 ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(st.permutations(DELIVERIES), st.integers(0, 4), st.lists(st.integers(0, 5), min_size=60, max_size=60))
 def test_no_order_of_deliveries_and_erasures_leaves_a_trace(
     deliveries: list[list[Event]], before: int, turns: list[int]
@@ -213,7 +214,7 @@ def spoken(draw: st.DrawFn) -> list[Event]:
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=at_most(40))
 @given(spoken(), st.data())
 def test_in_any_order_only_what_people_agreed_to_counts(events: list[Event], data: st.DataObject) -> None:
     world, order = World(), data.draw(st.permutations(events))

@@ -18,6 +18,7 @@ from shared.events.readers import LONGEST_LINE
 from shared.features import encode, fold, merge
 from tests.events.lines import GOOD, NOW_MS, ndjson, read
 from tests.support.event_files import parquet
+from tests.support.examples import at_most
 
 type Event = dict[str, Any]
 
@@ -79,7 +80,7 @@ def _rule(rejection: Rejection) -> str:
 
 
 @pytest.mark.usefixtures("in_this_process")
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 @given(records)
 def test_records_are_counted_and_refused_alike_in_every_format(events: list[Event]) -> None:
     lines = outcome(as_ndjson(events), "a.ndjson")

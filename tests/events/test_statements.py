@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from shared.events import FIELDS, Rules, UnreadableFile, parquet
 from shared.events.locked import locked_database
 from tests.events.lines import GOOD, NOW_MS, read
+from tests.support.examples import at_most
 
 HOSTILE = (
     'size 5"',
@@ -80,7 +81,7 @@ def statements(content: bytes, path: Path, rules: Rules) -> tuple[list[str], lis
         return asked, list(parquet.parts(path, rules))
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=at_most(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_names, _texts, _texts, st.sampled_from(FIELDS), st.booleans())
 def test_statements_are_the_same_whatever_columns_and_values_are_called(
     tmp_path: Path, names: list[str], value: str, currency: str, field: str, is_text: bool

@@ -19,6 +19,7 @@ from shared.profiles.table import VERSIONS_A_MILLISECOND, ProfileTable, StoredPr
 from tests.conftest import BUCKET, TABLE
 from tests.erasure.test_erasure import MemoryMarks
 from tests.support.event_files import Event, chunks, purchase
+from tests.support.examples import at_most
 from tests.support.memory_table import MemoryTable
 from tests.support.template import table_definition
 
@@ -124,7 +125,7 @@ class Shelf:
         return [{"Contents": [{"Key": key} for key in sorted(self.keys)]}]
 
 
-@settings(max_examples=50)
+@settings(max_examples=at_most(50))
 @given(st.lists(st.tuples(st.sampled_from(["00", "a1", "ff"]), FACTS), max_size=8), st.randoms())
 def test_facts_in_any_order_are_the_same_marks(facts: list[tuple[str, Mark]], chance: Any) -> None:
     expected: dict[str, Mark] = {}

@@ -15,6 +15,7 @@ from shared.profiles.unwritten import ProfilesUnreadable
 from tests.erasure.test_erasure import MemoryMarks
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase
+from tests.support.examples import at_most
 from tests.support.memory_table import MemoryTable
 from tests.support.visitors import no_sleep
 
@@ -31,7 +32,7 @@ def written_by(table: MemoryTable, customers: str, version: int) -> None:
         item["attributes"] = {"M": {"tier": {"S": "gold"}}}
 
 
-@settings(max_examples=40)
+@settings(max_examples=at_most(40))
 @given(st.sets(st.sampled_from("abcde"), max_size=4), st.booleans())
 def test_newer_histories_stay_byte_for_byte_and_all_others_count(newer: set[str], with_model: bool) -> None:
     table, expected = MemoryTable(), MemoryTable()

@@ -21,6 +21,7 @@ from shared.profiles.unwritten import ProfileNewer, ProfilesUnreadable, Unwritte
 from shared.profiles.update import Incoming, Updater
 from tests.support.bundles import make_bundle
 from tests.support.event_files import Event, ndjson, profiles, purchase
+from tests.support.examples import at_most
 from tests.support.memory_table import MemoryTable, writes
 from tests.support.visitors import AS_OF, no_sleep, sign_in, visit
 
@@ -87,7 +88,7 @@ def test_what_a_full_profile_does_not_take_is_kept_with_whom_it_names_and_all_el
 
 
 @pytest.mark.usefixtures("small")
-@settings(max_examples=20)
+@settings(max_examples=at_most(20))
 @given(st.lists(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 120)), max_size=40), max_size=6))
 def test_every_event_is_in_its_profile_or_in_quarantine_whatever_comes_together(
     batches: list[list[tuple[str, int]]],

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import at_most
 from training.base.config import Config
 from training.prediction.calibration import STEEPEST, Isotonic, Scaled, Vector, calibrated, isotonic, link, platt, scale
 
@@ -18,7 +19,7 @@ def sample(n: int, seed: int, curve: str = "sigmoid") -> tuple[Vector, Vector, V
 
 
 @given(seed=st.integers(0, 10_000), n=st.integers(40, 800), decimals=st.integers(0, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60), deadline=None)
 def test_the_isotonic_curve_rises_gently_between_0_and_1(seed: int, n: int, decimals: int) -> None:
     margin, y, weight = sample(n, seed)
     margin = margin.round(decimals)
@@ -74,7 +75,7 @@ def test_weights_count_as_repetitions() -> None:
 
 
 @given(seed=st.integers(0, 1_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=at_most(20), deadline=None)
 def test_amounts_are_scaled_so_that_the_totals_agree(seed: int) -> None:
     random = np.random.default_rng(seed)
     margin, weight = random.normal(2, 1, 500), random.uniform(1, 5, 500)
