@@ -44,6 +44,12 @@ def test_a_function_needs_nothing_but_its_layer(function: str) -> None:
     assert done.stdout.startswith(str(BUILT / function)), done.stderr
 
 
+def test_the_layer_holds_shared_and_nothing_else_of_the_project() -> None:
+    names = {path.name.partition("-")[0] for path in (LAYER / "python").iterdir()}
+    assert "shared" in names
+    assert names.isdisjoint({"bench", "functions", "local", "operations", "tessera", "training"})
+
+
 def test_every_module_carries_bytecode_that_is_never_checked() -> None:
     modules = [*LAYER.rglob("*.py"), *(path for function in HANDLERS for path in (BUILT / function).rglob("*.py"))]
     compiled = [path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc" for path in modules]
