@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from shared.events import Rules, read_file
+from shared.events.event import parse_timestamp
 from shared.features import FEATURE_NAMES, Profiles, encode, features, fold, merge
 from training.base import command
 from training.base.progress import progress
@@ -54,6 +55,8 @@ def check(path: Path, workers: int) -> Parity:
     """Fold the file both ways and compare all features with the oracle's."""
     whole = read_events([path]).profiles
     frame = pd.read_parquet(path)
+    if not pd.api.types.is_datetime64_any_dtype(frame.timestamp):
+        frame["timestamp"] = pd.to_datetime(list(map(parse_timestamp, frame.timestamp.tolist())), unit="ms", utc=True)
     piecemeal = _fold_daily(frame)
     states = dict(zip(whole.keys, encode(whole), strict=True))
     others = dict(zip(piecemeal.keys, encode(piecemeal), strict=True))
@@ -130,10 +133,13 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     parser = argparse.ArgumentParser(prog=prog, description="Hold features to a slow and obvious oracle.")
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="Parquet file of events")
     parser.add_argument("--workers", type=int, default=2, help="processes for the oracle")
-    given = parser.parse_args(arguments)
+    return command.run(parser, _run, arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     failed = False
-    for path in given.paths:
-        parity = check(path, given.workers)
+    for path in arguments.paths:
+        parity = check(path, arguments.workers)
         wrong = sum(parity.differing.values())
         command.say(
             f"{path}: {parity.events:,} events, {parity.customers:,} customers, {parity.values:,} values compared,"

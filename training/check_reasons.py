@@ -199,25 +199,27 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     parser.add_argument("--customers", type=int, default=2_000, help="whose reasons are checked")
     parser.add_argument("--announced", type=int, default=20_000, help="whose next change is checked")
     parser.add_argument("--changes", type=int, default=1_000, help="what they may do is checked")
-    given = parser.parse_args(arguments)
-    as_of_ms, bundle = command.timestamp(given.as_of), Bundle.load(given.model)
-    reasons = Reasons.from_bytes((given.model / FILE).read_bytes(), bundle.manifest)
-    profiles = read_events(given.events, bundle.manifest["currency"] or "", as_of_ms).profiles
+    return command.run(parser, _run, arguments)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    as_of_ms, bundle = command.timestamp(arguments.as_of), Bundle.load(arguments.model)
+    reasons = Reasons.from_bytes((arguments.model / FILE).read_bytes(), bundle.manifest)
+    profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
     profiles = until(profiles.take(np.flatnonzero(known_at(profiles, as_of_ms))), as_of_ms)
     everyone = features(profiles, as_of_ms)
     customers = background(everyone, bundle.manifest["seed"])
     drawn = np.random.default_rng(SEED).permutation(len(profiles))
-    X = everyone[np.sort(drawn[: given.customers])]
+    X = everyone[np.sort(drawn[: arguments.customers])]
     for line in check_segments(X, bundle, reasons):
         command.say(line)
-    for line in check_predictions(X, customers, bundle, reasons, given.model):
+    for line in check_predictions(X, customers, bundle, reasons, arguments.model):
         command.say(line)
-    some = profiles.take(np.sort(drawn[: given.changes]))
+    some = profiles.take(np.sort(drawn[: arguments.changes]))
     for line in check_acts(some, as_of_ms, bundle):
         command.say(line)
-    for line in check_announced(profiles.take(np.sort(drawn[: given.announced])), bundle, as_of_ms):
+    for line in check_announced(profiles.take(np.sort(drawn[: arguments.announced])), bundle, as_of_ms):
         command.say(line)
-    return 0
 
 
 if __name__ == "__main__":

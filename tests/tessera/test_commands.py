@@ -4,6 +4,7 @@ import shlex
 import tomllib
 from importlib import import_module
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +63,22 @@ def test_the_module_goes_on_as_a_command_of_its_own(command: Command, capsys: py
     with pytest.raises(SystemExit):
         import_module(command.module).main(["--help"])
     assert capsys.readouterr().out.startswith(f"usage: {command.alone} ")
+
+
+@pytest.mark.parametrize(
+    ("module", "given"),
+    [
+        ("training.check_features", "{missing}"),
+        ("training.check_reasons", "--events {missing} --model {missing} --as-of 2026-01-01"),
+    ],
+)
+def test_a_file_that_is_missing_is_one_line_and_status_2(
+    module: str, given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "missing"
+    assert import_module(module).main(given.format(missing=missing).split()) == 2
+    error = capsys.readouterr().err
+    assert str(missing) in error and error.count("\n") == 1
 
 
 def test_every_module_that_is_a_command_is_listed() -> None:

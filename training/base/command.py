@@ -42,21 +42,23 @@ def translator(arguments: argparse.Namespace) -> Translator | None:
 
 
 def run(
-    parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace], None], arguments: Sequence[str] | None
+    parser: argparse.ArgumentParser,
+    command: Callable[[argparse.Namespace], int | None],
+    arguments: Sequence[str] | None,
 ) -> int:
-    """Runs the command; its exit status is 2 for bad input and 1 where the gate refuses, each with one line.
+    """Runs the command; the exit status is its own, or with one line 2 for bad input and 1 where the gate refuses.
 
     `arguments` are the process's own where they are None.
     """
     try:
-        command(parser.parse_args(arguments))
+        status = command(parser.parse_args(arguments))
     except (InputError, BundleMismatch) as error:
         return _failed(str(error), BAD_INPUT)
     except Refused as refusal:
         return _failed(f"refused: {refusal}", REFUSED)
     except OSError as error:
         return _failed(f"{error.filename or 'file'}: {error.strerror or error}", BAD_INPUT)
-    return 0
+    return status or 0
 
 
 def _failed(message: str, status: int) -> int:
