@@ -19,6 +19,7 @@ from local.emulator import LocalStackError, tail
 from local.stack import Stack, local_stack
 from shared.decisions.decision import iso
 from shared.events.event import parse_timestamp
+from shared.models.layout import POINTER_KEY, bundle_key
 
 LIVE, FILES, PRODUCERS = 120, 30, 2
 WARM_UP = 5
@@ -73,9 +74,9 @@ def _publish(stack: Stack, bundle: Path) -> None:
     bundle_id = json.loads((bundle / "manifest.json").read_bytes())["bundle_id"]
     for file in bundle.iterdir():
         if file.is_file():
-            stack.s3.upload_file(str(file), stack.bucket, f"models/{bundle_id}/{file.name}")
+            stack.s3.upload_file(str(file), stack.bucket, bundle_key(bundle_id, file.name))
     pointer = {"bundle_id": bundle_id, "published_at": iso(AS_OF_MS), "previous": None}
-    stack.s3.put_object(Bucket=stack.bucket, Key="models/current.json", Body=json.dumps(pointer).encode())
+    stack.s3.put_object(Bucket=stack.bucket, Key=POINTER_KEY, Body=json.dumps(pointer).encode())
 
 
 def _measure(stack: Stack, send: Send, customers: list[str]) -> Measurement:

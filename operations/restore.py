@@ -25,7 +25,7 @@ from shared.bulk.backfill import PREFIXES
 from shared.identity.consents import Mark
 from shared.intake.quarantine import PREFIX as QUARANTINE
 from shared.intake.quarantine import people_in
-from shared.models.manifests import POINTER_KEY
+from shared.models.layout import POINTER_KEY
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.marks import Marks
 from shared.profiles.places import Places

@@ -14,7 +14,7 @@ from typing import Any
 from operations.redrive import QUEUES
 from operations.stack import UNFINISHED, DeployedStack, parser, run, say
 from shared.aws.fresh_object import ABSENT
-from shared.models.manifests import POINTER_KEY
+from shared.models.layout import POINTER_KEY
 
 WAITING: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 OTHER_QUEUES = ("TransitionsDeadLetterQueue", "UnstartedRunsQueue")

@@ -23,9 +23,10 @@ from shared.decisions.next_change import State, next_changes
 from shared.features import EventColumns, Profiles, features, fold, merge, until
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle, Decisions
+from shared.models.manifests import TARGETS
 from shared.profiles.table import WRITES_A_CALL
 from shared.reasons.acting import Act, acts_that_change, feasible
-from shared.reasons.contributions import FILE, OUTPUTS, Reasons
+from shared.reasons.contributions import FILE, Reasons
 from shared.reasons.goals import BELOW_CHURN_THRESHOLD, better_segments
 from shared.reasons.shapley import Linear, Trees
 from training.base import command
@@ -60,7 +61,7 @@ def check_predictions(X: Matrix, customers: Matrix, bundle: Bundle, reasons: Rea
         margins = np.array([why.model.margin(x) for x in X])
         sums = np.abs(found.sum(axis=1) + why.model.baseline - margins)
         again = np.array([why.calibration.predict(why.model.baseline + total) for total in found.sum(axis=1)])
-        expected = _by_shap(why.model, nodes, OUTPUTS[output], X, customers)
+        expected = _by_shap(why.model, nodes, TARGETS[output], X, customers)
         yield (
             f"{output} ({type(why.model).__name__.lower()}, {why.calibration.scale}): largest difference to shap"
             f" {np.abs(found - expected).max() / np.ptp(margins):.1e} of the margin's range; sums: {sums.max():.1e} on"

@@ -19,6 +19,7 @@ from shared.features import Profiles, features
 from shared.identity.keys import customer_key
 from shared.models.bundle import Bundle, Decisions
 from shared.models.labels import action
+from shared.models.manifests import TARGETS
 from training.base import command
 from training.base.errors import InputError
 from training.data.events import read_events
@@ -59,7 +60,7 @@ def score(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> pa.Table:
         "segment_id": decisions.segment,
         "segment_name": [names[segment] for segment in decisions.segment.tolist()],
         "micro_segment_id": _column(decisions, "micro_segment"),
-        **{name: _column(decisions, name) for name in ("churn_probability", "conversion_probability", "expected_ltv")},
+        **{name: _column(decisions, name) for name in TARGETS},
         "intent": found,
         "action": [
             action(bundle.manifest, intent, segment)["key"]

@@ -23,7 +23,8 @@ from shared.events.event import parse_timestamp
 from shared.features import Profiles
 from shared.features.columns import DAY_MS
 from shared.identity.keys import customer_key
-from shared.models.bundle import PREDICTIONS, Bundle
+from shared.models.bundle import Bundle
+from shared.models.manifests import TARGETS
 from training.base import command
 from training.base.config import Config
 from training.base.errors import InputError
@@ -125,7 +126,7 @@ def _predictions(both: pa.Table) -> Table:
     table = _table(
         "Predictions", "prediction", "champion's mean", "challenger's mean", "mean difference", "rank correlation"
     )
-    for name in PREDICTIONS:
+    for name in TARGETS:
         columns = [both[f"{role}_{name}"] for role in (CHAMPION, CHALLENGER)]
         if any(column.null_count for column in columns):
             missing = " and ".join(r for r, c in zip((CHAMPION, CHALLENGER), columns, strict=True) if c.null_count)

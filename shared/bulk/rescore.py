@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from shared.aws.backoff import Sleep
 from shared.clock import Moment
 from shared.decisions.deciding import decide
-from shared.decisions.decision import Decision
+from shared.decisions.decision import Decision, changes_segment
 from shared.decisions.transitions import Cause
 from shared.features import BrokenState, UnknownStateVersion
 from shared.profiles.histories import BROKEN, histories, parts, unreadable
@@ -91,6 +91,5 @@ def _with_decision(profile: StoredProfile, decision: Decision) -> StoredProfile:
     before = profile.decision
     by_itself = Cause.TIME if profile.waits_since_ms is None else Cause.EVENTS
     cause = by_itself if before and before.model_version == decision.model_version else Cause.MODEL
-    stays = before is not None and before.segment == decision.segment
-    moved = None if stays else cause
+    moved = cause if changes_segment(before, decision) else None
     return replace(profile, version=profile.version + 1, decision=decision, waits_since_ms=None, moved=moved)

@@ -6,9 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.models.labels import action
-
-TARGETS = {"churn_probability": "churn", "conversion_probability": "conversion", "expected_ltv": "ltv"}
-"""The training target behind each prediction, as the manifest names it."""
+from shared.models.manifests import TARGETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,16 @@ class Decision:
     """None where segment and intent stay as they are throughout the time that was looked ahead."""
     due_ms: int | None = None
     """When to look again: at the next change, or at the end of the time that was looked ahead."""
+
+
+def segment_of(decision: Decision | None) -> int | None:
+    """The segment of a profile with this decision; None of one without."""
+    return decision.segment if decision else None
+
+
+def changes_segment(before: Decision | None, after: Decision | None) -> bool:
+    """Whether a profile moves from one segment to another, into its first, or out of its last."""
+    return segment_of(before) != segment_of(after)
 
 
 def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from shared.decisions.decision import TARGETS, Decision, iso
+from shared.decisions.decision import Decision, iso, segment_of
+from shared.models.manifests import TARGETS
 
 
 class Cause(StrEnum):
@@ -53,35 +54,33 @@ class Transition:
         return hashlib.blake2b(f"{self.key}@{self.version}".encode(), digest_size=16).hexdigest()
 
 
-def transition(
+def into_segment(
     key: str,
     version: int,
     before: Decision | None,
-    after: Decision | None,
+    after: Decision,
     cause: Cause,
-    seen_ms: int,
     reasons: Sequence[Mapping[str, Any]] = (),
 ) -> Transition:
-    """The move from one decision to another. `seen_ms` is when it was stored: the time of those without a new one.
-
-    Raises ValueError where there are no decisions at all.
-    """
-    last = after or before
-    if last is None:
-        raise ValueError("a move needs a decision before or after it")
+    """The move of a profile from the decision `before`, None for its first, into the segment of the one `after`."""
     return Transition(
         key=key,
         version=version,
-        left=before.segment if before else None,
-        entered=after.segment if after else None,
+        left=segment_of(before),
+        entered=after.segment,
         cause=cause,
-        at_ms=after.since_ms if after else seen_ms,
-        model_version=last.model_version,
-        intent=after.intent if after else None,
-        action=after.action if after else None,
-        predictions=after.predictions if after else {},
+        at_ms=after.since_ms,
+        model_version=after.model_version,
+        intent=after.intent,
+        action=after.action,
+        predictions=after.predictions,
         reasons=reasons,
     )
+
+
+def out_of_segments(key: str, version: int, last: Decision, cause: Cause, at_ms: int) -> Transition:
+    """The move of a profile out of the segment of its `last` decision into none, at `at_ms` in UTC milliseconds."""
+    return Transition(key, version, last.segment, None, cause, at_ms, last.model_version)
 
 
 def answer(moved: Transition) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from shared.events.channels import channel_code
-from shared.events.event import DESCRIPTIONS, Event, parse_timestamp
+from shared.events.event import DESCRIPTIONS, LARGEST_AMOUNT, Event, parse_timestamp
 from shared.events.readers import Batch, Rejection
 from shared.events.texts import Texts
 from shared.features.codec import category_hash
@@ -44,7 +44,6 @@ _FINGERPRINT_MASK = (1 << FINGERPRINT_BITS) - 1
 AHEAD_MS = DAY_MS
 LATEST_MS = 253_402_300_800_000
 """The year 10000, past which Python has no dates."""
-LARGEST_NET = 1e9
 
 
 class NotTaken(Protocol):
@@ -234,6 +233,6 @@ def _net(event: Event, rules: Rules) -> int:
     if rules.currency is not None and event.currency not in (None, rules.currency):
         raise RuleBroken(f"currency is {event.currency}, but this stack counts {rules.currency}")
     net = (event.price or 0.0) * (1.0 if event.quantity is None else event.quantity)
-    if net > LARGEST_NET:
-        raise RuleBroken(f"quantity times price is {net:,.0f}, above {LARGEST_NET:,.0f}")
+    if net > LARGEST_AMOUNT:
+        raise RuleBroken(f"quantity times price is {net:,.0f}, above {LARGEST_AMOUNT:,.0f}")
     return round(net * MONEY_UNITS)

@@ -17,14 +17,13 @@ import msgspec
 from msgspec.structs import replace
 from xxhash import xxh3_128_hexdigest
 
-from shared.events.event import DESCRIPTIONS, Event, explain
+from shared.events.event import DESCRIPTIONS, LARGEST_AMOUNT, Event, explain
 
 type Record = Mapping[str, Any]
 type Found = dict[str, tuple[str, Any]]  # of each field of the contract, the path that held it and its value
 
 _ORDERS = ("purchase", "refund")
 _NUMBERS = ("timestamp", "quantity", "price", "discount", "engagement_seconds")
-_LARGEST_AMOUNT = 1e9
 _EXACT = 2.0**53
 """From here on several whole numbers are one and the same float."""
 MOST_PRODUCTS = 1_000
@@ -163,8 +162,8 @@ def _event(found: Found, dialect: Dialect) -> Event:
         field, _, rule = explain(error, values).partition(" ")
         path = found[field][0] if field in found else dialect.fields.get(field, (field,))[0]
         raise LineBroken(f"{path} {rule}") from error
-    if max(event.price or 0.0, event.discount or 0.0) * (event.quantity or 1.0) > _LARGEST_AMOUNT:
-        raise LineBroken(f"{found['quantity'][0]} times the price or the discount is above {_LARGEST_AMOUNT:,.0f}")
+    if max(event.price or 0.0, event.discount or 0.0) * (event.quantity or 1.0) > LARGEST_AMOUNT:
+        raise LineBroken(f"{found['quantity'][0]} times the price or the discount is above {LARGEST_AMOUNT:,.0f}")
     return event
 
 

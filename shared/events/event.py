@@ -11,7 +11,8 @@ from msgspec import Meta
 from shared.identity.keys import LONGEST_ID
 
 LARGEST_AMOUNT = 1e9
-"""Far beyond any shop's line; keeps every sum exact in 64 bits."""
+"""Of a price, of a discount, and of either times the quantity: far beyond any shop's line; keeps every sum exact in 64
+bits."""
 LARGEST_QUANTITY = 1e6
 LONGEST_TEXT = 1_024
 LEAST_MS = 100_000_000_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.events.columns import AHEAD_MS, LARGEST_NET, LATEST_MS, Rules
+from shared.events.columns import AHEAD_MS, LATEST_MS, Rules
 from shared.events.event import FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LEAST_MS, LONGEST_TEXT
 from shared.events.readers import LONGEST_LINE
 from shared.features.columns import DEVICES, EVENT_TYPES, OTHER, OTHER_DEVICE, UNKNOWN_DEVICE
@@ -137,7 +137,7 @@ def _plain(table: Table, rules: Rules) -> str:
                 f"{_number(name, table, 0)} BETWEEN 0 AND {LARGEST_AMOUNT}"
                 for name in ("price", "discount", "engagement_seconds")
             ),
-            f"{price} * {quantity} <= {LARGEST_NET}",
+            f"{price} * {quantity} <= {LARGEST_AMOUNT}",
             f"{_time(table)} BETWEEN 0 AND {latest}",
         ]
     )

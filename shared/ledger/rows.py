@@ -31,7 +31,7 @@ PARTITION = "moves#"
 profiles."""
 
 KNOWN = "ConditionalCheckFailed"
-WORTH_ANOTHER_TRY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+TRANSIENT_CANCELLATIONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 class LedgerOverloaded(AnonymousError):
@@ -69,7 +69,7 @@ class Ledger:
                 codes = [reason.get("Code", "None") for reason in error.response["CancellationReasons"]]
                 if KNOWN in codes:
                     return
-                if any(code not in {"None", *WORTH_ANOTHER_TRY} for code in codes):
+                if any(code not in {"None", *TRANSIENT_CANCELLATIONS} for code in codes):
                     raise
             else:
                 return
@@ -135,7 +135,7 @@ class Ledger:
                 self._client.transact_write_items(TransactItems=[*map(self._put, unknown), *self._count(unknown)])
             except self._client.exceptions.TransactionCanceledException as error:
                 codes = [reason.get("Code", "None") for reason in error.response["CancellationReasons"]]
-                if any(code not in {KNOWN, "None", *WORTH_ANOTHER_TRY} for code in codes):
+                if any(code not in {KNOWN, "None", *TRANSIENT_CANCELLATIONS} for code in codes):
                     raise
                 unknown = [moved for moved, code in zip(unknown, codes, strict=False) if code != KNOWN]
             else:

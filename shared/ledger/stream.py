@@ -6,7 +6,8 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from shared.decisions.transitions import Cause, Transition, transition
+from shared.decisions.decision import changes_segment
+from shared.decisions.transitions import Cause, Transition, into_segment, out_of_segments
 from shared.profiles.table import StoredProfile, decode_profiles
 
 type Reasons = Callable[[StoredProfile], Sequence[Mapping[str, Any]]]
@@ -20,21 +21,19 @@ def transition_of(record: Mapping[str, Any], reasons: Reasons) -> Transition | N
     ItemsUnreadable where this code does not know the item.
     """
     change = record["dynamodb"]
-    old, new = (_profile(change.get(image)) for image in ("OldImage", "NewImage"))
-    before, after = (profile.decision if profile else None for profile in (old, new))
-    stays = before.segment == after.segment if before and after else before is after
-    last = new or old
-    if stays or last is None:
+    old = _profile(change.get("OldImage"))
+    new = _profile(change.get("NewImage"))
+    before = old.decision if old else None
+    after = new.decision if new else None
+    if not changes_segment(before, after):
         return None
-    return transition(
-        key=last.key,
-        version=new.version if new else last.version + 1,
-        before=before,
-        after=after,
-        cause=(new.moved or Cause.EVENTS) if new else Cause.ERASURE,
-        seen_ms=round(float(change["ApproximateCreationDateTime"]) * 1_000),
-        reasons=reasons(new) if new and after else (),
-    )
+    if new and after:
+        return into_segment(new.key, new.version, before, after, new.moved or Cause.EVENTS, reasons(new))
+    assert old and before
+    at_ms = round(float(change["ApproximateCreationDateTime"]) * 1_000)
+    if new:
+        return out_of_segments(new.key, new.version, before, new.moved or Cause.EVENTS, at_ms)
+    return out_of_segments(old.key, old.version + 1, before, Cause.ERASURE, at_ms)
 
 
 def ended(record: Mapping[str, Any]) -> tuple[str, int] | None:

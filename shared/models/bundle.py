@@ -12,7 +12,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from shared.features import DEFINITIONS
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
-from shared.models.manifests import MANIFEST
+from shared.models.layout import MANIFEST_FILE, ONNX_FILE
+from shared.models.manifests import MANIFEST, TARGETS
 from shared.models.manifests import BundleMismatch as BundleMismatch
 from shared.models.shapes import Misfit, check, parsed
 
@@ -23,7 +24,6 @@ ROWS_AT_ONCE = 500
 TRIED = (np.nan, 0.0, 1.0, -1.0, 1e6)
 """What all features are in the rows that a bundle is tried out on."""
 IDS = ("segment", "runner_up", "micro_segment")
-PREDICTIONS = ("churn_probability", "conversion_probability", "expected_ltv")
 
 # ONNX Runtime's exceptions have no common base but Exception; nor has what its bindings raise for odd inputs.
 _RUNTIME_ERRORS: tuple[type[Exception], ...] = (
@@ -75,8 +75,8 @@ class Decisions:
 
     @property
     def predictions(self) -> dict[str, Floats]:
-        """The predictions this bundle makes, by name, in the order of `PREDICTIONS`."""
-        values = {name: getattr(self, name) for name in PREDICTIONS}
+        """The predictions this bundle makes, by name, in the order of `TARGETS`."""
+        values = {name: getattr(self, name) for name in TARGETS}
         return {name: array for name, array in values.items() if array is not None}
 
 
@@ -127,7 +127,7 @@ class Bundle:
     def load(cls, directory: Path | str) -> Self:
         """The bundle in a folder that holds `bundle.onnx` and `manifest.json`."""
         folder = Path(directory)
-        return cls.from_bytes((folder / "bundle.onnx").read_bytes(), (folder / "manifest.json").read_bytes())
+        return cls.from_bytes((folder / ONNX_FILE).read_bytes(), (folder / MANIFEST_FILE).read_bytes())
 
     def decide(self, features: Floats) -> Decisions:
         """Decides for every row of `features`, float32 [n, len(FEATURES)], NaN where undefined."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from shared.models.layout import bundle_key
 from shared.models.shapes import Misfit, Text, parsed
 
 LABELS_FILE = "labels.json"
@@ -40,7 +41,7 @@ LABELS = {
 
 def labels_key(bundle_id: str) -> str:
     """Where in the data bucket the labels of a bundle are."""
-    return f"models/{bundle_id}/{LABELS_FILE}"
+    return bundle_key(bundle_id, LABELS_FILE)
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.aws.fresh_object import FreshObject, is_absent
 from shared.models.bundle import Bundle, BundleMismatch
 from shared.models.labels import checked_labels, labelled, labels_key
-from shared.models.manifests import POINTER_KEY, live_bundle_id
+from shared.models.layout import MANIFEST_FILE, ONNX_FILE, POINTER_KEY, PREFIX, bundle_key
+from shared.models.manifests import live_bundle_id
 from shared.models.shapes import Misfit
 from shared.telemetry.errors import why
 
@@ -33,7 +34,9 @@ class LiveBundle:
     """
 
     def __init__(self, s3: S3Client, bucket: str, check_every: float = CHECK_EVERY_SECONDS) -> None:
-        self._s3, self._bucket, self._check_every = s3, bucket, check_every
+        self._s3 = s3
+        self._bucket = bucket
+        self._check_every = check_every
         self._pointer = FreshObject(s3, bucket, POINTER_KEY, check_every)
         self._bundle: Bundle | None = None
         self._refused: tuple[bytes, str, float] | None = None
@@ -97,11 +100,12 @@ class LiveBundle:
             self._bundle.manifest = labelled(self._trained, labels)
 
     def _load(self, bundle_id: str) -> Bundle:
-        manifest, onnx = (self._object(f"models/{bundle_id}/{name}") for name in ("manifest.json", "bundle.onnx"))
+        manifest = self._object(bundle_key(bundle_id, MANIFEST_FILE))
+        onnx = self._object(bundle_key(bundle_id, ONNX_FILE))
         try:
             return Bundle.from_bytes(onnx, manifest)
         except BundleMismatch as error:
-            raise BundleMismatch(f"models/{bundle_id}: {error}") from error
+            raise BundleMismatch(f"{PREFIX}{bundle_id}: {error}") from error
 
     def _object(self, key: str) -> bytes:
         try:

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from shared.aws.fresh_object import FreshObject
 from shared.models.labels import ACTION, LABELS, labelled, labels_key, parse_labels
+from shared.models.layout import MANIFEST_FILE, POINTER_KEY, bundle_key
 from shared.models.shapes import Misfit, Text, parsed
 from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-POINTER_KEY = "models/current.json"
 CHECK_EVERY_SECONDS = 60.0
+
+TARGETS = {"churn_probability": "churn", "conversion_probability": "conversion", "expected_ltv": "ltv"}
+"""The training target behind each prediction, as the manifest names it."""
 
 _PROSE = Text(100_000)
 MANIFEST = {
@@ -60,7 +63,7 @@ class Manifests:
     segment shows soon."""
 
     def __init__(self, s3: S3Client, bucket: str, check_every: float = CHECK_EVERY_SECONDS) -> None:
-        self._object = cache(lambda name: FreshObject(s3, bucket, f"models/{name}/manifest.json", check_every))
+        self._object = cache(lambda name: FreshObject(s3, bucket, bundle_key(name, MANIFEST_FILE), check_every))
         self._labels = cache(lambda name: FreshObject(s3, bucket, labels_key(name), check_every))
         self._pointer = FreshObject(s3, bucket, POINTER_KEY, check_every)
 

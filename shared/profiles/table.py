@@ -12,10 +12,11 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from shared.aws.backoff import Sleep, attempts
-from shared.decisions.decision import TARGETS, Decision, NextChange
+from shared.decisions.decision import Decision, NextChange
 from shared.decisions.transitions import Cause
 from shared.identity.keys import anonymous, is_visitor, visitor_key
 from shared.identity.links import Copy, Link, LinkState
+from shared.models.manifests import TARGETS
 from shared.profiles.due import due_shard
 from shared.profiles.members import members_of
 from shared.profiles.unwritten import ProfilesUnreadable
@@ -42,7 +43,7 @@ READS_A_CALL, WRITES_A_CALL = 100, 25
 CALLS_AT_MOST = 10
 
 LOST_RACE = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
-WORTH_ANOTHER_TRY = frozenset(
+TRANSIENT_ERRORS = frozenset(
     {
         "InternalServerError",
         "ProvisionedThroughputExceeded",
@@ -310,7 +311,7 @@ class ProfileTable:
                     code = response.get("Error", {}).get("Code")
                     if code in LOST_RACE:
                         lost.add(profile.key)
-                    elif code in WORTH_ANOTHER_TRY:
+                    elif code in TRANSIENT_ERRORS:
                         throttled.append(profile)
                     elif code in REFUSED_ITEM:
                         refused[profile.key] = _refusal(profile, code)

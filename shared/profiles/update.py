@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shared.aws.backoff import Sleep
 from shared.clock import Moment
 from shared.decisions.deciding import decide
+from shared.decisions.decision import changes_segment
 from shared.decisions.transitions import Cause
 from shared.features import BrokenState, Profiles, UnknownStateVersion, changed, encode, merge, rows_in, since
 from shared.identity.consents import NEVER, Mark
@@ -292,8 +293,7 @@ class _Change:
         old, new = self.before.decision, self.after.decision
         if self.after.version == self.before.version:
             return self.before.moved
-        stays = old.segment == new.segment if old and new else old is new
-        if stays or (new is None and self.after.is_someone):
+        if not changes_segment(old, new) or (new is None and self.after.is_someone):
             return None
         relinked = _linked(self.before) != _linked(self.after)
         begins = old is None and self.before.state != self.after.state
@@ -306,7 +306,7 @@ class _Change:
         return Ingested(
             events=self.after.events - self.before.events,
             customers=int(self.after.is_someone),
-            segments=int(bool(old and new and old.segment != new.segment)),
+            segments=int(bool(old and new and changes_segment(old, new))),
             links=int(was is None and now is LinkState.LINKED),
             shared=int(was is not LinkState.SHARED and now is LinkState.SHARED),
         )

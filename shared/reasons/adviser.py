@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from shared.aws.fresh_object import is_absent
 from shared.features import BrokenState, UnknownStateVersion
 from shared.models.bundle import Bundle, BundleMismatch
+from shared.models.layout import ONNX_FILE, bundle_key
 from shared.profiles.histories import histories
 from shared.profiles.table import StoredProfile
 from shared.reasons.acting import acts_that_change
@@ -44,7 +45,7 @@ class Adviser:
 
     def _of(self, manifest: Mapping[str, Any]) -> Bundle:
         if self._bundle is None or self._bundle.bundle_id != manifest["bundle_id"]:
-            self._bundle = Bundle.from_files(self._read(f"models/{manifest['bundle_id']}/bundle.onnx"), manifest)
+            self._bundle = Bundle.from_files(self._read(bundle_key(manifest["bundle_id"], ONNX_FILE)), manifest)
         self._bundle.manifest = manifest  # with the names of now
         return self._bundle
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from shared.features import DEFINITIONS
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
+from shared.models.manifests import TARGETS
 from shared.reasons.nearest import Nearest, Preparation, Row, Vector
 from shared.reasons.shapley import Linear, Trees
 from shared.telemetry.errors import AnonymousError
 
 FILE = "reasons.npz"
-OUTPUTS = {"churn_probability": "churn", "conversion_probability": "conversion", "expected_ltv": "ltv"}
 
 type Arrays = Mapping[str, NDArray[Any]]
 
@@ -132,7 +132,7 @@ class Reasons:
             tuple(definition.name for definition in definitions),
             at,
             _nearest(arrays),
-            {output: _prediction(output, name, arrays) for output, name in OUTPUTS.items() if f"{name}/base" in arrays},
+            {output: _prediction(output, name, arrays) for output, name in TARGETS.items() if f"{name}/base" in arrays},
         )
 
 

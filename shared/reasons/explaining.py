@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from shared.aws.fresh_object import is_absent
 from shared.decisions.decision import Decision
 from shared.features import BrokenState, UnknownStateVersion, features
+from shared.models.layout import bundle_key
 from shared.profiles.histories import histories
 from shared.profiles.table import StoredProfile
 from shared.reasons.contributions import FILE, Reasons, ReasonsMismatch
@@ -69,7 +70,7 @@ class Explainer:
             return str(error)
 
     def _read(self, key: _Key) -> Reasons:
-        path = f"models/{key.manifest['bundle_id']}/{FILE}"
+        path = bundle_key(key.manifest["bundle_id"], FILE)
         try:
             content = self._s3.get_object(Bucket=self._bucket, Key=path)["Body"].read()
         except ClientError as error:

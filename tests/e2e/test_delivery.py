@@ -19,10 +19,10 @@ from pyarrow.parquet import read_table, write_table
 
 from local.observe import read_profiles, read_quarantine
 from local.stack import Stack, local_stack
-from shared.decisions.decision import TARGETS
 from shared.decisions.transitions import Transition, answer
 from shared.identity.keys import customer_id, customer_key, is_visitor
 from shared.ledger.rows import Ledger
+from shared.models.manifests import TARGETS
 from shared.profiles.table import PROFILE
 from tests.e2e.conftest import members, wait_until
 from tests.e2e.journeys import Journeys

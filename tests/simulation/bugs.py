@@ -99,7 +99,7 @@ def _lost_race_ignored(code: Planting) -> None:
 
 
 def _throttled_forgotten(code: Planting) -> None:
-    code.set(code.module("shared.profiles.table"), "WORTH_ANOTHER_TRY", frozenset())
+    code.set(code.module("shared.profiles.table"), "TRANSIENT_ERRORS", frozenset())
     code.set(code.module("shared.profiles.table"), "ProfileNotWritten", _Swallowed)
     table = code.module("shared.profiles.table").ProfileTable
     save = table.save

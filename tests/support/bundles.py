@@ -10,6 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from shared.features import DEFINITIONS
 from shared.features.definitions import Definition, set_hash, to_json
+from shared.models.bundle import BUNDLE_FORMAT
+from shared.models.layout import MANIFEST_FILE, ONNX_FILE, POINTER_KEY, bundle_key
 from tests.conftest import BUCKET
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def make_bundle(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     known = {
-        "bundle_format": "1",
+        "bundle_format": BUNDLE_FORMAT,
         "feature_names": json.dumps([definition.name for definition in definitions]),
         "feature_set_hash": set_hash(definitions),
         "feature_definitions": to_json(definitions),
@@ -92,12 +94,12 @@ def make_bundle(
 def publish(s3: "S3Client", bundle: tuple[bytes, dict[str, Any]], bucket: str = BUCKET) -> None:
     """Puts the bundle's files where the functions look for them and makes it the live one."""
     onnx_bytes, manifest = bundle
-    folder = f"models/{manifest['bundle_id']}"
-    s3.put_object(Bucket=bucket, Key=f"{folder}/bundle.onnx", Body=onnx_bytes)
-    s3.put_object(Bucket=bucket, Key=f"{folder}/manifest.json", Body=json.dumps(manifest).encode())
+    body = json.dumps(manifest).encode()
+    s3.put_object(Bucket=bucket, Key=bundle_key(manifest["bundle_id"], ONNX_FILE), Body=onnx_bytes)
+    s3.put_object(Bucket=bucket, Key=bundle_key(manifest["bundle_id"], MANIFEST_FILE), Body=body)
     point_to(s3, manifest["bundle_id"], bucket)
 
 
 def point_to(s3: "S3Client", bundle_id: str, bucket: str = BUCKET) -> None:
     pointer = json.dumps({"bundle_id": bundle_id, "published_at": "2017-10-01T00:00:00Z", "previous": None})
-    s3.put_object(Bucket=bucket, Key="models/current.json", Body=pointer.encode())
+    s3.put_object(Bucket=bucket, Key=POINTER_KEY, Body=pointer.encode())

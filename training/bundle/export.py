@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
+from shared.models.bundle import BUNDLE_FORMAT
 from training.bundle.graph import OPSET
 from training.bundle.model_graph import model_steps
 from training.bundle.segment_graph import segment_steps
@@ -19,7 +20,6 @@ from training.prediction.models import Model
 from training.segmentation.segments import Segmentation
 
 IR_VERSION = 9
-BUNDLE_FORMAT = "1"
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx", "xgboost-cpu")
 
 

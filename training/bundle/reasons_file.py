@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from shared.reasons.contributions import FILE, OUTPUTS
+from shared.models.manifests import TARGETS
+from shared.reasons.contributions import FILE
 from shared.reasons.nearest import Preparation
 from training.data.preparation import Matrix
 
@@ -52,7 +53,7 @@ def save(out: Path, exported: ModelProto, customers: Matrix) -> dict[str, Any]:
         "high": _quantile(customers, 1 - FEASIBLE_SHARE),
         **graph.segments(),
     }
-    for name in OUTPUTS.values():
+    for name in TARGETS.values():
         arrays |= graph.prediction(name, customers)
     np.savez_compressed(out / FILE, **arrays)  # type: ignore[arg-type]
     content = (out / FILE).read_bytes()

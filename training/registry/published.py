@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.decisions.decision import iso
 from shared.models.bundle import Bundle
 from shared.models.labels import Labels, labels_key, parse_labels
+from shared.models.layout import MANIFEST_FILE, ONNX_FILE, POINTER_KEY, PREFIX, bundle_key
 from shared.models.shapes import Misfit, parsed
 from training.base.errors import InputError
 
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 FILES = {
-    "bundle.onnx": "application/octet-stream",
-    "manifest.json": "application/json",
+    ONNX_FILE: "application/octet-stream",
+    MANIFEST_FILE: "application/json",
     "reasons.npz": "application/octet-stream",
     "report.html": "text/html",
 }
-CURRENT = "models/current.json"
 KEPT_SWITCHES = 200
 """Switches that `current.json` remembers."""
 OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
@@ -56,16 +56,16 @@ class Registry:
     def live(self) -> Live:
         """The live bundle, as it is now."""
         try:
-            answer = self.s3.get_object(Bucket=self.bucket, Key=CURRENT)
+            answer = self.s3.get_object(Bucket=self.bucket, Key=POINTER_KEY)
         except self.s3.exceptions.NoSuchKey:
             return Live({})
-        return Live(_document(CURRENT, answer["Body"].read()), answer["ETag"])
+        return Live(_document(POINTER_KEY, answer["Body"].read()), answer["ETag"])
 
     def upload(self, folder: Path, bundle_id: str) -> None:
         """Puts the bundle beside the others; nothing uses it yet."""
         for name, kind in FILES.items():
             body = (folder / name).read_bytes()
-            self.s3.put_object(Bucket=self.bucket, Key=f"models/{bundle_id}/{name}", Body=body, ContentType=kind)
+            self.s3.put_object(Bucket=self.bucket, Key=bundle_key(bundle_id, name), Body=body, ContentType=kind)
 
     def holds(self, bundle_id: str) -> bool:
         """Whether the bundle's files are all there."""
@@ -77,7 +77,7 @@ class Registry:
 
     def manifest(self, bundle_id: str) -> dict[str, Any]:
         """What the bundle says of itself."""
-        key = f"models/{bundle_id}/manifest.json"
+        key = bundle_key(bundle_id, MANIFEST_FILE)
         return _document(key, self._read(key))
 
     def labels(self, bundle_id: str) -> Labels:
@@ -94,7 +94,7 @@ class Registry:
 
     def bundle(self, bundle_id: str) -> Bundle:
         """The bundle, ready to run. Raises BundleMismatch where this code computes other features."""
-        return Bundle.from_files(self._read(f"models/{bundle_id}/bundle.onnx"), self.manifest(bundle_id))
+        return Bundle.from_files(self._read(bundle_key(bundle_id, ONNX_FILE)), self.manifest(bundle_id))
 
     def switch(self, before: Live, bundle_id: str, **notes: Any) -> dict[str, Any]:
         """Makes the bundle the live one, in one write, and records it with the `notes` that are not empty.
@@ -111,7 +111,9 @@ class Registry:
         body = json.dumps(content, indent=2).encode()
         unchanged: dict[str, Any] = {"IfMatch": before.etag} if before.etag else {"IfNoneMatch": "*"}
         try:
-            self.s3.put_object(Bucket=self.bucket, Key=CURRENT, Body=body, ContentType="application/json", **unchanged)
+            self.s3.put_object(
+                Bucket=self.bucket, Key=POINTER_KEY, Body=body, ContentType="application/json", **unchanged
+            )
         except ClientError as error:
             if error.response["Error"]["Code"] in OVERTAKEN:
                 raise InputError(
@@ -123,7 +125,7 @@ class Registry:
     def _files(self) -> dict[str, set[str]]:
         """Names of the files of every bundle, by bundle."""
         found: dict[str, set[str]] = {}
-        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix="models/"):
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=PREFIX):
             for entry in page.get("Contents", []):
                 _, bundle_id, *name = entry["Key"].split("/")
                 if name:
