@@ -20,7 +20,9 @@ from shared.features import FEATURE_SET_HASH, EventColumns, Profiles, encode, fo
 from shared.features.columns import DAY_MS
 from shared.intake.ingest import Intake
 from shared.models.bundle import Bundle
-from shared.profiles.table import Item, ProfileTable, StoredProfile, decode_profile, encode_profile
+from shared.profiles.item import Item, decode_profile, encode_profile
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileTable
 from shared.reasons.contributions import FILE, Reasons
 from shared.reasons.explaining import explanation
 

@@ -24,7 +24,8 @@ from shared.events import Rules, read_file
 from shared.events.event import parse_timestamp
 from shared.features import EventColumns, Profiles, features, fold
 from shared.intake.ingest import Intake
-from shared.profiles.table import ProfileTable, StoredProfile
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileTable
 
 MEGABYTE = 1_000_000
 _YEAR_END_MS = parse_timestamp(AS_OF)

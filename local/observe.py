@@ -9,7 +9,8 @@ from pathlib import Path
 
 from local.emulator import LocalStackError, tail
 from local.stack import Stack
-from shared.profiles.table import PROFILE, StoredProfile, decode_profile
+from shared.profiles.item import decode_profile
+from shared.profiles.stored_profile import PROFILE, StoredProfile
 from training.base.progress import progress
 
 QUIET_SECONDS = 2.0

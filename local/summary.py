@@ -20,7 +20,7 @@ from shared.features import FEATURE_NAMES, features
 from shared.features import Profiles as History
 from shared.models.bundle import Bundle, Decisions
 from shared.profiles.histories import histories
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 
 LOOK_UPS = 100
 REASONS_SHOWN = 3

@@ -23,7 +23,7 @@ from local.observe import read_profiles
 from local.stack import Stack, local_stack
 from shared.events.event import parse_timestamp
 from shared.identity.keys import customer_key
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 
 MODEL, EVENTS, SCORES = WORK / "model", WORK / "events", WORK / "scores-later.parquet"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from operations.stack import UNFINISHED, DeployedStack, parser, run, say
 from shared.identity.keys import is_visitor
 from shared.profiles.members import Members, size_key
-from shared.profiles.table import PROFILE
+from shared.profiles.stored_profile import PROFILE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

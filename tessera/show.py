@@ -18,8 +18,10 @@ from shared.identity.consents import Mark
 from shared.identity.keys import customer_key, visitor_key
 from shared.models.manifests import Manifests
 from shared.profiles.histories import unreadable
+from shared.profiles.item import ItemsUnreadable
 from shared.profiles.marks import LEADING, SORT_KEY, keyed_hash, mark_of
-from shared.profiles.table import ItemsUnreadable, ProfileTable, StoredProfile, TableOverloaded
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileTable, TableOverloaded
 from tessera.words import Facts, mark_facts, profile_facts
 
 

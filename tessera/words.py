@@ -12,7 +12,7 @@ from shared.identity.consents import NEVER, Mark
 from shared.identity.keys import customer_id, visitor_id
 from shared.identity.links import CUSTOMERS_A_DEVICE, NOBODY, Copy, Link, LinkState
 from shared.profiles.histories import histories, rows_of
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 
 type Facts = Iterator[tuple[str, str]]
 

@@ -17,10 +17,11 @@ from shared.ledger.rows import Ledger
 from shared.ledger.stream import ended, transition_of
 from shared.models.manifests import Manifests
 from shared.profiles.histories import BROKEN
+from shared.profiles.item import ItemsUnreadable
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.left_alone import report
 from shared.profiles.marks import Marks, secret
-from shared.profiles.table import ItemsUnreadable, StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.unwritten import Unwritten
 from shared.reasons.explaining import Explainer
 from shared.telemetry.logs import logger, metrics, watched

@@ -12,7 +12,8 @@ from shared.bulk.rescore import Rescorer
 from shared.bulk.run_parts import span
 from shared.clock import Moment
 from shared.profiles.histories import BROKEN
-from shared.profiles.table import PROFILE, Item, ItemsUnreadable, StoredProfile, decode_profiles
+from shared.profiles.item import Item, ItemsUnreadable, decode_profiles
+from shared.profiles.stored_profile import PROFILE, StoredProfile
 from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:

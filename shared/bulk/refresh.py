@@ -12,7 +12,8 @@ from shared.bulk.rescore import Rescored, Rescorer
 from shared.clock import Moment
 from shared.profiles.due import INDEX
 from shared.profiles.races import TooManyRaces
-from shared.profiles.table import READS_A_CALL, StoredProfile, TableOverloaded
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import READS_A_CALL, TableOverloaded
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -14,8 +14,10 @@ from shared.decisions.decision import Decision, changes_segment
 from shared.decisions.transitions import Cause
 from shared.features import BrokenState, UnknownStateVersion
 from shared.profiles.histories import BROKEN, histories, parts, unreadable
+from shared.profiles.item import ItemsUnreadable
 from shared.profiles.races import RACES_AT_MOST, TooManyRaces, races
-from shared.profiles.table import ItemsUnreadable, ProfileTable, StoredProfile
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileTable
 from shared.profiles.unwritten import Unwritten
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from shared.identity.keys import is_visitor
 from shared.identity.links import LinkState, forgotten
 from shared.profiles.marks import Marks
 from shared.profiles.races import RACES_AT_MOST, TooManyRaces, races
-from shared.profiles.table import ProfileTable, StoredProfile
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileTable
 
 
 @dataclass(frozen=True, slots=True)

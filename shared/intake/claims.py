@@ -17,8 +17,10 @@ from shared.clock import Moment
 from shared.features import Profiles
 from shared.identity.keys import visitor_key
 from shared.identity.links import NOBODY, Claim, Copy, Link, LinkState, claimed, refusal, unlinked
+from shared.profiles.item import ItemsUnreadable
 from shared.profiles.marks import Admission
-from shared.profiles.table import ItemsUnreadable, ProfileTable, StoredProfile
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileTable
 from shared.profiles.unwritten import check
 from shared.profiles.update import Incoming, Ingested, Links, Updater
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from shared.decisions.decision import changes_segment
 from shared.decisions.transitions import Cause, Transition, into_segment, out_of_segments
-from shared.profiles.table import StoredProfile, decode_profiles
+from shared.profiles.item import decode_profiles
+from shared.profiles.stored_profile import StoredProfile
 
 type Reasons = Callable[[StoredProfile], Sequence[Mapping[str, Any]]]
 """The features that speak most for a profile's segment, the strongest first."""

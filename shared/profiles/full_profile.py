@@ -8,7 +8,7 @@ from shared.features import decode, encode, merge, since
 from shared.features.state import MOST_EVENTS
 from shared.identity.links import Copy
 from shared.profiles.histories import gathered, own
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 
 
 def fitting(whole: StoredProfile, before: StoredProfile, most_bytes: int) -> StoredProfile:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from shared.features import BrokenState, Profiles, UnknownStateVersion, decode, merge, rows_in, since
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.unwritten import ProfileNewer, ProfilesUnreadable, Unwritten
 
 EVENTS_AT_ONCE = 250_000

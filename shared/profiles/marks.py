@@ -18,8 +18,9 @@ from aws_lambda_powertools.utilities import parameters
 
 from shared.aws.backoff import Sleep, attempts
 from shared.identity.consents import NEVER, Consent, Mark, in_order
+from shared.profiles.item import Item
 from shared.profiles.kept_marks import KeptMarks
-from shared.profiles.table import CALLS_AT_MOST, READS_A_CALL, Item, TableOverloaded
+from shared.profiles.table import CALLS_AT_MOST, READS_A_CALL, TableOverloaded
 from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:

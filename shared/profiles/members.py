@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from shared.profiles.stored_profile import item_key
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -46,7 +48,7 @@ class Members:
         found: list[str] = []
         while shard < SHARDS and len(found) < limit:
             partition = {"S": _partition(segment, shard)}
-            start: Any = {"ExclusiveStartKey": {"member_of": partition, **_profile(last)}} if last else {}
+            start: Any = {"ExclusiveStartKey": {"member_of": partition, **item_key(last)}} if last else {}
             answer = self._client.query(
                 TableName=self._table,
                 IndexName=INDEX,
@@ -70,10 +72,6 @@ class Members:
         for item in _items(pages):
             sizes[int(item["sk"]["S"].split("#")[1])] += int(item["customers"]["N"])
         return sizes
-
-
-def _profile(key: str) -> dict[str, Any]:
-    return {"pk": {"S": key}, "sk": {"S": "profile"}}
 
 
 def _items(pages: Iterable[Any]) -> Iterable[dict[str, Any]]:

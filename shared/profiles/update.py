@@ -19,17 +19,11 @@ from shared.identity.links import NOBODY, Copy, Link, LinkState, newer
 from shared.models.manifests import BundleMismatch
 from shared.profiles.full_profile import fitting
 from shared.profiles.histories import BROKEN, EVENTS_AT_ONCE, own, rows_of, unreadable, with_visitors
+from shared.profiles.item import MAX_STATE_BYTES, ItemsUnreadable
 from shared.profiles.marks import Admission
 from shared.profiles.races import TooManyRaces, races
-from shared.profiles.table import (
-    MAX_STATE_BYTES,
-    READS_A_CALL,
-    VERSIONS_A_MILLISECOND,
-    ItemsUnreadable,
-    ProfileNotWritten,
-    ProfileTable,
-    StoredProfile,
-)
+from shared.profiles.stored_profile import VERSIONS_A_MILLISECOND, StoredProfile
+from shared.profiles.table import READS_A_CALL, ProfileNotWritten, ProfileTable
 from shared.profiles.unwritten import Unwritten
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from shared.features import BrokenState, UnknownStateVersion
 from shared.models.bundle import Bundle, BundleMismatch
 from shared.models.layout import ONNX_FILE, bundle_key
 from shared.profiles.histories import histories
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 from shared.reasons.acting import acts_that_change
 from shared.reasons.explaining import DAMAGED, NEWER
 

@@ -15,7 +15,7 @@ from shared.decisions.decision import Decision
 from shared.features import BrokenState, UnknownStateVersion, features
 from shared.models.layout import bundle_key
 from shared.profiles.histories import histories
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 from shared.reasons.contributions import FILE, Reasons, ReasonsMismatch
 from shared.reasons.nearest import Row, Vector
 from shared.reasons.wording import sentence

@@ -15,7 +15,8 @@ from shared.decisions.transitions import Cause
 from shared.intake.ingest import ingest
 from shared.models.bundle import Bundle
 from shared.profiles.histories import histories
-from shared.profiles.table import ProfileTable, StoredProfile
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileTable
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase
 from tests.support.examples import at_most

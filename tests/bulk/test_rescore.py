@@ -10,7 +10,7 @@ from shared.decisions.transitions import Cause
 from shared.intake.ingest import ingest
 from shared.models.bundle import Bundle
 from shared.profiles.races import TooManyRaces
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase
 from tests.support.memory_table import MemoryTable

@@ -14,7 +14,8 @@ from shared.features import Profiles, features, fold
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from shared.profiles.due import due_shard, due_shards
-from shared.profiles.table import StoredProfile, decode_profile, encode_profile
+from shared.profiles.item import decode_profile, encode_profile
+from shared.profiles.stored_profile import StoredProfile
 from tests.support.bundles import make_bundle
 
 HORIZON = 90

@@ -14,7 +14,7 @@ from pyarrow.parquet import read_table
 from local.observe import read_profiles
 from local.stack import Stack
 from shared.decisions.transitions import Cause
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 from tests.e2e.conftest import STACK_CLOCK, deployed_with_model
 from tests.e2e.conftest import wait_until as wait_a_minute
 from tests.support.bundles import make_bundle, point_to, publish

@@ -23,7 +23,7 @@ from shared.decisions.transitions import Transition, answer
 from shared.identity.keys import customer_id, customer_key, is_visitor
 from shared.ledger.rows import Ledger
 from shared.models.manifests import TARGETS
-from shared.profiles.table import PROFILE
+from shared.profiles.stored_profile import PROFILE
 from tests.e2e.conftest import members, wait_until
 from tests.e2e.journeys import Journeys
 from tests.e2e.producers import deliver_twice

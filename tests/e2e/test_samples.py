@@ -13,7 +13,7 @@ from local.samples import SAMPLES, address_for_containers, invoke
 from local.stack import Stack
 from shared.events.event import parse_timestamp
 from shared.features.columns import DAY_MS
-from shared.profiles.table import PROFILE
+from shared.profiles.stored_profile import PROFILE
 from tests.e2e.conftest import STACK_CLOCK, deployed_with_model, wait_until
 from tests.support.event_files import csv_file, ndjson, purchase
 

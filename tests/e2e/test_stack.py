@@ -9,7 +9,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from local.stack import Stack
-from shared.profiles.table import PROFILE
+from shared.profiles.stored_profile import PROFILE
 from tests.e2e.conftest import wait_until
 from tests.events.lines import BROKEN
 from tests.support.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase

@@ -14,7 +14,7 @@ from local.observe import read_profiles
 from local.stack import Stack, local_stack
 from shared.decisions.transitions import Cause
 from shared.events.event import parse_timestamp
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 from tests.e2e.conftest import wait_until
 from tests.e2e.journeys import Journeys
 from tests.support.bundles import make_bundle, publish

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from shared.bulk import backfill
 from shared.bulk.backfill import FilesFailed, NothingToDo, batches
 from shared.features.codec import VERSION
-from shared.profiles.table import ProfileTable, TableOverloaded, encode_profile
+from shared.profiles.item import encode_profile
+from shared.profiles.table import ProfileTable, TableOverloaded
 from tests.conftest import BUCKET, TABLE
 from tests.functions.conftest import Context, Hurried, Unhurried, function, history_batch, put, take_in, written
 from tests.support.bundles import make_bundle, publish

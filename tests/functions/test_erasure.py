@@ -11,7 +11,8 @@ import pytest
 
 from shared.ledger.rows import Ledger
 from shared.profiles.members import Members
-from shared.profiles.table import VERSIONS_A_MILLISECOND, ProfileTable
+from shared.profiles.stored_profile import VERSIONS_A_MILLISECOND
+from shared.profiles.table import ProfileTable
 from tests.conftest import BUCKET, TABLE
 from tests.functions.conftest import Context, Unhurried
 from tests.functions.streams import Bus, TableStream

@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError, IncompleteReadError
 
 from shared.features.codec import VERSION
-from shared.profiles.table import ProfileTable, TableOverloaded, encode_profile
+from shared.profiles.item import encode_profile
+from shared.profiles.table import ProfileTable, TableOverloaded
 from tests.conftest import BUCKET, TABLE
 from tests.functions.conftest import Context, announcement, batch, batch_of
 from tests.support.bundles import make_bundle, publish

@@ -11,7 +11,9 @@ import pytest
 from shared.erasure.objects import SearchedObjects
 from shared.features.codec import VERSION
 from shared.intake.live_events import packed
-from shared.profiles.table import ProfileNotWritten, ProfileTable, StoredProfile, encode_profile
+from shared.profiles.item import encode_profile
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileNotWritten, ProfileTable
 from shared.telemetry.errors import AnonymousError
 from tests.conftest import BUCKET, TABLE
 from tests.functions.conftest import Context, Unhurried, kept

@@ -17,7 +17,8 @@ from shared.features import EventColumns, encode, fold
 from shared.features.codec import VERSION
 from shared.identity.keys import customer_key
 from shared.models.manifests import Manifests
-from shared.profiles.table import ProfileTable, StoredProfile
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileTable
 from shared.reasons.explaining import DAMAGED, NEWER
 from tests.conftest import BUCKET
 from tests.functions.conftest import Context

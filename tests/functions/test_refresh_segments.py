@@ -21,7 +21,9 @@ from shared.features import encode, fold
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from shared.profiles.due import due_shard, due_shards
-from shared.profiles.table import ProfileTable, StoredProfile, TableOverloaded, encode_profile
+from shared.profiles.item import encode_profile
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileTable, TableOverloaded
 from tests.conftest import TABLE
 from tests.functions.conftest import Context
 from tests.support.bundles import make_bundle, publish

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.bulk.partitions import NoBundle
-from shared.profiles.table import ProfileTable, encode_profile
+from shared.profiles.item import encode_profile
+from shared.profiles.table import ProfileTable
 from tests.conftest import TABLE
 from tests.functions.conftest import Context, Hurried, Unhurried, function, history_batch, put, take_in, written
 from tests.support.bundles import make_bundle, point_to, publish

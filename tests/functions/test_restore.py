@@ -18,11 +18,12 @@ from shared.erasure.profiles import Eraser
 from shared.identity.links import LinkState
 from shared.intake.claims import unlink
 from shared.ledger.rows import Ledger
+from shared.profiles.item import Item
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.marks import TableNotRestored
 from shared.profiles.members import Members
 from shared.profiles.places import Places
-from shared.profiles.table import Item, ProfileTable
+from shared.profiles.table import ProfileTable
 from tests.conftest import BUCKET, TABLE
 from tests.functions.conftest import Context, Unhurried, batch, function, put
 from tests.functions.streams import Bus, TableStream

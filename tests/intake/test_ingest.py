@@ -13,7 +13,8 @@ from shared.intake.ingest import Intake, ingest
 from shared.models.bundle import Bundle
 from shared.profiles import update
 from shared.profiles.races import TooManyRaces
-from shared.profiles.table import ProfileTable, StoredProfile, TableOverloaded
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileTable, TableOverloaded
 from shared.profiles.unwritten import ProfileTooLarge
 from shared.profiles.update import Ingested
 from tests.conftest import TABLE

@@ -15,7 +15,8 @@ from shared.identity.links import Link, LinkState
 from shared.intake.ingest import Intake
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.marks import Admission, Marks, TableNotRestored, keyed_hash
-from shared.profiles.table import VERSIONS_A_MILLISECOND, ProfileTable, StoredProfile
+from shared.profiles.stored_profile import VERSIONS_A_MILLISECOND, StoredProfile
+from shared.profiles.table import ProfileTable
 from tests.conftest import BUCKET, TABLE
 from tests.erasure.test_erasure import MemoryMarks
 from tests.support.event_files import Event, chunks, purchase

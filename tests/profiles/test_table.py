@@ -8,14 +8,9 @@ import pytest
 from shared.decisions.decision import Decision
 from shared.identity.keys import anonymous
 from shared.identity.links import Copy, Link, LinkState
-from shared.profiles.table import (
-    ProfileNotWritten,
-    ProfileTable,
-    StoredProfile,
-    TableOverloaded,
-    decode_profile,
-    encode_profile,
-)
+from shared.profiles.item import decode_profile, encode_profile
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileNotWritten, ProfileTable, TableOverloaded
 from tests.conftest import TABLE
 from tests.support.partiql import PartiQL
 

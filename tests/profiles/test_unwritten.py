@@ -16,7 +16,9 @@ from shared.intake.ingest import Intake, Source
 from shared.models.bundle import Bundle
 from shared.profiles import update
 from shared.profiles.histories import histories
-from shared.profiles.table import MAX_STATE_BYTES, ProfileNotWritten, StoredProfile, encode_profile
+from shared.profiles.item import MAX_STATE_BYTES, encode_profile
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileNotWritten
 from shared.profiles.unwritten import ProfileNewer, ProfilesUnreadable, Unwritten
 from shared.profiles.update import Incoming, Updater
 from tests.support.bundles import make_bundle

@@ -17,8 +17,9 @@ from shared.identity.links import Link
 from shared.ledger.rows import PARTITION
 from shared.models.bundle import Bundle
 from shared.profiles.histories import histories
+from shared.profiles.item import decode_profile
 from shared.profiles.members import SIZES, members_of
-from shared.profiles.table import PROFILE, StoredProfile, decode_profile
+from shared.profiles.stored_profile import PROFILE, StoredProfile
 from tests.simulation.people import GONE
 from tests.simulation.restorable import plain, restorable
 from tests.simulation.story import Story, model

@@ -235,7 +235,7 @@ def _first_copy_stands(code: Planting) -> None:
 
 
 def _decision_stays(code: Planting) -> None:
-    code.set(code.module("shared.profiles.table"), "OF_A_DECISION", ())
+    code.set(code.module("shared.profiles.item"), "OF_A_DECISION", ())
 
 
 def _refusals_forgotten(code: Planting) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from shared.clock import Moment
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.update import Incoming, Updater
 from tests.support.event_files import profiles, purchase
 from tests.support.memory_table import MemoryTable

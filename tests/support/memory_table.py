@@ -3,16 +3,9 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from shared.profiles.table import (
-    VERSIONS_A_MILLISECOND,
-    Item,
-    ProfileTable,
-    StoredProfile,
-    decode_profile,
-    decode_profiles,
-    encode_profile,
-    removed_attributes,
-)
+from shared.profiles.item import Item, decode_profile, decode_profiles, encode_profile, removed_attributes
+from shared.profiles.stored_profile import VERSIONS_A_MILLISECOND, StoredProfile
+from shared.profiles.table import ProfileTable
 
 type Job = Callable[[ProfileTable], object]
 

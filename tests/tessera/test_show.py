@@ -10,7 +10,8 @@ from shared.identity.keys import customer_key, visitor_key
 from shared.identity.links import Link
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.marks import Marks
-from shared.profiles.table import ProfileTable, StoredProfile
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileTable
 from tessera.show import main
 from tests.conftest import BUCKET, TABLE
 from tests.support.bundles import make_bundle, publish

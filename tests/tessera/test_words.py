@@ -8,7 +8,7 @@ from shared.features import encode
 from shared.identity.consents import Mark
 from shared.identity.keys import customer_key, visitor_key
 from shared.identity.links import NOBODY, Copy, Link, LinkState
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 from tessera.words import mark_facts, profile_facts
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase

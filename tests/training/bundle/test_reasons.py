@@ -23,7 +23,7 @@ from shared.decisions.deciding import decide
 from shared.features import DEFINITIONS, FEATURE_NAMES, Profiles, encode, features
 from shared.features.definitions import Definition
 from shared.models.bundle import Bundle
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 from shared.reasons.contributions import FILE, Reasons, ReasonsMismatch
 from shared.reasons.explaining import Explainer, explanation, top_reasons
 from shared.reasons.nearest import Nearest, Preparation
