@@ -32,7 +32,7 @@ NOTHING_FOUND := '^Passed checks: [1-9][0-9]*, Failed checks: 0, Skipped checks:
 # Keys are known by their shape: hashes and golden bytes look as random, and what a variable is called ruff's rules look at.
 BY_SHAPE := $(foreach plugin,HexHighEntropyString Base64HighEntropyString KeywordDetector,--disable-plugin $(plugin))
 
-.PHONY: setup install build demo local test nightly delivery drills bench samples lint docs clean
+.PHONY: setup install build demo local test check nightly delivery drills bench samples lint docs clean
 setup: $(ENVIRONMENTS) $(SCAN) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
@@ -46,6 +46,15 @@ local: build ## Start the whole system locally and keep it running until Ctrl-C
 
 test: build $(ROOT)/.venv/.browser ## Run all tests that need neither Docker nor an AWS account
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+check: docs ## Run the quick part of lint, and all tests that need no stack, in 90 seconds on two cores; say what is left
+	ruff format --check
+	ruff check
+	mypy
+	lint-imports
+	cfn-lint template.yaml
+	@HYPOTHESIS_PROFILE=check OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -p tests.support.check --ignore tests/e2e --numprocesses 2 --dist loadfile \
+		--no-loadscope-reorder $(ARGS)
 
 nightly: build ## Try delivery on 10,000 generated histories, play 2,000 seeds of the simulation, give parsers 100,000 damaged inputs
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events tests/intake/test_memory.py --numprocesses auto --maxprocesses 4

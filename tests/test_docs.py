@@ -13,6 +13,7 @@ from local.samples import SAMPLES, function_of
 from shared.events import FIELDS
 from shared.features import EVENT_TYPES, FEATURES
 from shared.features.__main__ import markdown
+from tests.support.check import LEFT_OUT, NOT_LEFT_OUT
 from tests.support.template import read, template
 
 README = (ROOT / "README.md").read_text()
@@ -96,11 +97,75 @@ def test_every_rule_that_the_scan_leaves_out_has_its_reason() -> None:
     assert all("comment:" in line for line in suppressed)
 
 
-def test_contributing_names_what_is_there() -> None:
-    paths = re.findall(r"`((?:tests|docs|shared|events|functions|\.)[\w./]*/[\w.]+|\.checkov\.yaml)[`:]", CONTRIBUTING)
-    assert len(paths) > 10
-    assert [path for path in paths if not (ROOT / path).exists()] == []
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "bench/README.md"])
+FOLDERS = "api|bench|docs|events|functions|local|operations|shared|statemachines|tessera|tests|training"
+
+
+def files_named_in(text: str) -> set[str]:
+    """Files and folders of the repository in backticks, but those of a bucket."""
+    named = re.findall(rf"`((?:{FOLDERS}|\.github)/[\w./-]*\w/?|[\w./]+/\w+\.py|\w+\.toml|\.?\w+\.yaml)`", text)
+    return {path for path in named if not path.startswith("events/") or path.endswith(".json")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_names_files_that_exist(page: Path) -> None:
+    assert [path for path in sorted(files_named_in(page.read_text())) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_names_modules_that_exist(page: Path) -> None:
+    dotted = re.findall(
+        r"\b((?:shared|training|operations|local|bench|tests|tessera)(?:\.[a-z]\w*)+)", page.read_text()
+    )
+    modules = [name for name in sorted(set(dotted)) if not name.endswith((".md", ".py"))]
+    assert [name for name in modules if not is_in_the_house(name)] == []
+
+
+def is_in_the_house(dotted: str) -> bool:
+    """Whether it is a module, or a name that stands in one."""
+    path = ROOT / dotted.replace(".", "/")
+    module = path.parent.with_suffix(".py")
+    return path.is_dir() or path.with_suffix(".py").exists() or (module.exists() and path.name in module.read_text())
+
+
+def test_contributing_names_commands_that_exist() -> None:
     assert [target for target in re.findall(r"make (\w+)", CONTRIBUTING) if f"\n{target}:" not in MAKEFILE] == []
+
+
+@pytest.mark.parametrize("whole", ["shared", "training"])
+def test_the_map_of_rooms_is_the_order_of_imports_and_the_folders(whole: str) -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract.get("containers") == [whole]]
+    order = [room for layer in layers if ":" not in layer for room in layer.split(" | ")]
+    table = CONTRIBUTING.partition(f"| room of `{whole}/`")[2].partition("\n\n")[0]
+    folders = {path.parent.name for path in (ROOT / whole).glob("*/__init__.py")}
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == order
+    assert {*order} - {"clock"} == folders
+
+
+RECIPES = dict(
+    re.findall(r"^### (.+?)\n(.+?)(?=^##)", CONTRIBUTING.partition("## Recipes")[2], re.MULTILINE | re.DOTALL)
+)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_names_files_that_exist_and_tests_to_run(recipe: str) -> None:
+    named = files_named_in(RECIPES[recipe])
+    run = re.findall(r"(?<= )(tests/[\w./]+)", "".join(re.findall(r"^\$ .+$", RECIPES[recipe], re.MULTILINE)))
+    assert len(named) >= 2
+    assert run or recipe == "A destination"
+    assert [path for path in (*named, *run) if not (ROOT / path).exists()] == []
+
+
+def test_there_are_ten_recipes() -> None:
+    assert len(RECIPES) == 10
+
+
+def test_what_the_quick_check_leaves_out_is_there() -> None:
+    for name in (*LEFT_OUT, *NOT_LEFT_OUT):
+        path, _, test = name.partition("::")
+        assert not test or f"def {test.partition('[')[0]}" in (ROOT / path).read_text(), name
+        assert (ROOT / path).exists(), name
 
 
 @pytest.mark.parametrize("function", sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))
@@ -116,8 +181,3 @@ def test_the_template_that_is_scanned_says_what_the_template_says() -> None:
     written = flat((ROOT / "template.yaml").read_text())
     assert "<<:" not in written
     assert read(written) == template()
-
-
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
-def test_a_page_names_tests_that_exist(page: Path) -> None:
-    assert [path for path in re.findall(r"`(tests/[\w./]*\w)", page.read_text()) if not (ROOT / path).exists()] == []

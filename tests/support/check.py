@@ -1,0 +1,74 @@
+"""What `make check` leaves to `make test`, so that it ends within 90 seconds on two cores; `-p tests.support.check`.
+
+Left out is what trains a model, what plays many seeds, and what else takes more than two seconds of processor time.
+Of the properties it tries 20 examples, by the profile `check` of `tests/conftest.py`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+TRAINED = "shop"
+"""The fixture of `tests/training/conftest.py` behind all that trains."""
+LEFT_OUT = (
+    "tests/e2e/",
+    "tests/bench/test_bench.py::test_every_task_takes_some_time_for_some_units",
+    "tests/bench/test_bench.py::test_a_task_runs_in_a_process_of_its_own",
+    "tests/erasure/test_erasure_memory.py",
+    "tests/events/test_bounds.py::test_a_file_is_read_in_bounded_memory_and_time",
+    "tests/events/test_texts.py::test_fingerprints_of_ids_that_count_up_collide_no_more_than_random_ones",
+    "tests/features/test_delivery.py::test_a_million_events_of_one_customer_stay_small_and_are_called_automated",
+    "tests/functions/test_privacy.py",
+    "tests/functions/test_refresh_segments.py::test_of_10000_stored_the_37_due_are_read_and_nobody_else",
+    "tests/functions/test_restore.py",
+    "tests/profiles/test_hot_customer.py",
+    "tests/simulation/test_bugs.py",
+    "tests/simulation/test_replay.py",
+    "tests/simulation/test_simulation.py",
+    "tests/training/segmentation/test_naming.py::test_found_segments_are_called_what_most_of_their_customers_are",
+    "tests/training/segmentation/test_naming.py::test_planted_segments_are_called_what_they_are",
+    "tests/training/test_simulator.py::test_every_line_is_a_valid_event_in_the_file_of_its_month",
+)
+"""Files and tests, by how their names begin."""
+NOT_LEFT_OUT = ("tests/simulation/test_simulation.py::test_whatever_goes_wrong_the_end_is_what_was_sent[0]",)
+"""Five seeds of the simulation are played all the same."""
+
+_left: dict[str, int] = {}
+
+
+def is_left_out(name: str, fixtures: Iterable[str] = ()) -> bool:
+    """Whether `make check` leaves a test to `make test`: by its name in full, and the fixtures that it takes."""
+    return (name.startswith(LEFT_OUT) or TRAINED in fixtures) and name not in NOT_LEFT_OUT
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves them out, after the marks have."""
+    left = [item for item in items if is_left_out(item.nodeid, getattr(item, "fixturenames", ()))]
+    _left.update(Counter(item.nodeid.partition("::")[0] for item in left))
+    items[:] = [item for item in items if item not in left]
+    config.hook.pytest_deselected(items=left)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Sends what this process of several left out to the one that reports."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["left"] = _left
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object | None) -> None:
+    """Takes it; all of them left out the same."""
+    _left.update(getattr(node, "workeroutput", {}).get("left", {}))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says what is left to do."""
+    files = ", ".join(f"{file.removeprefix('tests/')} ({count})" for file, count in sorted(_left.items()))
+    terminalreporter.section("left to make test")
+    terminalreporter.write_line(f"{sum(_left.values())} tests: {files}")
+    terminalreporter.write_line(
+        "tests/e2e, and all but 20 examples of each property; left to make lint: the scans, sam validate"
+    )
