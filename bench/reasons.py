@@ -18,7 +18,7 @@ from shared.decisions.decision import answer
 from shared.events import Rules, read_file
 from shared.features import FEATURE_SET_HASH, EventColumns, Profiles, encode, fold
 from shared.features.columns import DAY_MS
-from shared.intake.ingest import Intake
+from shared.intake.gathering import Intake
 from shared.models.bundle import Bundle
 from shared.profiles.item import Item, decode_profile, encode_profile
 from shared.profiles.stored_profile import StoredProfile

@@ -23,7 +23,7 @@ from shared.clock import Moment
 from shared.events import Rules, read_file
 from shared.events.event import parse_timestamp
 from shared.features import EventColumns, Profiles, features, fold
-from shared.intake.ingest import Intake
+from shared.intake.gathering import Intake
 from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.table import ProfileTable
 

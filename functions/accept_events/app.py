@@ -12,8 +12,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api.answers import Refused, resolver
 from shared.clock import keep_days, now_ms, read_clock
-from shared.events import Rejection, Rules, people_of, read_lines
-from shared.intake.live_events import LONGEST_EVENT_BYTES, Message, folder_of, packed
+from shared.events import Rules
+from shared.intake.accepting import rejections
+from shared.intake.live_events import Message, folder_of, packed
 from shared.intake.quarantine import Quarantine
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.marks import Marks, keepable, secret
@@ -23,11 +24,11 @@ from shared.telemetry.logs import logger, metrics, watched
 EVENTS_A_CALL = 500
 
 app = resolver(logger, "write", "The events were not accepted, for a failure on our side; please send them again.")
-bucket, queue = os.environ["DATA_BUCKET"], os.environ["LIVE_QUEUE_URL"]
-s3, sqs = boto3.client("s3"), boto3.client("sqs")
-dynamodb = boto3.client("dynamodb")
-kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
-marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
+bucket = os.environ["DATA_BUCKET"]
+queue = os.environ["LIVE_QUEUE_URL"]
+s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
+epoch = int(os.environ["TABLE_EPOCH"] or 0)
+marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), KeptMarks(s3, bucket), epoch)
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
 quarantine = Quarantine(s3, bucket, places)
 
@@ -36,15 +37,6 @@ class Delivery(msgspec.Struct, frozen=True):
     """The body of a request."""
 
     events: list[msgspec.Raw]
-
-
-class Consent(msgspec.Struct, frozen=True):
-    """Of an event, whether it says anything of consent."""
-
-    consent: Any = None
-
-
-_decode_consent = msgspec.json.Decoder(Consent).decode
 
 
 @watched(correlation_paths.API_GATEWAY_REST)
@@ -65,17 +57,18 @@ def accept() -> tuple[dict[str, Any], int]:
         raise Refused(
             HTTPStatus.BAD_REQUEST, "too_many_events", f"At most {EVENTS_A_CALL} events a call, not {len(lines)}."
         )
-    rejections = _rejections(lines)
-    if kept := keepable(rejections, marks):
+    rules = Rules(os.environ["CURRENCY"] or None, read_clock().as_of_ms)
+    refused = rejections(lines, rules, takes_consent=os.environ["CONSENT_BY_API"] != "refuse")
+    if kept := keepable(refused, marks):
         message = Message(app.current_event.request_context.request_id, "api", lines)
         folder_of(message, quarantine).lines(kept)
-    refused = {rejection.line for rejection in rejections}
-    accepted = [line for number, line in enumerate(lines, 1) if number not in refused]
+    refused_lines = {rejection.line for rejection in refused}
+    accepted = [line for number, line in enumerate(lines, 1) if number not in refused_lines]
     for body in packed(accepted):
         sqs.send_message(QueueUrl=queue, MessageBody=body)
     metrics.add_metric("EventsAccepted", MetricUnit.Count, len(accepted))
     metrics.add_metric("EventsQuarantined", MetricUnit.Count, len(kept))
-    reasons = [{"index": rejection.line - 1, "reason": rejection.reason} for rejection in rejections]
+    reasons = [{"index": rejection.line - 1, "reason": rejection.reason} for rejection in refused]
     return {"accepted": len(accepted), "rejected": len(reasons), "reasons": reasons}, HTTPStatus.ACCEPTED
 
 
@@ -87,28 +80,3 @@ def _delivery() -> Delivery:
         detail = error if isinstance(error, msgspec.MsgspecError) else "it is no JSON in UTF-8"
         message = f'The body must be {{"events": [ … ]}}: {detail}'
         raise Refused(HTTPStatus.BAD_REQUEST, "invalid_body", message) from error
-
-
-def _rejections(lines: list[bytes]) -> list[Rejection]:
-    rules = Rules(os.environ["CURRENCY"] or None, read_clock().as_of_ms)
-    found = {rejection.line: rejection for rejection in read_lines(lines, rules).rejections}
-    for number, line in enumerate(lines, 1):
-        if reason := _refusal(line):
-            found[number] = Rejection(number, reason, line, people_of(line))
-    return [found[number] for number in sorted(found)]
-
-
-def _refusal(line: bytes) -> str | None:
-    """Why an event that may keep all rules of events is not taken here."""
-    if len(line) > LONGEST_EVENT_BYTES:
-        return f"an event may take {LONGEST_EVENT_BYTES:,} bytes, not {len(line):,}"
-    if os.environ["CONSENT_BY_API"] == "refuse" and _says_consent(line):
-        return "consent is not taken from the API: the parameter ConsentByApi says so"
-    return None
-
-
-def _says_consent(line: bytes) -> bool:
-    try:
-        return _decode_consent(line).consent is not None
-    except (ValueError, RecursionError):
-        return False

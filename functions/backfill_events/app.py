@@ -15,7 +15,7 @@ from shared.clock import keep_days, now_ms, read_clock
 from shared.erasure.receipts import asking
 from shared.events import Rules
 from shared.intake.dropped_file import take_in
-from shared.intake.ingest import Intake
+from shared.intake.gathering import Intake
 from shared.intake.quarantine import Quarantine
 from shared.models.bundle import Bundle
 from shared.models.live_bundle import LiveBundle
@@ -33,8 +33,8 @@ RESERVE_MS = 300_000
 bucket = os.environ["DATA_BUCKET"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
 table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
-kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
-marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
+epoch = int(os.environ["TABLE_EPOCH"] or 0)
+marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), KeptMarks(s3, bucket), epoch)
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
 quarantine = Quarantine(s3, bucket, places, int(os.environ["QUARANTINE_MEGABYTES_A_FILE"]) << 20)
@@ -52,7 +52,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     parts = RunParts(s3, bucket, "backfill", event["run"], BatchProgress)
     begun_ms = read_clock().scored_at_ms
     progress = parts.read(batch.number) or BatchProgress(batch.keys, begun_ms, begun_ms)
-    counted, capped, not_taken = progress.counted, progress.capped, dict[str, Unwritten]()
+    counted = progress.counted
+    capped = progress.capped
+    not_taken: dict[str, Unwritten] = {}
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=read_clock().as_of_ms)
 
     def bundle() -> Bundle | None:
@@ -77,8 +79,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     metrics.add_metric("EventsCounted", MetricUnit.Count, progress.counted - counted)
     metrics.add_metric("QuarantineCapped", MetricUnit.Count, progress.capped - capped)
     metrics.add_metric("FilesFailed", MetricUnit.Count, len(progress.failed))
-    told = {"run": event["run"], "batch": batch.number, "files": progress.files, "waiting": len(progress.todo)}
-    logger.info("Files taken in", extra={**told, "failed": len(progress.failed)})
+    state = {"run": event["run"], "batch": batch.number, "files": progress.files, "waiting": len(progress.todo)}
+    logger.info("Files taken in", extra={**state, "failed": len(progress.failed)})
     if progress.failed and not progress.todo:
         raise FilesFailed(f"{len(progress.failed)} of {len(batch.keys)} files of batch {batch.number} failed")
     return {"done": progress.done}

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -14,7 +13,8 @@ from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api.answers import Refused, resolver
-from shared.api.cursors import Cursors, InvalidCursor
+from shared.api.cursors import Cursors
+from shared.api.paging import Paging
 from shared.decisions.transitions import answer
 from shared.identity.keys import LONGEST_ID, customer_key
 from shared.identity.keys import customer_id as id_of
@@ -24,15 +24,12 @@ from shared.profiles.members import Members
 from shared.profiles.table import ProfileTable
 from shared.telemetry.logs import logger, metrics, watched
 
-MOST_A_PAGE, USUAL_PAGE = 100, 25
-
 app = resolver(logger, "read", "The answer failed on our side; please try again.")
-dynamodb, table_name = boto3.client("dynamodb"), os.environ["TABLE_NAME"]
-profiles, ledger, members = (
-    ProfileTable(dynamodb, table_name),
-    Ledger(dynamodb, table_name),
-    Members(dynamodb, table_name),
-)
+dynamodb = boto3.client("dynamodb")
+table_name = os.environ["TABLE_NAME"]
+profiles = ProfileTable(dynamodb, table_name)
+ledger = Ledger(dynamodb, table_name)
+members = Members(dynamodb, table_name)
 manifests = Manifests(boto3.client("s3"), os.environ["DATA_BUCKET"])
 cursors = Cursors(lambda: str(parameters.get_secret(os.environ["CURSOR_SECRET"], max_age=3_600)).encode())
 
@@ -70,43 +67,32 @@ def customers(segment_id: str) -> dict[str, Any]:
     known = {str(segment["id"]) for segment in manifests.live(time.monotonic()).get("segments", ())}
     if segment_id not in known:
         raise Refused(HTTPStatus.NOT_FOUND, "segment_not_found", "The live model has no such segment.")
-    place = _cursor(f"members of {segment_id}", lambda found: (int(found[0]), str(found[1])))
-    keys, following = members.page(int(segment_id), _limit(), place)
-    return {
-        "customers": [{"customer_id": id_of(key)} for key in keys],
-        "cursor": following and cursors.seal(f"members of {segment_id}", following),
-    }
+    paging = _paging()
+    listing = f"members of {segment_id}"
+    place = paging.place(listing, lambda sealed: (int(sealed[0]), str(sealed[1])))
+    keys, following = members.page(int(segment_id), paging.limit, place)
+    return {"customers": [{"customer_id": id_of(key)} for key in keys], "cursor": paging.cursor(listing, following)}
 
 
 @app.get("/customers/<customer_id>/history")
 def history(customer_id: str) -> dict[str, Any]:
     """A customer's moves between segments, newest first."""
     customer_id = unquote(customer_id)  # a REST API hands the path over as it was encoded
-    key, limit = customer_key(customer_id), _limit()
-    before = _cursor(f"history of {key}", int)
-    moves, following = ledger.history(key, limit, before) if len(customer_id) <= LONGEST_ID else ([], None)
-    if not moves and before is None and (len(customer_id) > LONGEST_ID or profiles.get(key) is None):
+    key = customer_key(customer_id)
+    listing = f"history of {key}"
+    paging = _paging()
+    limit = paging.limit
+    before = paging.place(listing, int)
+    is_possible = len(customer_id) <= LONGEST_ID
+    moves, following = ledger.history(key, limit, before) if is_possible else ([], None)
+    if not moves and before is None and not (is_possible and profiles.get(key)):
         raise Refused(HTTPStatus.NOT_FOUND, "customer_not_found", "No event of this customer has been counted.")
     return {
         "customer_id": customer_id,
         "transitions": [answer(moved) for moved in moves],
-        "cursor": following and cursors.seal(f"history of {key}", following),
+        "cursor": paging.cursor(listing, following),
     }
 
 
-def _limit() -> int:
-    text = app.current_event.query_string_parameters.get("limit", str(USUAL_PAGE))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= MOST_A_PAGE and len(text) < 4):
-        raise Refused(HTTPStatus.BAD_REQUEST, "invalid_limit", f"limit must be a whole number from 1 to {MOST_A_PAGE}.")
-    return int(text)
-
-
-def _cursor[Place](request: str, read: Callable[[Any], Place]) -> Place | None:
-    cursor = app.current_event.query_string_parameters.get("cursor")
-    if not cursor:
-        return None
-    try:
-        return read(cursors.open(request, cursor))
-    except InvalidCursor as error:
-        message = "cursor must be the one that the page before gave, for the same request."
-        raise Refused(HTTPStatus.BAD_REQUEST, "invalid_cursor", message) from error
+def _paging() -> Paging:
+    return Paging(app.current_event.query_string_parameters, cursors)

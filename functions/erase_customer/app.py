@@ -9,8 +9,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.clock import keep_days, now_ms
-from shared.erasure.receipts import Receipts, Step
-from shared.erasure.steps import LONGEST_DELAY_MS, Erasing
+from shared.erasure.receipts import Receipts, Step, queueing
+from shared.erasure.steps import Erasing
 from shared.ledger.rows import Ledger
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.marks import Marks, secret
@@ -21,20 +21,21 @@ from shared.telemetry.logs import logger, metrics, watched
 RESERVE_MS = 60_000
 """Left when reading ends, to write what is left of an object."""
 
-bucket, table_name, queue = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"], os.environ["ERASURE_QUEUE_URL"]
+bucket = os.environ["DATA_BUCKET"]
+table_name = os.environ["TABLE_NAME"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
-kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
+epoch = int(os.environ["TABLE_EPOCH"] or 0)
 mark_secret = secret(os.environ["MARK_SECRET"])
 erasing = Erasing(
     table=ProfileTable(dynamodb, table_name),
-    marks=Marks(dynamodb, table_name, mark_secret, kept, epoch),
+    marks=Marks(dynamodb, table_name, mark_secret, KeptMarks(s3, bucket), epoch),
     ledger=Ledger(dynamodb, table_name),
     places=Places(dynamodb, table_name, mark_secret, now_ms, keep_days),
     receipts=Receipts(s3, bucket),
     s3=s3,
     bucket=bucket,
-    queue=lambda step, wait_ms: _queue(step, wait_ms),
-    now_ms=lambda: _now_ms(),
+    queue=queueing(sqs, os.environ["ERASURE_QUEUE_URL"]),
+    now_ms=now_ms,
     settle_ms=int(os.environ["SETTLE_SECONDS"]) * 1_000,
 )
 
@@ -48,13 +49,3 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         done = erasing.take(step, lambda: context.get_remaining_time_in_millis() > RESERVE_MS)
         metrics.add_metric("ErasuresDone", MetricUnit.Count, int(done))
         logger.info("Erasure done" if done else "Step of an erasure taken")
-
-
-def _queue(step: Step, wait_ms: int) -> None:
-    delay_ms = min(max(wait_ms, 0), LONGEST_DELAY_MS)
-    delay = min(delay_ms // 1_000 + 1, LONGEST_DELAY_MS // 1_000) if delay_ms else 0
-    sqs.send_message(QueueUrl=queue, MessageBody=step.message, DelaySeconds=delay)
-
-
-def _now_ms() -> int:
-    return now_ms()

@@ -15,7 +15,7 @@ from shared.erasure.receipts import asking
 from shared.events import Rules
 from shared.identity.keys import anonymous
 from shared.intake.dropped_file import announced, take_in
-from shared.intake.ingest import Intake
+from shared.intake.gathering import Intake
 from shared.intake.quarantine import Quarantine
 from shared.models.live_bundle import LiveBundle
 from shared.profiles.kept_marks import KeptMarks
@@ -28,8 +28,8 @@ from shared.telemetry.logs import logger, metrics, watched
 bucket = os.environ["DATA_BUCKET"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
 table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
-kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
-marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
+epoch = int(os.environ["TABLE_EPOCH"] or 0)
+marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), KeptMarks(s3, bucket), epoch)
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
 quarantine = Quarantine(s3, bucket, places, int(os.environ["QUARANTINE_MEGABYTES_A_FILE"]) << 20)

@@ -1,7 +1,7 @@
 """Folds live events into customer profiles and decides their segments, whatever brought them: SQS, Kinesis, Kafka."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import boto3
@@ -13,15 +13,15 @@ from shared.clock import keep_days, now_ms, read_clock
 from shared.erasure.receipts import asking
 from shared.events import Rules
 from shared.intake.archive import Archive
+from shared.intake.gathering import Intake
 from shared.intake.given_up import reader, received
-from shared.intake.ingest import Intake
+from shared.intake.halving import take_in_or_refuse
 from shared.intake.live_events import Message, can_fail_alone, folder_of, refusals, take_in
 from shared.intake.quarantine import Quarantine
 from shared.models.live_bundle import LiveBundle
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.left_alone import report
 from shared.profiles.marks import Admission, Marks, secret
-from shared.profiles.passing import may_pass
 from shared.profiles.places import Places
 from shared.profiles.table import ProfileTable
 from shared.profiles.unwritten import Unwritten, check
@@ -31,12 +31,14 @@ from shared.telemetry.logs import logger, metrics, watched
 bucket = os.environ["DATA_BUCKET"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
 table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
-kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
-marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), kept, epoch)
+epoch = int(os.environ["TABLE_EPOCH"] or 0)
+marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), KeptMarks(s3, bucket), epoch)
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
-quarantine, archive = Quarantine(s3, bucket, places), Archive(s3, bucket, places, marks)
-live_bundle, read = LiveBundle(s3, bucket), reader(s3, bucket)
+quarantine = Quarantine(s3, bucket, places)
+archive = Archive(s3, bucket, places, marks)
+live_bundle = LiveBundle(s3, bucket)
+read = reader(s3, bucket)
 
 
 @watched()
@@ -48,35 +50,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     failures that may pass raise, and the batch comes again. A notice of a batch that was given up brings its records;
     one that does not fails alone.
     """
-    moment, bundle = read_clock(), live_bundle.watched(logger, metrics)
+    moment = read_clock()
+    bundle = live_bundle.watched(logger, metrics)
     batch, missing = received(event, read)
-    again, not_taken = dict[str, str](), dict[str, Unwritten]()
+    again: dict[str, str] = {}
+    not_taken: dict[str, Unwritten] = {}
+
+    def take_in(some: Sequence[Message]) -> None:
+        _take_in(some, Intake(table, bundle, moment, admission=admission, again=again, not_taken=not_taken))
+
     if batch:
-        _take_in_or_refuse(
-            batch, lambda: Intake(table, bundle, moment, admission=admission, again=again, not_taken=not_taken)
-        )
+        take_in_or_refuse(batch, take_in, _refuse)
     report(not_taken)
     if again and not can_fail_alone(again, event):
         check({key: each for key, each in not_taken.items() if each.passes})
     for message_id, error in missing.items():
         logger.error("A notice brings no records", extra={"message_id": message_id, "reason": why(error)})
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in (*missing, *again)]}
-
-
-def _take_in_or_refuse(batch: Sequence[Message], intake: Callable[[], Intake]) -> None:
-    """Takes the batch in; where that fails for good, in halves, down to the line that is to blame."""
-    try:
-        _take_in(batch, intake())
-        return
-    except Exception as error:
-        if may_pass(error):
-            raise
-        if len(batch) == 1 and len(batch[0].lines) == 1:
-            _refuse(batch[0], error)
-            return
-    middle = len(batch) // 2
-    for half in (batch[:middle], batch[middle:]) if middle else [(part,) for part in batch[0].halves()]:
-        _take_in_or_refuse(half, intake)
 
 
 def _refuse(message: Message, error: Exception) -> None:
@@ -87,11 +77,11 @@ def _refuse(message: Message, error: Exception) -> None:
 
 def _take_in(batch: Sequence[Message], intake: Intake) -> None:
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=intake.moment.as_of_ms)
-    found = [take_in(message, quarantine, rules, intake) for message in batch]
+    taken_in = [take_in(message, quarantine, rules, intake) for message in batch]
     # Before anything is folded: of what is in the archive, a table that was lost can be made anew.
-    archived = archive.keep(found)
+    archived = archive.keep(taken_in)
     intake.flush()
-    quarantined = intake.unwritten + sum(taken.quarantined for taken in found)
+    quarantined = intake.unwritten + sum(taken.quarantined for taken in taken_in)
     counts = intake.counts | {"EventsQuarantined": quarantined, "EventsArchived": archived}
     _count(**counts)
     logger.info("Live events folded", extra={"messages": len(batch), **counts})

@@ -26,12 +26,15 @@ from shared.profiles.unwritten import Unwritten
 from shared.reasons.explaining import Explainer
 from shared.telemetry.logs import logger, metrics, watched
 
-bucket, s3 = os.environ["DATA_BUCKET"], boto3.client("s3")
-manifests, explainer = Manifests(s3, bucket), Explainer(s3, bucket)
-dynamodb, table_name = boto3.client("dynamodb"), os.environ["TABLE_NAME"]
+bucket = os.environ["DATA_BUCKET"]
+s3 = boto3.client("s3")
+manifests = Manifests(s3, bucket)
+explainer = Explainer(s3, bucket)
+dynamodb = boto3.client("dynamodb")
+table_name = os.environ["TABLE_NAME"]
 ledger = Ledger(dynamodb, table_name)
-kept, epoch = KeptMarks(s3, bucket), int(os.environ["TABLE_EPOCH"] or 0)
-marks = Marks(dynamodb, table_name, secret(os.environ["MARK_SECRET"]), kept, epoch)
+epoch = int(os.environ["TABLE_EPOCH"] or 0)
+marks = Marks(dynamodb, table_name, secret(os.environ["MARK_SECRET"]), KeptMarks(s3, bucket), epoch)
 announcer = Announcer(boto3.client("events"), os.environ["EVENT_BUS"])
 
 

@@ -21,7 +21,9 @@ from shared.telemetry.logs import logger, metrics, watched
 RESERVE_MS = 60_000
 """A page is begun only with as much time left, for the races and waits it may come to."""
 
-bucket, table_name, queue = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"], os.environ["REFRESH_QUEUE_URL"]
+bucket = os.environ["DATA_BUCKET"]
+table_name = os.environ["TABLE_NAME"]
+queue = os.environ["REFRESH_QUEUE_URL"]
 s3, dynamodb, sqs = boto3.client("s3"), boto3.client("dynamodb"), boto3.client("sqs")
 table = ProfileTable(dynamodb, table_name)
 live_bundle = LiveBundle(s3, bucket)
@@ -36,7 +38,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """
     messages = event.get("Records", ())
     shards = [message["body"] for message in messages] or due_shards()
-    bundle, moment = live_bundle.watched(logger, metrics), read_clock()
+    bundle = live_bundle.watched(logger, metrics)
+    moment = read_clock()
     if bundle is None:
         return {}
     rescorer = Rescorer(table, bundle, moment)

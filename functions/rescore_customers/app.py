@@ -23,7 +23,8 @@ from shared.telemetry.logs import logger, metrics, watched
 RESERVE_MS = 60_000
 """A page is begun only with as much time left, for the races and waits it may come to."""
 
-bucket, table_name = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"]
+bucket = os.environ["DATA_BUCKET"]
+table_name = os.environ["TABLE_NAME"]
 s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
 table = ProfileTable(dynamodb, table_name)
 # Asked before every page, so that a run ends soon after another model went live.

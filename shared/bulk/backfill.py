@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
+from msgspec.structs import replace
 
+from shared.aws.fresh_object import is_absent
 from shared.bulk.run_parts import span
 from shared.intake.dropped_file import DroppedFile, FileReport
-from shared.intake.ingest import Intake
+from shared.intake.gathering import Intake
 from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:
@@ -81,20 +83,46 @@ class BatchProgress(msgspec.Struct):
 def list_files(s3: S3Client, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:
     """The key and the size in bytes of every file below a prefix. Raises ClientError."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        yield from ((found["Key"], found["Size"]) for found in page.get("Contents", ()) if found["Key"][-1] != "/")
+        yield from ((file["Key"], file["Size"]) for file in page.get("Contents", ()) if file["Key"][-1] != "/")
 
 
 def batches(files: Iterator[tuple[str, int]], most_files: int, most_bytes: int) -> Iterator[Batch]:
     """The files in their order, at most `most_files` and `most_bytes` a batch; a larger file is a batch of its own."""
-    number, keys, held = 0, list[str](), 0
+    number = 0
+    keys: list[str] = []
+    held = 0
     for key, size in files:
         if keys and (len(keys) >= most_files or held + size > most_bytes):
             yield Batch(number, keys)
-            number, keys, held = number + 1, [], 0
+            number += 1
+            keys = []
+            held = 0
         keys.append(key)
         held += size
     if keys:
         yield Batch(number, keys)
+
+
+def plan(s3: S3Client, bucket: str, prefixes: Sequence[str], *, decides: bool) -> list[Batch]:
+    """All files below the prefixes in batches. Raises NothingToDo and ClientError."""
+    if not all(prefix.startswith(PREFIXES) for prefix in prefixes):
+        raise NothingToDo(f"events stand below {', '.join(PREFIXES)}, which the prefix of this run does not")
+    files = (file for prefix in prefixes for file in list_files(s3, bucket, prefix))
+    planned = [replace(batch, decides=decides) for batch in batches(files, FILES_A_BATCH, BYTES_A_BATCH)]
+    if not planned:
+        raise NothingToDo("there is no file below the prefix of this run")
+    return planned
+
+
+def read_plan(s3: S3Client, bucket: str, key: str) -> list[Batch] | None:
+    """The plan of a run that began before; None of one that did not. Raises ClientError."""
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if is_absent(s3, bucket, key, error):
+            return None
+        raise
+    return msgspec.json.decode(body, type=list[Batch])
 
 
 def take_batch(
@@ -113,41 +141,45 @@ def take_batch(
     Raises what the intake and `keep` raise.
     """
     if not progress.todo:
-        progress.todo, progress.failed = [*progress.failed], {}
+        progress.todo = [*progress.failed]
+        progress.failed = {}
     while progress.todo:
-        since, gathered, found = monotonic(), intake(), dict[str, FileReport]()
-        failed = dict[str, str]()
+        since = monotonic()
+        gathered = intake()
+        taken: dict[str, FileReport] = {}
+        failed: dict[str, str] = {}
         for key in progress.todo:
             try:
-                found[key] = take_in(DroppedFile(key), gathered)
+                taken[key] = take_in(DroppedFile(key), gathered)
             except (ClientError, BotoCoreError) as error:
                 failed[key] = str(error)
             if monotonic() - since >= CHECKPOINT_SECONDS or not go_on():
                 break
         gathered.flush()
-        _add(progress, found, failed, gathered)
+        _add(progress, taken, failed, gathered)
         keep(progress)
         if not go_on():
             break
 
 
-def _add(progress: BatchProgress, found: Mapping[str, FileReport], failed: Mapping[str, str], intake: Intake) -> None:
-    progress.todo = progress.todo[len(found) + len(failed) :]
+def _add(progress: BatchProgress, taken: Mapping[str, FileReport], failed: Mapping[str, str], intake: Intake) -> None:
+    progress.todo = progress.todo[len(taken) + len(failed) :]
     progress.failed = {**progress.failed, **failed, **intake.again}
-    progress.files += len(found.keys() - intake.again.keys())
+    progress.files += len(taken.keys() - intake.again.keys())
     progress.accepted += intake.accepted
     progress.counted += intake.total.events
     progress.forgotten += intake.total.forgotten
     progress.customers += intake.total.customers
-    progress.quarantined += intake.refused + intake.unwritten + sum(file.quarantined for file in found.values())
-    progress.capped += sum(file.capped for file in found.values())
-    progress.unreadable = [*progress.unreadable, *(key for key, file in found.items() if file.unreadable)]
-    progress.missing = [*progress.missing, *(key for key, file in found.items() if file.missing)]
+    progress.quarantined += intake.refused + intake.unwritten + sum(file.quarantined for file in taken.values())
+    progress.capped += sum(file.capped for file in taken.values())
+    progress.unreadable = [*progress.unreadable, *(key for key, file in taken.items() if file.unreadable)]
+    progress.missing = [*progress.missing, *(key for key, file in taken.items() if file.missing)]
 
 
 def report(parts: Sequence[BatchProgress], expected: int) -> Mapping[str, Any]:
     """The run's sums; `unfinished` counts those of the `expected` batches that are not at their end."""
-    accepted, counted = sum(part.accepted for part in parts), sum(part.counted for part in parts)
+    accepted = sum(part.accepted for part in parts)
+    counted = sum(part.counted for part in parts)
     forgotten = sum(part.forgotten for part in parts)
     return {
         "batches": expected,

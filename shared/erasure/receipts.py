@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from shared.clock import Moment
 
 RECEIPTS = "reports/erasures/"
+LONGEST_DELAY_MS = 900_000
+"""Of a message of SQS."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -62,6 +64,17 @@ def asking(sqs: SQSClient, queue: str) -> Callable[[str, Moment], Step]:
         return step
 
     return ask
+
+
+def queueing(sqs: SQSClient, queue: str) -> Callable[[Step, int], None]:
+    """What queues a step that is to wait so many milliseconds: rounded up to a second, and as long as SQS can."""
+
+    def wait(step: Step, wait_ms: int) -> None:
+        delay_ms = min(max(wait_ms, 0), LONGEST_DELAY_MS)
+        delay_s = min(delay_ms // 1_000 + 1, LONGEST_DELAY_MS // 1_000) if delay_ms else 0
+        sqs.send_message(QueueUrl=queue, MessageBody=step.message, DelaySeconds=delay_s)
+
+    return wait
 
 
 class Progress(msgspec.Struct):

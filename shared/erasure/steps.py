@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from shared.erasure.objects import Found, SearchedObjects
 from shared.erasure.profiles import Eraser, Removed
-from shared.erasure.receipts import Progress, Receipt, Receipts, Step
+from shared.erasure.receipts import LONGEST_DELAY_MS, Progress, Receipt, Receipts, Step
 from shared.erasure.texts import OutOfTime
 from shared.identity.keys import is_visitor
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from shared.profiles.places import Places
     from shared.profiles.table import ProfileTable
 
-LONGEST_DELAY_MS = 900_000
-"""Of a message of SQS."""
 STREAM_MS = 25 * 3_600_000
 """By then the table's stream has forgotten what it had to tell."""
 NAMES_AT_MOST = 1_000

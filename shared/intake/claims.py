@@ -37,6 +37,7 @@ class Claims:
         for claim in sorted(claims, key=lambda claim: claim.time_ms):
             self._customers.setdefault(claim.visitor, []).append(claim.customer)
         self._visitors = Counter[str]()
+        """How many visitors each of the customers has."""
         self._links: dict[str, Link | None] = {}
 
     @property
@@ -44,23 +45,31 @@ class Claims:
         """The profile keys of all visitors that are claimed."""
         return {*self._customers}
 
-    def settle(self, links: Links) -> Links:
+    def resolve(self, links: Links) -> Links:
         """The links once these claims have been made, the earliest first."""
-        changing = {
-            customer
-            for key, link in links.items()
-            for customer in self._customers.get(key, ())
-            if link is None or (self._admission and customer != link.customer)
-        }
-        customers = changing - self._visitors.keys()
+        customers = self._in_new_links(links) - self._visitors.keys()
         stored = self._load(customers)
         self._visitors.update({key: len(stored[key].visitors) if key in stored else 0 for key in customers})
-        if self._admission and (strangers := customers - stored.keys()):
+        self._leave_out_refused(customers - stored.keys())
+        resolved = {key: claimed(link, self._customers.get(key, ()), self._visitors) for key, link in links.items()}
+        self._links.update(resolved)
+        return resolved
+
+    def _in_new_links(self, links: Links) -> set[str]:
+        """The customers of claims that may change a link."""
+        return {
+            customer
+            for visitor, link in links.items()
+            for customer in self._customers.get(visitor, ())
+            if link is None or (self._admission and customer != link.customer)
+        }
+
+    def _leave_out_refused(self, strangers: set[str]) -> None:
+        """Drops the claims of those among customers who are not stored that are not to be profiled."""
+        if self._admission and strangers:
             refused = self._admission.marks.refused(strangers)
-            self._customers = {v: [c for c in found if c not in refused] for v, found in self._customers.items()}
-        found = {key: claimed(link, self._customers.get(key, ()), self._visitors) for key, link in links.items()}
-        self._links.update(found)
-        return found
+            for visitor, customers in self._customers.items():
+                self._customers[visitor] = [customer for customer in customers if customer not in refused]
 
     def _load(self, customers: set[str]) -> dict[str, StoredProfile]:
         try:
@@ -69,7 +78,7 @@ class Claims:
             return error.profiles  # their own updates say so
 
     def refusal(self, claim: Claim) -> str | None:
-        """Why the claim was not followed, once all are settled; None where it was, or one of both was erased."""
+        """Why the claim was not followed, once all are resolved; None where it was, or one of both was erased."""
         if claim.visitor not in self._links or claim.customer not in self._customers[claim.visitor]:
             return None
         return refusal(self._links[claim.visitor], claim.customer)
@@ -77,12 +86,12 @@ class Claims:
 
 def copies(visitors: Iterable[StoredProfile]) -> dict[str, dict[str, Copy]]:
     """What customers' profiles are to hold of these visitors: the history of the linked, and no more of the others."""
-    found: dict[str, dict[str, Copy]] = {}
+    of_customers: dict[str, dict[str, Copy]] = {}
     for visitor in visitors:
         if visitor.link is not None and visitor.link.customer != NOBODY:
             state = visitor.state if visitor.link.state is LinkState.LINKED else None
-            found.setdefault(visitor.link.customer, {})[visitor.key] = Copy(visitor.version, state)
-    return found
+            of_customers.setdefault(visitor.link.customer, {})[visitor.key] = Copy(visitor.version, state)
+    return of_customers
 
 
 def unlink(
@@ -98,9 +107,9 @@ def unlink(
     With a bundle both are decided on anew, otherwise by the next tick that knows one. Raises NoSuchLink, what `check`
     raises, and what the table raises.
     """
-    updater, visitor = Updater(table, bundle, moment, sleep), visitor_key(visitor_id)
+    updater = Updater(table, bundle, moment, sleep)
     undo = Incoming(Profiles.empty(), relink=lambda links: {key: unlinked(link) for key, link in links.items()})
-    withdrawn = copies(updater.update([visitor], undo))
+    withdrawn = copies(updater.update([visitor_key(visitor_id)], undo))
     updater.update([*withdrawn], Incoming(Profiles.empty(), copies=withdrawn))
     check(updater.unwritten)
     return updater.total

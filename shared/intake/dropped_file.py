@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from shared.aws.fresh_object import is_absent
 from shared.events import Rejection, Rules, UnreadableFile, read_file
 from shared.intake import archive
-from shared.intake.ingest import Intake, Source
+from shared.intake.gathering import Intake, Source
 from shared.intake.quarantine import Quarantine
 from shared.profiles.unwritten import Unwritten
 

@@ -15,7 +15,7 @@ import msgspec
 
 from shared.aws.message_text import message_text
 from shared.events import Chunk, Rejection, Rules, people_of, read_lines
-from shared.intake.ingest import Intake, Source
+from shared.intake.gathering import Intake, Source
 from shared.intake.quarantine import Folder, Quarantine
 from shared.telemetry.errors import AnonymousError
 

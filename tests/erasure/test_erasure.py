@@ -14,7 +14,7 @@ from shared.erasure.profiles import Eraser
 from shared.identity.consents import Mark
 from shared.identity.keys import anonymous
 from shared.identity.links import NOBODY, LinkState
-from shared.intake.ingest import Intake
+from shared.intake.gathering import Intake
 from shared.profiles.histories import histories
 from shared.profiles.marks import Admission, Marks
 from shared.profiles.table import ProfileTable

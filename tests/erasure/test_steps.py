@@ -13,7 +13,7 @@ from shared.clock import Moment
 from shared.erasure.receipts import Receipts, Step, receipt_key
 from shared.erasure.steps import Erasing
 from shared.events import Rejection
-from shared.intake.ingest import Intake
+from shared.intake.gathering import Intake
 from shared.intake.quarantine import Quarantine
 from shared.ledger.rows import Ledger
 from shared.profiles.kept_marks import KeptMarks

@@ -3,6 +3,7 @@
 import importlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,8 @@ FILES = {
 
 class Clock:
     def __init__(self, app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = app._now_ms()
-        monkeypatch.setattr(app, "_now_ms", lambda: self.now)
+        self.now = app.erasing.now_ms()
+        monkeypatch.setattr(app, "erasing", replace(app.erasing, now_ms=lambda: self.now))
 
 
 @pytest.fixture

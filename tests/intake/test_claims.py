@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.identity.links import VISITORS_A_CUSTOMER, Link, LinkState, refusal, resolve
 from shared.intake.claims import unlink
-from shared.intake.ingest import Intake
+from shared.intake.gathering import Intake
 from shared.models.bundle import Bundle
 from shared.profiles.histories import histories
 from shared.profiles.update import Ingested

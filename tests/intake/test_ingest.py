@@ -9,17 +9,17 @@ from shared.clock import Moment
 from shared.features import Profiles, decode, encode, features, merge
 from shared.identity.keys import anonymous
 from shared.intake import ingest as ingest_module
-from shared.intake.ingest import Intake, ingest
+from shared.intake.ingest import ingest
 from shared.models.bundle import Bundle
 from shared.profiles import update
 from shared.profiles.races import TooManyRaces
 from shared.profiles.stored_profile import StoredProfile
-from shared.profiles.table import ProfileTable, TableOverloaded
+from shared.profiles.table import ProfileTable
 from shared.profiles.unwritten import ProfileTooLarge
 from shared.profiles.update import Ingested
 from tests.conftest import TABLE
 from tests.support.bundles import make_bundle
-from tests.support.event_files import chunks, profiles, purchase
+from tests.support.event_files import profiles, purchase
 from tests.support.memory_table import writes
 from tests.support.partiql import PartiQL
 
@@ -174,47 +174,6 @@ def test_customer_with_more_events_than_a_person_makes_is_called_automated(table
     assert bot.events == pytest.approx(7_000, rel=0.2)
     assert [p.decision.automated for p in (bot, person) if p.decision] == [True, False]
     assert ingest(profiles(*clicks[:100]), table, bundle, DECEMBER) == Ingested()
-
-
-def test_intake_writes_a_profile_of_many_files_once(table: ProfileTable, bundle: Bundle) -> None:
-    intake = Intake(table, bundle, NOVEMBER)
-    for day in range(1, 6):
-        for chunk in chunks([purchase("a", number=day, day=day), purchase("a", number=0)]):
-            intake.add(chunk, nothing_refused)
-    intake.flush()
-    assert (intake.accepted, intake.total) == (10, Ingested(6, 1, 0))
-    assert writes(stored(table, "a")) == 1
-
-
-def test_intake_writes_before_it_holds_too_much(
-    table: ProfileTable, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ingest_module, "ROWS_AT_ONCE", 3)
-    intake = Intake(table, bundle, NOVEMBER)
-    add(intake, purchase("a"), purchase("b"))
-    assert intake.total.customers == 0
-    add(intake, purchase("c"))
-    assert intake.total.customers == 3
-
-
-def test_intake_keeps_what_it_could_not_write(table: ProfileTable, bundle: Bundle, partiql: PartiQL) -> None:
-    intake = Intake(table, bundle, NOVEMBER)
-    add(intake, purchase("a"))
-    partiql.refusals.extend(["ThrottlingError"] * 10)
-    with pytest.raises(TableOverloaded):
-        intake.flush()
-    intake.flush()
-    assert stored(table, "a").events == 1
-    assert intake.total == Ingested(1, 1, 0)
-
-
-def add(intake: Intake, *events: Any) -> None:
-    for chunk in chunks(events):
-        intake.add(chunk, nothing_refused)
-
-
-def nothing_refused(rejections: Any) -> None:
-    raise AssertionError(rejections)
 
 
 class _Interrupted(ProfileTable):

@@ -12,7 +12,7 @@ from shared.clock import Moment
 from shared.decisions.transitions import Cause, Transition
 from shared.identity.consents import Consent, Mark
 from shared.identity.links import Link, LinkState
-from shared.intake.ingest import Intake
+from shared.intake.gathering import Intake
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.marks import Admission, Marks, TableNotRestored, keyed_hash
 from shared.profiles.stored_profile import VERSIONS_A_MILLISECOND, StoredProfile

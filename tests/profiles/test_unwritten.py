@@ -12,7 +12,7 @@ from shared.decisions import deciding
 from shared.events import Rejection, Rules, read_lines
 from shared.features import Profiles, encode
 from shared.features.codec import VERSION
-from shared.intake.ingest import Intake, Source
+from shared.intake.gathering import Intake, Source
 from shared.models.bundle import Bundle
 from shared.profiles import update
 from shared.profiles.histories import histories

@@ -120,7 +120,7 @@ class _Swallowed(Exception):
 
 def _swallows(name: str) -> Callable[[Planting], None]:
     def plant(code: Planting) -> None:
-        intake = code.module("shared.intake.ingest").Intake
+        intake = code.module("shared.intake.gathering").Intake
         flush = intake.flush
 
         def careless(self: Any) -> None:
@@ -243,7 +243,7 @@ def _refusals_forgotten(code: Planting) -> None:
 
 
 def _everything_kept(code: Planting) -> None:
-    ingest = code.module("shared.intake.ingest").Intake
+    ingest = code.module("shared.intake.gathering").Intake
     code.set(ingest, "keepable", lambda self, rejections: rejections)
 
 

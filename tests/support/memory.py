@@ -11,7 +11,7 @@ import numpy as np
 from shared.clock import Moment
 from shared.events import Chunk
 from shared.features.columns import COLUMN_TYPES, DAY_MS, EventColumns, Rows
-from shared.intake.ingest import Intake
+from shared.intake.gathering import Intake
 from shared.models.bundle import Bundle
 from tests.support.bundles import make_bundle
 from tests.support.memory_table import MemoryTable
