@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
 
 
 def _run(stack: DeployedStack, _given: argparse.Namespace) -> int:
-    kept, secret = KeptMarks(stack.s3, stack.resource("DataBucket")), stack.mark_secret
+    kept = KeptMarks(stack.s3, stack.resource("DataBucket"))
+    secret = stack.mark_secret
     count = keep_marks(stack.dynamodb, stack.resource("ProfileTable"), lambda: secret, kept)
     say(f"Kept {count:,} marks")
     return 0

@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
 
 
 def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
-    counts, first = Counter[str](), dict[str, str]()
+    counts = Counter[str]()
+    first = dict[str, str]()
     for reason, place in reasons(stack.s3, stack.resource("DataBucket"), f"{PREFIX}{given.below}"):
         counts[reason] += 1
         first.setdefault(reason, place)
@@ -54,10 +55,10 @@ def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
 def reasons(s3: S3Client, bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
     """Why each line or file below a prefix was refused, without the value that was, and where it stands."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for found in page.get("Contents", ()):
-            if found["Key"].endswith(REASONS) and found["Size"] <= LARGEST_OBJECT_BYTES:
-                body = s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
-                yield from ((reason, found["Key"]) for reason in _reasons(body))
+        for entry in page.get("Contents", ()):
+            if entry["Key"].endswith(REASONS) and entry["Size"] <= LARGEST_OBJECT_BYTES:
+                body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+                yield from ((reason, entry["Key"]) for reason in _reasons(body))
 
 
 def _reasons(body: bytes) -> Iterator[str]:

@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
 
 
 def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
-    dynamodb, table = stack.dynamodb, stack.resource("ProfileTable")
+    dynamodb = stack.dynamodb
+    table = stack.resource("ProfileTable")
     lacks = lacking(dynamodb, table)
     if lacks:
         say(f"Some sizes differ; counting again in {given.settle:g} s, as moves may be on their way")
@@ -61,8 +62,8 @@ def lacking(client: DynamoDBClient, table: str) -> dict[int, int]:
         ProjectionExpression="pk, decision.segment",
     )
     for page in pages:
-        found = (item for item in page["Items"] if not is_visitor(item["pk"]["S"]))
-        counted.update(int(item["decision"]["M"]["segment"]["N"]) for item in found)
+        customers = (item for item in page["Items"] if not is_visitor(item["pk"]["S"]))
+        counted.update(int(item["decision"]["M"]["segment"]["N"]) for item in customers)
     sizes = Members(client, table).sizes()
     return {segment: lack for segment in {*counted, *sizes} if (lack := counted[segment] - sizes[segment])}
 

@@ -49,13 +49,13 @@ def redrive(sqs: SQSClient, source: str, target: str, most: int) -> int:
     """
     moved = 0
     while moved < most:
-        found = sqs.receive_message(
+        answer = sqs.receive_message(
             QueueUrl=source,
             MaxNumberOfMessages=min(MESSAGES_A_CALL, most - moved),
             VisibilityTimeout=HIDDEN_SECONDS,
             WaitTimeSeconds=1,
         )
-        messages = found.get("Messages", [])
+        messages = answer.get("Messages", [])
         if not messages:
             break
         for message in messages:

@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
 
 
 def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
-    s3, bucket = stack.s3, stack.resource("DataBucket")
+    s3 = stack.s3
+    bucket = stack.resource("DataBucket")
     kept = KeptMarks(s3, bucket)
     epoch = kept.epoch() if given.go_on else time.time_ns() // 1_000_000
     if not epoch:
@@ -121,10 +122,10 @@ def note_quarantine(s3: S3Client, bucket: str, places: Places) -> int:
     """Notes who stands in quarantined lines, for erasures to find them; returns in how many objects."""
     count = 0
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=QUARANTINE):
-        for found in page.get("Contents", ()):
-            if found["Key"].endswith(".named.ndjson"):
-                lines = s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].iter_lines()
-                places.note(found["Key"], people_in(lines))
+        for entry in page.get("Contents", ()):
+            if entry["Key"].endswith(".named.ndjson"):
+                lines = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].iter_lines()
+                places.note(entry["Key"], people_in(lines))
                 count += 1
     return count
 

@@ -30,7 +30,8 @@ class DeployedStack:
     """Resources of a stack of CloudFormation by the names that template.yaml gives them, and clients."""
 
     def __init__(self, name: str, session: Any = boto3) -> None:
-        self.name, self._session = name, session
+        self.name = name
+        self._session = session
 
     def resource(self, logical_id: str) -> str:
         """The physical id of a resource. Raises OperationError if the stack has none of that name."""
@@ -46,18 +47,18 @@ class DeployedStack:
     @property
     def mark_secret(self) -> bytes:
         """What the keys of marks are hashed under."""
-        found = self.client("secretsmanager").get_secret_value(SecretId=self.resource("MarkSecret"))
-        return str(found["SecretString"]).encode()
+        secret = self.client("secretsmanager").get_secret_value(SecretId=self.resource("MarkSecret"))
+        return str(secret["SecretString"]).encode()
 
     def of_type(self, kind: str) -> list[str]:
         """The physical ids of all resources of a type."""
-        return [self.resources[name] for name, found in self._kinds.items() if found == kind]
+        return [self.resources[name] for name, own_kind in self._kinds.items() if own_kind == kind]
 
     @property
     def parameters(self) -> dict[str, str]:
         """The stack's parameters as it was deployed last."""
-        (found,) = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
-        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found["Parameters"]}
+        (stack,) = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
 
     def update(self, changes: Mapping[str, str]) -> None:
         """Deploys the stack again with other parameters, everything else as it is, and waits until that is done.
@@ -90,8 +91,8 @@ class DeployedStack:
 
     def timeout(self, logical_id: str) -> float:
         """The seconds that a function may take."""
-        found = self.client("lambda").get_function_configuration(FunctionName=self.resource(logical_id))
-        return float(found["Timeout"])
+        configuration = self.client("lambda").get_function_configuration(FunctionName=self.resource(logical_id))
+        return float(configuration["Timeout"])
 
     def begin(self, logical_id: str, given: Mapping[str, Any]) -> str:
         """Starts a run of a state machine; its ARN, which ends with its name."""
@@ -102,18 +103,19 @@ class DeployedStack:
 
     def end_of(self, execution: str, poll_seconds: float) -> Mapping[str, Any]:
         """What became of a run, once it has ended; a terminal is told meanwhile for how long it has been waited for."""
-        client, begun = self.client("stepfunctions"), time.monotonic()
-        while (found := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
+        client = self.client("stepfunctions")
+        begun = time.monotonic()
+        while (state := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
             if sys.stdout.isatty():
                 sys.stdout.write(f"\rrunning for {time.monotonic() - begun:.0f} s ")
                 sys.stdout.flush()
             time.sleep(poll_seconds)
-        return found  # type: ignore[no-any-return]
+        return state  # type: ignore[no-any-return]
 
     def execute(self, logical_id: str, given: Mapping[str, Any], poll_seconds: float) -> str:
         """Runs a state machine to its end; its status then, or the error's name where it has one of its own."""
-        found = self.end_of(self.begin(logical_id, given), poll_seconds)
-        return str(found.get("error") or found["status"])
+        ended = self.end_of(self.begin(logical_id, given), poll_seconds)
+        return str(ended.get("error") or ended["status"])
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
@@ -138,11 +140,11 @@ class DeployedStack:
     @cached_property
     def resources(self) -> dict[str, str]:
         """All physical ids by logical ones."""
-        return {found["LogicalResourceId"]: found.get("PhysicalResourceId", "") for found in self._summaries}
+        return {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in self._summaries}
 
     @cached_property
     def _kinds(self) -> dict[str, str]:
-        return {found["LogicalResourceId"]: found["ResourceType"] for found in self._summaries}
+        return {one["LogicalResourceId"]: one["ResourceType"] for one in self._summaries}
 
 
 def say(*lines: str) -> None:

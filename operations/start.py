@@ -32,9 +32,9 @@ def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
     say(f"run {name}: its parts and report are below reports/{given.what}/{name} of the data bucket")
     if given.no_wait:
         return 0
-    found = stack.end_of(started, LOOK_EVERY_SECONDS)
-    say(found["status"].lower(), *filter(None, [found.get("cause")]))
-    return 0 if found["status"] == "SUCCEEDED" else UNFINISHED
+    ended = stack.end_of(started, LOOK_EVERY_SECONDS)
+    say(ended["status"].lower(), *filter(None, [ended.get("cause")]))
+    return 0 if ended["status"] == "SUCCEEDED" else UNFINISHED
 
 
 if __name__ == "__main__":

@@ -61,8 +61,8 @@ def runs(stack: DeployedStack) -> Iterator[str]:
     """Runs of the state machines that are under way."""
     states = stack.client("stepfunctions")
     for name in STATE_MACHINES:
-        found = states.list_executions(stateMachineArn=stack.resource(name), statusFilter="RUNNING")
-        yield from (f"running: {name} {execution['name']}" for execution in found["executions"])
+        running = states.list_executions(stateMachineArn=stack.resource(name), statusFilter="RUNNING")["executions"]
+        yield from (f"running: {name} {execution['name']}" for execution in running)
 
 
 def live_model(stack: DeployedStack) -> str | None:
@@ -77,8 +77,9 @@ def live_model(stack: DeployedStack) -> str | None:
 
 
 def _messages(stack: DeployedStack, logical_id: str) -> int:
-    found = stack.sqs.get_queue_attributes(QueueUrl=stack.resource(logical_id), AttributeNames=WAITING)["Attributes"]
-    return sum(int(found[name]) for name in WAITING)
+    queue = stack.resource(logical_id)
+    attributes = stack.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=WAITING)["Attributes"]
+    return sum(int(attributes[name]) for name in WAITING)
 
 
 if __name__ == "__main__":

@@ -61,21 +61,21 @@ def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> Non
     file = announced(record.body)
     if file.key.endswith("/"):
         return  # the S3 console marks a new folder with an empty object
-    found = take_in(file, quarantine, rules, intake, record.message_id)
+    file_report = take_in(file, quarantine, rules, intake, record.message_id)
     _count(
-        EventsQuarantined=found.quarantined,
-        FilesUnreadable=int(found.unreadable is not None),
-        FilesMissing=int(found.missing),
-        QuarantineCapped=found.capped,
+        EventsQuarantined=file_report.quarantined,
+        FilesUnreadable=int(file_report.unreadable is not None),
+        FilesMissing=int(file_report.missing),
+        QuarantineCapped=file_report.capped,
     )
     logger.info(
         "File read",
         extra={
             "file": anonymous(file.key),
-            "accepted": found.accepted,
-            "quarantined": found.quarantined,
-            "unreadable": found.unreadable is not None,
-            "missing": found.missing,
+            "accepted": file_report.accepted,
+            "quarantined": file_report.quarantined,
+            "unreadable": file_report.unreadable is not None,
+            "missing": file_report.missing,
         },
     )
 

@@ -64,12 +64,12 @@ def segment(customer_id: str) -> dict[str, Any]:
     if profile.decision is None:
         raise _not_found("no_decision_yet", "The customer is known; a segment follows once a model has been published.")
     manifest = manifests.get(profile.decision.model_version, time.monotonic())
-    found = answer(customer_id, profile.decision, manifest)
+    body = answer(customer_id, profile.decision, manifest)
     if app.current_event.get_query_string_value("explain") == "true":
-        found["explanation"] = _explainer().explain(profile, manifest)
+        body["explanation"] = _explainer().explain(profile, manifest)
     if app.current_event.get_query_string_value("what_if") == "true":
-        found["what_would_change"] = _adviser().advise(profile, manifest)
-    return found
+        body["what_would_change"] = _adviser().advise(profile, manifest)
+    return body
 
 
 def _not_found(code: str, message: str) -> Refused:

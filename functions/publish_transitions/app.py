@@ -47,9 +47,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     was erased go last. A record of a profile that this code cannot read is told of, and passed over.
     """
     unreadable = dict[str, Unwritten]()
-    found = [(record["dynamodb"]["SequenceNumber"], _read(record, unreadable)) for record in event["Records"]]
+    by_number = [(record["dynamodb"]["SequenceNumber"], _read(record, unreadable)) for record in event["Records"]]
     report(unreadable)
-    moves = [(number, moved) for number, moved in found if moved]
+    moves = [(number, moved) for number, moved in by_number if moved]
     transitions = [moved for _, moved in moves]
     ends = [end for record in event["Records"] if (end := ended(record))]
     recorded = ledger.record(_news(transitions, ends))

@@ -141,7 +141,8 @@ def _page_done(progress: PartitionProgress, scan: Callable[[Cursor | None], Page
     try:
         profiles, cursor = scan(progress.cursor)
     except PageUnreadable as error:
-        profiles, cursor = [*error.profiles.values()], error.cursor
+        profiles = [*error.profiles.values()]
+        cursor = error.cursor
         now.unreadable.update(dict.fromkeys(error.unreadable, BROKEN))
     rescored = now.rescore(profiles, partial(_stands, now.bundle, progress.since_ms))
     return _later(

@@ -23,7 +23,9 @@ class RunParts[Part: msgspec.Struct]:
     """The parts of one run, each a `part` as JSON."""
 
     def __init__(self, s3: S3Client, bucket: str, kind: str, run: str, part: type[Part]) -> None:
-        self._s3, self._bucket, self._part = s3, bucket, part
+        self._s3 = s3
+        self._bucket = bucket
+        self._part = part
         self._name = f"reports/{kind}/{run}"
 
     def read(self, number: int) -> Part | None:
@@ -44,8 +46,8 @@ class RunParts[Part: msgspec.Struct]:
         """Every part that has begun, in order."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{self._name}/part-")
         for page in pages:
-            for found in page.get("Contents", ()):
-                body = self._s3.get_object(Bucket=self._bucket, Key=found["Key"])["Body"].read()
+            for entry in page.get("Contents", ()):
+                body = self._s3.get_object(Bucket=self._bucket, Key=entry["Key"])["Body"].read()
                 yield msgspec.json.decode(body, type=self._part)
 
     def write_report(self, report: object) -> str:
@@ -65,5 +67,6 @@ def span(times: Sequence[tuple[int, int]]) -> Mapping[str, Any]:
     """From the first begin to the last change of the parts of a run, (begin, change) in UTC milliseconds."""
     if not times:
         return {"started": None, "updated": None, "seconds": 0.0}
-    started, updated = min(begin for begin, _ in times), max(change for _, change in times)
+    started = min(begin for begin, _ in times)
+    updated = max(change for _, change in times)
     return {"started": iso(started), "updated": iso(updated), "seconds": (updated - started) / 1_000}

@@ -18,11 +18,9 @@ from botocore.exceptions import ClientError
 
 from shared.aws.fresh_object import ABSENT, CHANGED, is_absent
 from shared.erasure.parquet import ParquetFile
+from shared.erasure.streams import LONGEST_OBJECT_BYTES, TOO_LARGE, Begun, Bounded, NotSearchable
 from shared.erasure.texts import (
     BLOCK_BYTES,
-    Begun,
-    NotSearchable,
-    OutOfTime,
     Piece,
     Pieces,
     archived,
@@ -44,15 +42,12 @@ if TYPE_CHECKING:
     from shared.profiles.places import Places
 
 EXPORTS = "exports/"
-LONGEST_OBJECT_BYTES = 4 << 30
-"""What is larger than that, as it is or unzipped, is not searched: it would not fit beside what is left of it."""
 _NOT_LISTED = re.compile(r"/[a-z]+-\d{9}\.(named|capped)\.ndjson$")
 """They are found by the index, or hold nothing of anybody."""
 _LINES = re.compile(r"/[a-z]+-\d{9}(\.named|\.nameless)?\.ndjson$")
 _GZIP = b"\x1f\x8b"
 _IN_MEMORY = 8 << 20
 _NOT_WHOLE = (gzip.BadGzipFile, zlib.error, EOFError)
-_TOO_LARGE = f"it is larger than {LONGEST_OBJECT_BYTES:,} bytes"
 _BROKEN = "it is not whole"
 _UNCLEAR = "a line names them and is too broken to tell whether it is theirs"
 _NAMED = "it names them, in no format that lines are taken out of"
@@ -60,7 +55,7 @@ _FORMATS: dict[str, Pieces] = {".csv": csv_rows, ".tsv": csv_rows, ".ndjson": js
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Searched:
     """What came of one object."""
 
     lines: int = 0
@@ -84,11 +79,14 @@ class SearchedObjects:
         places: Places,
         people: Iterable[str],
         go_on: Callable[[], bool] = lambda: True,
-        before_change: Callable[[str, Found], None] = lambda _key, _found: None,
+        before_change: Callable[[str, Searched], None] = lambda _key, _searched: None,
     ) -> None:
-        self._s3, self._bucket, self._places = s3, bucket, places
+        self._s3 = s3
+        self._bucket = bucket
+        self._places = places
         self._wanted = Wanted(people)
-        self._go_on, self._before_change = go_on, before_change
+        self._go_on = go_on
+        self._before_change = before_change
 
     def keys(self, after: str = "", since: datetime | None = None) -> Iterator[str]:
         """The objects that may hold lines of theirs, in order, those `after` a key alone. Raises ClientError.
@@ -99,19 +97,19 @@ class SearchedObjects:
         noted = sorted({key for person in self._wanted.people for key in self._places.of(person)})
         yield from merge((key for key in noted if key > after), self._listed(after, since))
 
-    def search(self, key: str, unfinished: bool = False) -> Found:
+    def search(self, key: str, unfinished: bool = False) -> Searched:
         """Takes their lines out of one object, and its former versions away if there were any.
 
         `unfinished` says that it broke off when it was about to change the object. Raises ClientError, OutOfTime and
         TooManyRaces.
         """
         if key.endswith("/"):
-            return Found()
+            return Searched()
         for _ in races():
             with tempfile.TemporaryDirectory() as folder:
-                found = _Attempt(self, key, Path(folder), unfinished).made()
-            if found is not None:
-                return found
+                result = _Attempt(self, key, Path(folder), unfinished).made()
+            if result is not None:
+                return result
         raise TooManyRaces(f"an object was changed by others in each of {RACES_AT_MOST} attempts to search it")
 
     def _listed(self, after: str, since: datetime | None) -> Iterator[str]:
@@ -119,21 +117,26 @@ class SearchedObjects:
             if after < prefix or after.startswith(prefix):
                 start: Any = {"StartAfter": after} if after.startswith(prefix) else {}
                 pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix, **start)
-                for found in (found for page in pages for found in page.get("Contents", ())):
-                    skipped = prefix == QUARANTINE and _NOT_LISTED.search(found["Key"])
-                    if not skipped and (since is None or found["LastModified"] >= since):
-                        yield found["Key"]
+                for entry in (entry for page in pages for entry in page.get("Contents", ())):
+                    skipped = prefix == QUARANTINE and _NOT_LISTED.search(entry["Key"])
+                    if not skipped and (since is None or entry["LastModified"] >= since):
+                        yield entry["Key"]
 
 
 class _Attempt:
     """One object as it is now. What others write meanwhile makes the attempt fail rather than be lost."""
 
     def __init__(self, objects: SearchedObjects, key: str, folder: Path, unfinished: bool) -> None:
-        self._objects, self._key, self._folder, self._unfinished = objects, key, folder, unfinished
-        self._s3, self._bucket, self._wanted = objects._s3, objects._bucket, objects._wanted
+        self._objects = objects
+        self._key = key
+        self._folder = folder
+        self._unfinished = unfinished
+        self._s3 = objects._s3
+        self._bucket = objects._bucket
+        self._wanted = objects._wanted
         self._source: Any = {"Bucket": objects._bucket, "Key": key}
 
-    def made(self) -> Found | None:
+    def made(self) -> Searched | None:
         """What came of it; None where others changed the object meanwhile."""
         try:
             answer = self._s3.get_object(**self._source)
@@ -142,17 +145,19 @@ class _Attempt:
                 raise
             if self._unfinished or self._may_have_held_them:
                 self._drop_versions(None)
-            return Found()
-        self._source["IfMatch"], self._version = answer["ETag"], answer.get("VersionId", "null")
+            return Searched()
+        self._source["IfMatch"] = answer["ETag"]
+        self._version = answer.get("VersionId", "null")
         self._kind = answer.get("ContentType", "application/octet-stream")
         first = answer["Body"].read(len(_GZIP))
-        self._is_zipped, self._opened = first == _GZIP, cast(Begun | None, Begun(first, answer["Body"]))
+        self._is_zipped = first == _GZIP
+        self._opened = cast(Begun | None, Begun(first, answer["Body"]))
         try:
             if answer["ContentLength"] > LONGEST_OBJECT_BYTES:
-                raise NotSearchable(_TOO_LARGE)
+                raise NotSearchable(TOO_LARGE)
             return self._parquet() if self._ending == ".parquet" else self._text()
         except NotSearchable as error:
-            return Found(doubt=str(error))
+            return Searched(doubt=str(error))
         except ClientError as error:
             if error.response["Error"]["Code"] in CHANGED | ABSENT:
                 return None
@@ -179,11 +184,13 @@ class _Attempt:
             return reasons
         return quarantined if _LINES.search(self._key) else None
 
-    def _text(self) -> Found:
+    def _text(self) -> Searched:
         read = self._pieces()
         if read is None:
             return self._whole()
-        lines, visitors, doubtful = 0, set[str](), False
+        lines = 0
+        visitors = set[str]()
+        doubtful = False
         try:
             for piece in self._read(read):
                 doubtful |= piece.doubtful
@@ -191,17 +198,18 @@ class _Attempt:
                     lines += 1
                     visitors.update(filter(is_visitor, piece.people))
         except NotSearchable as error:
-            return Found(doubt=str(error) if self._whole().doubt else None)
-        found = Found(lines, frozenset(visitors), _UNCLEAR if doubtful else None)
+            return Searched(doubt=str(error) if self._whole().doubt else None)
+        result = Searched(lines, frozenset(visitors), _UNCLEAR if doubtful else None)
         if lines:
-            self._objects._before_change(self._key, found)
+            self._objects._before_change(self._key, result)
             self._take_out(read)
         elif self._unfinished or self._may_have_held_them:
             self._drop_versions(self._version)
-        return found
+        return result
 
     def _take_out(self, read: Pieces) -> None:
-        people, empty = set[str](), True
+        people = set[str]()
+        empty = True
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as kept:
             file = cast(IO[bytes], kept)
             out = cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="wb", mtime=0)) if self._is_zipped else file
@@ -217,29 +225,30 @@ class _Attempt:
                 self._objects._places.note(self._key, people)
             self._put(None if empty else file)
 
-    def _parquet(self) -> Found:
-        source, kept = self._folder / "source.parquet", self._folder / "kept.parquet"
+    def _parquet(self) -> Searched:
+        source = self._folder / "source.parquet"
+        kept = self._folder / "kept.parquet"
         with source.open("wb") as file:
             shutil.copyfileobj(self._body(), file, BLOCK_BYTES)
         rows = ParquetFile(source, kept, self._wanted, self._objects._go_on).rewrite()
-        found = Found(rows)
+        result = Searched(rows)
         if rows:
-            self._objects._before_change(self._key, found)
+            self._objects._before_change(self._key, result)
             with kept.open("rb") as left:
                 self._put(left)
         elif self._unfinished:
             self._drop_versions(self._version)
-        return found
+        return result
 
-    def _whole(self) -> Found:
+    def _whole(self) -> Searched:
         """Nothing is taken out of what is in no format; whether it names them is told."""
         try:
             named = mentions(self._plain(), self._wanted)
         except NotSearchable as error:
-            return Found(doubt=str(error))
+            return Searched(doubt=str(error))
         except _NOT_WHOLE:
-            return Found(doubt=_BROKEN)
-        return Found(doubt=_NAMED if named else None)
+            return Searched(doubt=_BROKEN)
+        return Searched(doubt=_NAMED if named else None)
 
     def _put(self, kept: IO[bytes] | None) -> None:
         version = None
@@ -254,13 +263,13 @@ class _Attempt:
         every = [one for page in pages for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))]
         own = [one for one in every if one["Key"] == self._key]
         own.sort(key=lambda one: (one["IsLatest"], one["LastModified"]), reverse=True)
-        found = [one["VersionId"] for one in own]
+        versions = [one["VersionId"] for one in own]
         if latest is not None:
-            found = found[found.index(latest) + 1 :] if latest in found else []
+            versions = versions[versions.index(latest) + 1 :] if latest in versions else []
         elif "IfMatch" in self._source:
-            found = found[found.index(self._version) :] if self._version in found else []
+            versions = versions[versions.index(self._version) :] if self._version in versions else []
         # The oldest first: whatever breaks off, the latest is still there to be searched again.
-        for version_id in reversed(found):
+        for version_id in reversed(versions):
             self._s3.delete_object(Bucket=self._bucket, Key=self._key, VersionId=version_id)
 
     def _read(self, read: Pieces) -> Iterator[Piece]:
@@ -269,28 +278,12 @@ class _Attempt:
         except _NOT_WHOLE as error:
             raise NotSearchable(_BROKEN) from error
 
-    def _plain(self) -> _Body:
+    def _plain(self) -> Bounded:
         body = self._body()
         if not self._is_zipped:
             return body
-        return _Body(gzip.GzipFile(fileobj=cast(IO[bytes], body)), self._objects._go_on)
+        return Bounded(gzip.GzipFile(fileobj=cast(IO[bytes], body)), self._objects._go_on)
 
-    def _body(self) -> _Body:
+    def _body(self) -> Bounded:
         opened, self._opened = self._opened, None
-        return _Body(opened or self._s3.get_object(**self._source)["Body"], self._objects._go_on)
-
-
-class _Body:
-    """A stream that is read as long as there is time, and up to a bound."""
-
-    def __init__(self, stream: Any, go_on: Callable[[], bool]) -> None:
-        self._stream, self._go_on, self._left = stream, go_on, LONGEST_OBJECT_BYTES
-
-    def read(self, size: int = -1, /) -> bytes:
-        if not self._go_on():
-            raise OutOfTime
-        found: bytes = self._stream.read(size)
-        self._left -= len(found)
-        if self._left < 0:
-            raise NotSearchable(_TOO_LARGE)
-        return found
+        return Bounded(opened or self._s3.get_object(**self._source)["Body"], self._objects._go_on)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.erasure.texts import NotSearchable, OutOfTime
+from shared.erasure.streams import NotSearchable, OutOfTime
 from shared.erasure.wanted import Wanted, about_people
 from shared.events.confined import BrokenOff, confined
 from shared.events.locked import locked_database
@@ -24,7 +24,10 @@ class ParquetFile:
     """A file at a path of ours, and `kept`, another path of ours, for what is left of it."""
 
     def __init__(self, path: Path, kept: Path, wanted: Wanted, go_on: Callable[[], bool] = lambda: True) -> None:
-        self._path, self._kept, self._wanted, self._go_on = path, kept, wanted, go_on
+        self._path = path
+        self._kept = kept
+        self._wanted = wanted
+        self._go_on = go_on
 
     def rewrite(self) -> int:
         """How many rows are theirs; where there are any, the others are then at the path for what is left.
@@ -78,7 +81,8 @@ class ParquetFile:
         names = [str(name) for name, *_ in described]
         if not any(map(about_people, names)):
             return _MENTIONED if self._is_mentioned(database) else 0
-        conditions, values = list[str](), list[Any]()
+        conditions = list[str]()
+        values = list[Any]()
         for number, name in enumerate(names):
             if ids := self._wanted.of_column(name):
                 text = f"CAST(c{number} AS VARCHAR)"

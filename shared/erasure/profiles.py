@@ -48,7 +48,7 @@ class Eraser:
         """The profile keys that go with the one at `key`, a customer's visitors included, and what there is of them."""
         profile = self._load(key)
         visitors = self.table.load(sorted(profile.visitors)) if profile else {}
-        owned = [visitor for visitor, found in sorted(visitors.items()) if _is_owned(found, key)]
+        owned = [visitor for visitor, profile in sorted(visitors.items()) if _is_owned(profile, key)]
         one = Removed(visitors=1) if is_visitor(key) else Removed(customers=1)
         others = Removed(visitors=len(owned), links=len(_mentioning(visitors.values(), key)))
         return [key, *owned], others + (one if profile else Removed())
@@ -64,8 +64,8 @@ class Eraser:
             profile = self._load(key)
             if profile is None or (profile.counts_from_ms is not None and profile.counts_from_ms > at_ms):
                 return
-            for visitor, found in self.table.load(sorted(profile.visitors)).items():
-                if _is_owned(found, key):
+            for visitor, stored in self.table.load(sorted(profile.visitors)).items():
+                if _is_owned(stored, key):
                     self.erase(visitor, at_ms)
             self.forget(profile.visitors, key)
             self.marks.end(key, profile.version + 1)

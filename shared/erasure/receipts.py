@@ -126,7 +126,8 @@ class Receipts:
     """Receipts under `reports/erasures/`, each read and written as one, so that of two writers one starts anew."""
 
     def __init__(self, s3: S3Client, bucket: str) -> None:
-        self._s3, self._bucket = s3, bucket
+        self._s3 = s3
+        self._bucket = bucket
         self._etags: dict[str, str | None] = {}
 
     def read(self, step: Step) -> Receipt:
@@ -146,7 +147,8 @@ class Receipts:
         receipt.updated_at = iso(now_ms)
         for name in ("customers", "visitors", "links"):
             setattr(receipt, name, sum(getattr(removed, name) for removed in receipt.removed))
-        etag, key = self._etags[receipt.receipt_id], receipt_key(receipt.receipt_id)
+        etag = self._etags[receipt.receipt_id]
+        key = receipt_key(receipt.receipt_id)
         as_read: Any = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         body = msgspec.json.format(msgspec.json.encode(receipt), indent=2)
         try:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from shared.erasure.objects import Found, SearchedObjects
+from shared.erasure.objects import Searched, SearchedObjects
 from shared.erasure.profiles import Eraser, Removed
 from shared.erasure.receipts import LONGEST_DELAY_MS, Progress, Receipt, Receipts, Step
-from shared.erasure.texts import OutOfTime
+from shared.erasure.streams import OutOfTime
 from shared.identity.keys import is_visitor
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class Erasing:
         wait_ms = step.marked_ms + self.settle_ms - self.now_ms() if step.again else 0
         if wait_ms > 0:
             return self.queue(step, wait_ms)
-        broke_off = receipt.progress == (begun := Progress(step.again, erasing=True))
+        begun = Progress(step.again, erasing=True)
+        broke_off = receipt.progress == begun
         receipt.progress = begun
         self.receipts.write(receipt, self.now_ms())
         eraser = Eraser(self.table, self.marks)
@@ -109,7 +110,8 @@ class Erasing:
         whole = search.goes_through(go_on)
         if whole and step.again:
             self._forget_places(step)
-            receipt.progress, receipt.state = None, "done"
+            receipt.progress = None
+            receipt.state = "done"
         self.receipts.write(receipt, self.now_ms())
         if not whole:
             self.queue(replace(step, after=search.last), 0)
@@ -129,49 +131,59 @@ class _Search:
     """One invocation's part of a search."""
 
     def __init__(self, erasing: Erasing, step: Step, receipt: Receipt, progress: Progress) -> None:
-        self._erasing, self._step, self._receipt, self._progress = erasing, step, receipt, progress
-        self._eraser, self._resumed = Eraser(erasing.table, erasing.marks), progress.changing
+        self._erasing = erasing
+        self._step = step
+        self._receipt = receipt
+        self._progress = progress
+        self._eraser = Eraser(erasing.table, erasing.marks)
+        self._resumed = progress.changing
         self.last = step.after
 
     def goes_through(self, go_on: Callable[[], bool]) -> bool:
         """Whether it came to the end; if not, `last` says how far it came."""
-        erasing, step = self._erasing, self._step
+        erasing = self._erasing
+        step = self._step
         objects = SearchedObjects(erasing.s3, erasing.bucket, erasing.places, step.people, go_on, self._before_change)
         since = datetime.fromtimestamp(step.searched_ms / 1_000, UTC) - _CLOCKS_APART if step.again else None
         # What was being changed may be gone by now; it is to be counted all the same.
         resumed = [self._resumed] if self._resumed is not None else []
         for key, _ in groupby(merge(objects.keys(step.after, since), resumed)):
             try:
-                found = objects.search(key, unfinished=key == self._resumed)
+                searched = objects.search(key, unfinished=key == self._resumed)
             except OutOfTime:
                 if self.last != step.after:
                     return False
-                found = Found(doubt="it takes too long to search")  # it had all the time there is
-            self._finish(key, found)
+                searched = Searched(doubt="it takes too long to search")  # it had all the time there is
+            self._finish(key, searched)
             if not go_on():
                 return False
         return True
 
-    def _before_change(self, key: str, found: Found) -> None:
+    def _before_change(self, key: str, searched: Searched) -> None:
         """Says in the receipt what is about to go: whether it went cannot be told afterwards."""
-        progress, step = self._progress, self._step
-        links = self._eraser.mentions(found.visitors, step.key)
+        progress = self._progress
+        step = self._step
+        links = self._eraser.mentions(searched.visitors, step.key)
         known = (progress.lines, progress.links) if key == self._resumed else (0, 0)
         progress.changing = key
-        progress.lines, progress.links = max(known[0], found.lines), max(known[1], links)
+        progress.lines = max(known[0], searched.lines)
+        progress.links = max(known[1], links)
         self._erasing.receipts.write(self._receipt, self._erasing.now_ms())
-        self._eraser.forget(found.visitors, step.key)
+        self._eraser.forget(searched.visitors, step.key)
 
-    def _finish(self, key: str, found: Found) -> None:
-        receipt, progress = self._receipt, self._progress
+    def _finish(self, key: str, searched: Searched) -> None:
+        receipt = self._receipt
+        progress = self._progress
         if progress.changing == key:
             receipt.lines += progress.lines
             receipt.removed[int(progress.again)] += Removed(links=progress.links)
-            progress.changing, progress.lines, progress.links = None, 0, 0
-        if found.doubt is not None and key > progress.searched and key not in receipt.not_searched:
+            progress.changing = None
+            progress.lines = 0
+            progress.links = 0
+        if searched.doubt is not None and key > progress.searched and key not in receipt.not_searched:
             receipt.objects_not_searched += 1
             if len(receipt.not_searched) < NAMES_AT_MOST:
-                receipt.not_searched[key] = found.doubt
+                receipt.not_searched[key] = searched.doubt
         progress.searched = max(progress.searched, key)
         self.last = key
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from shared.erasure.streams import Begun, NotSearchable
 from shared.erasure.wanted import LONGEST_MENTION_BYTES, Wanted, about_people, as_bytes, same
 from shared.events.readers import ByteStream
 from shared.intake.archive import people_in
@@ -21,14 +22,6 @@ LONGEST_LINE_BYTES = 16 << 20
 _MARK = codecs.BOM_UTF8.decode("latin-1")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-class NotSearchable(ValueError):
-    """An object, or what is left of it, cannot be searched; the message says why."""
-
-
-class OutOfTime(Exception):
-    """There is no time left to read on; what was not finished is as it was."""
 
 
 class Piece(NamedTuple):
@@ -132,14 +125,16 @@ def csv_rows(stream: ByteStream, wanted: Wanted) -> Iterator[Piece]:
             yield Piece(raw := b"".join(taken), doubtful=wanted.mentioned(raw))
         else:
             theirs = any(at < len(row) and same(row[at], ids) for at, ids in columns.items())
-            odd = not theirs and (len(row) != width or len(taken) > 1) and _names(row, anybody, wanted)
-            yield Piece(b"".join(taken), theirs, odd)
+            is_irregular = len(row) != width or len(taken) > 1
+            doubtful = not theirs and is_irregular and _names(row, anybody, wanted)
+            yield Piece(b"".join(taken), theirs, doubtful)
         taken.clear()
 
 
 def mentions(stream: ByteStream, wanted: Wanted) -> bool:
     """Whether the bytes mention them. Raises NotSearchable where they are not text, so that nobody could tell."""
-    before, wide = b"", None
+    before = b""
+    wide = None
     for block in blocks(stream):
         if wanted.mentioned(before + block):
             return True
@@ -158,7 +153,8 @@ def blocks(stream: ByteStream) -> Iterator[bytes]:
 
 def lines(stream: ByteStream) -> Iterator[bytes]:
     """Lines with their ends, LF or, in a file that has none, CR. Raises NotSearchable."""
-    rest, end = b"", b""
+    rest = b""
+    end = b""
     for block in blocks(stream):
         end = end or (b"\r" if b"\r" in block and b"\n" not in block else b"\n")
         *whole, rest = (rest + block).split(end)
@@ -212,19 +208,6 @@ def _wide_lines(stream: ByteStream, end: bytes) -> Iterator[bytes]:
         yield rest
 
 
-class Begun:
-    """A stream whose first bytes were read already."""
-
-    def __init__(self, first: bytes, stream: ByteStream) -> None:
-        self._first, self._stream = first, stream
-
-    def read(self, size: int = -1, /) -> bytes:
-        """The next bytes, up to `size`."""
-        first, self._first = self._first, b""
-        left = size - len(first)
-        return first + self._stream.read(left) if left or not first else first
-
-
 def _columns(header: str, wanted: Wanted) -> tuple[str, dict[int, frozenset[str]], int]:
     for delimiter in ",;\t|":
         try:
@@ -232,8 +215,8 @@ def _columns(header: str, wanted: Wanted) -> tuple[str, dict[int, frozenset[str]
         except csv.Error:
             continue
         if any(map(about_people, names)):
-            found = {at: ids for at, name in enumerate(names) if (ids := wanted.of_column(name))}
-            return delimiter, found, len(names)
+            columns = {at: ids for at, name in enumerate(names) if (ids := wanted.of_column(name))}
+            return delimiter, columns, len(names)
     raise NotSearchable("no column says whose a row is")
 
 

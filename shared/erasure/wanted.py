@@ -67,15 +67,15 @@ def same(value: Any, ids: frozenset[str]) -> bool:
 
 def as_bytes(ids: Iterable[str]) -> frozenset[str]:
     """The ids as they look where the bytes of a file, whatever its encoding, are taken for Latin-1."""
-    return frozenset(found.decode("latin-1") for name in ids for found in _encoded(name))
+    return frozenset(way.decode("latin-1") for name in ids for way in _encoded(name))
 
 
 def _encoded(name: str) -> set[bytes]:
-    found = set[bytes]()
+    ways = set[bytes]()
     for encoding in _ENCODINGS:
         with suppress(UnicodeEncodeError):
-            found.add(name.encode(encoding, "surrogatepass" if encoding == "utf-8" else "strict"))
-    return found
+            ways.add(name.encode(encoding, "surrogatepass" if encoding == "utf-8" else "strict"))
+    return ways
 
 
 def _written(name: str) -> list[bytes]:
@@ -87,9 +87,9 @@ def _written(name: str) -> list[bytes]:
 
 def _words(name: str) -> dict[bytes, bytes]:
     """How an id looks in bytes, and the pattern for where it is a word of its own."""
-    found = {way: rb"(?<![\w-])" + re.escape(way) + rb"(?![\w-])" for way in _written(name)}
+    patterns = {way: rb"(?<![\w-])" + re.escape(way) + rb"(?![\w-])" for way in _written(name)}
     with suppress(UnicodeEncodeError):
         little, big = name.encode("utf-16-le"), name.encode("utf-16-be")
-        found[little] = rb"(?<![\w-]\x00)" + re.escape(little) + rb"(?![\w-]\x00)"
-        found[big] = rb"(?<!\x00[\w-])" + re.escape(big) + rb"(?!\x00[\w-])"
-    return found
+        patterns[little] = rb"(?<![\w-]\x00)" + re.escape(little) + rb"(?![\w-]\x00)"
+        patterns[big] = rb"(?<!\x00[\w-])" + re.escape(big) + rb"(?!\x00[\w-])"
+    return patterns

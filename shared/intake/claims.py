@@ -32,7 +32,8 @@ class Claims:
     """What a batch says of who is who, and the links that came of it."""
 
     def __init__(self, claims: Iterable[Claim], table: ProfileTable, admission: Admission | None = None) -> None:
-        self._table, self._admission = table, admission
+        self._table = table
+        self._admission = admission
         self._customers: dict[str, list[str]] = {}
         for claim in sorted(claims, key=lambda claim: claim.time_ms):
             self._customers.setdefault(claim.visitor, []).append(claim.customer)

@@ -32,7 +32,7 @@ def received(event: Mapping[str, Any], read: Callable[[str], bytes]) -> tuple[li
     Also the notices that could not be followed, by their ids in SQS: they go back to where they were. `read` gives an
     object's bytes, and raises RecordsMissing. Raises NoBatch and what `read` raises.
     """
-    found: list[Message] = []
+    batch: list[Message] = []
     missing: dict[str, RecordsMissing] = {}
     records = event.get("Records")
     if not isinstance(records, list):
@@ -40,13 +40,13 @@ def received(event: Mapping[str, Any], read: Callable[[str], bytes]) -> tuple[li
     for record in records:
         notice = _notice(record)
         if notice is None:
-            found += messages({"Records": [record]})
+            batch += messages({"Records": [record]})
             continue
         try:
-            found += messages(_batch(notice, read))
+            batch += messages(_batch(notice, read))
         except RecordsMissing as error:
             missing[record["messageId"]] = error
-    return found, missing
+    return batch, missing
 
 
 def reader(s3: S3Client, bucket: str) -> Callable[[str], bytes]:
@@ -70,9 +70,9 @@ def _notice(record: Any) -> dict[str, Any] | None:
     if not isinstance(body, str) or not (PREFIX in body or "BatchInfo" in body):
         return None
     with suppress(ValueError, RecursionError):
-        said = msgspec.json.decode(body)
-        if isinstance(said, dict) and (said.get("source") == "aws.s3" or not said.keys().isdisjoint(BATCHES)):
-            return said
+        notice = msgspec.json.decode(body)
+        if isinstance(notice, dict) and (notice.get("source") == "aws.s3" or not notice.keys().isdisjoint(BATCHES)):
+            return notice
     return None
 
 

@@ -62,7 +62,8 @@ class Message:
         return self._slice(0, middle), self._slice(middle, len(self.lines))
 
     def _slice(self, begin: int, end: int) -> Message:
-        first, last = self.first + begin, self.first + end - 1
+        first = self.first + begin
+        last = self.first + end - 1
         return replace(self, lines=self.lines[begin:end], first=first, part=f" {first}-{last}")
 
 
@@ -83,8 +84,8 @@ def messages(event: Mapping[str, Any]) -> list[Message]:
             return [_message(record) for record in records]
         case {"records": dict(partitions)}:
             # A Kafka record without a value marks a key as deleted: there is no event in it.
-            found = (record for partition in partitions.values() for record in partition)
-            return [_message(record) for record in found if not isinstance(record, dict) or record.get("value")]
+            records = (record for partition in partitions.values() for record in partition)
+            return [_message(record) for record in records if not isinstance(record, dict) or record.get("value")]
         case _:
             raise NoBatch("this is no batch of SQS, Kinesis or Kafka")
 
@@ -98,7 +99,8 @@ def packed(events: Iterable[bytes]) -> Iterator[str]:
         bytes_more = len(text.encode())
         if body and size + bytes_more > MESSAGE_BYTES:
             yield _body(body)
-            body, size = [], 0
+            body = []
+            size = 0
         body.append(text)
         size += bytes_more
     if body:
@@ -188,9 +190,9 @@ def _holding(body: bytes, message_id: str, source: str, sent_ms: int) -> Message
 def _detail(body: bytes) -> bytes:
     """What a bus has put its own words around; anything else as it is."""
     with suppress(ValueError, RecursionError):
-        found = _decode_object(body)
-        if "detail-type" in found and "detail" in found:
-            return bytes(found["detail"])
+        envelope = _decode_object(body)
+        if "detail-type" in envelope and "detail" in envelope:
+            return bytes(envelope["detail"])
     return body
 
 
@@ -200,8 +202,8 @@ def _lines(body: bytes) -> list[bytes]:
     with suppress(ValueError, RecursionError):
         return [bytes(event) for event in _decode_list(body)]
     with suppress(ValueError, RecursionError):
-        found = _decode_object(body)
-        if "events" in found and "event_type" not in found:
-            return [bytes(event) for event in _decode_list(found["events"])]
+        fields = _decode_object(body)
+        if "events" in fields and "event_type" not in fields:
+            return [bytes(event) for event in _decode_list(fields["events"])]
         return [body]
     return [line for line in body.splitlines() if line.strip()] or [body]

@@ -104,9 +104,9 @@ class Folder:
             self.capped += len(beyond)
             counts = Counter(rejection.reason for rejection in beyond)
             first = {rejection.reason: rejection.line for rejection in reversed(beyond)}
-            told = sorted(counts.most_common(_REASONS_AT_MOST), key=lambda one: first[one[0]])
-            records = [self._record(reason, first[reason], lines=lines) for reason, lines in told]
-            if others := len(beyond) - sum(lines for _, lines in told):
+            common = sorted(counts.most_common(_REASONS_AT_MOST), key=lambda one: first[one[0]])
+            records = [self._record(reason, first[reason], lines=lines) for reason, lines in common]
+            if others := len(beyond) - sum(lines for _, lines in common):
                 records.append(self._record("other reasons", None, lines=others))
             key = f"{self.path}/{kind}-{beyond[0].line:09d}.capped.ndjson"
             self._put(key, b"".join(record + b"\n" for record in records))

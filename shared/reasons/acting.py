@@ -17,13 +17,13 @@ from shared.models.bundle import Bundle, Decisions
 from shared.reasons.goals import goals, reaches
 from shared.reasons.wording import format_value
 
-LOOKS = (0, 1, 2, 3, 5, 7, 10, 14, 21, 30)
+DAYS_TRIED = (0, 1, 2, 3, 5, 7, 10, 14, 21, 30)
 """Days from now on which acting is tried at first; of what works, every day is."""
-MOST = 3
+MOST_TIMES = 3
 """How often something is done at most, on as many days."""
 ORDER_VALUE = "average_order_value_365d"
-ODD = 0x9E3779B1
-"""Makes other ids of known ones: 2 ** 32 over the golden ratio."""
+HASH_MULTIPLIER = 0x9E3779B1
+"""Makes other ids of known ones: 2 ** 32 over the golden ratio, an odd number, so that no two become one."""
 
 
 @dataclass(frozen=True)
@@ -47,54 +47,55 @@ class Act:
         return f"{what} today" if not days else f"{what} within {format_value('days', days)}"
 
 
-type Looks = Sequence[tuple[Act, int]]
+type Plans = Sequence[tuple[Act, int]]
 """Acts, and how many days from now they are done for the last time."""
 
 
 def acts_that_change(history: Profiles, as_of_ms: int, bundle: Bundle) -> list[dict[str, Any]]:
     """For each goal that the only customer of `history` has not reached, what they may do to reach it, the least first.
 
-    Only events before `as_of_ms` count. Tried are a visit, a visit with something put in the cart and an order, up to
-    three of each, made of the events of the customer's latest ones. They are added to the history as a delivery would
-    be, and the bundle decides right after the last. `within_days` is how long there is time: each of the days until
-    then has been tried.
+    Only events before `as_of_ms` count. A visit, a visit with something put in the cart and an order are tried, up to
+    three of each. Their events are those of the customer's latest one of its kind once more; they are added to the
+    history as a delivery would be, and the bundle decides right after the last. `within_days` is how many days there
+    is time: every day until then has been tried.
     """
     history = until(history, as_of_ms)
     known = features(history, as_of_ms)
     now = bundle.decide(known)
-    wanted = goals(known[0], now, bundle.manifest)
-    acts = [replace(act, count=n) for act in feasible(history, bundle.manifest) for n in range(1, MOST + 1)]
-    looks = [(act, day) for act in acts for day in LOOKS if day >= act.count - 1]
-    if not wanted or not looks:
+    open_goals = goals(known[0], now, bundle.manifest)
+    acts = [replace(act, count=n) for act in feasible(history, bundle.manifest) for n in range(1, MOST_TIMES + 1)]
+    plans = [(act, day) for act in acts for day in DAYS_TRIED if day >= act.count - 1]
+    if not open_goals or not plans:
         return []
-    decided = decided_after(history, looks, as_of_ms, bundle)
-    found = []
-    for goal in wanted:
-        reached, done = reaches(goal, decided, now, bundle.manifest), set[str]()
+    decided = decided_after(history, plans, as_of_ms, bundle)
+    changes = []
+    for goal in open_goals:
+        reached = reaches(goal, decided, now, bundle.manifest)
+        done: set[str] = set()
         for act in acts:
-            own = [i for i, (other, _) in enumerate(looks) if other is act]
-            last = _leading(reached[own])
-            if act.name in done or not last:
+            own = [i for i, (other, _) in enumerate(plans) if other is act]
+            leading = _leading(reached[own])
+            if act.name in done or not leading:
                 continue
-            every = [(act, day) for day in range(act.count - 1, looks[own[last - 1]][1] + 1)]
-            after = decided_after(history, every, as_of_ms, bundle)
+            every_day = [(act, day) for day in range(act.count - 1, plans[own[leading - 1]][1] + 1)]
+            after = decided_after(history, every_day, as_of_ms, bundle)
             last = _leading(reaches(goal, after, now, bundle.manifest)) - 1
-            found.append(_said(goal, *every[last], after, last, bundle.manifest))
+            changes.append(_as_answer(goal, every_day[last], after, last, bundle.manifest))
             done.add(act.name)
-    return found
+    return changes
 
 
-def decided_after(history: Profiles, looks: Looks, as_of_ms: int, bundle: Bundle) -> Decisions:
-    """What is decided of the only customer of `history` right after each of `looks` [n_looks]."""
-    days = np.array([day for _, day in looks])
-    return bundle.decide(features(_having_done(history, looks, as_of_ms), as_of_ms + days * DAY_MS))
+def decided_after(history: Profiles, plans: Plans, as_of_ms: int, bundle: Bundle) -> Decisions:
+    """What is decided of the only customer of `history` right after each of `plans` [n_plans]."""
+    days = np.array([day for _, day in plans])
+    return bundle.decide(features(_with_acts(history, plans, as_of_ms), as_of_ms + days * DAY_MS))
 
 
-def _having_done(history: Profiles, looks: Looks, as_of_ms: int) -> Profiles:
-    """The customer once for each look, as folding the acts' events in makes them."""
-    parts = [Rows.concatenate([history.rows, act.events(as_of_ms, days)]) for act, days in looks]
-    owner = np.repeat(np.arange(len(looks)), [len(part) for part in parts])
-    keys = [f"{i:06d}" for i in range(len(looks))]
+def _with_acts(history: Profiles, plans: Plans, as_of_ms: int) -> Profiles:
+    """The customer once for each plan, as folding its act's events in makes them."""
+    parts = [Rows.concatenate([history.rows, act.events(as_of_ms, days)]) for act, days in plans]
+    owner = np.repeat(np.arange(len(plans)), [len(part) for part in parts])
+    keys = [f"{i:06d}" for i in range(len(plans))]
     return fold(EventColumns(keys, owner, Rows.concatenate(parts), history.category_names))
 
 
@@ -102,12 +103,14 @@ def _at(visit: Rows, end_ms: int, number: int) -> Rows:
     """The visit again, ending just before `end_ms`, with ids of its own."""
 
     def other(ids: NDArray[np.uint32]) -> NDArray[np.uint32]:
-        return np.where(ids > 0, (ids.astype(np.uint64) * ODD + number).astype(np.uint32), 0).astype(np.uint32)
+        hashed = (ids.astype(np.uint64) * HASH_MULTIPLIER + number).astype(np.uint32)
+        return np.where(ids > 0, hashed, 0).astype(np.uint32)
 
+    fingerprint = visit.fingerprint * np.uint64(HASH_MULTIPLIER) + np.uint64(number)
     return replace(
         visit,
         time_ms=visit.time_ms - visit.time_ms.max() + end_ms - 1,
-        fingerprint=(visit.fingerprint * np.uint64(ODD) + np.uint64(number)) % np.uint64(1 << FINGERPRINT_BITS),
+        fingerprint=fingerprint % np.uint64(1 << FINGERPRINT_BITS),
         session=other(visit.session),
         order=other(visit.order),
     )
@@ -159,11 +162,13 @@ def _ordering(visit: Rows, value: float) -> Rows:
 
 
 def _leading(reached: NDArray[np.bool_]) -> int:
-    """How many there are before the first that is not reached."""
+    """How many days in a row from the first on reach the goal."""
     return len(reached) if reached.all() else int(reached.argmin())
 
 
-def _said(goal: str, act: Act, day: int, after: Decisions, at: int, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _as_answer(goal: str, plan: tuple[Act, int], after: Decisions, at: int, manifest: Mapping[str, Any]) -> Any:
+    """How the API tells that carrying out `plan` reaches the goal, decided as `after` at the position `at`."""
+    act, day = plan
     segment = int(after.segment[at])
     name = next((entry["name"] for entry in manifest["segments"] if entry["id"] == segment), None)
     churn = None if after.churn_probability is None else float(str(after.churn_probability[at]))

@@ -24,7 +24,8 @@ class Adviser:
     """Says what customers may do; the bundle that was asked for last is kept."""
 
     def __init__(self, s3: S3Client, bucket: str) -> None:
-        self._s3, self._bucket = s3, bucket
+        self._s3 = s3
+        self._bucket = bucket
         self._bundle: Bundle | None = None
 
     def advise(self, profile: StoredProfile, manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,17 +38,18 @@ class Explainer:
     """Explains decisions by the bundles that made them; their reasons are read from S3 when first asked for."""
 
     def __init__(self, s3: S3Client, bucket: str) -> None:
-        self._s3, self._bucket = s3, bucket
+        self._s3 = s3
+        self._bucket = bucket
         self._reasons = lru_cache(maxsize=4)(self._read)
 
     def explain(self, profile: StoredProfile, manifest: Manifest) -> dict[str, Any]:
         """The explanation of the profile's decision, for which `manifest` is its bundle's; `problem` says why not."""
         assert profile.decision is not None
-        found = self._of(manifest)
-        if isinstance(found, str):
-            return {"problem": found}
+        reasons = self._of(manifest)
+        if isinstance(reasons, str):
+            return {"problem": reasons}
         try:
-            return explanation(profile, manifest, found)
+            return explanation(profile, manifest, reasons)
         except UnknownStateVersion:
             return {"problem": NEWER}
         except BrokenState:
@@ -56,8 +57,8 @@ class Explainer:
 
     def top(self, profile: StoredProfile, manifest: Manifest) -> list[dict[str, Any]]:
         """The features that speak most for the profile's segment, the strongest first; none without the bundle."""
-        found = self._of(manifest)
-        return [] if isinstance(found, str) else top_reasons(profile, manifest, found)
+        reasons = self._of(manifest)
+        return [] if isinstance(reasons, str) else top_reasons(profile, manifest, reasons)
 
     def _of(self, manifest: Manifest) -> Reasons | str:
         if not manifest:
@@ -104,15 +105,15 @@ def explanation(profile: StoredProfile, manifest: Manifest, reasons: Reasons) ->
     assert decision is not None
     x = reasons.own(_features(profile, decision))
     shares, difference = reasons.segment.contributions(x, decision.segment, decision.runner_up)
-    told = _Told(reasons.features, x, decision.segment, manifest)
-    found: dict[str, Any] = {"segment": told.all(shares)}
+    sentences = _Sentences(reasons.features, x, decision.segment, manifest)
+    shown: dict[str, Any] = {"segment": sentences.all(shares)}
     about: dict[str, Any] = {
         "segment": {"scale": "distance", "nearer_than": decision.runner_up, "sum": round(difference, DIGITS)}
     }
     same = reasons.segment.segment(x) == decision.segment
     for output, why in reasons.predictions.items():
         shares = why.contributions(x)
-        found[output] = told.all(shares)
+        shown[output] = sentences.all(shares)
         total = float(shares.sum())
         about[output] = {
             "scale": why.calibration.scale,
@@ -121,8 +122,8 @@ def explanation(profile: StoredProfile, manifest: Manifest, reasons: Reasons) ->
         }
         same &= isclose(why.at(total), decision.predictions.get(output, nan), rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     changed = {} if same else {"changed_since": CHANGED}
-    empty: dict[str, Any] = {output: [] for output in decision.predictions if output not in found}
-    return {**found, **empty, "about": about, **changed}
+    empty: dict[str, Any] = {output: [] for output in decision.predictions if output not in shown}
+    return {**shown, **empty, "about": about, **changed}
 
 
 def top_reasons(profile: StoredProfile, manifest: Manifest, reasons: Reasons, most: int = TOP) -> list[dict[str, Any]]:
@@ -132,7 +133,7 @@ def top_reasons(profile: StoredProfile, manifest: Manifest, reasons: Reasons, mo
     x = reasons.own(_features(profile, decision))
     shares, _ = reasons.segment.contributions(x, decision.segment, decision.runner_up)
     for_it = [j for j in np.argsort(-shares, kind="stable")[:most].tolist() if shares[j] > 0]
-    return _Told(reasons.features, x, decision.segment, manifest).some(shares, for_it)
+    return _Sentences(reasons.features, x, decision.segment, manifest).some(shares, for_it)
 
 
 def _features(profile: StoredProfile, decision: Decision) -> Row:
@@ -140,7 +141,7 @@ def _features(profile: StoredProfile, decision: Decision) -> Row:
     return row
 
 
-class _Told:
+class _Sentences:
     """A customer's features in words, each put into words once."""
 
     def __init__(self, names: Sequence[str], x: Row, segment: int, manifest: Manifest) -> None:
@@ -169,7 +170,8 @@ class _Told:
         ]
 
     def _text(self, j: int) -> str:
-        value, name = self._values[j], self._names[j]
-        said = sentence(name, nan if value is None else value, self._typical.get(name), self._name)
-        self._texts[j] = said
-        return said
+        value = self._values[j]
+        name = self._names[j]
+        text = sentence(name, nan if value is None else value, self._typical.get(name), self._name)
+        self._texts[j] = text
+        return text

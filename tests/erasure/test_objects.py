@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.erasure.objects import Found, SearchedObjects
-from shared.erasure.texts import OutOfTime
+from shared.erasure.objects import Searched, SearchedObjects
+from shared.erasure.streams import OutOfTime
 from shared.events import Rejection
 from shared.intake.quarantine import Quarantine
 from shared.profiles.places import Places
@@ -101,7 +101,7 @@ def test_rows_of_theirs_go_and_all_other_bytes_stay(
     found = objects.search(key)
     assert found.lines >= 1 and found.doubt is None
     assert [gzip.decompress(one) if zipped else one for one in versions(s3, key)] == left
-    assert objects.search(key) == Found()
+    assert objects.search(key) == Searched()
 
 
 KEPT: dict[str, tuple[str, bytes]] = {
@@ -178,7 +178,7 @@ def test_lines_that_say_whom_they_name_are_found_by_that(
     Quarantine(s3, BUCKET, places).folder("events/b.csv", "e").lines([Rejection(1, "r", b"889", ("customer#890",))])
     (key,) = objects.keys()
     assert "a.csv" in key
-    assert objects.search(key) == Found(1, frozenset({"visitor#v"}))
+    assert objects.search(key) == Searched(1, frozenset({"visitor#v"}))
     assert [json.loads(line)["line"] for line in versions(s3, key)[0].splitlines()] == [1]
 
 
@@ -188,7 +188,7 @@ def test_a_reason_that_names_them_goes_and_the_fact_stays(s3: "S3Client", object
     assert objects.search(key).lines == 1
     (left,) = versions(s3, key)
     assert json.loads(left).items() > body.items() and b"889" not in left
-    assert objects.search(key) == Found()
+    assert objects.search(key) == Searched()
 
 
 def parquet(rows: list[dict[str, Any]]) -> bytes:
@@ -210,10 +210,10 @@ def test_rows_of_parquet_go_whatever_its_columns_are_called(
     odd = """x" FROM y; COPY (SELECT 1) TO 'z'; --"""
     rows = [{"Customer ID": one, odd: n, "file": [n]} for n, one in enumerate([hers, other, hers, None])]
     s3.put_object(Bucket=BUCKET, Key="exports/a.parquet", Body=parquet(rows))
-    assert objects.search("exports/a.parquet") == Found(2)
+    assert objects.search("exports/a.parquet") == Searched(2)
     (left,) = versions(s3, "exports/a.parquet")
     assert pq.read_table(io.BytesIO(left)).to_pylist() == [rows[1], rows[3]]
-    assert objects.search("exports/a.parquet") == Found()
+    assert objects.search("exports/a.parquet") == Searched()
 
 
 def test_parquet_without_a_column_of_people_is_told_if_it_mentions_them(
@@ -222,7 +222,7 @@ def test_parquet_without_a_column_of_people_is_told_if_it_mentions_them(
     for name, who in (("theirs", "889"), ("others", "890")):
         s3.put_object(Bucket=BUCKET, Key=f"exports/{name}.parquet", Body=parquet([{"user": {"id": who}}]))
     assert objects.search("exports/theirs.parquet").doubt
-    assert objects.search("exports/others.parquet") == Found()
+    assert objects.search("exports/others.parquet") == Searched()
 
 
 def test_a_second_search_reads_what_was_written_since_and_what_the_index_names(
@@ -288,7 +288,7 @@ def test_former_versions_go_also_where_that_broke_off(
         with pytest.raises(ZeroDivisionError):
             objects.search("exports/a.csv")
     assert len(versions(s3, "exports/a.csv")) == 3
-    assert objects.search("exports/a.csv", unfinished=True) == Found()
+    assert objects.search("exports/a.csv", unfinished=True) == Searched()
     assert versions(s3, "exports/a.csv") == [(HEADER + "890,1\n").encode()]
 
 
@@ -301,7 +301,7 @@ def test_a_former_version_goes_though_the_source_came_again_without_them(
     folder.lines([replace(others, line=1)])  # the same file again, once they had been marked
     (key,) = {*places.of("customer#889")}
     assert len(versions(s3, key)) == 2
-    assert objects.search(key) == Found()
+    assert objects.search(key) == Searched()
     (left,) = versions(s3, key)
     assert b"890" in left and b"889" not in left
 
