@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from math import isclose, nan
 from typing import TYPE_CHECKING, Any
@@ -37,9 +37,12 @@ type Manifest = Mapping[str, Any]
 class Explainer:
     """Explains decisions by the bundles that made them; their reasons are read from S3 when first asked for."""
 
-    def __init__(self, s3: S3Client, bucket: str) -> None:
+    def __init__(
+        self, s3: S3Client, bucket: str, read: Callable[[bytes, Manifest], Reasons] = Reasons.from_bytes
+    ) -> None:
         self._s3 = s3
         self._bucket = bucket
+        self._from_bytes = read
         self._reasons = lru_cache(maxsize=4)(self._read)
 
     def explain(self, profile: StoredProfile, manifest: Manifest) -> dict[str, Any]:
@@ -78,7 +81,7 @@ class Explainer:
             if is_absent(self._s3, self._bucket, path, error):
                 raise ReasonsMismatch(f"{path} is not there.") from error
             raise
-        return Reasons.from_bytes(content, key.manifest)
+        return self._from_bytes(content, key.manifest)
 
 
 class _Key:

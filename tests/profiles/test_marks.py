@@ -18,7 +18,7 @@ from shared.profiles.marks import Admission, Marks, TableNotRestored, keyed_hash
 from shared.profiles.stored_profile import VERSIONS_A_MILLISECOND, StoredProfile
 from shared.profiles.table import ProfileTable
 from tests.conftest import BUCKET, TABLE
-from tests.erasure.test_erasure import MemoryMarks
+from tests.erasure.test_profiles import MemoryMarks
 from tests.support.event_files import Event, chunks, purchase
 from tests.support.examples import at_most
 from tests.support.memory_table import MemoryTable

@@ -12,7 +12,7 @@ from shared.features.codec import VERSION
 from shared.intake.ingest import ingest
 from shared.models.bundle import Bundle
 from shared.profiles.unwritten import ProfilesUnreadable
-from tests.erasure.test_erasure import MemoryMarks
+from tests.erasure.test_profiles import MemoryMarks
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase
 from tests.support.examples import at_most
