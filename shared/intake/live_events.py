@@ -84,8 +84,8 @@ def messages(event: Mapping[str, Any]) -> list[Message]:
             return [_message(record) for record in records]
         case {"records": dict(partitions)}:
             # A Kafka record without a value marks a key as deleted: there is no event in it.
-            records = (record for partition in partitions.values() for record in partition)
-            return [_message(record) for record in records if not isinstance(record, dict) or record.get("value")]
+            delivered = (record for partition in partitions.values() for record in partition)
+            return [_message(record) for record in delivered if not isinstance(record, dict) or record.get("value")]
         case _:
             raise NoBatch("this is no batch of SQS, Kinesis or Kafka")
 

@@ -1,7 +1,5 @@
 """Shapley values of small games that can be told by hand; tests/training/bundle/test_reasons.py holds them to shap."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -14,8 +12,8 @@ INF = np.inf
 def trees(feature: list[int], low: list[float], high: list[float], value: float, shares: list[float]) -> Trees:
     """One leaf."""
     undefined = np.zeros((1, len(feature)), bool)
-    bounds: Any = (np.array([ends], np.float32) for ends in (low, high))
-    return Trees(np.array([feature]), *bounds, undefined, np.array([value]), np.array([shares]), base=1.0)
+    least, below = np.array([low], np.float32), np.array([high], np.float32)
+    return Trees(np.array([feature]), least, below, undefined, np.array([value]), np.array([shares]), base=1.0)
 
 
 def test_a_leaf_of_one_condition_gives_all_to_its_feature() -> None:

@@ -1,0 +1,98 @@
+"""Messages of every source, what stands in them, and how they are packed and cut."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.intake.live_events import (
+    MESSAGE_BYTES,
+    MOST_EVENTS,
+    Message,
+    NoBatch,
+    can_fail_alone,
+    messages,
+    packed,
+    refusals,
+)
+
+
+def queued(body: str, message_id: str = "m") -> dict[str, Any]:
+    return {"messageId": message_id, "body": body, "attributes": {"SentTimestamp": "1509494400000"}}
+
+
+def only(event: dict[str, Any]) -> Message:
+    [message] = messages(event)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        ('{"n":1}', [b'{"n":1}']),
+        ('[{"n":1},{"n":2}]', [b'{"n":1}', b'{"n":2}']),
+        ('{"events":[{"n":1},{"n":2}]}', [b'{"n":1}', b'{"n":2}']),
+        ('{"event_type":"search","events":[1]}', [b'{"event_type":"search","events":[1]}']),
+        ('{"n":1}\n\n{"n":2}\n', [b'{"n":1}', b'{"n":2}']),
+        ('{"detail-type":"x","detail":{"n":1}}', [b'{"n":1}']),
+        ("no JSON", [b"no JSON"]),
+    ],
+)
+def test_a_message_holds_one_event_or_several_in_each_usual_way(body: str, lines: list[bytes]) -> None:
+    assert only({"Records": [queued(body)]}).lines == lines
+
+
+def test_each_source_is_told_by_its_record() -> None:
+    data = base64.b64encode(b'{"n":1}').decode()
+    kinesis = {"kinesis": {"sequenceNumber": "49", "data": data, "approximateArrivalTimestamp": 1.5}}
+    kafka = {"topic": "clicks", "partition": 2, "offset": 7, "timestamp": 1_500, "value": data}
+    found = [
+        only({"Records": [queued('{"n":1}')]}),
+        only({"Records": [queued('{"source":"api","events":[{"n":1}]}')]}),
+        only({"Records": [kinesis]}),
+        only({"records": {"clicks-2": [kafka, {**kafka, "value": None}]}}),
+    ]
+    assert [message.source for message in found] == ["bus", "api", "kinesis", "kafka"]
+    assert [message.id for message in found[2:]] == ["49", "clicks-2-7"]
+    assert [message.sent_ms for message in found[2:]] == [1_500, 1_500]
+
+
+def test_a_record_that_no_service_sends_is_kept_as_it_came() -> None:
+    message = only({"Records": [{"body": 7}]})
+    assert (message.source, message.lines) == ("unknown", [b'{"body": 7}'])
+    assert message.problem == "the record is none that a queue or a stream has"
+
+
+def test_what_is_no_batch_is_an_error() -> None:
+    with pytest.raises(NoBatch):
+        messages({"detail": {}})
+
+
+def test_a_message_of_too_many_events_is_refused_whole() -> None:
+    message = only({"Records": [queued(json.dumps([0] * (MOST_EVENTS + 1)))]})
+    assert len(message.lines) == 1
+    assert message.problem == "a message may hold 10,000 events, not 10,001"
+
+
+@given(st.lists(st.integers(0, 60_000), max_size=12))
+def test_packed_events_come_back_whole_in_bodies_of_bounded_size(lengths: list[int]) -> None:
+    events = [json.dumps({"n": number, "text": "x" * length}).encode() for number, length in enumerate(lengths)]
+    bodies = [*packed(events)]
+    assert [line for body in bodies for line in only({"Records": [queued(body)]}).lines] == events
+    assert all(len(body) < MESSAGE_BYTES + 10_000 for body in bodies)
+
+
+def test_halves_number_their_lines_as_the_whole_does() -> None:
+    first, second = Message("m", "bus", [b"1", b"2", b"3"]).halves()
+    assert ([*first.lines], first.first, first.part) == ([b"1"], 1, " 1-1")
+    assert ([*second.lines], second.first, second.part) == ([b"2", b"3"], 2, " 2-3")
+    assert [rejection.line for rejection in refusals(second, "why")] == [2, 3]
+
+
+def test_only_messages_of_the_batch_itself_can_fail_alone() -> None:
+    event = {"Records": [queued("{}", "a"), queued("{}", "b")]}
+    assert can_fail_alone(["a"], event)
+    assert not can_fail_alone(["a", "brought by a notice"], event)
