@@ -8,7 +8,7 @@ import pytest
 from shared.clock import Moment
 from shared.intake.ingest import ingest
 from shared.models.bundle import Bundle
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 from shared.reasons.adviser import Adviser
 from shared.reasons.explaining import DAMAGED, NEWER
 from tests.conftest import BUCKET

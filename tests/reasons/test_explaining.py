@@ -10,7 +10,7 @@ from shared.clock import Moment
 from shared.features import FEATURE_NAMES
 from shared.intake.ingest import ingest
 from shared.models.bundle import Bundle
-from shared.profiles.table import StoredProfile
+from shared.profiles.stored_profile import StoredProfile
 from shared.reasons.contributions import Reasons
 from shared.reasons.explaining import DAMAGED, NEWER, Explainer, explanation, top_reasons
 from shared.reasons.nearest import Nearest, Preparation
