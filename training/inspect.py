@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.events.event import FIELDS, Event
-from shared.events.mapping import InvalidMapping, LineBroken, Translator, read_mapping
+from shared.events.mapping import InvalidMapping, read_mapping
+from shared.events.translator import LineBroken, Translator
 from training.base import command
 from training.base.errors import InputError
 from training.data.events import event_files

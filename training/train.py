@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from shared.decisions.decision import iso
-from shared.events.mapping import Translator
+from shared.events.translator import Translator
 from shared.features import DEFINITIONS, FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Profiles
 from shared.features.columns import DAY_MS
 from shared.features.definitions import to_json

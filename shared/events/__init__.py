@@ -7,9 +7,9 @@ from pathlib import Path
 from shared.events.columns import Rules, concatenated, to_columns
 from shared.events.event import FIELDS, Event
 from shared.events.mapped import read_mapped
-from shared.events.mapping import Translator
 from shared.events.parquet import read_parquet
 from shared.events.readers import Batch, ByteStream, Rejection, UnreadableFile, people_of, read_batches
+from shared.events.translator import Translator
 from shared.features.columns import EventColumns
 from shared.identity.consents import Consent
 from shared.identity.links import Claim

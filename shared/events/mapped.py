@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from shared.events.event import Event
-from shared.events.mapping import WHITESPACE, LineBroken, Translator
+from shared.events.mapping import WHITESPACE
 from shared.events.readers import (
     BLOCK,
     LONGEST_LINE,
@@ -21,6 +21,7 @@ from shared.events.readers import (
     UnreadableFile,
     plain_bytes,
 )
+from shared.events.translator import LineBroken, Translator
 
 _decode = msgspec.json.Decoder().decode
 

@@ -25,7 +25,6 @@ from shared.events.confined import BrokenOff, confined
 from shared.events.event import FIELDS
 from shared.events.locked import locked_database
 from shared.events.mapped import add
-from shared.events.mapping import Translator
 from shared.events.parquet_sql import Table, all_rows, other_rows, parameters
 from shared.events.readers import (
     BATCH_BYTES,
@@ -41,6 +40,7 @@ from shared.events.readers import (
     check_names,
 )
 from shared.events.texts import Texts
+from shared.events.translator import Translator
 from shared.features.columns import MONEY_UNITS, PURCHASE, REFUND, EventColumns, Rows
 from shared.identity.keys import customer_key, visitor_key
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import Rejection, Rules, UnreadableFile, read_file
-from shared.events.mapping import Translator, read_mapping
+from shared.events.mapping import read_mapping
+from shared.events.translator import Translator
 from shared.features import Profiles, encode, fold, merge
 
 MAPPING = """

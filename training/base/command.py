@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shared.events.event import parse_timestamp
-from shared.events.mapping import InvalidMapping, Translator, read_mapping
+from shared.events.mapping import InvalidMapping, read_mapping
+from shared.events.translator import Translator
 from shared.models.bundle import BundleMismatch
 from training.base.errors import InputError, Refused
 

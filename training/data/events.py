@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.events import Claim, Rules, UnreadableFile, read_file
-from shared.events.mapping import Translator
+from shared.events.translator import Translator
 from shared.features import Profiles, encode, fold, merge, since
 from shared.features.columns import OTHER
 from shared.identity.consents import Consent, limits
@@ -93,7 +93,8 @@ def read_events(
     with progress("reading events", sum(file.stat().st_size for file in files)) as advance:
         for file in files:
             try:
-                for chunk in read_file(file, file.name, rules, translator):
+                suited = translator if translator is not None and translator.suits(file.name) else None
+                for chunk in read_file(file, file.name, rules, suited):
                     stack.push(fold(chunk.events))
                     claims.add(chunk.claims)
                     consents.update(chunk.consents)

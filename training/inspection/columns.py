@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from shared.events.mapping import MISSING, number
+from shared.events.mapping import MISSING
+from shared.events.translator import number
 from training.inspection.sample import Row, Sample
 from training.inspection.times import Written, written
 

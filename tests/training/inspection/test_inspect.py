@@ -10,8 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 
-from shared.events.mapping import Translator, read_mapping
+from shared.events.mapping import read_mapping
+from shared.events.translator import Translator
 from training import inspect
 from training.data.events import read_events
 
@@ -186,6 +188,14 @@ def test_a_file_that_holds_no_events_is_refused_with_all_that_is_missing(
     path.write_text(content)
     assert inspect.main([str(path), "--out", str(tmp_path / "m.toml")]) == 2
     assert reason in capsys.readouterr().err
+
+
+def test_a_mapping_is_for_the_files_that_it_names(tmp_path: Path) -> None:
+    _, translator = _inspected(german, tmp_path)
+    (tmp_path / "more.csv").write_text("event_type,timestamp,customer_id\npage_view,2023-01-01,me\n")
+    mapping = replace(translator.mapping, files="best*.csv")
+    paths = [tmp_path / "bestellungen.csv", tmp_path / "more.csv"]
+    assert read_events(paths, translator=Translator(mapping)).accepted == ROWS + 1
 
 
 def test_names_of_columns_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
