@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from shared.features import DEFINITIONS, FEATURE_NAMES
 from shared.features.definitions import Definition
+from shared.features.released import RELEASED
 from shared.models.bundle import Bundle, BundleMismatch
 from shared.models.live_bundle import LiveBundle
 from tests.conftest import BUCKET
@@ -62,13 +63,18 @@ def test_loads_from_a_folder(tmp_path: Path) -> None:
         ({"feature_definitions": json.dumps([{"name": name} for name in FEATURE_NAMES])}, "does not say"),
         ({"feature_definitions": json.dumps([FOREIGN, *map(Definition.as_dict, DEFINITIONS)][:-1])}, "of one of its"),
         ({"feature_set_hash": "0000"}, "the hash of its feature set is not that of what"),
-        ({"feature_definitions": "", "feature_set_hash": "0000"}, "the hash of its feature set is not that"),
         ({"model_version": "another"}, "lies beside the graph of another"),
     ],
 )
 def test_bundle_made_for_other_code_is_refused(metadata: dict[str, str], message: str) -> None:
     with pytest.raises(BundleMismatch, match=message):
         Bundle.from_files(*make_bundle(metadata=metadata))
+
+
+def test_bundle_of_the_release_before_with_another_hash_is_refused() -> None:
+    metadata = {"feature_definitions": "", "feature_set_hash": "0000"}
+    with pytest.raises(BundleMismatch, match="the hash of its feature set is not that"):
+        Bundle.from_files(*make_bundle(metadata=metadata, definitions=RELEASED))
 
 
 def test_bundle_without_a_segment_is_refused() -> None:

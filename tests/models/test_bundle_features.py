@@ -61,12 +61,20 @@ def test_a_feature_that_came_later_refuses_no_bundle(monkeypatch: pytest.MonkeyP
     assert Bundle.from_files(*old).decide(X).segment.tolist() == [2]
 
 
-@pytest.mark.parametrize("metadata", [{}, OF_THE_RELEASE_BEFORE], ids=["bundle of now", "bundle of the release before"])
+@pytest.mark.parametrize(
+    ("metadata", "definitions"),
+    [({}, DEFINITIONS), (OF_THE_RELEASE_BEFORE, RELEASED)],
+    ids=["bundle of now", "bundle of the release before"],
+)
 @pytest.mark.parametrize(("parts", "said"), CHANGES.values(), ids=CHANGES)
 def test_what_really_changed_is_refused_by_name(
-    monkeypatch: pytest.MonkeyPatch, metadata: dict[str, str], parts: dict[str, Any], said: str
+    monkeypatch: pytest.MonkeyPatch,
+    metadata: dict[str, str],
+    definitions: tuple[Definition, ...],
+    parts: dict[str, Any],
+    said: str,
 ) -> None:
-    bundle = make_bundle(metadata=metadata)
+    bundle = make_bundle(metadata=metadata, definitions=definitions)
     monkeypatch.setattr(module, "DEFINITIONS", changed("days_since_order", **parts))
     with pytest.raises(BundleMismatch, match=f": days_since_order: {said}$"):
         Bundle.from_files(*bundle)
