@@ -66,9 +66,9 @@ def segment(customer_id: str) -> dict[str, Any]:
     manifest = manifests.get(profile.decision.model_version, time.monotonic())
     body = answer(customer_id, profile.decision, manifest)
     if app.current_event.get_query_string_value("explain") == "true":
-        body["explanation"] = _explainer().explain(profile, manifest)
+        body["explanation"] = explainer().explain(profile, manifest)
     if app.current_event.get_query_string_value("what_if") == "true":
-        body["what_would_change"] = _adviser().advise(profile, manifest)
+        body["what_would_change"] = adviser().advise(profile, manifest)
     return body
 
 
@@ -78,16 +78,16 @@ def _not_found(code: str, message: str) -> Refused:
 
 
 @cache
-def _explainer() -> Explainer:
-    # What takes NumPy is loaded by the first who asks for reasons, not by every cold start.
+def explainer() -> Explainer:
+    """What says why: it takes NumPy, which the first who asks loads, and not every cold start."""
     from shared.reasons.explaining import Explainer
 
     return Explainer(s3, os.environ["DATA_BUCKET"])
 
 
 @cache
-def _adviser() -> Adviser:
-    # ONNX Runtime likewise, which takes far longer.
+def adviser() -> Adviser:
+    """What says what would change it: it takes ONNX Runtime, which takes far longer to load."""
     from shared.reasons.adviser import Adviser
 
     return Adviser(s3, os.environ["DATA_BUCKET"])

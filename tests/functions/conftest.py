@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.ledger.rows import Ledger
+from shared.profiles.members import Members
 from shared.profiles.table import ProfileTable
 from tests.conftest import BUCKET, TABLE
 from tests.functions.streams import Bus, TableStream
@@ -17,6 +19,10 @@ from tests.support.event_files import ndjson, purchase
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+
+
+type Drop = Callable[..., list[str]]
+type Publish = Callable[..., list[str]]
 
 
 class Context(LambdaContext):
@@ -60,7 +66,7 @@ def ingest_events(s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: pytes
 @pytest.fixture
 def backfill_events(s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     loaded = function("backfill_events", monkeypatch)
-    monkeypatch.setattr(loaded.table, "_sleep", lambda _seconds: None)
+    monkeypatch.setattr(loaded, "table", ProfileTable(dynamodb, TABLE, lambda _seconds: None))
     return loaded
 
 
@@ -110,6 +116,14 @@ def put(s3: "S3Client", files: dict[str, bytes]) -> None:
 
 def written(s3: "S3Client", key: str) -> Any:
     return json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
+
+def quarantined(s3: "S3Client") -> list[str]:
+    return [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix="quarantine/").get("Contents", ())]
+
+
+def body(s3: "S3Client", key: str) -> bytes:
+    return s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
 
 def kept(s3: "S3Client", prefix: str) -> list[dict[str, Any]]:
@@ -215,3 +229,34 @@ def measured(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, int]]
         return {name: round(sum(sum(line.get(name, ())) for line in emitted)) for name in names}
 
     return read
+
+
+@pytest.fixture
+def handle(publisher: ModuleType) -> Publish:
+    def give(records: list[dict[str, Any]]) -> list[str]:
+        answer = publisher.handler({"Records": records}, Context())
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    return give
+
+
+@pytest.fixture
+def ledger(dynamodb: "DynamoDBClient") -> Ledger:
+    return Ledger(dynamodb, TABLE, sleep=lambda _seconds: None)
+
+
+@pytest.fixture
+def members(dynamodb: "DynamoDBClient") -> Members:
+    return Members(dynamodb, TABLE)
+
+
+@pytest.fixture
+def shop(s3: "S3Client", drop: Drop) -> Callable[[str, int], None]:
+    """Lets a customer place orders until they have so many; 0 to 1 make segment 0 or 1, 10 segment 2."""
+    publish(s3, make_bundle(centroids=(0.0, 2.0, 10.0)))
+
+    def place(customer: str, orders: int) -> None:
+        lines = [purchase(customer, number, day=1 + number) for number in range(orders)]
+        assert drop({f"events/{customer}-{orders}.ndjson": ndjson(lines)}) == []
+
+    return place

@@ -16,10 +16,12 @@ from shared.events import Rules, read_file
 from shared.features import EventColumns, encode, fold
 from shared.features.codec import VERSION
 from shared.identity.keys import customer_key
+from shared.models.layout import bundle_key
 from shared.models.manifests import Manifests
 from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.table import ProfileTable
-from shared.reasons.explaining import DAMAGED, NEWER
+from shared.reasons.contributions import FILE
+from shared.reasons.explaining import DAMAGED, NEWER, Explainer
 from tests.conftest import BUCKET
 from tests.functions.conftest import Context
 from tests.support.bundles import make_bundle, publish
@@ -154,10 +156,13 @@ def test_a_history_that_cannot_be_read_is_answered_without_what_the_decision_res
     cut: int | None,
     said: str,
 ) -> None:
-    publish(s3, make_bundle())
+    onnx, manifest = make_bundle()
+    publish(s3, (onnx, {**manifest, "reasons": {"sha256": ""}}))
+    s3.put_object(Bucket=BUCKET, Key=bundle_key(manifest["bundle_id"], FILE), Body=b"reasons")
     [state] = encode(fold(profile_events()))
     table.save([StoredProfile(customer_key("889"), 1, bytes([version]) + state[1:cut], 1, DECISION)])
-    monkeypatch.setattr(lookup_customer._explainer(), "_of", lambda _manifest: Mock())
+    explainer = Explainer(s3, BUCKET, read=lambda _content, _manifest: Mock())
+    monkeypatch.setattr(lookup_customer, "explainer", lambda: explainer)
     plain = ask(lookup_customer)
     assert plain["segment"]["id"] == DECISION.segment
     asked = ask(lookup_customer, {"explain": "true", "what_if": "true"})
