@@ -131,9 +131,7 @@ $(ROOT)/.aws-sam/packed/template.yaml: $(ROOT)/.aws-sam/build/template.yaml $(RO
 COMPILE = $(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $(ARTIFACTS_DIR)
 COPY_SOURCES = tar -C $(ROOT) --exclude '__pycache__' -cf - $(1) | tar -C $(2) -xf -
 
-FUNCTIONS := AcceptEvents BrowseSegments IngestEvents IngestLiveEvents LookupCustomer PublishTransitions RefreshSegments RequestErasure EraseCustomer RescoreCustomers PlanBackfill BackfillEvents SummariseRun
-
-.PHONY: build-SharedLayer $(FUNCTIONS:%=build-%Function)
+.PHONY: build-SharedLayer
 build-SharedLayer: $(ROOT)/.venv/.ready
 	@cd $(ROOT) && $(UV) export --quiet --frozen --no-default-groups --no-emit-project --format pylock.toml --output-file $(CURDIR)/pylock.toml
 	@cd $(ROOT) && $(UV) pip install --quiet --preview-features pylock --python $(PYTHON) --link-mode copy --no-deps \
@@ -144,19 +142,9 @@ build-SharedLayer: $(ROOT)/.venv/.ready
 	@$(call COPY_SOURCES,shared,$(ARTIFACTS_DIR)/python)
 	@$(COMPILE) -p /opt $(ARTIFACTS_DIR)
 
-build-AcceptEventsFunction: PACKAGE := functions/accept_events
-build-BrowseSegmentsFunction: PACKAGE := functions/browse_segments
-build-IngestLiveEventsFunction: PACKAGE := functions/ingest_live_events
-build-IngestEventsFunction: PACKAGE := functions/ingest_events
-build-LookupCustomerFunction: PACKAGE := functions/lookup_customer
-build-PublishTransitionsFunction: PACKAGE := functions/publish_transitions
-build-RefreshSegmentsFunction: PACKAGE := functions/refresh_segments
-build-RequestErasureFunction: PACKAGE := functions/request_erasure
-build-EraseCustomerFunction: PACKAGE := functions/erase_customer
-build-RescoreCustomersFunction: PACKAGE := functions/rescore_customers
-build-PlanBackfillFunction: PACKAGE := functions/plan_backfill
-build-BackfillEventsFunction: PACKAGE := functions/backfill_events
-build-SummariseRunFunction: PACKAGE := functions/summarise_run
-$(FUNCTIONS:%=build-%Function): $(ROOT)/.venv/.ready
+# The package of IngestEventsFunction is functions/ingest_events, and so it is with every function.
+build-%Function: PACKAGE = functions/$(shell echo $* | sed 's/\(.\)\([A-Z]\)/\1_\2/g' | tr A-Z a-z)
+build-%Function: $(ROOT)/.venv/.ready
+	@test -f $(ROOT)/$(PACKAGE)/app.py
 	@$(call COPY_SOURCES,functions/__init__.py $(PACKAGE),$(ARTIFACTS_DIR))
 	@$(COMPILE) -p /var/task $(ARTIFACTS_DIR)

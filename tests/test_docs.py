@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -173,8 +174,18 @@ def test_every_function_joins_what_holds_functions_to_their_word(function: str) 
     simulation = "".join(path.read_text() for path in (ROOT / "tests/simulation").glob("*.py"))
     assert f'"{function}"' in simulation
     assert any(sample.name.partition(".")[0] == function for sample in SAMPLES)
-    assert f": PACKAGE := functions/{function}\n" in MAKEFILE
+    package = template()["Resources"][f"{function.title().replace('_', '')}Function"]["Properties"]
+    assert package["CodeUri"] == f"functions/{function}"
+    assert package["Handler"] == f"functions.{function}.app.handler"
     assert "@watched" in (ROOT / "functions" / function / "app.py").read_text()
+
+
+def test_every_function_is_built_from_the_package_that_its_name_says() -> None:
+    packages = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
+    targets = [f"build-{package.title().replace('_', '')}Function" for package in packages]
+    command = ["make", "--dry-run", "--no-print-directory", "-f", str(ROOT / "Makefile"), *targets, "ARTIFACTS_DIR=/x"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"functions/__init__.py functions/(\w+) ", lines) == packages
 
 
 def test_the_template_that_is_scanned_says_what_the_template_says() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.emulator import ROOT
+from tests.support.template import template
 
 LAMBDA_LIMIT = 262_144_000
 """Bytes that a function may have, unzipped, with its layers."""
@@ -15,16 +16,9 @@ LAMBDA_LIMIT = 262_144_000
 BUILT = ROOT / ".aws-sam/build"
 LAYER = BUILT / "SharedLayer"
 HANDLERS = {
-    "AcceptEventsFunction": "functions.accept_events.app",
-    "BrowseSegmentsFunction": "functions.browse_segments.app",
-    "IngestLiveEventsFunction": "functions.ingest_live_events.app",
-    "IngestEventsFunction": "functions.ingest_events.app",
-    "LookupCustomerFunction": "functions.lookup_customer.app",
-    "PublishTransitionsFunction": "functions.publish_transitions.app",
-    "RescoreCustomersFunction": "functions.rescore_customers.app",
-    "PlanBackfillFunction": "functions.plan_backfill.app",
-    "BackfillEventsFunction": "functions.backfill_events.app",
-    "SummariseRunFunction": "functions.summarise_run.app",
+    name: resource["Properties"]["Handler"].removesuffix(".handler")
+    for name, resource in template()["Resources"].items()
+    if resource["Type"] == "AWS::Serverless::Function"
 }
 
 
