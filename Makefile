@@ -117,7 +117,7 @@ $(ROOT)/.venv/.browser: $(ROOT)/.venv/.ready
 # `sam build` calls the build-* targets below, with ARTIFACTS_DIR set. Bytecode goes into the artifacts because Lambda
 # cannot write it, and unchecked because unzipping changes the times of the files.
 
-$(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(ROOT)/api/openapi.yaml $(ROOT)/samconfig.toml $(ROOT)/Makefile \
+$(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(ROOT)/.aws-sam/openapi.json $(ROOT)/samconfig.toml $(ROOT)/Makefile \
 		$(shell find $(ROOT)/shared $(ROOT)/functions $(ROOT)/statemachines -not -path '*__pycache__*' 2>/dev/null)
 	@echo "Building the layer and the functions with sam"
 	@mkdir -p $(ROOT)/.aws-sam
@@ -131,8 +131,13 @@ $(ROOT)/.aws-sam/packed/template.yaml: $(ROOT)/.aws-sam/build/template.yaml $(RO
 COMPILE = $(PYTHON) -m compileall -q -j 0 --invalidation-mode unchecked-hash -s $(ARTIFACTS_DIR)
 COPY_SOURCES = tar -C $(ROOT) --exclude '__pycache__' -cf - $(1) | tar -C $(2) -xf -
 
+# What API Gateway imports. The layer asks for it, so that `sam build` makes it without `make build` too.
+$(ROOT)/.aws-sam/openapi.json: $(ROOT)/api/openapi.yaml $(ROOT)/local/api_document.py $(ROOT)/.venv/.ready
+	@mkdir -p $(@D)
+	@cd $(ROOT) && $(PYTHON) -m local.api_document >$@
+
 .PHONY: build-SharedLayer
-build-SharedLayer: $(ROOT)/.venv/.ready
+build-SharedLayer: $(ROOT)/.venv/.ready $(ROOT)/.aws-sam/openapi.json
 	@cd $(ROOT) && $(UV) export --quiet --frozen --no-default-groups --no-emit-project --format pylock.toml --output-file $(CURDIR)/pylock.toml
 	@cd $(ROOT) && $(UV) pip install --quiet --preview-features pylock --python $(PYTHON) --link-mode copy --no-deps \
 		--python-platform $(LAYER_PLATFORM) --only-binary :all: --target $(ARTIFACTS_DIR)/python -r $(CURDIR)/pylock.toml

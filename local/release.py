@@ -1,6 +1,7 @@
 """An earlier release of this repository, built beside the one that is here, to upgrade from it and to go back to it."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from local.api_document import imported
 from local.emulator import ROOT
 from local.packed import BUILT
 from local.stack import PYTHON, UV
@@ -36,6 +38,9 @@ def build_release(commit: str, folder: Path) -> Path:
         archive.extractall(folder, filter="data")
     _build_layer(folder)
     (folder / "samconfig.toml").unlink()  # `sam` reads the one beside a template; ours are given on the command line
+    document = folder / ".aws-sam/openapi.json"
+    document.parent.mkdir()
+    document.write_text(json.dumps(imported((folder / "api/openapi.yaml").read_text())))
     template = folder / "template.yaml"
     text = re.sub(r"ContentUri: shared$", "ContentUri: built/layer", template.read_text(), flags=re.MULTILINE)
     for name in re.findall(r"CodeUri: functions/(\w+)$", text, flags=re.MULTILINE):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from local.api_document import imported
 from tests.functions.conftest import Context
 from tests.support.document import document
 from tests.support.template import template
@@ -22,6 +23,32 @@ OPERATIONS = [
     for path, operations in document()["paths"].items()
     for method, operation in operations.items()
 ]
+
+
+def references(node: Any) -> set[str]:
+    """All that a part of the document refers to."""
+    match node:
+        case {"$ref": str(reference)}:
+            return {reference}
+        case dict():
+            return set().union(*map(references, node.values()))
+        case list():
+            return set().union(*map(references, node))
+    return set()
+
+
+def test_what_api_gateway_imports_refers_to_schemas_alone() -> None:
+    schemas = {f"#/components/schemas/{name}" for name in document()["components"]["schemas"]}
+    assert references(document()) <= schemas
+
+
+def test_an_answer_said_once_stands_wherever_it_is_referred_to() -> None:
+    text = """
+    paths: {/a: {get: {responses: {"404": {$ref: "#/components/responses/NotFound"}}}}}
+    components: {responses: {NotFound: {description: gone}}, schemas: {}}
+    """
+    whole = {"paths": {"/a": {"get": {"responses": {"404": {"description": "gone"}}}}}, "components": {"schemas": {}}}
+    assert imported(text) == whole
 
 
 def function_of(operation: Any) -> str:
