@@ -107,7 +107,7 @@ def add(batch: Batch, number: int, original: bytes, record: Mapping[str, Any], t
     try:
         events: list[Event] = translator.events(record)
     except LineBroken as broken:
-        batch.refuse(number, str(broken), original)
+        batch.refuse(number, str(broken), original, translator.people(record))
         return
     for at, event in enumerate(events):
         # Lines without an id of their own are told apart by all that they say.

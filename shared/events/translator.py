@@ -59,6 +59,15 @@ class Translator:
             )
         )
 
+    def people(self, record: Record) -> dict[str, Any]:
+        """Whom a record names, by the contract's fields, however broken it is otherwise."""
+        return {
+            field: _id(value)
+            for fields in self._parts
+            for field in ("customer_id", "anonymous_id")
+            if (value := self._value(record, fields.paths.get(field, ()))) is not None
+        }
+
     def events(self, record: Record) -> list[Event]:
         """The events that a record tells. Raises LineBroken: all of them count, or none."""
         told = [self._event(record, fields) for fields in self._parts]

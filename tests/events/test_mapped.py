@@ -83,6 +83,11 @@ def test_whatever_stands_in_them_csv_and_ndjson_agree(odd: list[dict[str, str]])
     assert by_table[0].rows.net.sum() == by_line[0].rows.net.sum()
 
 
+def test_refused_lines_say_whom_they_name_so_that_an_erasure_finds_them() -> None:
+    _, rejections = read(table(ROWS), "a.csv")
+    assert [rejection.people for rejection in rejections] == [("customer#2",), ()]
+
+
 def test_lines_that_are_equal_count_once_and_others_each() -> None:
     more = [{**ROWS[0], "note": note} for note in ("a", "a", "b")]
     profiles, _ = read(table(more), "a.csv")
