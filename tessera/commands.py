@@ -43,6 +43,7 @@ COMMANDS = (
         "Propose a mapping for event files in columns of their own.",
         "orders.csv --out mapping.toml",
     ),
+    Command(BRING, "operations.mappings", "List, check and change the mappings of a stack.", "--put mapping.toml"),
     Command(BRING, "operations.quarantine", "Say why lines and files were refused.", "--below events/2026/"),
     Command(TRAIN, "training.train", "Train a model bundle from event files.", "--events my-events/ --out my-model/"),
     Command(

@@ -16,6 +16,7 @@ from shared.erasure.receipts import asking
 from shared.events import Rules
 from shared.intake.dropped_file import take_in
 from shared.intake.gathering import Intake
+from shared.intake.mappings import Mappings
 from shared.intake.quarantine import Quarantine
 from shared.models.bundle import Bundle
 from shared.models.live_bundle import LiveBundle
@@ -39,6 +40,7 @@ admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
 quarantine = Quarantine(s3, bucket, places, int(os.environ["QUARANTINE_MEGABYTES_A_FILE"]) << 20)
 live_bundle = LiveBundle(s3, bucket)
+mappings = Mappings(s3, bucket)
 
 
 @watched()
@@ -69,7 +71,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
 
     take_batch(
         progress,
-        lambda file, intake: take_in(file, quarantine, rules, intake),
+        lambda file, intake: take_in(
+            file, quarantine, rules, intake, translator=mappings.translator(file.key, time.monotonic())
+        ),
         intake,
         keep,
         time.monotonic,
@@ -78,6 +82,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     report(not_taken)
     metrics.add_metric("EventsCounted", MetricUnit.Count, progress.counted - counted)
     metrics.add_metric("QuarantineCapped", MetricUnit.Count, progress.capped - capped)
+    metrics.add_metric("MappingsRefused", MetricUnit.Count, mappings.refused)
     metrics.add_metric("FilesFailed", MetricUnit.Count, len(progress.failed))
     state = {"run": event["run"], "batch": batch.number, "files": progress.files, "waiting": len(progress.todo)}
     logger.info("Files taken in", extra={**state, "failed": len(progress.failed)})

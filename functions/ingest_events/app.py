@@ -1,6 +1,7 @@
 """Folds the event files that S3 announces into customer profiles and decides their segments."""
 
 import os
+import time
 from typing import Any
 
 import boto3
@@ -16,6 +17,7 @@ from shared.events import Rules
 from shared.identity.keys import anonymous
 from shared.intake.dropped_file import announced, take_in
 from shared.intake.gathering import Intake
+from shared.intake.mappings import Mappings
 from shared.intake.quarantine import Quarantine
 from shared.models.live_bundle import LiveBundle
 from shared.profiles.kept_marks import KeptMarks
@@ -34,6 +36,7 @@ admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
 quarantine = Quarantine(s3, bucket, places, int(os.environ["QUARANTINE_MEGABYTES_A_FILE"]) << 20)
 live_bundle = LiveBundle(s3, bucket)
+mappings = Mappings(s3, bucket)
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=logger)  # type: ignore[arg-type]
 
 
@@ -61,12 +64,14 @@ def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> Non
     file = announced(record.body)
     if file.key.endswith("/"):
         return  # the S3 console marks a new folder with an empty object
-    file_report = take_in(file, quarantine, rules, intake, record.message_id)
+    translator = mappings.translator(file.key, time.monotonic())
+    file_report = take_in(file, quarantine, rules, intake, record.message_id, translator)
     _count(
         EventsQuarantined=file_report.quarantined,
         FilesUnreadable=int(file_report.unreadable is not None),
         FilesMissing=int(file_report.missing),
         QuarantineCapped=file_report.capped,
+        MappingsRefused=mappings.refused,
     )
     logger.info(
         "File read",

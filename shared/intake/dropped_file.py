@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from shared.aws.fresh_object import is_absent
 from shared.events import Rejection, Rules, UnreadableFile, read_file
+from shared.events.translator import Translator
 from shared.intake import archive
 from shared.intake.gathering import Intake, Source
 from shared.intake.quarantine import Quarantine
@@ -59,8 +60,17 @@ def announced(body: str) -> DroppedFile:
     return DroppedFile(written["key"], written.get("version-id"))
 
 
-def take_in(file: DroppedFile, quarantine: Quarantine, rules: Rules, intake: Intake, source_id: str = "") -> FileReport:
+def take_in(
+    file: DroppedFile,
+    quarantine: Quarantine,
+    rules: Rules,
+    intake: Intake,
+    source_id: str = "",
+    translator: Translator | None = None,
+) -> FileReport:
     """Reads the object as a stream and hands its valid events to `intake`, which may write some of them already.
+
+    A `translator` says what its columns mean, where they are not the contract's.
 
     The intake knows the file by `source_id`, or else by its key.
 
@@ -75,10 +85,10 @@ def take_in(file: DroppedFile, quarantine: Quarantine, rules: Rules, intake: Int
         return FileReport(missing=True)
     folder = quarantine.folder(file.key, answer["ETag"].strip('"'), file.version_id)
     accepted = quarantined = 0
-    again = partial(_lines_of, file, quarantine, rules)
+    again = partial(_lines_of, file, quarantine, rules, translator)
     source = Source(source_id or file.key, again, keep=partial(folder.lines, kind="unwritten"))
     try:
-        for chunk in read_file(cast(BinaryIO, answer["Body"]), file.key, rules):
+        for chunk in read_file(cast(BinaryIO, answer["Body"]), file.key, rules, translator):
             if file.key.startswith(archive.PREFIX):
                 quarantine.places.note(file.key, archive.people_of(chunk))
             intake.add(chunk, partial(folder.lines, kind="claims"), source)
@@ -93,10 +103,14 @@ def take_in(file: DroppedFile, quarantine: Quarantine, rules: Rules, intake: Int
 
 
 def _lines_of(
-    file: DroppedFile, quarantine: Quarantine, rules: Rules, unwritten: Mapping[str, Unwritten]
+    file: DroppedFile,
+    quarantine: Quarantine,
+    rules: Rules,
+    translator: Translator | None,
+    unwritten: Mapping[str, Unwritten],
 ) -> Iterator[Rejection]:
     """The lines of some people in a file that was read before."""
     stream = cast(BinaryIO, quarantine.s3.get_object(Bucket=quarantine.bucket, **file.source)["Body"])
     with suppress(UnreadableFile):  # which was told when it was read first
-        for chunk in read_file(stream, file.key, replace(rules, unwritten=unwritten)):
+        for chunk in read_file(stream, file.key, replace(rules, unwritten=unwritten), translator):
             yield from chunk.unwritten

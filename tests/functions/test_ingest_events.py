@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.profiles.table import ProfileTable
+from tests.conftest import BUCKET
 from tests.functions.conftest import body, quarantined
 from tests.support.bundles import make_bundle, publish
 from tests.support.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
@@ -36,6 +37,7 @@ def test_dropped_file_becomes_a_decision(s3: "S3Client", drop: Drop, table: Prof
         "FilesUnreadable": 0,
         "QuarantineCapped": 0,
         "FilesMissing": 0,
+        "MappingsRefused": 0,
         "CustomersChanged": 1,
         "SegmentsChanged": 0,
         "VisitorsLinked": 0,
@@ -55,6 +57,26 @@ def test_formats_mix_in_one_batch_and_a_shared_customer_is_written_once(drop: Dr
     assert drop(files) == []
     profile = table.get("customer#889")
     assert profile is not None and (profile.events, writes(profile)) == (4, 1)
+
+
+def test_a_file_in_a_shops_own_columns_is_read_by_the_mapping_that_names_it(
+    s3: "S3Client", drop: Drop, table: ProfileTable, measured: Measured
+) -> None:
+    mapping = """
+        files = "events/shop-a/*"
+        delimiter = ";"
+        decimal = ","
+        columns = {timestamp = "Datum", customer_id = "Kunde", price = "Preis"}
+        times = {formats = ["%d.%m.%Y"]}
+        constants = {event_type = "purchase"}
+    """
+    s3.put_object(Bucket=BUCKET, Key="mappings/shop-a.toml", Body=mapping.encode())
+    s3.put_object(Bucket=BUCKET, Key="mappings/wrong.toml", Body=b"columns = 1")
+    orders = "Kunde;Datum;Preis\n889;01.10.2017;3,50 €\n889;02.10.2017;free\n"
+    assert drop({"events/shop-a/orders.csv": orders.encode(), "events/b.ndjson": ndjson([purchase("890")])}) == []
+    assert [(profile.events if (profile := table.get(f"customer#{id_}")) else 0) for id_ in ("889", "890")] == [1, 1]
+    assert [record["reason"] for record in quarantined(s3)] == ["Preis must be a number from 0 to 1,000,000,000"]
+    assert measured()["MappingsRefused"] == 2  # told by each file
 
 
 def test_same_file_again_changes_nothing(drop: Drop, table: ProfileTable, measured: Measured) -> None:
