@@ -74,11 +74,11 @@ def test_a_browser_that_asks_beforehand_wakes_no_function(path: str) -> None:
     integration = asked["x-amazon-apigateway-integration"]
     assert (integration["type"], asked["security"]) == ("mock", [])
     (answer,) = integration["responses"].values()
-    told = {name.rpartition(".")[2]: value for name, value in answer["responseParameters"].items()}
-    assert told.keys() == asked["responses"][answer["statusCode"]]["headers"].keys()
+    values = {name.rpartition(".")[2]: value for name, value in answer["responseParameters"].items()}
+    assert values.keys() == asked["responses"][answer["statusCode"]]["headers"].keys()
     allowed = ",".join(method.upper() for method in operations if method in METHODS)
-    assert told["Access-Control-Allow-Methods"] == f"'{allowed}'"
-    origin, otherwise = told["Access-Control-Allow-Origin"]["Fn::If"][1:]
+    assert values["Access-Control-Allow-Methods"] == f"'{allowed}'"
+    origin, otherwise = values["Access-Control-Allow-Origin"]["Fn::If"][1:]
     assert (origin, otherwise) == ({"Fn::Sub": "'${AllowedOrigin}'"}, {"Ref": "AWS::NoValue"})
 
 

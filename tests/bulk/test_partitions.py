@@ -159,9 +159,9 @@ def test_a_run_cut_anywhere_and_resumed_decides_on_everyone_once(
                 continue
     assert_decided(table, by="new")
     assert {writes(profile) for profile in table.all().values()} <= {2}
-    told = report([*kept.values()], partitions)
-    assert (told["unfinished"], told["read"]) == (0, customers)
-    assert told["decided"] <= customers
+    summed = report([*kept.values()], partitions)
+    assert (summed["unfinished"], summed["read"]) == (0, customers)
+    assert summed["decided"] <= customers
 
 
 def test_invocations_without_time_do_a_page_each() -> None:
@@ -224,9 +224,15 @@ def test_two_runs_of_one_model_at_once_decide_on_everyone_once() -> None:
 
 def test_a_report_counts_partitions_that_never_began_as_unfinished() -> None:
     begun: Sequence[PartitionProgress] = [PartitionProgress(0, 3, 0, 1_000, 3_500, "new", 5, 4, 1, done=True)]
-    told = report(begun, 3)
-    assert (told["unfinished"], told["read"], told["decided"], told["moved"], told["seconds"]) == (2, 5, 4, 1, 2.5)
-    assert told["model_versions"] == ["new"]
+    summed = report(begun, 3)
+    assert (summed["unfinished"], summed["read"], summed["decided"], summed["moved"], summed["seconds"]) == (
+        2,
+        5,
+        4,
+        1,
+        2.5,
+    )
+    assert summed["model_versions"] == ["new"]
     assert report([], 1)["unfinished"] == 1
 
 

@@ -78,13 +78,13 @@ def refresh(
 
 
 def decisions(table: MemoryTable) -> dict[str, tuple[int, str]]:
-    found = {key: profile.decision for key, profile in table.all().items()}
-    return {key: (decision.segment, decision.intent) for key, decision in found.items() if decision}
+    stored = {key: profile.decision for key, profile in table.all().items()}
+    return {key: (decision.segment, decision.intent) for key, decision in stored.items() if decision}
 
 
 def offline(table: MemoryTable, moment: Moment) -> dict[str, tuple[int, str]]:
-    found = decide(histories(table.all().values()), {}, LIVE, moment)
-    return {key: (decision.segment, decision.intent) for key, decision in found.items()}
+    decided = decide(histories(table.all().values()), {}, LIVE, moment)
+    return {key: (decision.segment, decision.intent) for key, decision in decided.items()}
 
 
 def due(table: MemoryTable, moment: Moment) -> set[str]:
@@ -284,7 +284,7 @@ def test_a_visitor_who_is_unlinked_without_a_model_waits_for_one() -> None:
 
 
 def test_a_shard_that_breaks_off_is_told_of_and_stops_no_other() -> None:
-    table, broken, told = shop(SHOP), due_shard("customer#once"), list[str]()
+    table, broken, broke_off = shop(SHOP), due_shard("customer#once"), list[str]()
 
     def due(shard: str, position: Position | None) -> DuePage:
         if shard == broken:
@@ -292,5 +292,5 @@ def test_a_shard_that_breaks_off_is_told_of_and_stops_no_other() -> None:
         return due_of(table, shard, after(60).as_of_ms, 2)(position)
 
     rescorer = Rescorer(table, LIVE, after(60), no_sleep)
-    total, waiting = refresh_shards(due_shards(), due, rescorer, lambda: True, lambda shard, _: told.append(shard))
-    assert (told, waiting, total.decided) == ([broken], [], len(SHOP) - 1)
+    total, waiting = refresh_shards(due_shards(), due, rescorer, lambda: True, lambda shard, _: broke_off.append(shard))
+    assert (broke_off, waiting, total.decided) == ([broken], [], len(SHOP) - 1)

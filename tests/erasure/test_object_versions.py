@@ -39,8 +39,8 @@ def objects(s3: "S3Client", places: Places) -> SearchedObjects:
 
 
 def versions(s3: "S3Client", key: str) -> list[bytes]:
-    found = s3.list_object_versions(Bucket=BUCKET, Prefix=key).get("Versions", [])
-    return [s3.get_object(Bucket=BUCKET, Key=key, VersionId=one["VersionId"])["Body"].read() for one in found]
+    listed = s3.list_object_versions(Bucket=BUCKET, Prefix=key).get("Versions", [])
+    return [s3.get_object(Bucket=BUCKET, Key=key, VersionId=one["VersionId"])["Body"].read() for one in listed]
 
 
 def test_two_erasures_of_one_object_lose_nothing_to_each_other(

@@ -43,8 +43,8 @@ def objects(s3: "S3Client", places: Places) -> SearchedObjects:
 
 
 def versions(s3: "S3Client", key: str) -> list[bytes]:
-    found = s3.list_object_versions(Bucket=BUCKET, Prefix=key).get("Versions", [])
-    return [s3.get_object(Bucket=BUCKET, Key=key, VersionId=one["VersionId"])["Body"].read() for one in found]
+    listed = s3.list_object_versions(Bucket=BUCKET, Prefix=key).get("Versions", [])
+    return [s3.get_object(Bucket=BUCKET, Key=key, VersionId=one["VersionId"])["Body"].read() for one in listed]
 
 
 TAKEN_OUT: dict[str, tuple[str, bytes, list[bytes]]] = {
@@ -97,8 +97,8 @@ def test_rows_of_theirs_go_and_all_other_bytes_stay(
 ) -> None:
     key = f"exports/{name}{'.gz' if zipped else ''}"
     s3.put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(body) if zipped else body)
-    found = objects.search(key)
-    assert found.lines >= 1 and found.doubt is None
+    searched = objects.search(key)
+    assert searched.lines >= 1 and searched.doubt is None
     assert [gzip.decompress(one) if zipped else one for one in versions(s3, key)] == left
     assert objects.search(key) == Searched()
 
@@ -138,10 +138,10 @@ def test_what_nothing_is_taken_out_of_stays_as_it_is_and_is_told_if_it_may_name_
 ) -> None:
     for name, (key, body) in (TOLD if doubtful else KEPT).items():
         s3.put_object(Bucket=BUCKET, Key=place + key, Body=body)
-        found = objects.search(place + key)
-        assert found.lines == 0, name
+        searched = objects.search(place + key)
+        assert searched.lines == 0, name
         if doubtful or place == "exports/":
-            assert (found.doubt is not None) == doubtful, (name, found)
+            assert (searched.doubt is not None) == doubtful, (name, searched)
         assert s3.get_object(Bucket=BUCKET, Key=place + key)["Body"].read() == body, name
 
 
@@ -154,8 +154,8 @@ def test_a_whole_file_that_is_called_like_ours_stops_nothing(
 ) -> None:
     key = f"quarantine/events/{name}/e/{name}"
     s3.put_object(Bucket=BUCKET, Key=key, Body=body)
-    found = objects.search(key)
-    assert found.lines == 0 and (found.doubt is not None) == (b"889" in body)
+    searched = objects.search(key)
+    assert searched.lines == 0 and (searched.doubt is not None) == (b"889" in body)
 
 
 def test_a_quarantined_line_that_is_not_utf8_is_looked_into(

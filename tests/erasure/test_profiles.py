@@ -203,15 +203,15 @@ HOURS = st.integers(0, 30)
 @st.composite
 def spoken(draw: st.DrawFn) -> list[Event]:
     """Events of two people, some of which say whether they agree; each person's at distinct hours."""
-    found = []
+    counted = []
     for who in ("aaa", "bbb"):
         for hour in draw(st.sets(HOURS, min_size=1, max_size=12)):
             consent = draw(st.sampled_from([None, None, None, True, False]))
             timestamp = f"2017-10-{1 + hour // 24:02d}T{hour % 24:02d}:00:00Z"
-            found.append(
+            counted.append(
                 {**purchase(who, hour), "timestamp": timestamp, **({} if consent is None else {"consent": consent})}
             )
-    return found
+    return counted
 
 
 @settings(max_examples=at_most(40))
@@ -233,18 +233,18 @@ def test_in_any_order_only_what_people_agreed_to_counts(events: list[Event], dat
 
 def permitted(events: list[Event]) -> dict[str, set[str]]:
     """The times of the events that count, by who did them."""
-    found: dict[str, set[str]] = {}
+    times: dict[str, set[str]] = {}
     for event in events:
         own = [other for other in events if other["customer_id"] == event["customer_id"]]
         refusals = [other["timestamp"] for other in own if other.get("consent") is False]
         agreed = [o["timestamp"] for o in own if o.get("consent") and o["timestamp"] > max(refusals, default="")]
         if not refusals or (agreed and event["timestamp"] >= min(agreed)):
-            found.setdefault(f"customer#{event['customer_id']}", set()).add(event["timestamp"])
-    return found
+            times.setdefault(f"customer#{event['customer_id']}", set()).add(event["timestamp"])
+    return times
 
 
 def counted(table: MemoryTable) -> dict[str, set[str]]:
-    found = histories(table.all().values())
-    times = [iso(at) for at in found.rows.time_ms.tolist()]
-    parts = zip(found.keys, found.starts[:-1], found.starts[1:], strict=True)
+    stored = histories(table.all().values())
+    times = [iso(at) for at in stored.rows.time_ms.tolist()]
+    parts = zip(stored.keys, stored.starts[:-1], stored.starts[1:], strict=True)
     return {key: {*times[begin:end]} for key, begin, end in parts}

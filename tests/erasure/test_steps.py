@@ -92,7 +92,7 @@ class World:
 
     def left(self) -> dict[str, Any]:
         bodies = {key: [version.body for version in versions] for key, versions in self.objects.versions.items()}
-        return {key: found for key, found in bodies.items() if key.startswith(("quarantine/", "exports/"))} | {
+        return {key: body for key, body in bodies.items() if key.startswith(("quarantine/", "exports/"))} | {
             repr(key): item for key, item in self.table.items.items()
         }
 
@@ -157,8 +157,8 @@ def test_killed_between_any_two_calls_it_ends_the_same(shop: World) -> None:
     assert len(whole.calls) > 50
     for dies_at in range(len(whole.calls)):
         world = begun(shop, dies_at)
-        found, rest = world.work(), world.left()
-        assert found == receipt, (dies_at, whole.calls[dies_at - 1 : dies_at + 1])
+        resumed, rest = world.work(), world.left()
+        assert resumed == receipt, (dies_at, whole.calls[dies_at - 1 : dies_at + 1])
         assert _without_versions(rest) == _without_versions(left), (dies_at, whole.calls[dies_at - 1 : dies_at + 1])
 
 
@@ -183,13 +183,13 @@ def test_with_time_for_one_object_at_a_time_it_ends_the_same(shop: World) -> Non
         turns[0] += 1
         return turns[0] % 9 > 0
 
-    found, receipt = world.work(go_on), whole.work()
-    assert {**found, "not_searched": 0, "objects_not_searched": 0} == {
+    hurried, receipt = world.work(go_on), whole.work()
+    assert {**hurried, "not_searched": 0, "objects_not_searched": 0} == {
         **receipt,
         "not_searched": 0,
         "objects_not_searched": 0,
     }
-    assert "exports/b.txt" in found["not_searched"]
+    assert "exports/b.txt" in hurried["not_searched"]
 
 
 def _without_versions(left: dict[str, Any]) -> dict[str, Any]:

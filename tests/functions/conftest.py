@@ -127,8 +127,8 @@ def body(s3: "S3Client", key: str) -> bytes:
 
 
 def kept(s3: "S3Client", prefix: str) -> list[dict[str, Any]]:
-    found = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"quarantine/live/{prefix}").get("Contents", [])
-    bodies = [s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in found]
+    entries = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"quarantine/live/{prefix}").get("Contents", [])
+    bodies = [s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in entries]
     records = [json.loads(line) for body in bodies for line in body.splitlines()]
     return sorted(records, key=lambda record: record["line"] or 0)
 

@@ -53,6 +53,6 @@ def in_kafka(*values: bytes | None) -> dict[str, Any]:
 
 
 def archived(s3: "S3Client") -> dict[str, bytes]:
-    found = s3.list_objects_v2(Bucket=BUCKET, Prefix="archive/").get("Contents", [])
-    bodies = {entry["Key"]: s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in found}
+    entries = s3.list_objects_v2(Bucket=BUCKET, Prefix="archive/").get("Contents", [])
+    bodies = {entry["Key"]: s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in entries}
     return {key: gzip.decompress(body) for key, body in bodies.items()}

@@ -23,9 +23,9 @@ class TableStream:
         # Looked up each time: a cancelled transaction gives moto another table.
         table: Any = dynamodb_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].tables[TABLE]
         first = table.stream_shard.starting_sequence_number
-        found = table.stream_shard.get(first + self._seen, 1_000_000)
-        self._seen += len(found)
-        return [record for record in map(_as_lambda_gives_it, found) if passes(record)]
+        records = table.stream_shard.get(first + self._seen, 1_000_000)
+        self._seen += len(records)
+        return [record for record in map(_as_lambda_gives_it, records) if passes(record)]
 
 
 class Bus:
@@ -41,14 +41,14 @@ class Bus:
 
     def details(self) -> list[dict[str, Any]]:
         """What was published since it was last asked."""
-        found = []
+        details = []
         while messages := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 event = json.loads(message["Body"])
                 assert (event["source"], event["detail-type"]) == ("tessera", "Customer Segment Changed")
-                found.append(event["detail"])
+                details.append(event["detail"])
                 self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-        return found
+        return details
 
 
 def _as_lambda_gives_it(record: Any) -> Any:

@@ -34,12 +34,12 @@ def queue(aws: None, monkeypatch: pytest.MonkeyPatch) -> Bodies:
     monkeypatch.setenv("LIVE_QUEUE_URL", url)
 
     def read() -> list[str]:
-        found: list[str] = []
+        bodies: list[str] = []
         while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            found += [message["Body"] for message in messages]
+            bodies += [message["Body"] for message in messages]
             for message in messages:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return found
+        return bodies
 
     return read
 
@@ -62,9 +62,9 @@ def send(app: ModuleType) -> Send:
             "isBase64Encoded": False,
         }
         answer = app.handler(request, Context())
-        status, told = answer["statusCode"], json.loads(answer["body"])
-        check_answer("POST", "/events", status, told)
-        return status, told
+        status, answered = answer["statusCode"], json.loads(answer["body"])
+        check_answer("POST", "/events", status, answered)
+        return status, answered
 
     return post
 
@@ -73,10 +73,10 @@ def test_accepted_events_are_queued_and_the_others_kept_with_their_reasons(
     send: Send, queue: Bodies, s3: "S3Client"
 ) -> None:
     good, bad = purchase("889"), {"event_type": "purchase", "customer_id": "1"}
-    status, told = send({"events": [good, bad, 5, {**good, "currency": "EUR"}]})
-    assert (status, told["accepted"], told["rejected"]) == (202, 1, 3)
-    assert [reason["index"] for reason in told["reasons"]] == [1, 2, 3]
-    assert told["reasons"][0]["reason"] == "timestamp is missing"
+    status, answered = send({"events": [good, bad, 5, {**good, "currency": "EUR"}]})
+    assert (status, answered["accepted"], answered["rejected"]) == (202, 1, 3)
+    assert [reason["index"] for reason in answered["reasons"]] == [1, 2, 3]
+    assert answered["reasons"][0]["reason"] == "timestamp is missing"
     (body,) = queue()
     assert json.loads(body)["events"] == [good]
     assert [record["line"] for record in kept(s3, "api/request-1/")] == [2, 3, 4]
@@ -91,21 +91,21 @@ def test_500_large_events_go_in_messages_that_the_queue_takes(send: Send, queue:
 
 
 def test_an_event_too_large_for_a_message_is_refused(send: Send, queue: Bodies) -> None:
-    _, told = send({"events": [{**purchase("889"), "note": "x" * 150_000}]})
-    assert told["rejected"] == 1 and "100,000 bytes" in told["reasons"][0]["reason"]
+    _, body = send({"events": [{**purchase("889"), "note": "x" * 150_000}]})
+    assert body["rejected"] == 1 and "100,000 bytes" in body["reasons"][0]["reason"]
     assert queue() == []
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"events": 5}', "{", '{"events": [}', "null", '"\ud800"'])
 def test_what_is_no_list_of_events_is_refused(send: Send, queue: Bodies, body: str) -> None:
-    status, told = send(body, encode=str)
-    assert (status, told["error"]["code"]) == (400, "invalid_body")
+    status, answer = send(body, encode=str)
+    assert (status, answer["error"]["code"]) == (400, "invalid_body")
     assert queue() == []
 
 
 def test_too_many_events_are_refused_as_a_whole(send: Send, queue: Bodies) -> None:
-    status, told = send({"events": [purchase("889", n) for n in range(501)]})
-    assert (status, told["error"]["code"]) == (400, "too_many_events")
+    status, body = send({"events": [purchase("889", n) for n in range(501)]})
+    assert (status, body["error"]["code"]) == (400, "too_many_events")
     assert queue() == []
 
 
@@ -147,8 +147,8 @@ def test_consent_is_taken_from_the_api_unless_the_stack_says_otherwise(
     events = [purchase("889"), {**purchase("889"), "consent": consent}, {**purchase("889", 2), "consent": None}]
     assert send({"events": events})[1]["accepted"] == 3
     monkeypatch.setenv("CONSENT_BY_API", "refuse")
-    told = send({"events": events})[1]
-    assert [(one["index"], "ConsentByApi" in one["reason"]) for one in told["reasons"]] == [(1, True)]
+    body = send({"events": events})[1]
+    assert [(one["index"], "ConsentByApi" in one["reason"]) for one in body["reasons"]] == [(1, True)]
     assert [record["people"] for record in kept(s3, "api/")] == [["customer#889"]]
 
 

@@ -77,10 +77,10 @@ def test_a_prefix_without_history_is_refused(s3: "S3Client", plan_backfill: Modu
 @given(st.lists(st.integers(0, 100), max_size=30), st.integers(1, 8), st.integers(1, 150))
 def test_batches_hold_every_file_once_within_their_bounds(sizes: list[int], most_files: int, most_bytes: int) -> None:
     files = {f"{i:03d}": size for i, size in enumerate(sizes)}
-    found = list(batches(iter(files.items()), most_files, most_bytes))
-    assert [key for one in found for key in one.keys] == [*files]
-    assert [one.number for one in found] == [*range(len(found))]
-    for one in found:
+    made = list(batches(iter(files.items()), most_files, most_bytes))
+    assert [key for one in made for key in one.keys] == [*files]
+    assert [one.number for one in made] == [*range(len(made))]
+    for one in made:
         assert 0 < len(one.keys) <= most_files
         assert len(one.keys) == 1 or sum(files[key] for key in one.keys) <= most_bytes
 
@@ -96,8 +96,8 @@ def test_a_batch_of_every_kind_of_file_is_taken_in_and_told_of(
     profile = table.get("customer#a")
     assert profile is not None and profile.events == 2 and profile.decision is not None
     summarise_run.handler({"kind": "backfill", "run": "r", "parts": 1}, Context())
-    told = written(s3, "reports/backfill/r.json")
-    assert {name: told[name] for name in told if name not in {"run", "started", "updated", "seconds"}} == {
+    summed = written(s3, "reports/backfill/r.json")
+    assert {name: summed[name] for name in summed if name not in {"run", "started", "updated", "seconds"}} == {
         "batches": 1,
         "unfinished": 0,
         "files": 4,

@@ -77,30 +77,30 @@ def test_catalogue_is_empty_before_a_model_is_published(browser: Browser) -> Non
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("limit", ["1", "5", "100"])
 def test_pages_hold_every_member_once(browser: Browser, limit: str) -> None:
-    found: list[str] = []
+    listed: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
         _, page = browser.get(MEMBERS, "2", limit=limit, cursor=cursor)
         assert len(page["customers"]) <= int(limit)
-        found += [member["customer_id"] for member in page["customers"]]
+        listed += [member["customer_id"] for member in page["customers"]]
         cursor = page["cursor"]
-    assert sorted(found) == sorted(map(str, range(12)))
+    assert sorted(listed) == sorted(map(str, range(12)))
 
 
 @pytest.mark.usefixtures("shop")
 def test_history_is_a_chain_newest_first_page_by_page(browser: Browser) -> None:
-    found: list[Any] = []
+    listed: list[Any] = []
     cursor: str | None = ""
     while cursor is not None:
         _, page = browser.get(HISTORY, "0", limit="1", cursor=cursor)
-        found += page["transitions"]
+        listed += page["transitions"]
         cursor = page["cursor"]
-    assert [(moved["from"], moved["to"], moved["cause"]) for moved in found] == [
+    assert [(moved["from"], moved["to"], moved["cause"]) for moved in listed] == [
         (1, 2, "events"),
         (0, 1, "events"),
         (None, 0, "events"),
     ]
-    assert found == browser.get(HISTORY, "0")[1]["transitions"]
+    assert listed == browser.get(HISTORY, "0")[1]["transitions"]
 
 
 @pytest.mark.usefixtures("shop")

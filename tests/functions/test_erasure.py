@@ -161,8 +161,13 @@ def test_nothing_of_an_erased_customer_is_left_and_the_same_files_bring_nothing_
     receipt = ask("889")
     work()
     assert Members(dynamodb, TABLE).sizes() == {2: sizes[2] - 1}
-    (told,) = {detail["transition_id"]: detail for detail in bus.details()}.values()
-    assert (told["customer_id"], told["from"], told["to"], told["cause"]) == ("889", 2, None, "erasure")
+    (announced,) = {detail["transition_id"]: detail for detail in bus.details()}.values()
+    assert (announced["customer_id"], announced["from"], announced["to"], announced["cause"]) == (
+        "889",
+        2,
+        None,
+        "erasure",
+    )
 
     def check() -> None:
         kept = everything(s3, dynamodb)
@@ -226,9 +231,9 @@ def test_a_step_done_again_is_done_and_the_receipt_stays(
     drop(FILES)
     receipts = [ask("889"), ask("889")]
     work()
-    found = [json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in receipts]
-    assert sorted(body["customers"] for body in found) == [0, 1]
-    assert {body["state"] for body in found} == {"done"}
+    written = [json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in receipts]
+    assert sorted(body["customers"] for body in written) == [0, 1]
+    assert {body["state"] for body in written} == {"done"}
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ def test_same_file_again_changes_nothing(drop: Drop, table: ProfileTable, measur
     measured()
     drop(files)
     assert table.get("customer#889") == before
-    seen = measured()
-    assert (seen["EventsCounted"], seen["EventsDuplicate"], seen["CustomersChanged"]) == (0, 5, 0)
+    counts = measured()
+    assert (counts["EventsCounted"], counts["EventsDuplicate"], counts["CustomersChanged"]) == (0, 5, 0)
 
 
 @pytest.mark.parametrize("key", ["events/two words+plus.ndjson", "events/Größe/日本.ndjson", "events/100%25.ndjson"])

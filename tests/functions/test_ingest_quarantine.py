@@ -35,8 +35,8 @@ def test_bad_lines_go_to_quarantine_and_the_rest_counts(
     keys = quarantined(s3)
     assert {key.split("/")[2] for key in keys} == {"day 1.ndjson"}
     assert [key.split("/")[4] for key in keys] == ["lines-000000002.nameless.ndjson", "lines-000000003.named.ndjson"]
-    found = [json.loads(line) for key in keys for line in body(s3, key).splitlines()]
-    records = sorted(found, key=lambda record: record["line"])
+    kept_lines = [json.loads(line) for key in keys for line in body(s3, key).splitlines()]
+    records = sorted(kept_lines, key=lambda record: record["line"])
     assert [(record["source_key"], record["line"]) for record in records] == [
         ("events/day 1.ndjson", n) for n in (2, 3, 4)
     ]
@@ -70,8 +70,8 @@ def test_longest_key_leaves_room_for_its_quarantine(s3: "S3Client", drop: Drop) 
 def test_what_came_before_the_break_in_a_file_counts(s3: "S3Client", drop: Drop, measured: Measured) -> None:
     whole = ndjson_gz([purchase(str(i % 9), number=i) for i in range(60_000)])
     assert drop({"events/cut.ndjson.gz": whole[: len(whole) - 9]}) == []
-    seen = measured()
-    assert seen["EventsCounted"] >= 50_000 and seen["FilesUnreadable"] == 1
+    counts = measured()
+    assert counts["EventsCounted"] >= 50_000 and counts["FilesUnreadable"] == 1
 
 
 def test_deleted_file_is_told_and_not_retried(s3: "S3Client", drop: Drop, measured: Measured) -> None:

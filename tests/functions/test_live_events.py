@@ -136,8 +136,8 @@ def test_who_was_erased_is_not_archived_and_who_is_erased_later_is_taken_out(
     ((key, body),) = archived(s3).items()
     assert b"gone" not in body and len(body.splitlines()) == 3
     assert [*ingest.places.of("customer#gone")] == []
-    found = SearchedObjects(s3, BUCKET, ingest.places, ["customer#889", "visitor#phone"]).search(key)
-    assert found.lines == 2 and found.doubt is None
+    searched = SearchedObjects(s3, BUCKET, ingest.places, ["customer#889", "visitor#phone"]).search(key)
+    assert searched.lines == 2 and searched.doubt is None
     assert [json.loads(line)["customer_id"] for line in archived(s3)[key].splitlines()] == ["890"]
 
 
@@ -168,8 +168,8 @@ def test_only_messages_that_name_a_profile_of_a_newer_release_come_again(
     assert kept(s3, "") == []
     dynamodb.put_item(TableName=TABLE, Item=encode_profile(profile))
     assert ingest.handler(batch, Context()) == {"batchItemFailures": []}
-    found = table.get("customer#newer")
-    assert found and found.events == 2
+    stored = table.get("customer#newer")
+    assert stored and stored.events == 2
 
 
 def test_kafka_waits_for_the_newer_release(ingest: ModuleType, dynamodb: "DynamoDBClient", table: ProfileTable) -> None:

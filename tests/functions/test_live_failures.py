@@ -77,9 +77,9 @@ def notice(key: str) -> str:
 
 def given_up(payload: Any) -> dict[str, Any]:
     """What Lambda says of a batch that it gave up, to a queue without the payload and to a bucket with it."""
-    said = {"requestContext": {"condition": "RetryAttemptsExhausted"}, "responseContext": {"statusCode": 200}}
+    notice = {"requestContext": {"condition": "RetryAttemptsExhausted"}, "responseContext": {"statusCode": 200}}
     batch = {"shardId": "shardId-000000000001", "startSequenceNumber": "0", "endSequenceNumber": "1", "batchSize": 2}
-    return {**said, "version": "1.0", "KinesisBatchInfo": batch, **({"payload": payload} if payload else {})}
+    return {**notice, "version": "1.0", "KinesisBatchInfo": batch, **({"payload": payload} if payload else {})}
 
 
 @pytest.mark.parametrize("whole", [in_kinesis, in_kafka])

@@ -146,7 +146,7 @@ def test_what_would_change_the_decision_is_told_when_asked_for(
     assert (first["goal"], first["segment"], first["text"]) == ("better_segment", 1, "one more order within 30 days")
 
 
-@pytest.mark.parametrize(("version", "cut", "said"), [(VERSION + 1, None, NEWER), (VERSION, 20, DAMAGED)])
+@pytest.mark.parametrize(("version", "cut", "reason"), [(VERSION + 1, None, NEWER), (VERSION, 20, DAMAGED)])
 def test_a_history_that_cannot_be_read_is_answered_without_what_the_decision_rests_on(
     s3: "S3Client",
     table: ProfileTable,
@@ -154,7 +154,7 @@ def test_a_history_that_cannot_be_read_is_answered_without_what_the_decision_res
     monkeypatch: pytest.MonkeyPatch,
     version: int,
     cut: int | None,
-    said: str,
+    reason: str,
 ) -> None:
     onnx, manifest = make_bundle()
     publish(s3, (onnx, {**manifest, "reasons": {"sha256": ""}}))
@@ -166,7 +166,7 @@ def test_a_history_that_cannot_be_read_is_answered_without_what_the_decision_res
     plain = ask(lookup_customer)
     assert plain["segment"]["id"] == DECISION.segment
     asked = ask(lookup_customer, {"explain": "true", "what_if": "true"})
-    problem = {"problem": said}
+    problem = {"problem": reason}
     assert asked == {**plain, "explanation": problem, "what_would_change": problem}
 
 

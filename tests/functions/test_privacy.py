@@ -190,8 +190,8 @@ FUNCTIONS = (
 def received(sqs: Any) -> dict[str, Any]:
     """The next step of an erasure, if there is one."""
     url = sqs.get_queue_url(QueueName="erasures")["QueueUrl"]
-    found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1).get("Messages", [])
-    return queued(message["Body"] for message in found)
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1).get("Messages", [])
+    return queued(message["Body"] for message in messages)
 
 
 def http(
@@ -248,8 +248,8 @@ def mistake(_operation: str) -> Exception:
 
 
 def written(s3: "S3Client", prefix: str, suffix: str) -> list[Any]:
-    found = s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]
-    keys = [entry["Key"] for entry in found if entry["Key"].endswith(suffix)]
+    entries = s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]
+    keys = [entry["Key"] for entry in entries if entry["Key"].endswith(suffix)]
     return [json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in keys]
 
 
@@ -259,15 +259,15 @@ def test_nothing_that_any_function_tells_names_anybody(heard: Heard, calls: Call
         begin = len(heard.getvalue())
         for call in asked:
             ask(heard, call)
-        said = heard.getvalue()[begin:]
-        assert said and found_in(said) == set(), name
+        logged = heard.getvalue()[begin:]
+        assert logged and found_in(logged) == set(), name
     receipts = written(s3, "reports/erasures/", ".json")
     for receipt in receipts:
         # Whoever has to look into an object needs its name, which the shop gave it.
         receipt["not_searched"] = [*receipt["not_searched"].values()]
         receipt["progress"] = None
     assert receipts and found_in(json.dumps(receipts)) == set()
-    reasons = [told["reason"] for told in written(s3, "quarantine/", "reason.json")]
+    reasons = [record["reason"] for record in written(s3, "quarantine/", "reason.json")]
     assert reasons and found_in(json.dumps(reasons)) == set()
 
 

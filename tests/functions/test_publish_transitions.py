@@ -145,7 +145,7 @@ def test_an_erased_customer_leaves_the_segment(
 
 
 @pytest.mark.parametrize(
-    ("spoiled", "told"),
+    ("spoiled", "published"),
     [
         pytest.param({"state": {"B": "CQA="}}, ["889", "890", "broken"], id="a state of a newer release"),
         pytest.param({"events": {"S": "many"}}, ["889", "890"], id="an item of another shape"),
@@ -160,7 +160,7 @@ def test_a_record_that_cannot_be_read_stops_no_other(
     measured: Callable[[], dict[str, int]],
     monkeypatch: pytest.MonkeyPatch,
     spoiled: dict[str, Any],
-    told: list[str],
+    published: list[str],
 ) -> None:
     # As where a bundle has reasons to give, which are in the history.
     monkeypatch.setattr(publisher.explainer, "top", lambda profile, _: histories([profile]).keys[1:])
@@ -171,5 +171,5 @@ def test_a_record_that_cannot_be_read_stops_no_other(
         if record["dynamodb"]["Keys"]["pk"]["S"] == "customer#broken":
             record["dynamodb"]["NewImage"] |= spoiled
     assert handle(records) == []
-    assert sorted(detail["customer_id"] for detail in bus.details()) == told
+    assert sorted(detail["customer_id"] for detail in bus.details()) == published
     assert measured()["ProfilesUnreadable"] == 1

@@ -84,24 +84,24 @@ def store(customers: int, due: int) -> None:
 
 
 @pytest.fixture
-def seen(refresh_segments: ModuleType) -> Iterator[Counter[str]]:
+def requests(refresh_segments: ModuleType) -> Iterator[Counter[str]]:
     """Counts the function's requests of the table from now on, and the items that DynamoDB reads for them."""
-    seen = Counter[str]()
+    requests = Counter[str]()
 
     def count(parsed: Any, model: Any, **_: Any) -> None:
-        seen[model.name] += 1
-        seen["items"] += parsed.get("ScannedCount", 0)
-        seen["items"] += sum(map(len, parsed.get("Responses", {}).values())) if model.name == "BatchGetItem" else 0
+        requests[model.name] += 1
+        requests["items"] += parsed.get("ScannedCount", 0)
+        requests["items"] += sum(map(len, parsed.get("Responses", {}).values())) if model.name == "BatchGetItem" else 0
 
     events = refresh_segments.dynamodb.meta.events
     events.register("after-call.dynamodb", count)
-    yield seen
+    yield requests
     events.unregister("after-call.dynamodb", count)
 
 
 def queued(sqs: "SQSClient", function: ModuleType) -> int:
-    found = sqs.get_queue_attributes(QueueUrl=function.queue, AttributeNames=["ApproximateNumberOfMessages"])
-    return int(found["Attributes"]["ApproximateNumberOfMessages"])
+    answer = sqs.get_queue_attributes(QueueUrl=function.queue, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
 def message(shard: str) -> dict[str, Any]:
@@ -118,25 +118,25 @@ def test_of_10000_stored_the_37_due_are_read_and_nobody_else(
     dynamodb: "DynamoDBClient",
     table: ProfileTable,
     refresh_segments: ModuleType,
-    seen: Counter[str],
+    requests: Counter[str],
     measured: Callable[[], dict[str, int]],
 ) -> None:
     publish(s3, BUNDLE)
     store(STORED, DUE)
-    seen.clear()
+    requests.clear()
     answer = refresh_segments.handler({}, Unhurried())
     late = (DUE - 1) * DAY_MS // DUE // 1_000
     assert answer == {
         "DueRead": DUE, "DueDecided": DUE, "SegmentsChanged": 0, "DueSince": late, "ShardsWaiting": 0
     }  # fmt: skip
-    assert seen["Query"] == len(due_shards())
-    assert seen["items"] == 2 * DUE  # an entry of the index and the profile it leads to
+    assert requests["Query"] == len(due_shards())
+    assert requests["items"] == 2 * DUE  # an entry of the index and the profile it leads to
     assert measured()["DueRead"] == DUE
     assert min(due_dates(table, DUE)) > NOW_MS
 
-    seen.clear()
+    requests.clear()
     assert refresh_segments.handler({}, Unhurried())["DueRead"] == 0
-    assert seen == {"Query": len(due_shards()), "items": 0}
+    assert requests == {"Query": len(due_shards()), "items": 0}
 
 
 def test_shards_with_more_than_a_page_are_queued_once_and_worked_off(
@@ -163,11 +163,13 @@ def test_shards_with_more_than_a_page_are_queued_once_and_worked_off(
     assert min(due_dates(table, 100)) > NOW_MS
 
 
-def test_nobody_is_decided_on_before_a_bundle_is_published(refresh_segments: ModuleType, seen: Counter[str]) -> None:
+def test_nobody_is_decided_on_before_a_bundle_is_published(
+    refresh_segments: ModuleType, requests: Counter[str]
+) -> None:
     store(3, 3)
-    seen.clear()
+    requests.clear()
     assert refresh_segments.handler({}, Unhurried()) == {}
-    assert not seen
+    assert not requests
 
 
 def test_who_was_stored_by_a_container_that_knew_no_bundle_is_decided_on_by_the_next_tick(
@@ -226,5 +228,5 @@ def test_a_profile_that_cannot_be_read_stops_nobody_else(
     answer = refresh_segments.handler({}, Unhurried())
     assert (answer["DueRead"], answer["DueDecided"]) == (100, 99)
     assert dynamodb.get_item(TableName=TABLE, Key={"pk": broken["pk"], "sk": broken["sk"]})["Item"] == broken
-    seen = measured()
-    assert seen["ProfilesUnreadable"] == 1 and "RefreshFailures" not in seen
+    counts = measured()
+    assert counts["ProfilesUnreadable"] == 1 and "RefreshFailures" not in counts

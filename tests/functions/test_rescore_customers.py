@@ -60,8 +60,8 @@ def test_a_new_model_decides_on_everyone_page_by_page(
     assert models(table, range(5)) == ["20171002-new"] * 5
     answer = summarise_run.handler({"kind": "rescore", "run": "r", "parts": 1}, Context())
     assert answer == {"report": "reports/rescore/r.json", "unfinished": 0, "superseded": False}
-    told = written(s3, answer["report"])
-    assert (told["read"], told["decided"], told["model_versions"]) == (5, 5, ["20171002-new"])
+    summed = written(s3, answer["report"])
+    assert (summed["read"], summed["decided"], summed["model_versions"]) == (5, 5, ["20171002-new"])
     assert "customer#" not in json.dumps(written(s3, "reports/rescore/r/part-000000.json"))
 
 
@@ -134,9 +134,9 @@ def test_logs_name_no_customer(
     publish(s3, NEW)
     rescore_customers.handler(partition(), Unhurried())
     summarise_run.handler({"kind": "rescore", "run": "r", "parts": 1}, Context())
-    told = capsys.readouterr().out + "".join(str(vars(record)) for record in caplog.records)
-    assert all(part in told for part in ("ProfilesRescored", "Files taken in", "Run summed up"))
-    assert "secret-customer" not in told
+    printed = capsys.readouterr().out + "".join(str(vars(record)) for record in caplog.records)
+    assert all(part in printed for part in ("ProfilesRescored", "Files taken in", "Run summed up"))
+    assert "secret-customer" not in printed
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ class Life:
 
 def profiles(dynamodb: "DynamoDBClient") -> dict[str, Item]:
     """Every profile's item but for what says when and how often it was written."""
-    found: dict[str, Item] = {}
+    items: dict[str, Item] = {}
     for page in dynamodb.get_paginator("scan").paginate(TableName=TABLE):
         for item in page["Items"]:
             if item["sk"]["S"] != "profile":
@@ -125,8 +125,8 @@ def profiles(dynamodb: "DynamoDBClient") -> dict[str, Item]:
             if "decision" in kept:
                 kept["decision"] = {k: v for k, v in kept["decision"]["M"].items() if k != "scored_at_ms"}
             kept["visitors"] = {v: c["M"].get("state") for v, c in kept.get("visitors", {"M": {}})["M"].items()}
-            found[item["pk"]["S"]] = kept
-    return found
+            items[item["pk"]["S"]] = kept
+    return items
 
 
 def lose_the_table(dynamodb: "DynamoDBClient") -> None:
@@ -194,8 +194,8 @@ def test_a_table_made_anew_is_byte_by_byte_what_it_was_and_no_id_comes_twice(
     assert now["customer#returned"]["counts_from_ms"] and now["customer#new"]["visitors"]["phone"]
 
     told_before, details = before[2], bus.details()
-    told = Counter(detail["transition_id"] for detail in details)
-    assert told_before and told and told_before.isdisjoint(told) and set(told.values()) == {1}
+    published = Counter(detail["transition_id"] for detail in details)
+    assert told_before and published and told_before.isdisjoint(published) and set(published.values()) == {1}
     decided = {
         key: int(item["decision"]["segment"]["N"])
         for key, item in profiles(dynamodb).items()
@@ -207,7 +207,7 @@ def test_a_table_made_anew_is_byte_by_byte_what_it_was_and_no_id_comes_twice(
     after.publish()
     (moved,) = bus.details()
     assert (moved["customer_id"], moved["to"]) == ("new", 2)
-    assert moved["transition_id"] not in told_before | {*told}
+    assert moved["transition_id"] not in told_before | {*published}
     rows, _ = Ledger(dynamodb, TABLE).history("customer#new", 10)
     assert [row.entered for row in rows] == [2, moved["from"]] and rows[0].id == moved["transition_id"]
 
@@ -219,9 +219,9 @@ def test_who_was_erased_does_not_come_back_nor_a_link_that_was_undone(
     after.drop(DROPPED)
     assert {"customer#gone", "customer#refused"}.isdisjoint(profiles(dynamodb))
     places: Places = after.live.places
-    found = [*places.of("customer#new")]
-    assert any(key.startswith("archive/") for key in found)
-    assert any(key.startswith("quarantine/events/") for key in found)
+    keys = [*places.of("customer#new")]
+    assert any(key.startswith("archive/") for key in keys)
+    assert any(key.startswith("quarantine/events/") for key in keys)
     assert any(key.startswith("quarantine/live/") for key in places.of("customer#gone"))
 
     after.send(sign_in("undone", "new", 60), visit("undone", 61))

@@ -22,8 +22,8 @@ def test_good_events_are_taken() -> None:
 
 
 def test_each_bad_event_is_told_once_by_its_number_in_their_order() -> None:
-    found = rejections(lines(purchase("a", price=-1), purchase("b"), {"n": 1}), RULES, takes_consent=True)
-    assert [rejection.line for rejection in found] == [1, 3]
+    refused = rejections(lines(purchase("a", price=-1), purchase("b"), {"n": 1}), RULES, takes_consent=True)
+    assert [rejection.line for rejection in refused] == [1, 3]
 
 
 def test_an_event_too_long_for_the_queue_is_told_so_whatever_else_is_wrong() -> None:
@@ -34,9 +34,9 @@ def test_an_event_too_long_for_the_queue_is_told_so_whatever_else_is_wrong() -> 
 
 @pytest.mark.parametrize("consent", [True, False])
 def test_consent_is_refused_where_the_stack_says_so(consent: bool) -> None:
-    said = lines(purchase("a", consent=consent))
-    assert rejections(said, RULES, takes_consent=True) == []
-    assert [r.reason for r in rejections(said, RULES, takes_consent=False)] == [
+    consents = lines(purchase("a", consent=consent))
+    assert rejections(consents, RULES, takes_consent=True) == []
+    assert [r.reason for r in rejections(consents, RULES, takes_consent=False)] == [
         "consent is not taken from the API: the parameter ConsentByApi says so"
     ]
 

@@ -146,8 +146,8 @@ def test_the_second_customer_is_refused_and_the_third_shows_that_the_device_is_s
     assert profile(table, "customer#b").events == 1
     assert deliver(table, sign_in("phone", "b", 1))[0] == Ingested(events=1, customers=1)
 
-    found, (reason,) = deliver(table, sign_in("phone", "c"))
-    assert found.shared == 1 and reason.endswith("3 or more customers share that device")
+    ingested, (reason,) = deliver(table, sign_in("phone", "c"))
+    assert ingested.shared == 1 and reason.endswith("3 or more customers share that device")
     assert histories([profile(table, "customer#a")]).event_counts.tolist() == [2]
     assert deliver(table, visit("phone", 9)) == (Ingested(events=1), [])
     assert not profile(table, "visitor#phone").is_someone

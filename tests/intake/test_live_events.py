@@ -49,15 +49,15 @@ def test_each_source_is_told_by_its_record() -> None:
     data = base64.b64encode(b'{"n":1}').decode()
     kinesis = {"kinesis": {"sequenceNumber": "49", "data": data, "approximateArrivalTimestamp": 1.5}}
     kafka = {"topic": "clicks", "partition": 2, "offset": 7, "timestamp": 1_500, "value": data}
-    found = [
+    delivered = [
         only({"Records": [queued('{"n":1}')]}),
         only({"Records": [queued('{"source":"api","events":[{"n":1}]}')]}),
         only({"Records": [kinesis]}),
         only({"records": {"clicks-2": [kafka, {**kafka, "value": None}]}}),
     ]
-    assert [message.source for message in found] == ["bus", "api", "kinesis", "kafka"]
-    assert [message.id for message in found[2:]] == ["49", "clicks-2-7"]
-    assert [message.sent_ms for message in found[2:]] == [1_500, 1_500]
+    assert [message.source for message in delivered] == ["bus", "api", "kinesis", "kafka"]
+    assert [message.id for message in delivered[2:]] == ["49", "clicks-2-7"]
+    assert [message.sent_ms for message in delivered[2:]] == [1_500, 1_500]
 
 
 def test_a_record_that_no_service_sends_is_kept_as_it_came() -> None:

@@ -11,10 +11,10 @@ def queue(name: str) -> str:
 
 
 def bodies(url: str) -> list[str]:
-    sqs, found = boto3.client("sqs"), list[str]()
+    sqs, received = boto3.client("sqs"), list[str]()
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-        found += [message["Body"] for message in messages]
-    return sorted(found)
+        received += [message["Body"] for message in messages]
+    return sorted(received)
 
 
 def test_all_that_was_given_up_goes_back_and_nothing_stays(aws: None) -> None:

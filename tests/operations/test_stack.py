@@ -83,13 +83,13 @@ def test_a_parameter_that_the_stack_lacks_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ended", "told"),
+    ("ended", "status"),
     [({"status": "SUCCEEDED"}, "SUCCEEDED"), ({"status": "FAILED", "error": "NothingToDo"}, "NothingToDo")],
 )
-def test_a_run_ends_by_its_status_or_its_own_error(ended: dict[str, str], told: str) -> None:
+def test_a_run_ends_by_its_status_or_its_own_error(ended: dict[str, str], status: str) -> None:
     session = Session()
     session.run = ended
-    assert DeployedStack("tessera", session).execute("DataBucket", {}, 0.0) == told
+    assert DeployedStack("tessera", session).execute("DataBucket", {}, 0.0) == status
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ class Stack(DeployedStack):
         return self.objects
 
     def get_paginator(self, name: str) -> Any:
-        found = [{"AlarmName": "physical", "AlarmDescription": "Files fail."}, {"AlarmName": "of another stack"}]
-        return SimpleNamespace(paginate=lambda StateValue: [{"MetricAlarms": found}])
+        alarms_on = [{"AlarmName": "physical", "AlarmDescription": "Files fail."}, {"AlarmName": "of another stack"}]
+        return SimpleNamespace(paginate=lambda StateValue: [{"MetricAlarms": alarms_on}])
 
     def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> Any:
         return {"Attributes": dict.fromkeys(AttributeNames, "0") | {AttributeNames[0]: self.messages.get(QueueUrl, 0)}}
