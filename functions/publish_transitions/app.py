@@ -52,7 +52,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     moves = [(number, moved) for number, moved in by_number if moved]
     transitions = [moved for _, moved in moves]
     ends = [end for record in event["Records"] if (end := ended(record))]
-    recorded = ledger.record(_news(transitions, ends))
+    recorded = ledger.record(_to_record(transitions, ends))
     left = {(moved.key, moved.version): moved.left for moved in transitions}
     for key, version in ends:
         ledger.close(left.get((key, version)), marks.announcing(key, version))
@@ -69,7 +69,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed[:1]]}
 
 
-def _news(transitions: Sequence[Transition], ends: Sequence[tuple[str, int]]) -> list[Transition]:
+def _to_record(transitions: Sequence[Transition], ends: Sequence[tuple[str, int]]) -> list[Transition]:
     """The transitions to keep: not an erasure, nor what came before one that the ledger was told of already."""
     keys = {moved.key for moved in transitions} | {key for key, _ in ends}
     announced = {key: mark.announced for key, mark in marks.load(keys).items()}

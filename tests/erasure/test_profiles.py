@@ -87,7 +87,7 @@ class World:
             key, at_ms = self.asked.pop(0)
             Eraser(self.table, MemoryMarks(self.marks), no_sleep).erase(key, at_ms)
 
-    def settle(self, *people: str) -> None:
+    def finish(self, *people: str) -> None:
         """What comes once everybody who began before has ended: what writers asked for, and the second time."""
         self.work()
         self.erasure(*people)(self.table)
@@ -119,7 +119,7 @@ def test_one_event_and_an_erasure_may_meet_at_any_request(known: list[Event], wa
         world.delivery(*known)(world.table)
         made = interleaved(world.table, [world.erasure("customer#aa"), world.delivery(purchase("aa", 1))], turns)
         came_back += bool(world.table.items)
-        world.settle("customer#aa")
+        world.finish("customer#aa")
         world.delivery(*known, purchase("aa", 1))(world.table)
         assert world.table.items == {}
         return made
@@ -149,10 +149,10 @@ def test_no_order_of_deliveries_and_erasures_leaves_a_trace(
     who = ["customer#aaa", "visitor#phone"]
     jobs = [world.erasure(*who), *(world.delivery(*events) for events in deliveries)]
     interleaved(world.table, jobs, iter(turns))
-    world.settle(*who)
+    world.finish(*who)
     for again in deliveries:
         world.delivery(*again)(world.table)
-    world.settle()
+    world.finish()
     left = world.says("aaa", "phone")
     assert [key for key in left if key != "visitor#tablet"] == []
     assert "customer#bbb" in world.table.items

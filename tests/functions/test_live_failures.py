@@ -122,7 +122,7 @@ def test_an_event_that_speaks_of_batches_is_an_event(ingest: ModuleType, table: 
 
 DEEP = b'{"detail-type": "x", "detail": ' * 20_000
 SENT = {"SentTimestamp": "1506852001000"}
-ODD = {
+UNREADABLE_RECORDS = {
     "base64": {"kinesis": {"sequenceNumber": "1", "data": "%%%", "approximateArrivalTimestamp": 1.0}},
     "no data": {"kinesis": {"sequenceNumber": "1", "approximateArrivalTimestamp": 1.0}},
     "no kinesis": {"kinesis": None},
@@ -142,7 +142,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("record", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("record", UNREADABLE_RECORDS.values(), ids=UNREADABLE_RECORDS)
 def test_a_record_of_any_shape_is_kept_and_its_neighbours_count(
     ingest: ModuleType, s3: "S3Client", table: ProfileTable, record: Any
 ) -> None:
