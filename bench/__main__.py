@@ -22,9 +22,11 @@ from local.console import console, step
 from local.emulator import LocalStackError
 from training.base.progress import progress
 
-RESULTS, PAGE = ROOT / "bench/results.json", ROOT / "bench/README.md"
+RESULTS = ROOT / "bench/results.json"
+PAGE = ROOT / "bench/README.md"
 PURCHASES = ROOT / "build/bench/complete-journey.parquet"
-ROUNDS, IMPORT_ROUNDS = 3, 5
+ROUNDS = 3
+IMPORT_ROUNDS = 5
 REPEATS = 3
 STREAMS = (50, 100, 200, 400)
 FIVE_GIGABYTES = 5_000
@@ -57,7 +59,9 @@ def main() -> int:
 
 def _everything() -> None:
     inputs = _inputs()
-    speed, streams, imports = _speed(inputs), _streams(inputs, STREAMS), _imports()
+    speed = _speed(inputs)
+    streams = _streams(inputs, STREAMS)
+    imports = _imports()
     fresh = measure_freshness(bundle_folder(inputs.purchases))
     built = all(map(is_built, imports))
     lines = [*speed_lines(speed), *reason_lines(speed), *stream_lines(streams), *import_lines(imports, built)]
@@ -99,35 +103,35 @@ def _inputs() -> Inputs:
 
 def _speed(inputs: Inputs) -> dict[str, Measurement]:
     tasks = [task for task in TASKS if task != _STREAM]
-    found: dict[str, Measurement] = {}
+    measured: dict[str, Measurement] = {}
     with progress("speed", ROUNDS * len(tasks)) as advance:
         for _ in range(ROUNDS):
             for task in tasks:
                 advance(0, task)
                 new = measure(task, inputs, 1 if task in _FROM_FILES else REPEATS)
-                found[task] = found[task] + new if task in found else new
+                measured[task] = measured[task] + new if task in measured else new
                 advance(1, task)
-    return found
+    return measured
 
 
 def _streams(inputs: Inputs, sizes: tuple[int, ...]) -> dict[int, Measurement]:
-    found: dict[int, Measurement] = {}
+    measured: dict[int, Measurement] = {}
     with progress("memory", sum(sizes)) as advance:
         for megabytes in sizes:
             advance(0, f"{megabytes:,} MB")
-            found[megabytes] = measure(_STREAM, Inputs(inputs.purchases, inputs.customers, megabytes))
+            measured[megabytes] = measure(_STREAM, Inputs(inputs.purchases, inputs.customers, megabytes))
             advance(megabytes, f"{megabytes:,} MB")
-    return found
+    return measured
 
 
 def _imports() -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {function: [] for function in functions()}
-    with progress("imports", IMPORT_ROUNDS * len(found)) as advance:
+    measured: dict[str, list[float]] = {function: [] for function in functions()}
+    with progress("imports", IMPORT_ROUNDS * len(measured)) as advance:
         for _ in range(IMPORT_ROUNDS):
-            for function, seconds in found.items():
+            for function, seconds in measured.items():
                 seconds.append(import_seconds(function))
                 advance(1, function)
-    return found
+    return measured
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ from shared.decisions.decision import iso
 from shared.events.event import parse_timestamp
 from shared.models.layout import POINTER_KEY, bundle_key
 
-LIVE, FILES, PRODUCERS = 120, 30, 2
+LIVE = 120
+FILES = 30
+PRODUCERS = 2
 WARM_UP = 5
 """First ones of each producer that are not counted, in which functions start."""
 AIM_SECONDS = 2.0

@@ -33,9 +33,11 @@ _COUNTED = [
 def pandas_all_features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """One row a customer, one column a feature, from events strictly before `as_of` (UTC, without an offset)."""
     frame, customers = _frame(events[events.timestamp < as_of])
-    lines, refunds = frame[frame.kind == "purchase"], frame[frame.kind == "refund"]
+    lines = frame[frame.kind == "purchase"]
+    refunds = frame[frame.kind == "refund"]
     visiting = frame[~frame.kind.isin(_OUTSIDE)]
-    visits, everyone = _visits(visiting), pd.RangeIndex(len(customers))
+    visits = _visits(visiting)
+    everyone = pd.RangeIndex(len(customers))
     by_order = lines.groupby(["customer", "order"], sort=False, as_index=False)
     orders = by_order.agg(time=("time", "min")).sort_values(["customer", "time"], ignore_index=True)
     days = pd.DataFrame({"customer": visiting.customer, "time": visiting.time.dt.floor("D")}).drop_duplicates()
@@ -88,8 +90,8 @@ def pandas_all_features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFra
     for name in ("visits", "orders", "net_revenue"):
         last_30, last_90 = out[f"{name}_30d"], out[f"{name}_90d"]
         out[f"{name}_trend"] = last_30 - (last_90 - last_30) / 2
-    found = pd.DataFrame({name: values.reindex(everyone) for name, values in out.items()})
-    return found.set_axis(customers, axis=0)
+    matrix = pd.DataFrame({name: values.reindex(everyone) for name, values in out.items()})
+    return matrix.set_axis(customers, axis=0)
 
 
 def _frame(events: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index]:
@@ -127,8 +129,11 @@ def _of_visits(month: pd.DataFrame, quarter: pd.DataFrame) -> dict[str, pd.Serie
     def duration(visits: pd.DataFrame) -> pd.Series:
         return (visits.end - visits.time).dt.total_seconds().clip(lower=visits.engagement)
 
-    carted, viewed, customer = quarter[quarter.carted], quarter[quarter.viewed], quarter.customer
-    ordered, with_cart = quarter.ordered.groupby(customer).sum(), quarter.carted.groupby(customer).sum()
+    carted = quarter[quarter.carted]
+    viewed = quarter[quarter.viewed]
+    customer = quarter.customer
+    ordered = quarter.ordered.groupby(customer).sum()
+    with_cart = quarter.carted.groupby(customer).sum()
     return {
         "visit_duration_30d": _mean(month, duration(month)),
         "visit_duration_90d": _mean(quarter, duration(quarter)),

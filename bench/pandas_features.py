@@ -61,12 +61,12 @@ def pandas_features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     counts["distinct_brands_365d"] = distinct(within(lines, 365), "brand")
 
     everyone = pd.RangeIndex(len(customers))
-    found = pd.DataFrame({name: values.reindex(everyone) for name, values in out.items()})
-    found = found.assign(**{name: values.reindex(everyone, fill_value=0) for name, values in counts.items()})
+    matrix = pd.DataFrame({name: values.reindex(everyone) for name, values in out.items()})
+    matrix = matrix.assign(**{name: values.reindex(everyone, fill_value=0) for name, values in counts.items()})
     for name in ("visits", "orders", "net_revenue"):
-        last_30, last_90 = found[f"{name}_30d"], found[f"{name}_90d"]
-        found[f"{name}_trend"] = last_30 - (last_90 - last_30) / 2
-    return found.set_axis(customers, axis=0)
+        last_30, last_90 = matrix[f"{name}_30d"], matrix[f"{name}_90d"]
+        matrix[f"{name}_trend"] = last_30 - (last_90 - last_30) / 2
+    return matrix.set_axis(customers, axis=0)
 
 
 def _lines(events: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index]:
@@ -119,12 +119,14 @@ def overdue(out: dict[str, pd.Series]) -> pd.Series:
 
 def habits(visits: pd.DataFrame) -> dict[str, pd.Series]:
     """Features of when a year's visits are made."""
-    weekday, by_customer = visits.time.dt.day_of_week, visits.groupby("customer")
+    weekday = visits.time.dt.day_of_week
+    by_customer = visits.groupby("customer")
     quarter = visits.time.dt.hour // 6
     on_weekday = visits.groupby([visits.customer, weekday]).size()
     shares = on_weekday / by_customer.size().reindex(on_weekday.index.get_level_values(0)).to_numpy()
     gaps = _gaps(visits).groupby("customer").gap
-    mean, deviation = gaps.mean(), gaps.std(ddof=0)
+    mean = gaps.mean()
+    deviation = gaps.std(ddof=0)
     return {
         "weekend_share_365d": (weekday >= 5).groupby(visits.customer).mean(),
         **{

@@ -26,7 +26,8 @@ from shared.profiles.table import ProfileTable
 from shared.reasons.contributions import FILE, Reasons
 from shared.reasons.explaining import explanation
 
-_LOOKED_UP, _UPDATED = 300, 5_000
+_LOOKED_UP = 300
+_UPDATED = 5_000
 _NOW = Moment(AS_OF_MS, AS_OF_MS, horizon_days=0)
 
 
@@ -99,7 +100,8 @@ def _updates(inputs: Inputs, horizon_days: int) -> Work:
     events = shop_events(min(inputs.customers, _UPDATED))
     news = events.rows.time_ms >= AS_OF_MS - 30 * DAY_MS
     table = _Items(_items(fold(_some(events, ~news)), bundle))
-    moment, file = Moment(AS_OF_MS, AS_OF_MS, horizon_days), shop_file(_some(events, news))
+    moment = Moment(AS_OF_MS, AS_OF_MS, horizon_days)
+    file = shop_file(_some(events, news))
 
     def run() -> None:
         intake = Intake(table, bundle, moment)

@@ -18,7 +18,8 @@ from bench.worker import Measurement
 LIBRARIES = ("numpy", "duckdb", "pandas", "pyarrow", "msgspec", "xxhash", "onnxruntime", "boto3")
 MEMORY_AIM = 512 * MEGABYTE
 _FLAT = 1.1
-_REASONS_AIM_MS, _AHEAD_AIM = 2.0, 0.25
+_REASONS_AIM_MS = 2.0
+_AHEAD_AIM = 0.25
 _HEADINGS = ("what", "ours", "against", "ratio", "aim")
 _BEGIN, _END = "<!-- results -->", "<!-- end of results -->"
 
@@ -40,7 +41,8 @@ class Line:
 
 def speed_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
     """The lines of all tasks but the streams."""
-    fold, limit = measured["fold_file"], measured["duckdb_group_by"]
+    fold = measured["fold_file"]
+    limit = measured["duckdb_group_by"]
     yield _slower(f"Parquet file to profiles ({_short(fold.units)} events)", fold, "DuckDB's GROUP BY", limit, aim=3)
     yield _slower("", fold, "DuckDB's fetchnumpy", measured["duckdb_columns"])
     yield _slower("Columns in memory to profiles", measured["fold_columns"], "DuckDB's GROUP BY", limit)
@@ -48,7 +50,9 @@ def speed_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
     yield _faster(
         "Purchases in memory to features", measured["features_of_profiles"], measured["pandas_of_frame"], aim=10
     )
-    matrix, shop, day = measured["feature_matrix"], measured["shop_file_to_features"], measured["day_file"]
+    matrix = measured["feature_matrix"]
+    shop = measured["shop_file_to_features"]
+    day = measured["day_file"]
     yield _faster(f"Shop's file ({_short(shop.units)} events) to features", shop, measured["pandas_shop_file"], aim=10)
     yield _faster("Shop's events in memory to features", matrix, measured["pandas_of_shop"], aim=10)
     came = f"{day.units:,} events of {day.facts['customers']:,.0f} customers"
@@ -74,7 +78,8 @@ def reason_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
         aim="≤ 2 ms more",
         met=more <= _REASONS_AIM_MS,
     )
-    ahead, now = measured["update_batch_with_next_change"], measured["update_batch"]
+    ahead = measured["update_batch_with_next_change"]
+    now = measured["update_batch"]
     yield Line(
         "Updates with their next change",
         _rate(ahead, "customers"),
@@ -138,9 +143,10 @@ def write(path: Path, lines: Iterable[Line], measured: Mapping[str, Measurement]
 def markdown(results: Path) -> str:
     """What `write` wrote, for a page: a table a command."""
     parts = []
-    for command, found in json.loads(results.read_text()).items():
-        machine, versions = found["machine"], found["versions"]
-        parts += [f"`{command}` on {found['date']}, {machine['cores']} cores of {machine['cpu']},"]
+    for command, run in json.loads(results.read_text()).items():
+        machine = run["machine"]
+        versions = run["versions"]
+        parts += [f"`{command}` on {run['date']}, {machine['cores']} cores of {machine['cpu']},"]
         parts += [f"Python {versions['python']}, NumPy {versions['numpy']}, DuckDB {versions['duckdb']},"]
         parts += [
             f"pandas {versions['pandas']}:",
@@ -148,7 +154,7 @@ def markdown(results: Path) -> str:
             "| " + " | ".join(_HEADINGS) + " |",
             "|---" * len(_HEADINGS) + "|",
         ]
-        parts += ["| " + " | ".join(_cells(Line(**line))) + " |" for line in found["table"]] + [""]
+        parts += ["| " + " | ".join(_cells(Line(**line))) + " |" for line in run["table"]] + [""]
     return "\n".join(parts)
 
 

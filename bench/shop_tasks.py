@@ -29,7 +29,8 @@ def pandas_shop_file(inputs: Inputs) -> Work:
     from bench.pandas_all_features import COLUMNS, pandas_all_features
 
     events = shop_events(inputs.customers)
-    file, as_of = shop_file(events), pd.Timestamp(AS_OF_MS, unit="ms")
+    file = shop_file(events)
+    as_of = pd.Timestamp(AS_OF_MS, unit="ms")
     return Work(lambda: pandas_all_features(pd.read_parquet(BytesIO(file), columns=COLUMNS), as_of), len(events))
 
 
@@ -37,7 +38,8 @@ def day_file(inputs: Inputs) -> Work:
     """Take in a day's file of the shop: read it, load, merge and encode whom it touches, and compute their features."""
     before, day = _last_day(inputs)
     known = fold(before)
-    stored, file = dict(zip(known.keys, _encoded(known), strict=True)), shop_file(day)
+    stored = dict(zip(known.keys, _encoded(known), strict=True))
+    file = shop_file(day)
 
     def run() -> object:
         new = _folded(file)
@@ -56,7 +58,8 @@ def pandas_day_file(inputs: Inputs) -> Work:
     from bench.pandas_all_features import COLUMNS, pandas_all_features
 
     before, day = _last_day(inputs)
-    known, file = pd.read_parquet(BytesIO(shop_file(before)), columns=COLUMNS), shop_file(day)
+    known = pd.read_parquet(BytesIO(shop_file(before)), columns=COLUMNS)
+    file = shop_file(day)
     as_of = pd.Timestamp(AS_OF_MS, unit="ms")
 
     def run() -> object:
@@ -77,7 +80,8 @@ def pandas_of_shop(inputs: Inputs) -> Work:
 
     from bench.pandas_all_features import COLUMNS, pandas_all_features
 
-    file, as_of = shop_file(shop_events(inputs.customers)), pd.Timestamp(AS_OF_MS, unit="ms")
+    file = shop_file(shop_events(inputs.customers))
+    as_of = pd.Timestamp(AS_OF_MS, unit="ms")
     frame = pd.read_parquet(BytesIO(file), columns=COLUMNS)
     return Work(lambda: pandas_all_features(frame, as_of), inputs.customers)
 

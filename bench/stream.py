@@ -22,7 +22,9 @@ class EventStream:
     """At least `size` bytes of NDJSON, whole lines, about 220 bytes each; every line another event of a customer."""
 
     def __init__(self, size: int, customers: int, seed: int = 7) -> None:
-        self._left, self._customers, self._rng = size, customers, np.random.default_rng(seed)
+        self._left = size
+        self._customers = customers
+        self._rng = np.random.default_rng(seed)
         self._buffer = bytearray()
         self.lines = self.bytes = 0
         self.seconds = 0.0
@@ -38,7 +40,9 @@ class EventStream:
         return part
 
     def _fill(self) -> None:
-        began, n, draw = time.perf_counter(), _LINES_AT_ONCE, self._rng.integers
+        began = time.perf_counter()
+        n = _LINES_AT_ONCE
+        draw = self._rng.integers
         number = np.arange(self.lines, self.lines + n)
         customer = draw(0, self._customers, n)
         columns = [

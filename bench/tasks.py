@@ -95,7 +95,8 @@ def pandas_of_frame(inputs: Inputs) -> Work:
 
     from bench.pandas_features import COLUMNS, pandas_features
 
-    frame, as_of = pd.read_parquet(inputs.purchases, columns=COLUMNS), pd.Timestamp(_YEAR_END_MS, unit="ms")
+    frame = pd.read_parquet(inputs.purchases, columns=COLUMNS)
+    as_of = pd.Timestamp(_YEAR_END_MS, unit="ms")
     return Work(lambda: pandas_features(frame, as_of), frame.customer_id.nunique())
 
 
@@ -171,8 +172,8 @@ def _rows(path: Path) -> int:
     import duckdb
 
     with duckdb.connect() as database:
-        found = database.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
-    return int(found[0]) if found else 0
+        row = database.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _duckdb(query: str, path: Path) -> object:

@@ -33,8 +33,10 @@ from training.simulator import write
 from training.train import train
 
 CUSTOMERS = 100_000
-AIM_SECONDS, AIM_GIGABYTES = 600, 8
-WHOLE, REST = "train", "all else"
+AIM_SECONDS = 600
+AIM_GIGABYTES = 8
+WHOLE = "train"
+REST = "all else"
 EVERY_SECONDS = 0.02
 GIGABYTE = 1_000 * MEGABYTE
 
@@ -75,7 +77,8 @@ class Spent:
 def profile(work: Callable[[], object]) -> dict[str, Spent]:
     """What `work`, called in this thread, spends on each of STAGES that it comes to, and on all else."""
     spent: dict[str, Spent] = {}
-    over, thread = threading.Event(), threading.get_ident()
+    over = threading.Event()
+    thread = threading.get_ident()
 
     def watch() -> None:
         then, cpu = time.perf_counter(), time.process_time()
@@ -122,15 +125,16 @@ def measure_training(customers: int = CUSTOMERS) -> dict[str, Measurement]:
     with tempfile.TemporaryDirectory() as out:
         training = [sys.executable, "-m", "bench.training", str(shop / "events"), out]
         done = subprocess.run(training, check=True, stdout=subprocess.PIPE)
-    found = json.loads(done.stdout.splitlines()[-1])
-    return {name: Measurement(**measured) for name, measured in found.items()}
+    stages = json.loads(done.stdout.splitlines()[-1])
+    return {name: Measurement(**measured) for name, measured in stages.items()}
 
 
 def training_lines(measured: Mapping[str, Measurement]) -> Iterator[Line]:
     """The lines of training as a whole, and of its stages from the longest to the shortest."""
     whole = measured[WHOLE]
     events = f"{whole.units / 1e6:.1f} M events of {whole.facts['customers']:,.0f} customers"
-    minutes, met = AIM_SECONDS // 60, whole.best < AIM_SECONDS
+    minutes = AIM_SECONDS // 60
+    met = whole.best < AIM_SECONDS
     yield Line(f"Training on {events}", _time(whole), aim=f"< {minutes} min", met=met)
     met = whole.peak_bytes < AIM_GIGABYTES * GIGABYTE
     yield Line("Its peak memory", f"{whole.peak_bytes / GIGABYTE:.1f} GB", aim=f"< {AIM_GIGABYTES} GB", met=met)

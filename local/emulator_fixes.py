@@ -61,8 +61,8 @@ def _reach_the_stream(name: str) -> None:
 
 def _import_whole(spec: Any, data: Any = None) -> Any:
     api = _import_routes(spec, data)
-    for kind, found in spec.get("x-amazon-apigateway-gateway-responses", {}).items():
-        apigateway_v1._put_gateway_response(api, kind, found)
+    for kind, response in spec.get("x-amazon-apigateway-gateway-responses", {}).items():
+        apigateway_v1._put_gateway_response(api, kind, response)
     for name, schema in spec.get("components", {}).get("schemas", {}).items():
         apigateway_v1._create_model(api, {"name": name, "schema": json.dumps(schema)})
     validators = {
@@ -75,18 +75,18 @@ def _import_whole(spec: Any, data: Any = None) -> Any:
             operation = spec["paths"][resource["path"]][method.lower()]
             stored["requestValidatorId"] = validators.get(operation.get("x-amazon-apigateway-request-validator", usual))
             stored["requestParameters"] = {
-                f"method.request.{PLACES[found['in']]}.{found['name']}": found["required"]
-                for found in operation.get("parameters", ())
+                f"method.request.{PLACES[parameter['in']]}.{parameter['name']}": parameter["required"]
+                for parameter in operation.get("parameters", ())
             }
             stored["requestModels"] = {
-                kind: found["schema"]["$ref"].rpartition("/")[2]
-                for kind, found in operation.get("requestBody", {}).get("content", {}).items()
+                kind: body["schema"]["$ref"].rpartition("/")[2]
+                for kind, body in operation.get("requestBody", {}).get("content", {}).items()
             }
             given = operation["x-amazon-apigateway-integration"]
             stored["methodIntegration"]["requestTemplates"] = given.get("requestTemplates", {})
             stored["methodIntegration"]["integrationResponses"] = {
-                found["statusCode"]: {**found, "selectionPattern": "" if pattern == "default" else pattern}
-                for pattern, found in given.get("responses", {}).items()
+                response["statusCode"]: {**response, "selectionPattern": "" if pattern == "default" else pattern}
+                for pattern, response in given.get("responses", {}).items()
             }
     return api
 

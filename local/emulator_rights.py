@@ -56,8 +56,8 @@ def _checks(action: str, body: bytes, region: str, account: str) -> list[tuple[s
 
 
 def _statement(statement: Any, region: str, account: str) -> tuple[str, str]:
-    found = _STATEMENT.match(statement["Statement"])
-    verb, table = (found[1].capitalize(), found[2]) if found else ("Select", "*")
+    parts = _STATEMENT.match(statement["Statement"])
+    verb, table = (parts[1].capitalize(), parts[2]) if parts else ("Select", "*")
     values = statement.get("Parameters", [])
     if verb == "Insert":
         names = re.findall(r"'(\w+)'\s*:\s*\?", statement["Statement"])

@@ -43,7 +43,9 @@ def drop(stack: Stack, files: list[Path], prefix: str) -> None:
         for file in files:
             stack.s3.upload_file(str(file), stack.bucket, f"events/{prefix}/{file.name}")
             advance(1, f"dropped {file.name}")
-        done, moved, quiet = 0, time.monotonic(), time.monotonic()
+        done = 0
+        moved = time.monotonic()
+        quiet = time.monotonic()
         while time.monotonic() - quiet < QUIET_SECONDS:
             waiting = _messages(stack, stack.queue_url)
             now = time.monotonic()
@@ -51,7 +53,8 @@ def drop(stack: Stack, files: list[Path], prefix: str) -> None:
                 quiet = now
             if len(files) - waiting > done:
                 advance(len(files) - waiting - done, f"{waiting} files to go")
-                done, moved = len(files) - waiting, now
+                done = len(files) - waiting
+                moved = now
             if now - moved > PATIENCE_SECONDS:
                 raise LocalStackError(f"{waiting} files are still waiting:\n\n{tail(stack.log)}")
             time.sleep(0.5)
@@ -73,23 +76,23 @@ def read_quarantine(stack: Stack, prefix: str = "") -> Quarantined:
     pages = stack.s3.get_paginator("list_objects_v2").paginate(
         Bucket=stack.bucket, Prefix=f"quarantine/events/{prefix}"
     )
-    found = [entry for page in pages for entry in page.get("Contents", [])]
+    entries = [entry for page in pages for entry in page.get("Contents", [])]
     reasons = Counter[str]()
-    for entry in found:
+    for entry in entries:
         if entry["Key"].endswith(".ndjson") and "/lines-" in entry["Key"]:
             body = stack.s3.get_object(Bucket=stack.bucket, Key=entry["Key"])["Body"].read()
             for record in map(json.loads, body.splitlines()):
                 reasons[record["reason"]] += record.get("lines", 1)
     return Quarantined(
         reasons,
-        unreadable=sum(entry["Key"].endswith("/reason.json") for entry in found),
-        oldest_write=min((entry["LastModified"] for entry in found), default=None),
+        unreadable=sum(entry["Key"].endswith("/reason.json") for entry in entries),
+        oldest_write=min((entry["LastModified"] for entry in entries), default=None),
     )
 
 
 def _messages(stack: Stack, queue_url: str) -> int:
-    found = stack.sqs.get_queue_attributes(
+    queue = stack.sqs.get_queue_attributes(
         QueueUrl=queue_url,
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
     )["Attributes"]
-    return int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
+    return int(queue["ApproximateNumberOfMessages"]) + int(queue["ApproximateNumberOfMessagesNotVisible"])

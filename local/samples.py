@@ -27,8 +27,8 @@ def function_of(sample: Path) -> str:
 def address_for_containers() -> str:
     """Address of this machine that containers reach it at: a stack that samples are to run against listens there."""
     command = ["docker", "network", "inspect", "bridge"]
-    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    network = json.loads(found)[0]["IPAM"]["Config"][0]
+    description = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    network = json.loads(description)[0]["IPAM"]["Config"][0]
     return str(network.get("Gateway") or next(ip_network(network["Subnet"]).hosts()))
 
 

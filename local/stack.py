@@ -152,8 +152,8 @@ def _describe(aws: Emulator) -> Stack:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
 
     def identifier(resource: str) -> str:
-        found = cloudformation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=resource)
-        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+        description = cloudformation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=resource)
+        return str(description["StackResourceDetail"]["PhysicalResourceId"])
 
     return Stack(
         emulator=aws,

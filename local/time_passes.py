@@ -25,7 +25,9 @@ from shared.events.event import parse_timestamp
 from shared.identity.keys import customer_key
 from shared.profiles.stored_profile import StoredProfile
 
-MODEL, EVENTS, SCORES = WORK / "model", WORK / "events", WORK / "scores-later.parquet"
+MODEL = WORK / "model"
+EVENTS = WORK / "events"
+SCORES = WORK / "scores-later.parquet"
 
 type States = dict[str, tuple[int, str]]
 """Segment and intent by profile."""
@@ -56,7 +58,8 @@ def _run(days: int, at_a_time: int) -> int:
             python("training.publish", "--model", MODEL, "--bucket", stack.bucket, env=stack.emulator.environment)
         with step(f"Took a year of purchases in: {len(files)} files"):
             _take_in(stack, files)
-        before, done = read_profiles(stack), Counter[str]()
+        before = read_profiles(stack)
+        done = Counter[str]()
         with step(f"Moved the clock from {AS_OF} to {clocks[-1]} in {len(clocks)} steps"):
             for clock in clocks:
                 done.update(move_clock(stack.emulator.session, stack.endpoint, clock))
@@ -72,10 +75,10 @@ def _take_in(stack: Stack, files: list[Path]) -> None:
         stack.s3.upload_file(str(file), stack.bucket, f"history/{file.name}")
     states = stack.emulator.session.client("stepfunctions", endpoint_url=stack.endpoint)
     run = states.start_execution(stateMachineArn=stack.backfill_arn, input="{}")["executionArn"]
-    while (found := states.describe_execution(executionArn=run))["status"] == "RUNNING":
+    while (execution := states.describe_execution(executionArn=run))["status"] == "RUNNING":
         time.sleep(1)
-    if found["status"] != "SUCCEEDED":
-        raise LocalStackError(f"the files did not go in: {found.get('cause')}\n\n{tail(stack.log)}")
+    if execution["status"] != "SUCCEEDED":
+        raise LocalStackError(f"the files did not go in: {execution.get('cause')}\n\n{tail(stack.log)}")
 
 
 def _later(days: int) -> str:
