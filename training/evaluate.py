@@ -59,15 +59,15 @@ def evaluate(paths: list[Path], as_of_ms: int, config: Config) -> list[Result]:
     last_ms = int(whole.rows.time_ms.max())
     config = _covered(config, as_of_ms, last_ms)
     with tempfile.TemporaryDirectory() as folder:
-        model, out = Path(folder) / "model", Path(folder) / "scores.parquet"
+        model = Path(folder) / "model"
+        out = Path(folder) / "scores.parquet"
         train.train(paths, model, as_of_ms, config)
         bundle = Bundle.load(model)
         known = read_events(paths, config.currency, as_of_ms).profiles
         pq.write_table(score.score(known, bundle, as_of_ms), out)
         scores = pq.read_table(out)
     points = PointsInTime(whole)
-    first_ms = int(whole.rows.time_ms.min())
-    return [_result(target, bundle, scores, points, first_ms, as_of_ms, config) for target in targets(config)]
+    return [_result(target, bundle, scores, points, as_of_ms, config) for target in targets(config)]
 
 
 def _covered(config: Config, as_of_ms: int, last_ms: int) -> Config:
@@ -83,24 +83,19 @@ def _covered(config: Config, as_of_ms: int, last_ms: int) -> Config:
 
 
 def _result(
-    target: Target,
-    bundle: Bundle,
-    scores: pa.Table,
-    points: PointsInTime,
-    first_ms: int,
-    as_of_ms: int,
-    config: Config,
+    target: Target, bundle: Bundle, scores: pa.Table, points: PointsInTime, as_of_ms: int, config: Config
 ) -> Result:
-    told = bundle.manifest["targets"][target.name]
-    if not told["trained"]:
-        return Result(target, told["reason"], None, None)
+    about = bundle.manifest["targets"][target.name]
+    if not about["trained"]:
+        return Result(target, about["reason"], None, None)
     future, known = _scored(points.slice(target, as_of_ms), points, scores)
     ours = np.array(scores[target.output].to_numpy(), np.float64)[known]
+    first_ms = int(points.profiles.rows.time_ms.min())
     past = [points.slice(target, at) for at in cutoffs(first_ms, as_of_ms, target.horizon_days, config)]
     plain = baseline.predictions(target, points.profiles, past, future, config)
     return Result(
         target,
-        f"{told['model']}, {told['calibration']}",
+        f"{about['model']}, {about['calibration']}",
         measure(target, future.y, ours),
         measure(target, future.y, plain),
         bins(future.y, ours),

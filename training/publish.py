@@ -13,7 +13,7 @@ from shared.models.bundle import Bundle, BundleMismatch
 from training.base import command
 from training.base.errors import InputError, Refused
 from training.bundle import gate
-from training.bundle.contest import MARGIN, Bout, contest
+from training.bundle.contest import MARGIN, Comparison, contest
 from training.prediction import holdout
 from training.registry.published import FILES, Live, Registry, connect
 from training.segmentation.matching import S3
@@ -47,26 +47,27 @@ def _run(arguments: argparse.Namespace) -> None:
     with connect(arguments.bucket) as registry:
         live = registry.live()
         try:
-            bouts, worse = _against(registry, live, bundle, arguments.model, arguments.margin), []
+            comparisons = _against(registry, live, bundle, arguments.model, arguments.margin)
+            worse = [failure for comparison in comparisons for failure in comparison.failures]
         except InputError as error:
-            bouts, worse = [], [f"it cannot be read: {error}"]
-        command.say(*map(str, bouts), *_who_moves(live.bundle_id, bundle, arguments.bucket))
-        worse += [failure for bout in bouts for failure in bout.failures]
+            comparisons = []
+            worse = [f"it cannot be read: {error}"]
+        command.say(*map(str, comparisons), *who_moves(live.bundle_id, bundle, arguments.bucket))
         if worse and not arguments.force_reason:
-            told = f"beside the live bundle {live.bundle_id}: {'; '.join(worse)}"
-            raise Refused(f"{told} (--force-reason excuses it)")
+            failures = f"beside the live bundle {live.bundle_id}: {'; '.join(worse)}"
+            raise Refused(f"{failures} (--force-reason excuses it)")
         registry.upload(arguments.model, bundle.bundle_id)
         record = registry.switch(
             live,
             bundle.bundle_id,
             force_reason=arguments.force_reason,
             excused=worse,
-            compared={bout.target: bout.as_dict() for bout in bouts},
+            compared={comparison.target: comparison.as_dict() for comparison in comparisons},
         )
     command.say(f"{record['bundle_id']} is live in {arguments.bucket}; before it: {record['previous'] or 'none'}")
 
 
-def _who_moves(live_id: str | None, bundle: Bundle, bucket: str) -> Iterator[str]:
+def who_moves(live_id: str | None, bundle: Bundle, bucket: str) -> Iterator[str]:
     """Whether ids mean the same segments as in the live bundle, and what share of the customers change theirs."""
     identity = bundle.manifest.get("identity", {})
     if live_id in (None, bundle.bundle_id):
@@ -80,7 +81,7 @@ def _who_moves(live_id: str | None, bundle: Bundle, bucket: str) -> Iterator[str
         )
 
 
-def _against(registry: Registry, live: Live, bundle: Bundle, folder: Path, margin: float) -> list[Bout]:
+def _against(registry: Registry, live: Live, bundle: Bundle, folder: Path, margin: float) -> list[Comparison]:
     """The bundle in `folder` beside the live one; nothing where there is no other."""
     if live.bundle_id in (None, bundle.bundle_id):
         return []

@@ -114,7 +114,8 @@ def _segments(both: pa.Table) -> Table:
     names = sorted(set(after), key=lambda name: -after.count(name))
     caption = "Across: " + ", ".join(f"{i} {name}" for i, name in enumerate(names, 1))
     table = _table("Segments: the champion's down, the challenger's across", "", *map(str, range(1, len(names) + 1)))
-    table.caption, table.caption_justify = caption, "left"
+    table.caption = caption
+    table.caption_justify = "left"
     cells = Counter(zip(before, after, strict=True))
     for own in sorted(set(before), key=lambda name: -before.count(name)):
         table.add_row(own, *(f"{cells[own, name]:,}" if cells[own, name] else "·" for name in names))
@@ -147,15 +148,15 @@ def _figures(profiles: Profiles, both: pa.Table, as_of_ms: int) -> Table:
     for target in targets(Config()):
         end_ms = as_of_ms + target.horizon_days * DAY_MS
         judged = target.eligible(profiles, as_of_ms)[at]
-        y = target.label(profiles, as_of_ms, end_ms)[at][judged]
+        y = target.outcome(profiles, as_of_ms, end_ms)[at][judged]
         if end_ms > known_ms or len(np.unique(y > 0)) < 2:
             continue
-        found = [
+        both_figures = [
             measure(target, y, column.to_numpy()[judged].astype(np.float64)) if not column.null_count else {}
             for column in (both[f"{role}_{target.output}"] for role in (CHAMPION, CHALLENGER))
         ]
-        for name in (name for name in METRICS if any(name in figures for figures in found)):
-            cells = (f"{figures[name]:.4g}" if name in figures else "-" for figures in found)
+        for name in (name for name in METRICS if any(name in figures for figures in both_figures)):
+            cells = (f"{figures[name]:.4g}" if name in figures else "-" for figures in both_figures)
             table.add_row(f"{target.name} {name.replace('_', ' ')}", *cells)
     return table
 

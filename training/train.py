@@ -6,7 +6,7 @@ python -m training.train --events PATH [PATH …] --out DIR [--as-of TIMESTAMP] 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,19 +30,19 @@ from training.base.progress import progress
 from training.bundle import gate, reasons_file
 from training.bundle.contest import figures
 from training.bundle.export import bundle, model_version
+from training.bundle.fitted import Fitted
 from training.bundle.manifest import leaderboard, manifest, write_json, write_leaderboard
 from training.data.events import read_events
-from training.data.preparation import Matrix
 from training.prediction import holdout
-from training.prediction.predictions import Outcome, fit_target
+from training.prediction.predictions import FittedTarget, fit_target
 from training.prediction.targets import PointsInTime, known_at, targets
 from training.report.findings import find
 from training.report.page import report
 from training.report.reasons import reasons_section
 from training.segmentation.labels import read_actions
-from training.segmentation.matching import identified, load_previous
+from training.segmentation.matching import Matching, load_previous, matched
 from training.segmentation.naming import catalogue
-from training.segmentation.segments import Segmentation, fit_segments
+from training.segmentation.segments import fit_segments
 
 
 def train(
@@ -67,37 +67,32 @@ def train(
         )
     profiles, window = _known(files.profiles, as_of_ms, config)
     points = PointsInTime(profiles)
-    # Sums in one order: with several threads their last digits, and so the bundle, would differ from run to run.
-    with threadpool_limits(limits=1):
-        X, segmentation, outcomes = _fit(points, window, config)
-    segmentation, identity = identified(segmentation, X, previous)
-    models = {outcome.target.output: outcome.model for outcome in outcomes if outcome.model}
-    exported = bundle(segmentation, models, len(FEATURE_NAMES), _metadata(window))
-    segments, heights = catalogue(segmentation, X, identity.before)
-    about = manifest(model_version(exported), window.as_of_ms, profiles, X, segments, segmentation, outcomes, config)
-    about = labelled({**about, "identity": identity.as_dict(), "actions": read_actions()}, identity.labels)
+    fitted, matching = _fit(points, window, previous, config)
+    exported = bundle(fitted.segmentation, fitted.models, len(FEATURE_NAMES), _metadata(window))
+    content = exported.SerializeToString(deterministic=True)
+    segments, heights = catalogue(fitted.segmentation, fitted.X, matching.before)
+    about = manifest(model_version(exported), window.as_of_ms, profiles, fitted, segments, config)
+    about = labelled({**about, "identity": matching.as_dict(), "actions": read_actions()}, matching.labels)
 
-    serving = Bundle.from_files(exported.SerializeToString(deterministic=True), about)
-    seen = [X, *(outcome.fitted for outcome in outcomes if outcome.fitted is not None)]
-    parity, rows = gate.pass_training(serving, exported, segmentation, models, seen, config)
+    serving = Bundle.from_files(content, about)
+    parity, rows = gate.pass_training(serving, exported, fitted, config)
     command.say(f"gate: {parity}")
 
     out.mkdir(parents=True, exist_ok=True)
-    held = {o.target.name: found for o in outcomes if (found := holdout.held_out(o, points, config.seed)) is not None}
-    for outcome in (outcome for outcome in outcomes if outcome.target.name in held):
-        name, rows_held = outcome.target.name, held[outcome.target.name]
-        about["targets"][name]["holdout"] = holdout.about(outcome, rows_held, figures(name, rows_held, serving))
-    kept = {gate.GATE_FILE: gate.save(out, rows, segmentation, models), holdout.HOLDOUT_FILE: holdout.save(out, held)}
+    (out / "bundle.onnx").write_bytes(content)
+    holdouts = holdout.held_out(fitted.targets, points, config.seed)
+    for name, notes in _about_holdouts(fitted.targets, holdouts, serving).items():
+        about["targets"][name]["holdout"] = notes
+    kept = {gate.GATE_FILE: gate.save(out, rows, fitted), holdout.HOLDOUT_FILE: holdout.save(out, holdouts)}
     about["gate"] = {**parity.as_dict(), "kept_rows": len(rows), "files": kept}
-    about["reasons"] = reasons_file.save(out, exported, reasons_file.background(X, config.seed))
-    (out / "bundle.onnx").write_bytes(exported.SerializeToString(deterministic=True))
+    about["reasons"] = reasons_file.save(out, exported, reasons_file.background(fitted.X, config.seed))
     write_json(out / "manifest.json", about)
-    tried = leaderboard(segmentation, outcomes)
+    tried = leaderboard(fitted)
     write_leaderboard(out / "leaderboard.csv", tried)
-    findings = find(serving, X, segmentation, heights, tried, models, held, config)
-    why = reasons_section(X, serving, Reasons.from_bytes((out / FILE).read_bytes(), about))
+    findings = find(serving, fitted, heights, tried, holdouts, config.seed)
+    why = reasons_section(fitted.X, serving, Reasons.from_bytes((out / FILE).read_bytes(), about))
     (out / "report.html").write_text(report(about, findings, why))
-    command.say(*_summary(about), *identity.summary(), f"{out}: bundle {about['bundle_id']}")
+    command.say(*_summary(about), *matching.summary(), f"{out}: bundle {about['bundle_id']}")
 
 
 @dataclass(frozen=True)
@@ -107,14 +102,14 @@ class Window:
     first_ms: int
     """The first event."""
     end_ms: int
-    """Until when it is known what happened: labels may reach up to here."""
+    """Until when it is known what happened: outcomes may reach up to here."""
     as_of_ms: int
 
 
 def _known(profiles: Profiles, as_of_ms: int | None, config: Config) -> tuple[Profiles, Window]:
     """Everyone with an event before `as_of_ms`, the end of the data where it is None."""
-    first_ms, last_ms = int(profiles.rows.time_ms.min()), int(profiles.rows.time_ms.max())
-    as_of_ms = last_ms + 1 if as_of_ms is None else as_of_ms
+    first_ms = int(profiles.rows.time_ms.min())
+    as_of_ms = int(profiles.rows.time_ms.max()) + 1 if as_of_ms is None else as_of_ms
     if as_of_ms <= first_ms:
         raise InputError(f"as-of {iso(as_of_ms)} is not after the first event, {iso(first_ms)}")
     known = profiles.take(np.flatnonzero(known_at(profiles, as_of_ms)))
@@ -129,18 +124,21 @@ def _known(profiles: Profiles, as_of_ms: int | None, config: Config) -> tuple[Pr
     return known, Window(first_ms, end_ms, as_of_ms)
 
 
-def _fit(points: PointsInTime, window: Window, config: Config) -> tuple[Matrix, Segmentation, list[Outcome]]:
+def _fit(points: PointsInTime, window: Window, previous: Bundle | None, config: Config) -> tuple[Fitted, Matching]:
+    """Segments, by the ids of those of the bundle `previous` that they carry on, and a model for every target."""
     steps = targets(config)
-    with progress("fitting models", len(steps) + 2) as advance:
+    # Sums in one order: with several threads their last digits, and so the bundle, would differ from run to run.
+    with threadpool_limits(limits=1), progress("fitting models", len(steps) + 2) as advance:
         X = points.features(window.as_of_ms)
         advance(1, "segments")
         segmentation = fit_segments(X, config, FEATURES)
         advance(1, steps[0].name)
-        outcomes = []
+        fitted = []
         for target in steps:
-            outcomes.append(fit_target(target, points, window.first_ms, window.end_ms, config))
+            fitted.append(fit_target(target, points, window.first_ms, window.end_ms, config))
             advance(1, target.name)
-    return X, segmentation, outcomes
+    segmentation, matching = matched(segmentation, X, previous)
+    return Fitted(X, segmentation, fitted), matching
 
 
 def _metadata(window: Window) -> dict[str, str]:
@@ -156,11 +154,22 @@ def _metadata(window: Window) -> dict[str, str]:
     }
 
 
+def _about_holdouts(
+    targets: Sequence[FittedTarget], holdouts: Mapping[str, holdout.Holdout], serving: Bundle
+) -> dict[str, dict[str, Any]]:
+    """What the manifest says of each target's holdout, and of the bundle's own figures on it."""
+    return {
+        fitted.target.name: holdout.about(fitted, rows, figures(fitted.target.name, rows, serving))
+        for fitted in targets
+        if (rows := holdouts.get(fitted.target.name)) is not None
+    }
+
+
 def _summary(about: dict[str, Any]) -> list[str]:
-    found = about["segmentation"]
-    figures = ", ".join(f"{name} {found[name]:.2f}" for name in ("silhouette", "stability", "noise", "fidelity"))
+    chosen = about["segmentation"]
+    figures = ", ".join(f"{name} {chosen[name]:.2f}" for name in ("silhouette", "stability", "noise", "fidelity"))
     lines = [
-        f"segments by {found['algorithm']}, {found['setting']} ({figures})",
+        f"segments by {chosen['algorithm']}, {chosen['setting']} ({figures})",
         f"{len(about['segments'])} segments of {sum(s['size'] for s in about['segments']):,} customers:",
     ]
     lines += [f"  {s['id']}  {s['name']:<28} {s['size']:>8,}  {s['description']}" for s in about["segments"]]

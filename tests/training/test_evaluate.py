@@ -1,4 +1,4 @@
-"""A bundle against the future: the same bundle, scores and labels as the commands one by one would give."""
+"""A bundle against the future: the same bundle, scores and outcomes as the commands one by one would give."""
 
 from pathlib import Path
 

@@ -11,7 +11,9 @@ from shared.events.translator import Translator
 from shared.models.bundle import BundleMismatch
 from training.base.errors import InputError, Refused
 
-BAD_INPUT, REFUSED = 2, 1
+BAD_INPUT = 2
+REFUSED = 1
+"""Exit statuses."""
 
 
 def timestamp(text: str) -> int:

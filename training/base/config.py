@@ -31,7 +31,7 @@ class Config:
     """Of the lines of event files: where more are refused, nothing is trained, as it would be of the rest alone."""
 
     cutoff_every_days: Days = 30
-    """Distance between the instants at which features are computed and after which labels are counted."""
+    """Distance between the instants at which features are computed and after which outcomes are counted."""
     maximum_cutoffs: Annotated[int, whole(1, 1_000)] = 6
     """Cut-offs at most for each target, the latest ones."""
     minimum_history_days: Annotated[int, whole(0, 36_500)] = 28
@@ -93,11 +93,11 @@ class Config:
     parity_rows: Annotated[int, whole(0, 1_000_000_000)] = 1_000_000
     """Rows at least on which the export must decide as the fitted models do; made up where too few were seen."""
     training_rows: Annotated[int, whole(100, 1_000_000_000)] = 200_000
-    """Rows a model is fitted on, about at most; those of the rarer label stay, the others stand for those left out."""
+    """Rows a model is fitted on, about at most; those of the rarer outcome stay, others stand for those left out."""
     validation_slices: Annotated[int, whole(1, 1_000)] = 3
     """Latest slices of time that candidates are judged on, each by models of what was known before it."""
     isotonic_minimum: Annotated[int, whole(1, 1_000_000_000)] = 500
-    """Rows of the rarer label from which on an isotonic calibration is tried beside Platt's."""
+    """Rows of the rarer outcome from which on an isotonic calibration is tried beside Platt's."""
     choose_by: Annotated[str, one_of("log_loss", "brier", "average_precision")] = "log_loss"
     """What decides between candidates by its mean over these slices: `log_loss`, `brier` or `average_precision`."""
 

@@ -6,7 +6,6 @@ by another process and without unpickling anything.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +15,10 @@ from shared.models.bundle import Bundle, BundleMismatch
 from training.base.config import Config
 from training.base.errors import InputError, Refused
 from training.bundle.export import content_hash
+from training.bundle.fitted import Fitted
 from training.bundle.parity import CHUNK, Answers, Parity, compare, difficult_rows, edge_rows, prove, reference
 from training.data.preparation import Matrix
 from training.prediction.holdout import HOLDOUT_FILE
-from training.prediction.models import Model
-from training.segmentation.segments import Segmentation
 
 KEPT_ROWS = 100_000
 """Rows, at most, that `gate.npz` takes from training; difficult rows come on top."""
@@ -29,31 +27,24 @@ GATE_FILE = "gate.npz"
 __all__ = ["Parity", "Refused", "pass_training", "run", "save", "sha256"]
 
 
-def pass_training(
-    bundle: Bundle,
-    exported: onnx.ModelProto,
-    segmentation: Segmentation,
-    models: Mapping[str, Model],
-    seen: Sequence[Matrix],
-    config: Config,
-) -> tuple[Parity, Matrix]:
-    """Parity on every row of the matrices `seen` [n, n_features], on difficult rows, and on perturbed ones until there
-    are `parity_rows` in all; and the rows to keep of them.
+def pass_training(bundle: Bundle, exported: onnx.ModelProto, fitted: Fitted, config: Config) -> tuple[Parity, Matrix]:
+    """Parity on every row that something was fitted on, on difficult rows, and on perturbed ones until there are
+    `parity_rows` in all; and the rows to keep of them.
 
     Raises Refused where it fails.
     """
-    difficult = np.concatenate([difficult_rows(seen[0], config.seed), edge_rows(seen[0], exported, config.seed)])
-    rows = [*seen, difficult]
+    difficult = np.concatenate([difficult_rows(fitted.X, config.seed), edge_rows(fitted.X, exported, config.seed)])
+    rows = [*fitted.rows, difficult]
     more = max(0, config.parity_rows - sum(map(len, rows)))
-    parity = prove(bundle, segmentation, models, rows, more, config.seed)
-    known = np.concatenate(seen)
+    parity = prove(bundle, fitted.segmentation, fitted.models, rows, more, config.seed)
+    known = np.concatenate(fitted.rows)
     chosen = np.random.default_rng(config.seed).permutation(len(known))[:KEPT_ROWS]
     return parity, np.concatenate([known[np.sort(chosen)], difficult])
 
 
-def save(folder: Path, X: Matrix, segmentation: Segmentation, models: Mapping[str, Model]) -> str:
+def save(folder: Path, X: Matrix, fitted: Fitted) -> str:
     """Keeps rows and the fitted models' answers for `run`; returns the file's SHA-256."""
-    answers = reference(segmentation, models, X)
+    answers = reference(fitted.segmentation, fitted.models, X)
     np.savez(folder / GATE_FILE, allow_pickle=False, **{"features": X, **answers})
     return sha256(folder / GATE_FILE)
 

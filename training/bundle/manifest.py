@@ -15,26 +15,18 @@ from shared.decisions.decision import iso
 from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, Profiles
 from training.base.config import Config
 from training.bundle.export import versions
+from training.bundle.fitted import Fitted
 from training.bundle.graph import OPSET
-from training.data.preparation import Matrix
-from training.prediction.predictions import Outcome
+from training.prediction.predictions import FittedTarget
 from training.prediction.targets import Mask
 from training.prediction.thresholds import INTENTS, reached, thresholds
 from training.segmentation.naming import Segment
-from training.segmentation.segments import Segmentation
 
 
 def manifest(
-    bundle_id: str,
-    as_of_ms: int,
-    profiles: Profiles,
-    X: Matrix,
-    segments: Sequence[Segment],
-    segmentation: Segmentation,
-    outcomes: Sequence[Outcome],
-    config: Config,
+    bundle_id: str, as_of_ms: int, profiles: Profiles, fitted: Fitted, segments: Sequence[Segment], config: Config
 ) -> dict[str, Any]:
-    """Everything about a bundle that its graph does not decide, ready for JSON; X [n, n_features] are the customers."""
+    """Everything about a bundle that its graph does not decide, ready for JSON; `segments` are its catalogue."""
     return {
         "bundle_id": bundle_id,
         "created_at": iso(int(datetime.now(UTC).timestamp()) * 1000),
@@ -47,24 +39,26 @@ def manifest(
         "seed": config.seed,
         "config": dataclasses.asdict(config),
         "segments": [segment.as_dict() for segment in segments],
-        "segmentation": segmentation.about(),
-        "targets": {outcome.target.name: _target(outcome, config) for outcome in outcomes},
-        "thresholds": thresholds(X, outcomes, config),
+        "segmentation": fitted.segmentation.about(),
+        "targets": {target.target.name: _target(target, config) for target in fitted.targets},
+        "thresholds": thresholds(fitted.X, fitted.targets, config),
     }
 
 
-def leaderboard(segmentation: Segmentation, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+def leaderboard(fitted: Fitted) -> list[dict[str, Any]]:
     """A row for everything that was tried: its task, its name, whether it was chosen, and its figures."""
+    segmentation = fitted.segmentation
     rows: list[dict[str, Any]] = [
         {"task": "segments", "candidate": tried.name, "chosen": tried is segmentation.chosen, **tried.figures()}
         for tried in segmentation.tried
     ]
-    for outcome in outcomes:
-        for name, metrics in outcome.leaderboard.items():
-            chosen = outcome.model is not None and outcome.model.name == name
-            rows.append({"task": outcome.target.name, "candidate": name, "chosen": chosen, **metrics})
-        for name, reason in outcome.missing.items():
-            rows.append({"task": outcome.target.name, "candidate": name, "chosen": False, "missing": reason})
+    for target in fitted.targets:
+        task = target.target.name
+        for name, metrics in target.leaderboard.items():
+            chosen = target.model is not None and target.model.name == name
+            rows.append({"task": task, "candidate": name, "chosen": chosen, **metrics})
+        for name, reason in target.missing.items():
+            rows.append({"task": task, "candidate": name, "chosen": False, "missing": reason})
     return rows
 
 
@@ -101,8 +95,8 @@ def _events(profiles: Profiles, as_of_ms: int) -> dict[str, Any]:
     }
 
 
-def _target(outcome: Outcome, config: Config) -> dict[str, Any]:
-    about = outcome.about()
-    if outcome.model is None:
+def _target(fitted: FittedTarget, config: Config) -> dict[str, Any]:
+    about = fitted.about()
+    if fitted.model is None:
         return about
-    return {**about, "thresholds": {INTENTS[outcome.target.name]: reached(outcome, config)}}
+    return {**about, "thresholds": {INTENTS[fitted.target.name]: reached(fitted, config)}}

@@ -47,7 +47,8 @@ CURVE = """
 
 def model_steps(output: str, model: Model, n_features: int) -> list[GraphProto]:
     """The model of one output; its margin is the tensor `<output>/margin` [n, 1]."""
-    name, margin = output.removesuffix("_probability").removeprefix("expected_"), f"{output}/margin"
+    name = output.removesuffix("_probability").removeprefix("expected_")
+    margin = f"{output}/margin"
     if isinstance(model.estimator, Trees):
         steps = [steps_of([_trees(model.estimator, f"{name}/trees", margin)])]
     else:

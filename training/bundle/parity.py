@@ -45,11 +45,11 @@ class Parity:
 
     def failures(self) -> list[str]:
         """Why the bundle is not the model; nothing where it is."""
-        found = [f"{self.flips:,} segment flips in {self.rows:,} rows"] if self.flips else []
+        failures = [f"{self.flips:,} segment flips in {self.rows:,} rows"] if self.flips else []
         for name, difference in self.differences.items():
             if not difference <= _tolerance(name):
-                found.append(f"{name} differs by {difference:.1e} where {_tolerance(name):.0e} is allowed")
-        return found
+                failures.append(f"{name} differs by {difference:.1e} where {_tolerance(name):.0e} is allowed")
+        return failures
 
     def as_dict(self) -> dict[str, Any]:
         """The figures, ready for JSON."""
@@ -77,7 +77,8 @@ def reference(segmentation: Segmentation, models: Mapping[str, Model], X: Matrix
 
 def compare(answers: Answers, decisions: Decisions) -> Parity:
     """The decisions [n] of ONNX Runtime beside the fitted models' answers."""
-    distances, rows = answers["distances"], np.arange(len(decisions))
+    distances = answers["distances"]
+    rows = np.arange(len(decisions))
     others = distances.copy()
     others[rows, decisions.segment] = np.inf
     # Nobody runs up to "unusual", which is at `eps` from everyone.
@@ -130,7 +131,9 @@ def difficult_rows(X: Matrix, seed: int) -> Matrix:
     huge = np.finfo(np.float32).max
     constant = [np.full((1, n), value, np.float32) for value in (0, np.nan, 1e9, -1e9, huge, -huge)]
     some = X[random.integers(len(X), size=n)]
-    one_missing, one_huge, only_one = some.copy(), some.copy(), np.full((n, n), np.nan, np.float32)
+    one_missing = some.copy()
+    one_huge = some.copy()
+    only_one = np.full((n, n), np.nan, np.float32)
     np.fill_diagonal(one_missing, np.nan)
     np.fill_diagonal(one_huge, huge)
     np.fill_diagonal(only_one, np.diag(some))

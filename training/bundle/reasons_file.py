@@ -91,7 +91,8 @@ class _Graph:
             return {f"{name}/{part}": value for part, value in self._trees(name, customers).items()} | calibration
         if f"{name}/linear" not in self._nodes:
             return {}
-        linear, prepare = attributes(self._nodes[f"{name}/linear"]), self._preparation(name)
+        linear = attributes(self._nodes[f"{name}/linear"])
+        prepare = self._preparation(name)
         prepared = _prepared(prepare, name, customers)
         return {
             **prepare,
@@ -114,8 +115,8 @@ class _Graph:
         }
 
     def _trees(self, name: str, customers: Matrix) -> Arrays:
-        found = attributes(self._nodes[f"{name}/trees"])
-        return {**leaf_arrays(leaves(found), customers), "base": np.array(found.get("base_values", [0.0])[0])}
+        trees = attributes(self._nodes[f"{name}/trees"])
+        return {**leaf_arrays(leaves(trees), customers), "base": np.array(trees.get("base_values", [0.0])[0])}
 
 
 def leaf_arrays(paths: list[tuple[dict[int, Range], float]], customers: Matrix) -> Arrays:
@@ -147,7 +148,7 @@ def leaves(trees: dict[str, Any]) -> list[tuple[dict[int, Range], float]]:
     ):
         values[tree, node] = values.get((tree, node), 0.0) + weight
     missing = trees.get("nodes_missing_value_tracks_true") or [0] * len(ids)
-    found: list[tuple[dict[int, Range], float]] = []
+    paths: list[tuple[dict[int, Range], float]] = []
     branches = [mode != b"LEAF" for mode in trees["nodes_modes"]]
     children = {
         (tree, child)
@@ -163,9 +164,10 @@ def leaves(trees: dict[str, Any]) -> list[tuple[dict[int, Range], float]]:
         i = at[tree, node]
         mode = trees["nodes_modes"][i].decode()
         if mode == "LEAF":
-            found.append((ranges, values.get((tree, node), 0.0)))
+            paths.append((ranges, values.get((tree, node), 0.0)))
             continue
-        feature, threshold = trees["nodes_featureids"][i], np.float32(trees["nodes_values"][i])
+        feature = trees["nodes_featureids"][i]
+        threshold = np.float32(trees["nodes_values"][i])
         if mode == "BRANCH_LEQ":
             threshold = np.nextafter(threshold, np.float32(np.inf))
         elif mode != "BRANCH_LT":
@@ -175,7 +177,7 @@ def leaves(trees: dict[str, Any]) -> list[tuple[dict[int, Range], float]]:
         above = (max(low, threshold), high, undefined and not missing[i])
         pending.append(((tree, trees["nodes_falsenodeids"][i]), {**ranges, feature: above}))
         pending.append(((tree, trees["nodes_truenodeids"][i]), {**ranges, feature: below}))
-    return found
+    return paths
 
 
 def _counts(leaf: Arrays, customers: Matrix) -> NDArray[np.uint16]:

@@ -31,11 +31,13 @@ def predictions(target: Target, profiles: Profiles, known: list[Slice], rows: Sl
 def hand_made(profiles: Profiles, cutoff_ms: int) -> NDArray[np.float64]:
     """For purchases and for days with any event: days since the first and the last, and how many within each window;
     and the spend within each window [n_profiles, 13]; NaN where nothing ever happened."""
-    rows, n = profiles.rows, len(profiles)
+    rows = profiles.rows
+    n = len(profiles)
     before = rows.time_ms < cutoff_ms
     columns: list[NDArray[np.float64]] = []
     for kept in (before, before & (rows.kind == PURCHASE)):
-        owner, age = profiles.owner[kept], (cutoff_ms - rows.time_ms[kept]) / DAY_MS
+        owner = profiles.owner[kept]
+        age = (cutoff_ms - rows.time_ms[kept]) / DAY_MS
         last, first = np.full(n, np.inf), np.full(n, -np.inf)
         np.minimum.at(last, owner, age)
         np.maximum.at(first, owner, age)

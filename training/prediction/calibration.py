@@ -17,7 +17,7 @@ type Kind = Literal["probability", "amount"]
 TWEEDIE_POWER = 1.5
 """Between 1 and 2: mostly zeros, and otherwise amounts with a long tail."""
 BLOCKS = 40
-"""Margins are pooled into this many groups of equal weight of the rarer label before the curve is fitted."""
+"""Margins are pooled into this many groups of equal weight of the rarer outcome before the curve is fitted."""
 ROUNDING = 1e-9
 STEEPEST = 10.0
 """The curve may rise by this much over a distance as long as the largest margin. Were it steeper, the last digits of a
@@ -69,10 +69,10 @@ def link(kind: Kind, margin: Vector) -> Vector:
 def calibrated(
     kind: Kind, margin: Vector, y: Vector, weight: Vector, part: NDArray[np.int64], config: Config
 ) -> Calibration:
-    """The calibration for held-out margins, their labels and weights [n].
+    """The calibration for held-out margins, their outcomes and weights [n].
 
     For probabilities Platt's or the isotonic one, whichever has the lower Brier score when fitted without the `part`
-    [n] of the rows it is judged on; Platt's where the rarer label has under `isotonic_minimum` rows.
+    [n] of the rows it is judged on; Platt's where the rarer outcome has under `isotonic_minimum` rows.
     """
     if kind == "amount":
         return scale(margin, y, weight)
@@ -97,8 +97,9 @@ def _error(predicted: Vector, y: Vector, weight: Vector) -> float:
 
 
 def platt(margin: Vector, y: Vector, weight: Vector) -> Scaled:
-    """The sigmoid that makes the labels [n] most likely; one that does not rise is not trusted, the base rate is."""
-    mean, deviation = margin.mean(), margin.std() or 1.0
+    """The sigmoid that makes the outcomes [n] most likely; one that does not rise is not trusted, the base rate is."""
+    mean = margin.mean()
+    deviation = margin.std() or 1.0
     fitted = LogisticRegression(C=1e6, max_iter=1000).fit((margin - mean)[:, None] / deviation, y, sample_weight=weight)
     slope = float(fitted.coef_[0, 0] / deviation)
     if slope <= 0:
@@ -160,7 +161,9 @@ def _pooled(x: Vector, y: Vector, weight: Vector, group: NDArray[np.int64]) -> t
 
 def scale(margin: Vector, y: Vector, weight: Vector) -> Scaled:
     """The slope that the amounts y [n] ask for by Tweedie's deviance, and the offset that makes the totals agree."""
-    mean, deviation, unit = margin.mean(), margin.std() or 1.0, np.average(y, weights=weight)
+    mean = margin.mean()
+    deviation = margin.std() or 1.0
+    unit = np.average(y, weights=weight)
     fitted = TweedieRegressor(power=TWEEDIE_POWER, link="log", alpha=0.0, max_iter=1000)
     slope = float(fitted.fit((margin - mean)[:, None] / deviation, y / unit, sample_weight=weight).coef_[0] / deviation)
     slope = slope if slope > 0 else 1.0

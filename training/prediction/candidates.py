@@ -32,7 +32,8 @@ class Linear:
 
     def margin(self, X: Matrix) -> Vector:
         """Log-odds, or the logarithm of the amount [n]."""
-        linear, prepared = self.pipeline[-1], self.pipeline[:-1].transform(X)
+        linear = self.pipeline[-1]
+        prepared = self.pipeline[:-1].transform(X)
         return np.asarray(prepared.astype(np.float64) @ np.ravel(linear.coef_) + np.ravel(linear.intercept_))
 
     def stages(self) -> Mapping[str, "Linear"]:
@@ -55,7 +56,8 @@ class Ensemble:
 
     def base(self) -> float:
         """The weighted margin before the first tree."""
-        mean, objective = float(np.ravel(self.model.intercept_)[0]), str(self.model.objective)
+        mean = float(np.ravel(self.model.intercept_)[0])
+        objective = str(self.model.objective)
         if objective == "binary:logistic":
             return self.weight * float(np.log(mean / (1 - mean)))
         return self.weight * (float(np.log(mean)) if objective in LINKED else mean)
@@ -136,8 +138,8 @@ def fit_forest(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config)
         **_common(config),
     )
     # In units of their mean, amounts in any currency grow the same trees.
-    labels = y if chance else y / np.average(y, weights=weight)
-    return Trees((Ensemble(_fitted(forest, X, labels, weight, config), 1),))
+    outcomes = y if chance else y / np.average(y, weights=weight)
+    return Trees((Ensemble(_fitted(forest, X, outcomes, weight, config), 1),))
 
 
 def fit_boosted(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:

@@ -94,7 +94,9 @@ def buyers(profiles: Profiles, cutoff_ms: int) -> Buyers:
     """What the model knows of each profile at the cut-off (UTC milliseconds)."""
     rows = profiles.rows
     kept = (rows.kind == PURCHASE) & (rows.time_ms < cutoff_ms)
-    owner, day, net = profiles.owner[kept], rows.time_ms[kept] // DAY_MS, rows.net[kept] / MONEY_UNITS
+    owner = profiles.owner[kept]
+    day = rows.time_ms[kept] // DAY_MS
+    net = rows.net[kept] / MONEY_UNITS
     pairs, at = np.unique(np.column_stack([owner, day]), axis=0, return_inverse=True)
     spent = np.bincount(at.ravel(), net, minlength=len(pairs))
     who, when = pairs.T

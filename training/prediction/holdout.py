@@ -1,7 +1,7 @@
 """The latest time slice of every target, kept with the bundle so that another bundle can be judged on the same rows."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from shared.decisions.decision import iso
 from shared.features.columns import DAY_MS
 from training.data.preparation import Matrix
 from training.prediction.models import Vector
-from training.prediction.predictions import Outcome
+from training.prediction.predictions import FittedTarget
 from training.prediction.targets import PointsInTime
 
 HOLDOUT_FILE = "holdout.npz"
@@ -32,27 +32,34 @@ class Holdout:
     """What the chosen kind of model, fitted on earlier slices alone, had predicted [n]."""
 
     def digest(self) -> str:
-        """SHA-256 of rows and labels, hexadecimal: the same for whatever was judged on the same."""
+        """SHA-256 of rows and outcomes, hexadecimal: the same for whatever was judged on the same."""
         content = hashlib.sha256(np.ascontiguousarray(self.X).tobytes())
         content.update(np.ascontiguousarray(self.y).tobytes())
         return content.hexdigest()
 
 
-def held_out(outcome: Outcome, points: PointsInTime, seed: int) -> Holdout | None:
-    """The latest slice of a target that has a model."""
-    if outcome.holdout is None:
-        return None
-    predicted, y = outcome.holdout
-    X = points.slice(outcome.target, outcome.cutoffs[0]).X
+def held_out(targets: Sequence[FittedTarget], points: PointsInTime, seed: int) -> dict[str, Holdout]:
+    """The latest slice of every target that has a model, by the target's name."""
+    return {
+        fitted.target.name: _latest_slice(fitted, fitted.holdout, points, seed)
+        for fitted in targets
+        if fitted.holdout is not None
+    }
+
+
+def _latest_slice(fitted: FittedTarget, outcomes: tuple[Vector, Vector], points: PointsInTime, seed: int) -> Holdout:
+    predicted, y = outcomes
+    X = points.slice(fitted.target, fitted.cutoffs[0]).X
     kept = np.sort(np.random.default_rng(seed).permutation(len(y))[:KEPT_ROWS])
     return Holdout(X[kept], np.asarray(y, np.float64)[kept], np.asarray(predicted, np.float64)[kept])
 
 
-def about(outcome: Outcome, holdout: Holdout, figures_after: Mapping[str, float]) -> dict[str, Any]:
+def about(fitted: FittedTarget, holdout: Holdout, figures_after: Mapping[str, float]) -> dict[str, Any]:
     """What the manifest says of it; `figures_after` are those of the bundle itself, which was fitted on it too."""
-    begin = outcome.cutoffs[0]
-    until = begin + outcome.target.horizon_days * DAY_MS
-    digest, after = holdout.digest(), {name: round(value, 6) for name, value in figures_after.items()}
+    begin = fitted.cutoffs[0]
+    until = begin + fitted.target.horizon_days * DAY_MS
+    digest = holdout.digest()
+    after = {name: round(value, 6) for name, value in figures_after.items()}
     return {"from": iso(begin), "until": iso(until), "rows": len(holdout.y), "sha256": digest, "figures_after": after}
 
 

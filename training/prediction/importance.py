@@ -39,7 +39,7 @@ def importance(model: Model, holdout: Holdout, seed: int) -> dict[str, float]:
 
 
 def _rows(holdout: Holdout, balanced: bool, random: np.random.Generator) -> NDArray[np.int64]:
-    """Rows to measure on; the AUC does not mind that the rarer label is kept and the other thinned."""
+    """Rows to measure on; the AUC does not mind that the rarer outcome is kept and the other thinned."""
     drawn = random.permutation(len(holdout.y))
     if not balanced:
         return drawn[:ROWS]

@@ -20,7 +20,7 @@ from training.prediction.validation import judge, origins, sample, winner
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FittedTarget:
     """What came of one target: a model with its figures, or the reason why there is none."""
 
     target: Target
@@ -29,7 +29,7 @@ class Outcome:
     judged: list[int] = field(default_factory=list)
     """Cut-offs of the slices that the candidates were judged on, UTC milliseconds, latest first."""
     by_cutoff: list[Metrics] = field(default_factory=list)
-    """The winner's figures on each of them, by models fitted on slices whose labels were complete before it."""
+    """The winner's figures on each of them, by models fitted on slices whose outcomes were complete before it."""
     leaderboard: dict[str, Metrics] = field(default_factory=dict)
     """Every candidate's mean figures over these slices, by name; the classic's as well, which is never chosen."""
     missing: dict[str, str] = field(default_factory=dict)
@@ -37,11 +37,11 @@ class Outcome:
     bins: list[tuple[float, float, int]] = field(default_factory=list)
     """Mean prediction, mean outcome and rows for each tenth of the latest slice, by prediction."""
     holdout: tuple[Vector, Vector] | None = None
-    """The winner's predictions for the latest slice, and its labels."""
+    """The winner's predictions for the latest slice, and what came of it."""
     cutoffs: list[int] = field(default_factory=list)
     """Of the slices behind the model, UTC milliseconds, latest first."""
-    fitted: Matrix | None = None
-    """The rows that the model was fitted on [n, n_features]."""
+    fitted_on: Matrix | None = None
+    """The rows behind the model [n, n_features]."""
 
     @property
     def metrics(self) -> Metrics:
@@ -51,17 +51,17 @@ class Outcome:
     def about(self) -> dict[str, Any]:
         """What the manifest says of the target, ready for JSON."""
         target = self.target
-        told = {"trained": self.model is not None, "meaning": target.meaning, "horizon_days": target.horizon_days}
-        if self.model is None or self.fitted is None:
-            return {**told, "reason": self.reason}
+        about = {"trained": self.model is not None, "meaning": target.meaning, "horizon_days": target.horizon_days}
+        if self.model is None or self.fitted_on is None:
+            return {**about, "reason": self.reason}
         return {
-            **told,
+            **about,
             "reason": None,
             "model": self.model.name,
             "calibration": self.model.calibration.name,
             "output": target.output,
             "cutoffs": list(map(iso, self.cutoffs)),
-            "rows": len(self.fitted),
+            "rows": len(self.fitted_on),
             "metrics": _rounded(self.metrics),
             "validation": {
                 "mean": _rounded(self.leaderboard[self.model.name]),
@@ -70,18 +70,18 @@ class Outcome:
         }
 
 
-def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int, config: Config) -> Outcome:
+def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int, config: Config) -> FittedTarget:
     """Fits `target` on what the events from `first_ms` to `end_ms` (UTC milliseconds) support."""
     at = cutoffs(first_ms, end_ms, target.horizon_days, config)
     if not any(cutoff + target.horizon_days * DAY_MS <= at[0] for cutoff in at):
         needed = config.minimum_history_days + target.horizon_days + max(target.horizon_days, config.cutoff_every_days)
-        return Outcome(target, f"the events span {(end_ms - first_ms) / DAY_MS:.0f} days; {needed} are needed")
+        return FittedTarget(target, f"the events span {(end_ms - first_ms) / DAY_MS:.0f} days; {needed} are needed")
     slices = [points.slice(target, cutoff) for cutoff in at]
     if reason := _too_few(target, slices, config):
-        return Outcome(target, reason)
+        return FittedTarget(target, reason)
     rounds = origins(target, slices, config)
     if not rounds or rounds[0][0] is not slices[0]:
-        return Outcome(target, f"all rows of a time slice are alike in: {target.meaning}")
+        return FittedTarget(target, f"all rows of a time slice are alike in: {target.meaning}")
 
     judged = judge(target, rounds, config)
     leaderboard = {name: of.mean() for name, of in judged.items()}
@@ -90,7 +90,7 @@ def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
     everything = sample(target, slices, config)
     model = fit_one(best, target.kind, everything.X, everything.y, everything.weight, config)
     first = judged[best].predicted[0]
-    return Outcome(
+    return FittedTarget(
         target,
         model=Model(best, target.kind, model, judged[best].calibration),
         judged=[s.cutoff_ms for s, _ in rounds],
@@ -100,7 +100,7 @@ def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
         bins=bins(slices[0].y, first),
         holdout=(first, slices[0].y),
         cutoffs=at,
-        fitted=everything.X,
+        fitted_on=everything.X,
     )
 
 

@@ -1,4 +1,4 @@
-"""What is predicted, and the rows to learn it from: features at a cut-off, labels from what came after it."""
+"""What is predicted, and the rows to learn it from: features at a cut-off, outcomes from what came after it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from training.data.preparation import Matrix
 from training.prediction.models import Kind, Vector
 
 type Mask = NDArray[np.bool_]
-type Label = Callable[[Profiles, int, int], Vector]
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Target:
     meaning: str
     eligible: Callable[[Profiles, int], Mask]
     """Of profiles and a cut-off (UTC ms), who is predicted for [n_profiles]."""
-    label: Label
+    outcome: Callable[[Profiles, int, int], Vector]
     """Of profiles, a cut-off and the horizon's end (UTC ms), what happened in between [n_profiles]."""
 
 
@@ -42,7 +41,7 @@ class Slice:
     X: Matrix
     """Features at the cut-off [n, n_features]."""
     y: Vector
-    """Labels from the horizon after the cut-off [n]."""
+    """Outcomes of the horizon after the cut-off [n]."""
 
 
 def targets(config: Config) -> tuple[Target, ...]:
@@ -95,12 +94,12 @@ class PointsInTime:
         """The target's rows at one cut-off: everyone known and eligible then."""
         end_ms = cutoff_ms + target.horizon_days * DAY_MS
         rows = known_at(self.profiles, cutoff_ms) & target.eligible(self.profiles, cutoff_ms)
-        label = target.label(self.profiles, cutoff_ms, end_ms)
-        return Slice(cutoff_ms, np.flatnonzero(rows), self.features(cutoff_ms)[rows], label[rows])
+        outcome = target.outcome(self.profiles, cutoff_ms, end_ms)
+        return Slice(cutoff_ms, np.flatnonzero(rows), self.features(cutoff_ms)[rows], outcome[rows])
 
 
 def cutoffs(first_ms: int, end_ms: int, horizon_days: int, config: Config) -> list[int]:
-    """Instants whose labels are complete by `end_ms`, latest first: the last possible one, then one every few days."""
+    """Instants whose outcomes are known by `end_ms`, latest first: the last possible one, then one every few days."""
     latest = end_ms - horizon_days * DAY_MS
     earliest = first_ms + config.minimum_history_days * DAY_MS
     step = config.cutoff_every_days * DAY_MS
@@ -118,7 +117,9 @@ def _purchases(profiles: Profiles, start_ms: int, end_ms: int) -> NDArray[np.int
 
 
 def _net_spend(profiles: Profiles, start_ms: int, end_ms: int) -> Vector:
-    owner, net, total = profiles.owner, profiles.rows.net, np.zeros(len(profiles))
+    owner = profiles.owner
+    net = profiles.rows.net
+    total = np.zeros(len(profiles))
     for kind, sign in ((PURCHASE, 1), (REFUND, -1)):
         rows = _between(profiles, kind, start_ms, end_ms)
         total += sign * np.bincount(owner[rows], net[rows], minlength=len(profiles))

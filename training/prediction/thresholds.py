@@ -8,7 +8,7 @@ from shared.features import FEATURE_NAMES
 from training.base.config import Config
 from training.data.preparation import Matrix
 from training.prediction.calibration import Vector
-from training.prediction.predictions import Outcome
+from training.prediction.predictions import FittedTarget
 
 INTENTS = {"churn": "likely_to_churn", "conversion": "likely_to_convert", "ltv": "high_value"}
 """The threshold that each target's latest slice decides."""
@@ -16,7 +16,7 @@ FEWEST = 30
 """Customers above a threshold, at least, for its precision to mean something."""
 
 
-def thresholds(X: Matrix, outcomes: Sequence[Outcome], config: Config) -> dict[str, float]:
+def thresholds(X: Matrix, targets: Sequence[FittedTarget], config: Config) -> dict[str, float]:
     """Days from the config, the orders that a stated share of the customers X [n, n_features] reached, and a prediction
     for each target that has a model."""
     orders = X[:, FEATURE_NAMES.index("orders_365d")]
@@ -24,26 +24,31 @@ def thresholds(X: Matrix, outcomes: Sequence[Outcome], config: Config) -> dict[s
         "dormant_days": float(config.dormant_days),
         "newcomer_days": float(config.newcomer_days),
         "loyal_orders": max(2.0, float(np.quantile(orders, 1 - config.loyal_share))),
-        **{INTENTS[o.target.name]: threshold(o, config)[0] for o in outcomes if o.holdout is not None},
+        **{
+            INTENTS[fitted.target.name]: threshold(fitted, config)[0]
+            for fitted in targets
+            if fitted.holdout is not None
+        },
     }
 
 
-def threshold(outcome: Outcome, config: Config) -> tuple[float, str]:
+def threshold(fitted: FittedTarget, config: Config) -> tuple[float, str]:
     """The lowest prediction that marks a customer, and what it was chosen for: the wanted precision where one is set
     and can be had, else the budget, a share of the customers."""
-    assert outcome.holdout is not None
-    predicted, y = outcome.holdout
-    intent = INTENTS[outcome.target.name]
+    assert fitted.holdout is not None
+    predicted, y = fitted.holdout
+    intent = INTENTS[fitted.target.name]
     wanted = getattr(config, f"{intent}_precision", 0.0)
-    if wanted and (found := lowest_for(wanted, predicted, y)) is not None:
-        return found, f"a precision of {wanted:g}"
+    if wanted and (lowest := lowest_for(wanted, predicted, y)) is not None:
+        return lowest, f"a precision of {wanted:g}"
     share = getattr(config, f"{intent}_share")
     missed = f"; a precision of {wanted:g} is out of reach" if wanted else ""
     return float(np.quantile(predicted, 1 - share)), f"a share of {share:g}{missed}"
 
 
 def lowest_for(precision: float, predicted: Vector, y: Vector) -> float | None:
-    """The lowest threshold of which everyone at or above it [n] has the label 1 with the precision, if there is one."""
+    """The lowest threshold such that the outcome is 1 for a share of at least `precision` of those at or above it; None
+    where there is none. `predicted` and `y` are of the same customers [n]."""
     order = np.argsort(-predicted, kind="stable")
     ranked = predicted[order]
     reached = np.cumsum(y[order]) / np.arange(1, len(y) + 1) >= precision
@@ -53,13 +58,13 @@ def lowest_for(precision: float, predicted: Vector, y: Vector) -> float | None:
     return float(ranked[np.flatnonzero(reached)[-1]]) if reached.any() else None
 
 
-def reached(outcome: Outcome, config: Config) -> dict[str, float | str]:
+def reached(fitted: FittedTarget, config: Config) -> dict[str, float | str]:
     """What the threshold picks out of the latest slice: its share, and of what kind."""
-    assert outcome.holdout is not None
-    value, chosen_for = threshold(outcome, config)
-    predicted, y = outcome.holdout
+    assert fitted.holdout is not None
+    value, chosen_for = threshold(fitted, config)
+    predicted, y = fitted.holdout
     above = predicted >= value
-    found: dict[str, float | str] = {"value": value, "chosen_for": chosen_for, "share": float(above.mean())}
-    if outcome.target.kind == "amount":
-        return {**found, "share_of_total": float(y[above].sum() / y.sum())}
-    return {**found, "precision": float(y[above].mean()), "recall": float(y[above].sum() / y.sum())}
+    figures: dict[str, float | str] = {"value": value, "chosen_for": chosen_for, "share": float(above.mean())}
+    if fitted.target.kind == "amount":
+        return {**figures, "share_of_total": float(y[above].sum() / y.sum())}
+    return {**figures, "precision": float(y[above].mean()), "recall": float(y[above].sum() / y.sum())}

@@ -45,14 +45,16 @@ class Judged:
 
 
 def origins(target: Target, slices: Sequence[Slice], config: Config) -> list[tuple[Slice, list[Slice]]]:
-    """The latest slices, latest first, each with those whose labels were complete at its cut-off: a slice can be judged
-    where these and the slice itself have what the target is about, and for probabilities its opposite as well."""
-    found = []
+    """The latest slices, latest first, each with those whose outcomes were complete at its cut-off.
+
+    A slice is left out where either has none of what the target is about, or for probabilities nothing else.
+    """
+    rounds = []
     for judged in slices[: config.validation_slices]:
         known = [s for s in slices if s.cutoff_ms + target.horizon_days * DAY_MS <= judged.cutoff_ms]
         if known and all(_varied(target, y) for y in (judged.y, np.concatenate([s.y for s in known]))):
-            found.append((judged, known))
-    return found
+            rounds.append((judged, known))
+    return rounds
 
 
 def judge(target: Target, rounds: Sequence[tuple[Slice, list[Slice]]], config: Config) -> dict[str, Judged]:
@@ -67,15 +69,17 @@ def judge(target: Target, rounds: Sequence[tuple[Slice, list[Slice]]], config: C
 
 
 def _judged(target: Target, slices: Sequence[Slice], margins: list[Vector], config: Config) -> Judged:
-    margin, y, rows = np.concatenate(margins), _amounts(target, slices), [len(s.y) for s in slices]
-    own = np.repeat(np.arange(len(slices)), rows)
+    margin = np.concatenate(margins)
+    y = _amounts(target, slices)
+    rows = [len(s.y) for s in slices]
+    by_slice = np.repeat(np.arange(len(slices)), rows)
     # With one slice to judge, parts of its customers stand in for slices.
-    part = own if len(slices) > 1 else slices[0].customers % CUSTOMER_FOLDS
+    part = by_slice if len(slices) > 1 else slices[0].customers % CUSTOMER_FOLDS
     predicted = np.empty(len(y))
     for number in np.unique(part):
-        seen, unseen = part != number, part == number
-        fitted = _calibration(target, margin[seen], y[seen], part[seen], config)
-        predicted[unseen] = fitted(margin[unseen])
+        own = part == number
+        fitted = _calibration(target, margin[~own], y[~own], part[~own], config)
+        predicted[own] = fitted(margin[own])
     each = np.split(predicted, np.cumsum(rows)[:-1])
     figures = [measure(target, s.y, p) for s, p in zip(slices, each, strict=True)]
     return Judged(_calibration(target, margin, y, part, config), each, figures)
@@ -103,7 +107,7 @@ def _amounts(target: Target, slices: Sequence[Slice]) -> Vector:
 
 
 def thinned(y: Vector, config: Config) -> tuple[NDArray[np.int64], Vector]:
-    """Rows to fit on [m] of those labelled `y` [n], and how many rows each of them stands for [m].
+    """Rows to fit on [m] of those whose outcomes are `y` [n], and how many rows each of them stands for [m].
 
     Where there are too many rows, as many of the rarer kind (positive or not) are kept as fill half the room.
     """

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from shared.decisions.intent import intents
 from shared.models.bundle import Bundle
-from training.base.config import Config
 from training.base.progress import progress
+from training.bundle.fitted import Fitted
 from training.data.preparation import Matrix
 from training.prediction.holdout import Holdout
 from training.prediction.importance import importance
-from training.prediction.models import Model
 from training.segmentation.segments import Segmentation
 
 MAPPED_CUSTOMERS = 2_000
@@ -46,34 +45,43 @@ class Findings:
 
 def find(
     bundle: Bundle,
-    X: Matrix,
-    segmentation: Segmentation,
+    fitted: Fitted,
     heights: NDArray[np.float64],
     leaderboard: Sequence[Mapping[str, Any]],
-    models: Mapping[str, Model],
     holdouts: Mapping[str, Holdout],
-    config: Config,
+    seed: int,
 ) -> Findings:
-    """The findings on the customers X [n, n_features]; `models` are keyed by output, `holdouts` by target."""
-    decisions = bundle.decide(X)
-    some = np.sort(np.random.default_rng(config.seed).permutation(len(X))[:MAPPED_CUSTOMERS])
-    resting: dict[str, dict[str, float]] = {}
-    with progress("weighing features", len(holdouts)) as advance:
-        for target, holdout in holdouts.items():
-            model = models[bundle.manifest["targets"][target]["output"]]
-            resting[target] = importance(model, holdout, config.seed)
-            advance(1, target)
-    points = segmentation.components(X[some])[:, :2]
+    """The findings on the customers that the bundle was fitted on; `holdouts` are keyed by target."""
+    decisions = bundle.decide(fitted.X)
+    some = np.sort(np.random.default_rng(seed).permutation(len(fitted.X))[:MAPPED_CUSTOMERS])
+    points, explained = _map(fitted.segmentation, fitted.X[some])
+    return Findings(
+        heights,
+        points,
+        decisions.segment[some],
+        explained,
+        leaderboard,
+        holdouts,
+        _importance(fitted, holdouts, seed),
+        Counter(intents(decisions, fitted.X, bundle.manifest)),
+    )
+
+
+def _map(segmentation: Segmentation, X: Matrix) -> tuple[Matrix, list[float]]:
+    """The customers X [n, n_features] on the two main components [n, 2], and what share of differences each tells."""
+    points = segmentation.components(X)[:, :2]
     explained = segmentation.pca.explained_variance_ratio_[:2].tolist()
     # Where one axis says enough of how customers differ, they lie on a line.
     missing = 2 - len(explained)
-    return Findings(
-        heights,
-        np.pad(points, ((0, 0), (0, missing))),
-        decisions.segment[some],
-        explained + [0.0] * missing,
-        leaderboard,
-        holdouts,
-        resting,
-        Counter(intents(decisions, X, bundle.manifest)),
-    )
+    return np.pad(points, ((0, 0), (0, missing))), explained + [0.0] * missing
+
+
+def _importance(fitted: Fitted, holdouts: Mapping[str, Holdout], seed: int) -> dict[str, dict[str, float]]:
+    """By target that has a holdout, what shuffling each feature costs."""
+    models = {target.target.name: target.model for target in fitted.targets if target.model}
+    losses: dict[str, dict[str, float]] = {}
+    with progress("weighing features", len(holdouts)) as advance:
+        for name, holdout in holdouts.items():
+            losses[name] = importance(models[name], holdout, seed)
+            advance(1, name)
+    return losses

@@ -1,4 +1,4 @@
-"""k-means, DBSCAN and Ward's hierarchy, each over its settings, and each answering with labelled prototypes.
+"""k-means, DBSCAN and Ward's hierarchy, each over its settings, and each answering with prototypes of segments.
 
 What assigns a customer is the same for all three: the segment of the nearest prototype. For k-means the prototypes are
 the centroids; for DBSCAN its core samples, farther than `eps` from all of which a customer is unusual; for Ward's
@@ -31,16 +31,16 @@ CENTROIDS = (1, 2, 4, 8, 16)
 """Centroids in each of Ward's clusters: the numbers tried, until the surrogate is faithful."""
 CHUNK = 20_000
 
-type Labels = NDArray[np.int64]
+type Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Prototypes:
-    """Segments as labelled points: a customer is of the segment that the nearest one stands for."""
+    """Segments as points: a customer is of the segment that the nearest one stands for."""
 
     points: Matrix
     """[n_prototypes, n_components]"""
-    owner: Labels
+    owner: Ids
     """Segment of each, in ascending order [n_prototypes]."""
     eps: float = np.inf
     """Who is farther than this from all of them is unusual: of a segment without prototypes. Infinite: nobody is."""
@@ -59,7 +59,7 @@ class Prototypes:
         """How many, that of unusual customers included."""
         return len(np.unique(self.owner)) + int(np.isfinite(self.eps))
 
-    def relabelled(self, ids: Sequence[int]) -> Self:
+    def renumbered(self, ids: Sequence[int]) -> Self:
         """The same by other ids: those of `ids` [segments], in the order of the ids now, each used once."""
         now = np.unique([*self.owner, *([] if self.unusual is None else [self.unusual])])
         new = dict(zip(now.tolist(), ids, strict=True))
@@ -76,15 +76,15 @@ class Prototypes:
         """
         begins = np.flatnonzero(np.diff(self.owner, prepend=-1))
         unusual = -1 if self.unusual is None else self.unusual
-        found = np.full((len(points), max(int(self.owner.max(initial=-1)), unusual) + 1), np.inf)
+        distances = np.full((len(points), max(int(self.owner.max(initial=-1)), unusual) + 1), np.inf)
         if unusual >= 0:
-            found[:, unusual] = self.eps
+            distances[:, unusual] = self.eps
         for start in range(0, len(points) if len(begins) else 0, CHUNK):
             part = slice(start, start + CHUNK)
-            found[part, self.owner[begins]] = np.minimum.reduceat(cdist(points[part], self.points), begins, axis=1)
-        return found
+            distances[part, self.owner[begins]] = np.minimum.reduceat(cdist(points[part], self.points), begins, axis=1)
+        return distances
 
-    def segment_of(self, points: Matrix) -> Labels:
+    def segment_of(self, points: Matrix) -> Ids:
         """The segment of each point [n]."""
         return self.distances(points).argmin(axis=1)
 
@@ -138,8 +138,8 @@ def _numbers(points: Matrix, config: Config) -> list[Setting]:
 
 
 def _k_means(points: Matrix, settings: Sequence[Setting], seed: int) -> list[Fit]:
-    found = [centroids(points, min(setting.segments, len(points)), seed) for setting in settings]
-    return [Fit(Prototypes(centres, np.arange(len(centres)))) for centres in found]
+    fitted = [centroids(points, min(setting.segments, len(points)), seed) for setting in settings]
+    return [Fit(Prototypes(centres, np.arange(len(centres)))) for centres in fitted]
 
 
 def _reaches(points: Matrix, config: Config) -> list[Setting]:
@@ -164,14 +164,14 @@ def _knee(curve: NDArray[np.float64]) -> float:
 
 
 def _dbscan(points: Matrix, settings: Sequence[Setting], seed: int) -> list[Fit]:
-    found = []
+    fits = []
     for setting in settings:
         fitted = DBSCAN(eps=setting.eps, min_samples=setting.neighbours).fit(points)
         core = fitted.core_sample_indices_
         core = core[np.argsort(fitted.labels_[core], kind="stable")]
         owner = fitted.labels_[core].astype(np.int64)
-        found.append(Fit(Prototypes(points[core].astype(np.float32), owner, setting.eps)))
-    return found
+        fits.append(Fit(Prototypes(points[core].astype(np.float32), owner, setting.eps)))
+    return fits
 
 
 def _ward(points: Matrix, settings: Sequence[Setting], seed: int) -> list[Fit]:
@@ -179,25 +179,26 @@ def _ward(points: Matrix, settings: Sequence[Setting], seed: int) -> list[Fit]:
     return [_surrogate(points, fcluster(tree, setting.segments, "maxclust") - 1, seed) for setting in settings]
 
 
-def _surrogate(points: Matrix, labels: NDArray[np.int32], seed: int) -> Fit:
+def _surrogate(points: Matrix, cluster: NDArray[np.int32], seed: int) -> Fit:
     """As few centroids in each cluster as are faithful to customers that they were not made from."""
     fidelity = 0.0
     for count in CENTROIDS:
-        half = _inside(points[::2], labels[::2], count, seed)
-        fidelity = float((half.segment_of(points[1::2]) == labels[1::2]).mean())
+        half = _inside(points[::2], cluster[::2], count, seed)
+        fidelity = float((half.segment_of(points[1::2]) == cluster[1::2]).mean())
         if fidelity >= FAITHFUL:
             break
-    return Fit(_inside(points, labels, count, seed), fidelity)
+    return Fit(_inside(points, cluster, count, seed), fidelity)
 
 
-def _inside(points: Matrix, labels: NDArray[np.int32], count: int, seed: int) -> Prototypes:
-    found, owner = [], []
-    for own in np.unique(labels):
-        members = points[labels == own]
+def _inside(points: Matrix, cluster: NDArray[np.int32], count: int, seed: int) -> Prototypes:
+    prototypes = []
+    owner = []
+    for own in np.unique(cluster):
+        members = points[cluster == own]
         kinds = len(np.unique(members.round(4), axis=0))
-        found.append(centroids(members, min(count, kinds), seed, starts=1))
-        owner += [own] * len(found[-1])
-    return Prototypes(np.concatenate(found), np.array(owner, np.int64))
+        prototypes.append(centroids(members, min(count, kinds), seed, starts=1))
+        owner += [own] * len(prototypes[-1])
+    return Prototypes(np.concatenate(prototypes), np.array(owner, np.int64))
 
 
 ALGORITHMS = (

@@ -49,17 +49,17 @@ class LabelsFile(Struct, forbid_unknown_fields=True, omit_defaults=True):
 def read_labels(path: Path) -> LabelsFile:
     """The labels in a TOML file. Raises InputError where it is missing or malformed, or names an unknown intent."""
     try:
-        found = msgspec.convert(tomllib.loads(path.read_text()), LabelsFile)
+        labels = msgspec.convert(tomllib.loads(path.read_text()), LabelsFile)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
     except msgspec.ValidationError as error:
         raise InputError(f"{path}: {error}") from error
-    for own in (found.actions, *(segment.actions for segment in found.segments.values())):
+    for own in (labels.actions, *(segment.actions for segment in labels.segments.values())):
         if unknown := own.keys() - ACTIONS.keys():
             raise InputError(f'{path}: "{min(unknown)}" is no intent; the intents are {", ".join(ACTIONS)}')
-    return found
+    return labels
 
 
 def read_actions(path: Path = ACTIONS_FILE) -> dict[str, Any]:
@@ -67,8 +67,8 @@ def read_actions(path: Path = ACTIONS_FILE) -> dict[str, Any]:
     actions = read_labels(path).actions
     if missing := [intent for intent in ACTIONS if intent not in actions]:
         raise InputError(f"{path} has no action for {', '.join(missing)}")
-    found: dict[str, Any] = msgspec.to_builtins({intent: actions[intent] for intent in ACTIONS})
-    return found
+    by_intent: dict[str, Any] = msgspec.to_builtins({intent: actions[intent] for intent in ACTIONS})
+    return by_intent
 
 
 def labels_for(manifest: Mapping[str, Any], file: LabelsFile) -> Labels:

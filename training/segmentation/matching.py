@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from shared.models.bundle import Bundle, BundleMismatch
@@ -14,21 +13,22 @@ from shared.models.labels import LABELS_FILE, Labels, labelled, parse_labels
 from training.base.errors import InputError
 from training.data.preparation import Matrix
 from training.registry.published import connect
+from training.segmentation.clustering import Ids
 from training.segmentation.segments import Segmentation
 
 ALIKE = 0.5
 """Two segments are one where twice the customers in both reach this share of the sum of their sizes (Dice)."""
 
-PART, MOST = 0.25, 0.5
-"""A part of a split or merge holds this share of the whole at least, and comes from it, or goes into it, mostly."""
+PART = 0.25
+"""Share of the whole that a part of a split or merge holds at least."""
+MOST = 0.5
+"""Share of a part that comes from the whole, or goes into it, at least."""
 
 S3 = "s3://"
 
-type Ids = NDArray[np.int64]
-
 
 @dataclass(frozen=True)
-class Identity:
+class Matching:
     """What has become of the previous segments, by the customers of today decided on by both bundles."""
 
     ids: list[int]
@@ -77,15 +77,15 @@ class Identity:
         yield from (f"segments {_listed(several)} came together in {one}" for one, several in self.merges.items())
 
 
-def identified(segmentation: Segmentation, X: Matrix, previous: Bundle | None) -> tuple[Segmentation, Identity]:
+def matched(segmentation: Segmentation, X: Matrix, previous: Bundle | None) -> tuple[Segmentation, Matching]:
     """The segmentation of the customers X [n, n_features] with the ids of the segments that it carries on."""
     if previous is None:
-        return segmentation, Identity(list(range(segmentation.segments)), segmentation.segments)
-    identity = carried_on(previous, X, segmentation.segment_of(X), segmentation.segments, segmentation.unusual)
-    return segmentation.relabelled(identity.ids), identity
+        return segmentation, Matching(list(range(segmentation.segments)), segmentation.segments)
+    matching = match_segments(previous, X, segmentation.segment_of(X), segmentation.segments, segmentation.unusual)
+    return segmentation.renumbered(matching.ids), matching
 
 
-def carried_on(previous: Bundle, X: Matrix, segment: Ids, segments: int, unusual: int | None = None) -> Identity:
+def match_segments(previous: Bundle, X: Matrix, segment: Ids, segments: int, unusual: int | None = None) -> Matching:
     """Matches the fitted segments to the previous ones, by the customers X [n, n_features], who are in `segment` [n].
 
     Of all one-to-one matches the one that leaves most customers in their segment is taken (Hungarian method), and of
@@ -97,14 +97,14 @@ def carried_on(previous: Bundle, X: Matrix, segment: Ids, segments: int, unusual
     was_unusual = manifest.get("segmentation", {}).get("unusual")
     old = sorted({*known, *before.tolist()})
     common = np.array([[np.sum((segment == j) & (before == i)) for i in old] for j in range(segments)])
-    pairs = dict(_matched(common, unusual, old.index(was_unusual) if was_unusual in old else None))
+    pairs = dict(_alike(common, unusual, old.index(was_unusual) if was_unusual in old else None))
     next_id = int(manifest.get("identity", {}).get("next_id", max(old) + 1))
     ids: list[int] = []
     for j in range(segments):
         ids.append(old[pairs[j]] if j in pairs else next_id)
         next_id += j not in pairs
     labels = _labels(manifest.get("labels", {}), ids)
-    return Identity(
+    return Matching(
         ids=ids,
         next_id=next_id,
         previous=previous.bundle_id,
@@ -122,7 +122,7 @@ def _labels(labels: Labels, ids: Sequence[int]) -> Labels:
     return {"segments": segments, "actions": labels.get("actions", {})}
 
 
-def _matched(shared: Ids, unusual: int | None, was_unusual: int | None) -> Iterator[tuple[int, int]]:
+def _alike(shared: Ids, unusual: int | None, was_unusual: int | None) -> Iterator[tuple[int, int]]:
     """Pairs (new, old) of rows and columns of `shared`, the customers that two segments have in common."""
     sizes = shared.sum(axis=1)[:, None] + shared.sum(axis=0)[None, :]
     usual = shared.copy()
@@ -139,7 +139,8 @@ def _matched(shared: Ids, unusual: int | None, was_unusual: int | None) -> Itera
 
 def _parted(shared: Ids) -> Iterator[tuple[int, list[int]]]:
     """Rows that are made of several columns, each for the most in that row."""
-    whole, parts = np.maximum(shared.sum(axis=1), 1), np.maximum(shared.sum(axis=0), 1)
+    whole = np.maximum(shared.sum(axis=1), 1)
+    parts = np.maximum(shared.sum(axis=0), 1)
     for row, counts in enumerate(shared):
         made_of = np.flatnonzero((counts >= PART * whole[row]) & (counts >= MOST * parts))
         if len(made_of) > 1:
@@ -159,14 +160,14 @@ def load_previous(where: str) -> Bundle | None:
         if where.startswith(S3):
             with connect(where.removeprefix(S3).strip("/")) as registry:
                 live = registry.live().bundle_id
-                return _with(registry.bundle(live), registry.labels(live)) if live else None
+                return _labelled(registry.bundle(live), registry.labels(live)) if live else None
         folder = Path(where).parent if where.endswith("manifest.json") else Path(where)
         labels = folder / LABELS_FILE
-        return _with(Bundle.load(folder), parse_labels(labels.read_bytes() if labels.exists() else None))
+        return _labelled(Bundle.load(folder), parse_labels(labels.read_bytes() if labels.exists() else None))
     except BundleMismatch as mismatch:
         raise InputError(f"segments cannot be matched to those of {where}: {mismatch}") from mismatch
 
 
-def _with(bundle: Bundle, labels: Labels) -> Bundle:
+def _labelled(bundle: Bundle, labels: Labels) -> Bundle:
     bundle.manifest = labelled(bundle.manifest, labels)
     return bundle

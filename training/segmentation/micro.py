@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 
 from training.base.config import Config
 from training.data.preparation import Matrix
-from training.segmentation.clustering import CHUNK, Labels, centroids
+from training.segmentation.clustering import CHUNK, Ids, centroids
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,13 @@ class MicroSegments:
 
     centroids: Matrix
     """[n_micro_segments, n_components]"""
-    owner: Labels
+    owner: Ids
     """Segment that each lies in [n_micro_segments]."""
 
-    def of(self, points: Matrix, segment: Labels) -> tuple[Labels, NDArray[np.float64]]:
+    def of(self, points: Matrix, segment: Ids) -> tuple[Ids, NDArray[np.float64]]:
         """The micro-segment of each point [n], and by what share the second nearest is farther [n]."""
-        nearest, gap = np.empty(len(points), np.int64), np.full(len(points), np.inf)
+        nearest = np.empty(len(points), np.int64)
+        gap = np.full(len(points), np.inf)
         for own in np.unique(segment):
             inside = np.flatnonzero(self.owner == own)
             here = np.flatnonzero(segment == own)
@@ -35,7 +36,7 @@ class MicroSegments:
         return nearest, gap
 
 
-def fit_micro_segments(points: Matrix, segment: Labels, config: Config) -> MicroSegments:
+def fit_micro_segments(points: Matrix, segment: Ids, config: Config) -> MicroSegments:
     """Micro-segments of `micro_segment_customers` or more, `most_micro_segments` at most in one segment.
 
     A segment that cannot be divided so, or is smaller than that itself, is one micro-segment.
@@ -50,10 +51,10 @@ def _divided(members: Matrix, config: Config) -> Matrix:
     # Rounded, since equal customers may differ in the last digit of a matrix product.
     kinds = len(np.unique(members.round(4), axis=0))
     count = max(1, min(config.most_micro_segments, len(members) // minimum, kinds))
-    found = centroids(members, count, config.seed)
-    while len(found) > 1:
-        sizes = np.bincount(cdist(members, found).argmin(axis=1), minlength=len(found))
+    parts = centroids(members, count, config.seed)
+    while len(parts) > 1:
+        sizes = np.bincount(cdist(members, parts).argmin(axis=1), minlength=len(parts))
         if sizes.min() >= minimum:
             break
-        found = centroids(members, len(found) - 1, config.seed, np.delete(found, sizes.argmin(), axis=0))
-    return found
+        parts = centroids(members, len(parts) - 1, config.seed, np.delete(parts, sizes.argmin(), axis=0))
+    return parts

@@ -12,7 +12,8 @@ from scipy.optimize import linear_sum_assignment
 from shared.features import FEATURES
 from shared.reasons.wording import format_value
 from training.data.preparation import Matrix
-from training.segmentation.patterns import DESCRIPTIONS, NAMES, WORDS, Facts, Is, Pattern, facts
+from training.segmentation.facts import DESCRIPTIONS, Facts, facts
+from training.segmentation.patterns import NAMES, WORDS, Condition, Pattern
 from training.segmentation.segments import Segmentation
 
 TELLING = 3
@@ -21,14 +22,18 @@ TELLING = 3
 UNUSUAL = "Unusual customers"
 """The segment of those who are like no others."""
 
-WORD_PRICE, WORD_WORTH = 0.5, 0.4
-"""What a further word takes from a name's score, and what it gives back where it is as true as can be: a plain name is
-better, unless another segment has it or the word has a weight of its own."""
+WORD_PRICE = 0.5
+"""What a further word takes from a name's score: a plain name is better, unless another segment has it or the word has
+a weight of its own."""
+WORD_WORTH = 0.4
+"""What a word gives back where it is as true as can be."""
 
-TELLING_SHARE, TELLING_TIMES, LARGEST_TIMES = 0.05, 1.2, 20
-"""Facts closer to what is typical than this, in points or as a ratio, are not told; larger ratios than the last are not
-put as one."""
-
+TELLING_SHARE = 0.05
+"""Shares and indices closer to what is typical than this are not told."""
+TELLING_TIMES = 1.2
+"""Other facts whose ratio to what is typical is smaller than this are not told."""
+LARGEST_TIMES = 20
+"""Larger ratios than this are not put as one."""
 
 EASE = 0.25
 """A name once given stays while its bounds are met but for this share: small changes of the data do not change it."""
@@ -56,12 +61,12 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A name that is true of a segment, how much it says, and what makes it true."""
+class Candidate:
+    """A possible name of a segment, how much it says, and what makes it true."""
 
     name: str
     score: float
-    tests: tuple[Is, ...]
+    conditions: tuple[Condition, ...]
 
 
 def catalogue(
@@ -80,60 +85,83 @@ def describe(
     `standardised` [n, n_features] are the prepared X.
     """
     ids = np.unique(segment).tolist()
-    heights = np.stack([standardised[segment == i].mean(axis=0) for i in ids]).astype(np.float64)
-    heights -= standardised.mean(axis=0)
-    everyone, own = facts(X), {i: facts(X[segment == i]) for i in ids}
-    kept = {i: claim for i in ids if i in before and (claim := _kept(before[i], own[i], everyone))}
-    taken = {claim.name for claim in kept.values()}
-    open_to = [
-        [kept[i]]
-        if i in kept
-        else [claim for claim in claims(own[i], everyone, i == unusual) if claim.name not in taken]
-        for i in ids
+    members = {i: X[segment == i] for i in ids}
+    own = {i: facts(of) for i, of in members.items()}
+    everyone = facts(X)
+    heights = _heights(segment, standardised)
+    possible = _possible_names(own, everyone, unusual, before)
+    segments = [
+        Segment(
+            i,
+            chosen.name,
+            sentence(own[i], everyone, chosen.conditions, height),
+            len(members[i]),
+            _medians(members[i]),
+        )
+        for i, chosen, height in zip(ids, unique_names(possible, ids), heights, strict=True)
     ]
-    segments = []
-    for n, (i, claim) in enumerate(zip(ids, unique_names(open_to, ids), strict=True)):
-        told, members = sentence(own[i], everyone, claim.tests, heights[n]), X[segment == i]
-        segments.append(Segment(i, claim.name, told, len(members), _medians(members)))
     return segments, heights
 
 
-def _kept(before: Mapping[str, Any], own: Facts, everyone: Facts) -> Claim | None:
+def _heights(segment: NDArray[np.int64], standardised: Matrix) -> NDArray[np.float64]:
+    """Each segment's mean above that of everybody, in the order of ids [n_segments, n_features]."""
+    means = [standardised[segment == i].mean(axis=0) for i in np.unique(segment)]
+    heights = np.stack(means).astype(np.float64)
+    heights -= standardised.mean(axis=0)
+    return heights
+
+
+def _possible_names(
+    own: Mapping[int, Facts], everyone: Facts, unusual: int | None, before: Previous
+) -> list[list[Candidate]]:
+    """For each segment the name that it keeps, or all that are true of it and that no other keeps."""
+    kept = {i: candidate for i in own if i in before and (candidate := _kept(before[i], own[i], everyone))}
+    taken = {candidate.name for candidate in kept.values()}
+    return [
+        [kept[i]]
+        if i in kept
+        else [candidate for candidate in candidates(own[i], everyone, i == unusual) if candidate.name not in taken]
+        for i in own
+    ]
+
+
+def _kept(before: Mapping[str, Any], own: Facts, everyone: Facts) -> Candidate | None:
     """The name that a segment had, where the user gave it or it is about true still."""
     if before.get("edited"):
-        return Claim(before["name"], 0.0, ())
-    return next((claim for claim in claims(own, everyone, True, EASE) if claim.name == before["name"]), None)
+        return Candidate(before["name"], 0.0, ())
+    eased = candidates(own, everyone, True, EASE)
+    return next((candidate for candidate in eased if candidate.name == before["name"]), None)
 
 
-def claims(own: Facts, everyone: Facts, unusual: bool = False, ease: float = 0.0) -> list[Claim]:
+def candidates(own: Facts, everyone: Facts, unusual: bool = False, ease: float = 0.0) -> list[Candidate]:
     """Every name that is true of a segment, whose facts are `own`, with all bounds eased by that share."""
     words = [(word, strength) for word in WORDS if (strength := word.strength(own, everyone, ease)) is not None]
-    found = [Claim(UNUSUAL, 100.0, ())] if unusual else []
+    possible = [Candidate(UNUSUAL, 100.0, ())] if unusual else []
     for noun in NAMES:
         strength = noun.strength(own, everyone, ease)
         if strength is None:
             continue
-        found.append(Claim(noun.name, noun.weight + strength, noun.tests))
-        found += [
-            Claim(
+        possible.append(Candidate(noun.name, noun.weight + strength, noun.conditions))
+        possible += [
+            Candidate(
                 f"{word.name} {_lower(noun.name)}",
                 noun.weight + strength - WORD_PRICE + WORD_WORTH * worth + word.weight,
-                (*noun.tests, *word.tests),
+                (*noun.conditions, *word.conditions),
             )
             for word, worth in words
             if not word.topics & noun.topics
         ]
-        found += _with_two_words(noun, strength, words)
-    return found
+        possible += _with_two_words(noun, strength, words)
+    return possible
 
 
-def _with_two_words(noun: Pattern, strength: float, words: list[tuple[Pattern, float]]) -> list[Claim]:
+def _with_two_words(noun: Pattern, strength: float, words: list[tuple[Pattern, float]]) -> list[Candidate]:
     """Long names, for segments that shorter ones do not tell apart."""
     return [
-        Claim(
+        Candidate(
             f"{first.name} {_lower(second.name)} {_lower(noun.name)}",
             noun.weight + strength - 3 * WORD_PRICE + WORD_WORTH * min(a, b),
-            (*noun.tests, *first.tests, *second.tests),
+            (*noun.conditions, *first.conditions, *second.conditions),
         )
         for i, (first, a) in enumerate(words)
         for second, b in words[i + 1 :]
@@ -141,48 +169,54 @@ def _with_two_words(noun: Pattern, strength: float, words: list[tuple[Pattern, f
     ]
 
 
-def unique_names(claims: Sequence[Sequence[Claim]], ids: Sequence[int]) -> list[Claim]:
-    """For each segment one of its claims, no name twice, so that together they say the most.
+def unique_names(candidates: Sequence[Sequence[Candidate]], ids: Sequence[int]) -> list[Candidate]:
+    """For each segment one of its candidates, no name twice, so that together they say the most.
 
     A segment for which none is left is numbered.
     """
-    names = sorted({claim.name for own in claims for claim in own})
+    best = [_best_by_name(own) for own in candidates]
+    names = sorted({name for own in best for name in own})
     column = {name: j for j, name in enumerate(names)}
-    score = np.full((len(claims), len(names) + len(claims)), -1e6)
+    score = np.full((len(best), len(names) + len(best)), -1e6)
     score[:, len(names) :] = 0.0
-    best: list[dict[str, Claim]] = []
-    for n, own in enumerate(claims):
-        best.append({})
-        for claim in sorted(own, key=lambda claim: claim.score):
-            best[n][claim.name] = claim
-            score[n, column[claim.name]] = claim.score
+    for n, own in enumerate(best):
+        for name, candidate in own.items():
+            score[n, column[name]] = candidate.score
     chosen = linear_sum_assignment(-score)[1]
-    return [best[n][names[j]] if j < len(names) else Claim(f"Segment {ids[n]}", 0.0, ()) for n, j in enumerate(chosen)]
+    return [
+        best[n][names[j]] if j < len(names) else Candidate(f"Segment {ids[n]}", 0.0, ()) for n, j in enumerate(chosen)
+    ]
+
+
+def _best_by_name(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+    return {candidate.name: candidate for candidate in sorted(candidates, key=lambda candidate: candidate.score)}
 
 
 # ---- Sentences -------------------------------------------------------------------------------------------------------
 
 
-def sentence(own: Facts, everyone: Facts, tests: Sequence[Is], heights: NDArray[np.float64]) -> str:
+def sentence(own: Facts, everyone: Facts, conditions: Sequence[Condition], heights: NDArray[np.float64]) -> str:
     """What sets a segment apart: what makes its name true, then what differs most [n_features]."""
-    told: list[str] = []
+    clauses: list[str] = []
     topics: set[str] = set()
     others = (FEATURES[j].name for j in np.argsort(-np.abs(heights), kind="stable"))
-    for fact in (*dict.fromkeys(test.fact for test in tests), *others):
-        words, topic = fact_in_words(fact, own[fact], everyone[fact]), _topic(fact)
+    for fact in (*dict.fromkeys(condition.fact for condition in conditions), *others):
+        words = fact_in_words(fact, own[fact], everyone[fact])
+        topic = _topic(fact)
         if words is None or topic in topics:
             continue
         topics.add(topic)
-        told.append(words)
-        if len(told) == TELLING:
+        clauses.append(words)
+        if len(clauses) == TELLING:
             break
-    return f"{_upper('; '.join(told))}." if told else "Close to the average customer in every respect."
+    return f"{_upper('; '.join(clauses))}." if clauses else "Close to the average customer in every respect."
 
 
 def fact_in_words(fact: str, own: float, usual: float) -> str | None:
     """One fact beside what is typical of everybody; None where it is undefined or the same."""
     description, unit = DESCRIPTIONS[fact]
-    here, typical = format_value(unit, own), format_value(unit, usual)
+    here = format_value(unit, own)
+    typical = format_value(unit, usual)
     if here == typical or "none" in (here, typical) or not _telling(unit, own, usual):
         return None
     if unit == "share" and re.match("Share of (?!the )", description):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from shared.features import Feature
 from training.base.config import Config
 from training.base.errors import InputError
 from training.data.preparation import Matrix, balanced_preparation, standardised
-from training.segmentation.clustering import ALGORITHMS, Algorithm, Fit, Labels, Prototypes
+from training.segmentation.clustering import ALGORITHMS, Algorithm, Fit, Ids, Prototypes
 from training.segmentation.micro import MicroSegments, fit_micro_segments
 
 
@@ -111,18 +111,18 @@ class Segmentation:
         """Euclidean distance to the nearest prototype of every segment, `eps` to that of the unusual [n, segments]."""
         return self.chosen.prototypes.distances(self.components(X))
 
-    def segment_of(self, X: Matrix) -> Labels:
+    def segment_of(self, X: Matrix) -> Ids:
         """The segment of every row [n]."""
         return self.chosen.prototypes.segment_of(self.components(X))
 
-    def micro_segments(self, X: Matrix) -> tuple[Labels, NDArray[np.float64]]:
+    def micro_segments(self, X: Matrix) -> tuple[Ids, NDArray[np.float64]]:
         """The nearest micro-segment of the row's segment [n], and by what share the second nearest is farther [n]."""
         points = self.components(X)
         return self.micro.of(points, self.chosen.prototypes.segment_of(points))
 
-    def relabelled(self, ids: Sequence[int]) -> "Segmentation":
+    def renumbered(self, ids: Sequence[int]) -> Self:
         """The same by other ids: those of `ids` [segments], in the order of the ids now, each used once."""
-        chosen = replace(self.chosen, prototypes=self.chosen.prototypes.relabelled(ids))
+        chosen = replace(self.chosen, prototypes=self.chosen.prototypes.renumbered(ids))
         tried = [chosen if one is self.chosen else one for one in self.tried]
         micro = replace(self.micro, owner=np.asarray(ids, np.int64)[self.micro.owner])
         return replace(self, chosen=chosen, tried=tried, micro=micro)
@@ -158,11 +158,13 @@ def fit_segments(X: Matrix, config: Config, features: Sequence[Feature] | None =
     pca = PCA(n_components=config.explained_variance, svd_solver="full")
     points = pca.fit_transform(prepared)
     # Rounded, since equal customers may differ in the last digit of a matrix product.
-    kinds, needed = len(np.unique(points.round(4), axis=0)), config.segments or config.fewest_segments
+    kinds = len(np.unique(points.round(4), axis=0))
+    needed = config.segments or config.fewest_segments
     if kinds < needed:
         raise InputError(f"the customers are of only {kinds} kinds; {needed} are needed for segments")
     points = points[random.permutation(len(points))]
-    tried = [clustering for algorithm in ALGORITHMS for clustering in _try(algorithm, points, config)]
+    judges = _Judges.of(points[: config.pairs_sample])
+    tried = [clustering for algorithm in ALGORITHMS for clustering in _try(algorithm, points, judges, config)]
     chosen = choose(tried, config)
     micro = fit_micro_segments(points, chosen.prototypes.segment_of(points), config)
     return Segmentation(prepare, pca, chosen, tried, micro)
@@ -207,43 +209,57 @@ def _sound(clustering: Clustering, config: Config) -> bool:
     )
 
 
-def _try(algorithm: Algorithm, points: Matrix, config: Config) -> list[Clustering]:
+@dataclass(frozen=True)
+class _Judges:
+    """The customers by whom all clusterings are judged."""
+
+    points: Matrix
+    """[n, n_components]"""
+    apart: Matrix
+    """Euclidean distances between them, float32 [n, n]."""
+
+    @classmethod
+    def of(cls, points: Matrix) -> Self:
+        """These customers [n, n_components]."""
+        apart = cdist(points, points).astype(np.float32)
+        np.fill_diagonal(apart, 0)
+        return cls(points, apart)
+
+    def judge(self, algorithm: str, setting: str, fit: Fit, segment: Ids, stability: float) -> Clustering:
+        """A clustering that puts them into `segment` [n]."""
+        sizes = np.bincount(segment, minlength=fit.prototypes.segments) / len(segment)
+        several = 1 < np.count_nonzero(sizes) < len(segment)
+        return Clustering(
+            algorithm,
+            setting,
+            fit.prototypes,
+            silhouette=float(silhouette_score(self.apart, segment, metric="precomputed")) if several else np.nan,
+            davies_bouldin=float(davies_bouldin_score(self.points, segment)) if several else np.nan,
+            calinski_harabasz=float(calinski_harabasz_score(self.points, segment)) if several else np.nan,
+            stability=stability,
+            noise=float(sizes[fit.prototypes.unusual]) if fit.prototypes.unusual is not None else 0.0,
+            smallest=float(sizes.min()),
+            fidelity=fit.fidelity,
+        )
+
+
+def _try(algorithm: Algorithm, points: Matrix, judges: _Judges, config: Config) -> list[Clustering]:
     """Every setting of the algorithm, in the random order that the points [n, n_components] are in."""
-    own, judged = points[: algorithm.most_customers(config)], points[: config.pairs_sample]
+    own = points[: algorithm.most_customers(config)]
     settings = algorithm.settings(own, config)
     fits = algorithm.fit(own, settings, config.seed)
-    labels = [fit.prototypes.segment_of(judged) for fit in fits]
+    segments = [fit.prototypes.segment_of(judges.points) for fit in fits]
     random = np.random.default_rng(config.seed)
     agreement = np.zeros((config.bootstraps, len(fits)))
     for draw in agreement:
         again = algorithm.fit(own[random.integers(len(own), size=len(own))], settings, int(random.integers(2**31)))
         draw[:] = [
-            adjusted_rand_score(label, fit.prototypes.segment_of(judged))
-            for label, fit in zip(labels, again, strict=True)
+            adjusted_rand_score(segment, fit.prototypes.segment_of(judges.points))
+            for segment, fit in zip(segments, again, strict=True)
         ]
-    apart = cdist(judged, judged).astype(np.float32)
-    np.fill_diagonal(apart, 0)
-    names = [setting.name for setting in settings]
     return [
-        _judged(algorithm.name, name, fit, label, stability, judged, apart)
-        for name, fit, label, stability in zip(names, fits, labels, agreement.mean(axis=0).tolist(), strict=True)
+        judges.judge(algorithm.name, setting.name, fit, segment, stability)
+        for setting, fit, segment, stability in zip(
+            settings, fits, segments, agreement.mean(axis=0).tolist(), strict=True
+        )
     ]
-
-
-def _judged(
-    algorithm: str, setting: str, fit: Fit, labels: Labels, stability: float, points: Matrix, apart: Matrix
-) -> Clustering:
-    sizes = np.bincount(labels, minlength=fit.prototypes.segments) / len(labels)
-    several = 1 < np.count_nonzero(sizes) < len(labels)
-    return Clustering(
-        algorithm,
-        setting,
-        fit.prototypes,
-        silhouette=float(silhouette_score(apart, labels, metric="precomputed")) if several else np.nan,
-        davies_bouldin=float(davies_bouldin_score(points, labels)) if several else np.nan,
-        calinski_harabasz=float(calinski_harabasz_score(points, labels)) if several else np.nan,
-        stability=stability,
-        noise=float(sizes[fit.prototypes.unusual]) if fit.prototypes.unusual is not None else 0.0,
-        smallest=float(sizes.min()),
-        fidelity=fit.fidelity,
-    )

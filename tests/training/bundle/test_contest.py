@@ -8,7 +8,7 @@ import pytest
 from shared.features import FEATURE_NAMES
 from shared.models.bundle import Bundle
 from tests.support.bundles import make_bundle
-from training.bundle.contest import Bout, contest
+from training.bundle.contest import Comparison, contest
 from training.prediction.holdout import Holdout
 
 DAYS = {"from": "2024-05-01T00:00:00Z", "until": "2024-05-31T00:00:00Z"}
@@ -43,15 +43,15 @@ def live(last: str = "2024-05-01T00:00:00Z", **churn: Any) -> dict[str, Any]:
 
 def fight(
     holdout: Holdout, own: dict[str, Any], other: dict[str, Any], champion: Bundle | None, margin: float = 0.05
-) -> Bout:
-    (bout,) = contest(own, {"churn": holdout}, other, champion, margin)
-    return bout
+) -> Comparison:
+    (comparison,) = contest(own, {"churn": holdout}, other, champion, margin)
+    return comparison
 
 
 def test_equal_predictions_pass_without_any_margin(champion: Bundle, holdout: Holdout) -> None:
-    bout = fight(holdout, manifest(), live(holdout={"sha256": "old"}), champion, margin=0.0)
-    assert bout.failures == []
-    assert bout.ours["auc"] == pytest.approx(bout.live["auc"])
+    comparison = fight(holdout, manifest(), live(holdout={"sha256": "old"}), champion, margin=0.0)
+    assert comparison.failures == []
+    assert comparison.ours["auc"] == pytest.approx(comparison.live["auc"])
 
 
 @pytest.mark.parametrize(("noise", "refused"), [(0.01, False), (3.0, True)])
@@ -61,9 +61,9 @@ def test_what_is_worse_by_more_than_the_margin_is_refused(
     random = np.random.default_rng(6)
     odds = np.log(holdout.predicted / (1 - holdout.predicted)) + random.normal(0, noise, ROWS)
     blurred = Holdout(holdout.X, holdout.y, 1 / (1 + np.exp(-odds)))
-    bout = fight(blurred, manifest(), live(holdout={"sha256": "old"}), champion)
-    assert bool(bout.failures) is refused
-    assert not refused or any(failure.startswith("churn auc ") for failure in bout.failures)
+    comparison = fight(blurred, manifest(), live(holdout={"sha256": "old"}), champion)
+    assert bool(comparison.failures) is refused
+    assert not refused or any(failure.startswith("churn auc ") for failure in comparison.failures)
 
 
 def test_what_the_live_bundle_gained_by_having_seen_the_days_is_taken_off_in_proportion(
@@ -76,27 +76,29 @@ def test_what_the_live_bundle_gained_by_having_seen_the_days_is_taken_off_in_pro
         for last in ("2024-04-30T00:00:00Z", "2024-05-16T00:00:00Z", "2024-07-01T00:00:00Z")
     )
     assert unseen.live["auc"] and unseen.live["brier"]
-    for bout, share in ((half, 0.5), (whole, 1.0)):
-        assert bout.live["auc"] == pytest.approx(unseen.live["auc"] - share * 0.10)
-        assert bout.live["brier"] == pytest.approx(unseen.live["brier"] + share * 0.04)
-        assert f"{share:.0%} of the days" in bout.basis
+    for comparison, share in ((half, 0.5), (whole, 1.0)):
+        assert comparison.live["auc"] == pytest.approx(unseen.live["auc"] - share * 0.10)
+        assert comparison.live["brier"] == pytest.approx(unseen.live["brier"] + share * 0.04)
+        assert f"{share:.0%} of the days" in comparison.basis
 
 
 def test_an_older_bundle_that_has_seen_the_days_is_said_to_be_flattered(champion: Bundle, holdout: Holdout) -> None:
-    bout = fight(holdout, manifest(), live("2024-06-30T00:00:00Z", holdout={"sha256": "old"}), champion)
-    assert "flatters it" in bout.basis
+    comparison = fight(holdout, manifest(), live("2024-06-30T00:00:00Z", holdout={"sha256": "old"}), champion)
+    assert "flatters it" in comparison.basis
 
 
 def test_judged_on_the_same_rows_the_figures_of_training_count(champion: Bundle, holdout: Holdout) -> None:
     own = manifest(metrics={"auc": 0.71, "brier": 0.2})
     other = live("2024-06-30T00:00:00Z", metrics={"auc": 0.80, "brier": 0.2}, holdout={**DAYS, "sha256": "new"})
-    bout = fight(holdout, own, other, champion)
-    assert bout.failures == ["churn auc 0.71, live 0.8, allowed 0.785"]
+    comparison = fight(holdout, own, other, champion)
+    assert comparison.failures == ["churn auc 0.71, live 0.8, allowed 0.785"]
 
 
 def test_beside_a_bundle_of_other_features_the_figures_of_training_count_and_that_is_said(holdout: Holdout) -> None:
-    bout = fight(holdout, manifest(metrics={"auc": 0.79}), live(metrics={"auc": 0.80}, holdout={"sha256": "old"}), None)
-    assert bout.failures == [] and "other features" in bout.basis
+    comparison = fight(
+        holdout, manifest(metrics={"auc": 0.79}), live(metrics={"auc": 0.80}, holdout={"sha256": "old"}), None
+    )
+    assert comparison.failures == [] and "other features" in comparison.basis
 
 
 @pytest.mark.parametrize(
@@ -108,5 +110,5 @@ def test_beside_a_bundle_of_other_features_the_figures_of_training_count_and_tha
     ],
 )
 def test_what_cannot_be_compared_is_refused(holdout: Holdout, own: dict[str, Any], told: str) -> None:
-    bout = fight(holdout, manifest(**own), live(metrics={"auc": 0.80}, holdout={"sha256": "old"}), None)
-    assert bout.failures == [told]
+    comparison = fight(holdout, manifest(**own), live(metrics={"auc": 0.80}, holdout={"sha256": "old"}), None)
+    assert comparison.failures == [told]

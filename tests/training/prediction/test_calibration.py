@@ -11,7 +11,7 @@ from training.prediction.calibration import STEEPEST, Isotonic, Scaled, Vector, 
 
 
 def sample(n: int, seed: int, curve: str = "sigmoid") -> tuple[Vector, Vector, Vector]:
-    """Margins, labels and weights; the true probability is the margin's sigmoid, or a step."""
+    """Margins, outcomes and weights; the true probability is the margin's sigmoid, or a step."""
     random = np.random.default_rng(seed)
     margin = random.normal(-1, 2, n)
     probability = link("probability", margin) if curve == "sigmoid" else np.where(margin > 0, 0.7, 0.1)

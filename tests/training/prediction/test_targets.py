@@ -1,4 +1,4 @@
-"""Point-in-time rows: labels against the raw events, and no way for the future into the features."""
+"""Point-in-time rows: outcomes against the raw events, and no way for the future into the features."""
 
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
@@ -18,14 +18,14 @@ CUTOFF = OPENED + timedelta(days=150, hours=7)
 CUTOFF_MS = int(CUTOFF.timestamp() * 1000)
 
 
-def labels(events: list[Event], target: Target, cutoff: datetime = CUTOFF) -> dict[str, float]:
-    """The target's labels by customer, as the engine counts them."""
+def outcomes(events: list[Event], target: Target, cutoff: datetime = CUTOFF) -> dict[str, float]:
+    """The target's outcomes by customer, as the engine counts them."""
     state = profiles(*events)
     rows = PointsInTime(state).slice(target, int(cutoff.timestamp() * 1000))
     return {state.keys[i].removeprefix("customer#"): y for i, y in zip(rows.customers, rows.y, strict=True)}
 
 
-def naive_labels(events: list[Event], target: Target, cutoff: datetime = CUTOFF) -> dict[str, float]:
+def naive_outcomes(events: list[Event], target: Target, cutoff: datetime = CUTOFF) -> dict[str, float]:
     """The same straight from the contract's words."""
     end = cutoff + timedelta(days=target.horizon_days)
     known, bought_before, orders, spend = set(), set(), Counter[str](), defaultdict[str, float](float)
@@ -49,7 +49,7 @@ def naive_labels(events: list[Event], target: Target, cutoff: datetime = CUTOFF)
 
 @pytest.mark.parametrize("target", [CHURN, CONVERSION, LTV], ids=lambda target: target.name)
 def test_labels_are_what_the_raw_events_say(shop: Shop, target: Target) -> None:
-    found, expected = labels(shop.events, target), naive_labels(shop.events, target)
+    found, expected = outcomes(shop.events, target), naive_outcomes(shop.events, target)
     assert found == pytest.approx(expected)
     assert len({y > 0 for y in found.values()}) == 2
 
@@ -58,7 +58,7 @@ def test_labels_are_what_the_raw_events_say(shop: Shop, target: Target) -> None:
 def test_horizon_begins_at_the_cutoff_and_ends_before_its_last_instant(days: float, churned: float) -> None:
     before = {"customer_id": "a", "event_type": "purchase", "timestamp": (CUTOFF - timedelta(days=9)).isoformat()}
     after = {**before, "timestamp": (CUTOFF + timedelta(days=days)).isoformat()}
-    assert labels([before, after], CHURN) == {"a": churned}
+    assert outcomes([before, after], CHURN) == {"a": churned}
 
 
 def test_an_event_at_or_after_the_cutoff_changes_no_feature(shop: Shop) -> None:
@@ -81,7 +81,7 @@ def test_an_event_before_the_cutoff_changes_no_label(shop: Shop, target: Target)
             zip(shop.events[:900], ["purchase", "refund", "view_item"] * 300, strict=True)
         )
     ]
-    plain, more = labels(shop.events, target), labels([*shop.events, *extra], target)
+    plain, more = outcomes(shop.events, target), outcomes([*shop.events, *extra], target)
     assert {customer: more[customer] for customer in plain} == plain
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from training.base.config import Config
 from training.prediction.calibration import Vector
-from training.prediction.predictions import Outcome
+from training.prediction.predictions import FittedTarget
 from training.prediction.targets import targets
 from training.prediction.thresholds import FEWEST, lowest_for, reached, threshold
 
@@ -20,15 +20,15 @@ def holdout(n: int = 1_000) -> tuple[Vector, Vector]:
 
 
 def test_a_budget_marks_the_share_with_the_highest_predictions() -> None:
-    found = reached(Outcome(CHURN, holdout=holdout()), Config(likely_to_churn_share=0.2))
+    found = reached(FittedTarget(CHURN, holdout=holdout()), Config(likely_to_churn_share=0.2))
     assert found["share"] == pytest.approx(0.2, abs=0.002)
     assert found["chosen_for"] == "a share of 0.2"
 
 
 def test_a_wanted_precision_is_met_and_no_lower_threshold_meets_it() -> None:
     predicted, y = holdout()
-    outcome = Outcome(CHURN, holdout=(predicted, y))
-    found = reached(outcome, Config(likely_to_churn_precision=0.8))
+    fitted = FittedTarget(CHURN, holdout=(predicted, y))
+    found = reached(fitted, Config(likely_to_churn_precision=0.8))
     value = float(found["value"])
     assert float(found["precision"]) >= 0.8 and found["chosen_for"] == "a precision of 0.8"
     assert all(y[predicted >= lower].mean() < 0.8 for lower in predicted[predicted < value])
@@ -36,8 +36,8 @@ def test_a_wanted_precision_is_met_and_no_lower_threshold_meets_it() -> None:
 
 def test_a_precision_out_of_reach_falls_back_to_the_budget_and_says_so() -> None:
     predicted, y = holdout()
-    outcome = Outcome(CHURN, holdout=(predicted, np.minimum(y, np.arange(len(y)) % 2)))
-    value, chosen_for = threshold(outcome, Config(likely_to_churn_precision=0.99))
+    fitted = FittedTarget(CHURN, holdout=(predicted, np.minimum(y, np.arange(len(y)) % 2)))
+    value, chosen_for = threshold(fitted, Config(likely_to_churn_precision=0.99))
     assert value == pytest.approx(np.quantile(predicted, 0.8))
     assert chosen_for == "a share of 0.2; a precision of 0.99 is out of reach"
 
@@ -58,5 +58,5 @@ def test_the_lowest_threshold_is_what_trying_all_of_them_finds(rows: list[tuple[
 
 def test_amounts_are_told_by_their_share_of_the_total() -> None:
     amounts = np.arange(1.0, 11.0)
-    found = reached(Outcome(LTV, holdout=(amounts, amounts)), Config(high_value_share=0.2))
+    found = reached(FittedTarget(LTV, holdout=(amounts, amounts)), Config(high_value_share=0.2))
     assert found["share_of_total"] == pytest.approx(19 / 55)

@@ -14,7 +14,7 @@ from training.base.config import Config
 from training.prediction import classic
 from training.prediction.classic import FEWEST_RETURNING, NAME, buyers
 from training.prediction.metrics import Metrics
-from training.prediction.predictions import Outcome, fit_target
+from training.prediction.predictions import FittedTarget, fit_target
 from training.prediction.targets import PointsInTime, Slice, Target, cutoffs, targets
 from training.prediction.validation import origins, sample, winner
 
@@ -30,7 +30,7 @@ def points(shop: Shop) -> PointsInTime:
 
 
 @pytest.fixture(scope="module")
-def ltv(points: PointsInTime) -> Outcome:
+def ltv(points: PointsInTime) -> FittedTarget:
     return fit_target(LTV, points, FIRST_MS, END_MS, CONFIG)
 
 
@@ -58,12 +58,12 @@ def test_a_sample_gathers_the_rows_of_all_slices(points: PointsInTime) -> None:
     whole = sample(CHURN, slices, CONFIG)
     np.testing.assert_array_equal(whole.X, np.concatenate([s.X for s in slices]))
     few = sample(CHURN, slices, Config(training_rows=200))
-    rows = {(row.tobytes(), label) for row, label in zip(whole.X, whole.y, strict=True)}
-    assert {(row.tobytes(), label) for row, label in zip(few.X, few.y, strict=True)} <= rows
+    rows = {(row.tobytes(), y) for row, y in zip(whole.X, whole.y, strict=True)}
+    assert {(row.tobytes(), y) for row, y in zip(few.X, few.y, strict=True)} <= rows
     assert few.weight.sum() == pytest.approx(len(whole.y), rel=0.15)
 
 
-def test_every_kind_of_model_has_its_line_and_the_best_mean_wins(ltv: Outcome) -> None:
+def test_every_kind_of_model_has_its_line_and_the_best_mean_wins(ltv: FittedTarget) -> None:
     assert ltv.model is not None
     kinds = {name.partition(",")[0] for name in ltv.leaderboard}
     assert kinds == {"linear", "forest", "xgboost", "two-part", "blend", NAME}
@@ -74,7 +74,7 @@ def test_every_kind_of_model_has_its_line_and_the_best_mean_wins(ltv: Outcome) -
     assert ltv.leaderboard[ltv.model.name]["deviance"] == pytest.approx(mean)
 
 
-def test_the_manifest_tells_the_figures_of_every_slice(ltv: Outcome) -> None:
+def test_the_manifest_tells_the_figures_of_every_slice(ltv: FittedTarget) -> None:
     told = ltv.about()
     assert ltv.model is not None
     assert told["model"] == ltv.model.name and told["calibration"] == "scale"

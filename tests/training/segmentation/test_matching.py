@@ -17,9 +17,9 @@ from tests.conftest import BUCKET
 from tests.support.bundles import make_bundle, publish
 from tests.training.conftest import Shop
 from training.data.preparation import Matrix
-from training.publish import _who_moves
+from training.publish import who_moves
 from training.segmentation.clustering import Prototypes
-from training.segmentation.matching import Identity, carried_on, load_previous
+from training.segmentation.matching import Matching, load_previous, match_segments
 from training.train import main
 
 if TYPE_CHECKING:
@@ -41,17 +41,17 @@ class Before(Bundle):
         return Decisions(self.segment, distance, self.segment, distance)
 
 
-def carried(before: list[int], now: list[int], unusual: int | None = None, **manifest: Any) -> Identity:
+def carried(before: list[int], now: list[int], unusual: int | None = None, **manifest: Any) -> Matching:
     X = np.zeros((len(now), 1), np.float32)
-    return carried_on(Before(before, **manifest), X, np.array(now), max(now) + 1, unusual)
+    return match_segments(Before(before, **manifest), X, np.array(now), max(now) + 1, unusual)
 
 
 @given(st.lists(st.integers(0, 5), min_size=6, max_size=40), st.permutations(range(6)))
 def test_the_same_segments_in_another_order_keep_their_ids(segment: list[int], order: list[int]) -> None:
     before = [*range(6), *segment]
-    found = carried(before, [order[i] for i in before])
-    assert found.ids == [order.index(j) for j in range(6)]
-    assert (found.moved, found.new, found.gone, found.splits, found.merges) == (0, [], [], {}, {})
+    matching = carried(before, [order[i] for i in before])
+    assert matching.ids == [order.index(j) for j in range(6)]
+    assert (matching.moved, matching.new, matching.gone, matching.splits, matching.merges) == (0, [], [], {}, {})
 
 
 @given(
@@ -59,11 +59,11 @@ def test_the_same_segments_in_another_order_keep_their_ids(segment: list[int], o
 )
 def test_ids_are_used_once_and_never_again_and_moved_is_the_share_that_changed(pairs: list[tuple[int, int]]) -> None:
     before, now = [old for old, _ in pairs] + [*range(5)], [new for _, new in pairs] + [*range(5)]
-    found = carried(before, now, identity={"next_id": 9})
-    assert len({*found.ids}) == len(found.ids)
-    assert all(i in before or 9 <= i < found.next_id for i in found.ids)
-    assert found.moved == pytest.approx(np.mean([found.ids[j] != i for i, j in zip(before, now, strict=True)]))
-    assert {*found.gone} == {*before} - {*found.ids}
+    matching = carried(before, now, identity={"next_id": 9})
+    assert len({*matching.ids}) == len(matching.ids)
+    assert all(i in before or 9 <= i < matching.next_id for i in matching.ids)
+    assert matching.moved == pytest.approx(np.mean([matching.ids[j] != i for i, j in zip(before, now, strict=True)]))
+    assert {*matching.gone} == {*before} - {*matching.ids}
 
 
 def test_no_other_match_leaves_more_customers_where_they_were() -> None:
@@ -73,49 +73,49 @@ def test_no_other_match_leaves_more_customers_where_they_were() -> None:
 
 
 def test_a_segment_that_comes_apart_leaves_its_id_to_the_larger_part() -> None:
-    found = carried([0] * 10 + [1] * 10, [0] * 10 + [1] * 6 + [2] * 4)
-    assert (found.ids, found.new, found.splits) == ([0, 1, 2], [2], {1: [1, 2]})
-    assert found.moved == 0.2
-    assert "segment 1 came apart into 1 and 2" in [*found.summary()]
+    matching = carried([0] * 10 + [1] * 10, [0] * 10 + [1] * 6 + [2] * 4)
+    assert (matching.ids, matching.new, matching.splits) == ([0, 1, 2], [2], {1: [1, 2]})
+    assert matching.moved == 0.2
+    assert "segment 1 came apart into 1 and 2" in [*matching.summary()]
 
 
 def test_segments_that_come_together_keep_the_id_of_the_larger_one() -> None:
-    found = carried([0] * 10 + [1] * 4 + [2] * 6, [0] * 10 + [1] * 10)
-    assert (found.ids, found.gone, found.merges) == ([0, 2], [1], {2: [1, 2]})
-    assert found.next_id == 3
+    matching = carried([0] * 10 + [1] * 4 + [2] * 6, [0] * 10 + [1] * 10)
+    assert (matching.ids, matching.gone, matching.merges) == ([0, 2], [1], {2: [1, 2]})
+    assert matching.next_id == 3
 
 
 def test_a_segment_with_little_in_common_with_any_before_is_new() -> None:
-    found = carried([0] * 10 + [1] * 10, [0] * 7 + [1] * 3 + [1] * 3 + [2] * 7)
-    assert found.ids == [0, 2, 1]
-    assert next(found.summary()) == "30.0% of the customers are in another segment than by 20170101-before"
+    matching = carried([0] * 10 + [1] * 10, [0] * 7 + [1] * 3 + [1] * 3 + [2] * 7)
+    assert matching.ids == [0, 2, 1]
+    assert next(matching.summary()) == "30.0% of the customers are in another segment than by 20170101-before"
 
 
 def test_the_unusual_stay_the_unusual_whoever_they_are() -> None:
     about = {"unusual": 2}
-    found = carried([0] * 9 + [1] * 9 + [2] * 2, [0] * 8 + [2] + [1] * 9 + [1] * 2, unusual=2, segmentation=about)
-    assert found.ids == [0, 1, 2]
+    matching = carried([0] * 9 + [1] * 9 + [2] * 2, [0] * 8 + [2] + [1] * 9 + [1] * 2, unusual=2, segmentation=about)
+    assert matching.ids == [0, 1, 2]
 
 
 def test_labels_go_on_with_the_segments_that_they_are_of() -> None:
     labels = {"segments": {"0": {"name": "VIP"}, "1": {"description": "…"}, "2": {"name": "Gone"}}, "actions": {}}
-    found = carried([0] * 9 + [1] * 9 + [2], [1] * 9 + [0] * 10, labels=labels)
-    assert found.ids == [1, 0]
-    assert found.labels["segments"].keys() == {"0", "1"}
-    assert {i: entry["edited"] for i, entry in found.before.items()} == {0: True, 1: False}
+    matching = carried([0] * 9 + [1] * 9 + [2], [1] * 9 + [0] * 10, labels=labels)
+    assert matching.ids == [1, 0]
+    assert matching.labels["segments"].keys() == {"0", "1"}
+    assert {i: entry["edited"] for i, entry in matching.before.items()} == {0: True, 1: False}
 
 
 @given(st.permutations(range(4)), st.booleans())
 def test_prototypes_by_other_ids_decide_the_same(ids: list[int], apart: bool) -> None:
     random = np.random.default_rng(3)
     points = random.normal(size=(60, 2)).astype(np.float32)
-    found = Prototypes(points[:9], np.repeat([0, 1, 2], 3) if apart else np.repeat([0, 1, 2, 3], [3, 2, 2, 2]))
-    found = replace(found, eps=0.7) if apart else found
+    prototypes = Prototypes(points[:9], np.repeat([0, 1, 2], 3) if apart else np.repeat([0, 1, 2, 3], [3, 2, 2, 2]))
+    prototypes = replace(prototypes, eps=0.7) if apart else prototypes
     named = [2 * i + 1 for i in ids]
-    renamed = found.relabelled(named)
-    np.testing.assert_array_equal(renamed.segment_of(points), np.array(named)[found.segment_of(points)])
-    np.testing.assert_allclose(renamed.distances(points)[:, named], found.distances(points))
-    assert renamed.segments == found.segments == 4
+    renamed = prototypes.renumbered(named)
+    np.testing.assert_array_equal(renamed.segment_of(points), np.array(named)[prototypes.segment_of(points)])
+    np.testing.assert_allclose(renamed.distances(points)[:, named], prototypes.distances(points))
+    assert renamed.segments == prototypes.segments == 4
     assert (np.diff(renamed.owner) >= 0).all()
 
 
@@ -156,10 +156,10 @@ def test_training_after_a_bundle_of_other_ids_keeps_those(
     for out, config, previous in ((first, fewer, model), (second, segments_only, first)):
         arguments = ["--events", str(shop.file), "--config", str(config), "--previous", str(previous)]
         assert main([*arguments, "--out", str(out)]) == 0
-    found = json.loads((second / "manifest.json").read_text())
-    ids = [entry["id"] for entry in found["segments"]]
+    about = json.loads((second / "manifest.json").read_text())
+    ids = [entry["id"] for entry in about["segments"]]
     assert len(ids) == len(manifest["segments"])
-    assert max(ids) < found["identity"]["next_id"]
+    assert max(ids) < about["identity"]["next_id"]
     decided = Bundle.load(second).decide(np.load(second / "gate.npz")["features"])
     assert {*decided.segment.tolist()} <= {*ids}
     kept = {entry["id"]: entry["name"] for entry in json.loads((first / "manifest.json").read_text())["segments"]}
@@ -185,12 +185,12 @@ def test_the_live_bundle_of_a_bucket_is_the_previous_one_with_its_labels(s3: "S3
     previous = load_previous(f"s3://{BUCKET}")
     assert previous is not None
     assert [segment["name"] for segment in previous.manifest["segments"]] == ["About 0", "About 2", "Regulars"]
-    assert carried_on(previous, np.zeros((3, len(FEATURE_NAMES)), np.float32), np.zeros(3, int), 1).ids == [0]
+    assert match_segments(previous, np.zeros((3, len(FEATURE_NAMES)), np.float32), np.zeros(3, int), 1).ids == [0]
 
 
 def test_publishing_says_who_moves_or_that_nobody_knows() -> None:
     onnx, manifest = make_bundle()
     moved = Bundle.from_files(onnx, {**manifest, "identity": {"previous": "old", "moved": 0.042}})
-    assert [*_who_moves("old", moved, BUCKET)] == ["4.2% of the customers are in another segment than by old"]
-    assert "were not matched to those of other" in next(_who_moves("other", moved, BUCKET))
-    assert [*_who_moves(None, moved, BUCKET), *_who_moves(moved.bundle_id, moved, BUCKET)] == []
+    assert [*who_moves("old", moved, BUCKET)] == ["4.2% of the customers are in another segment than by old"]
+    assert "were not matched to those of other" in next(who_moves("other", moved, BUCKET))
+    assert [*who_moves(None, moved, BUCKET), *who_moves(moved.bundle_id, moved, BUCKET)] == []

@@ -12,18 +12,19 @@ from shared.reasons.wording import format_value
 from tests.support.simulated import simulated
 from training.base.config import Config
 from training.data.preparation import Matrix
+from training.segmentation.facts import DERIVED, DESCRIPTIONS
 from training.segmentation.naming import (
     TELLING,
     UNUSUAL,
-    Claim,
+    Candidate,
     Segment,
+    candidates,
     catalogue,
-    claims,
     describe,
     sentence,
     unique_names,
 )
-from training.segmentation.patterns import DERIVED, DESCRIPTIONS, NAMES, WORDS, Is
+from training.segmentation.patterns import NAMES, WORDS, Condition
 from training.segmentation.segments import fit_segments
 from training.shop.shoppers import SHOPPERS
 
@@ -50,6 +51,10 @@ def standardised(X: Matrix) -> Matrix:
     return ((filled - filled.mean(axis=0)) / (filled.std(axis=0) + 1e-9)).astype(np.float32)
 
 
+def names_of(own: Mapping[str, float], everyone: Mapping[str, float]) -> set[str]:
+    return {candidate.name for candidate in candidates(own, everyone)}
+
+
 def named(segment: np.ndarray, seed: int = 7) -> list[Segment]:
     X = simulated(seed=seed).X
     return describe(segment, X, standardised(X))[0]
@@ -57,23 +62,25 @@ def named(segment: np.ndarray, seed: int = 7) -> list[Segment]:
 
 @pytest.mark.parametrize("seed", [7, 8])
 def test_planted_segments_are_called_what_they_are(seed: int) -> None:
-    found = {SHOPPERS[segment.id].name: segment.name.lower() for segment in named(simulated(seed=seed).kind, seed)}
-    assert {kind: PLANTED[kind] for kind in found if PLANTED[kind] in found[kind]} == PLANTED
+    names = {SHOPPERS[segment.id].name: segment.name.lower() for segment in named(simulated(seed=seed).kind, seed)}
+    assert {kind: PLANTED[kind] for kind in names if PLANTED[kind] in names[kind]} == PLANTED
 
 
 def test_found_segments_are_called_what_most_of_their_customers_are() -> None:
     shop = simulated()
     kinds = len(SHOPPERS)
     segmentation = fit_segments(shop.X, Config(fewest_segments=kinds, most_segments=kinds, bootstraps=1))
-    found = segmentation.distances(shop.X).argmin(axis=1)
+    nearest = segmentation.distances(shop.X).argmin(axis=1)
     for segment in catalogue(segmentation, shop.X)[0]:
-        most = np.bincount(shop.kind[found == segment.id]).argmax()
+        most = np.bincount(shop.kind[nearest == segment.id]).argmax()
         assert PLANTED[SHOPPERS[most].name] in segment.name.lower()
 
 
 def test_names_stay_when_the_data_change_a_little() -> None:
-    shop, random = simulated(), np.random.default_rng(1)
-    prepared, names = standardised(shop.X), [segment.name for segment in named(shop.kind)]
+    shop = simulated()
+    random = np.random.default_rng(1)
+    prepared = standardised(shop.X)
+    names = [segment.name for segment in named(shop.kind)]
     for _ in range(5):
         some = random.integers(len(shop.X), size=len(shop.X))
         again, _ = describe(shop.kind[some], shop.X[some], prepared[some])
@@ -83,50 +90,54 @@ def test_names_stay_when_the_data_change_a_little() -> None:
 def test_nobody_is_called_seasonal_after_a_single_season() -> None:
     christmas = {"last_quarter_order_share_365d": 1.0, "orders_lifetime": 2.0, "average_order_value_365d": 50.0}
     everyone = facts(last_quarter_order_share_365d=0.4, average_order_value_365d=50.0)
-    assert "Seasonal gift buyers" in {claim.name for claim in claims(facts(**christmas, tenure=360.0), everyone)}
-    assert "Seasonal gift buyers" not in {claim.name for claim in claims(facts(**christmas, tenure=90.0), everyone)}
+    assert "Seasonal gift buyers" in names_of(facts(**christmas, tenure=360.0), everyone)
+    assert "Seasonal gift buyers" not in names_of(facts(**christmas, tenure=90.0), everyone)
 
 
-def test_nothing_is_claimed_where_everybody_is_alike() -> None:
-    assert {claim.name for claim in claims(facts(), facts())} == {"Regular shoppers", "Customers"}
+def test_nobody_is_given_a_telling_name_where_everybody_is_alike() -> None:
+    assert names_of(facts(), facts()) == {"Regular shoppers", "Customers"}
 
 
 def test_what_nobody_does_sets_nobody_apart() -> None:
-    assert Is("net_revenue_365d", times=2).strength(facts(net_revenue_365d=48.0), facts()) is None
-    assert Is("discount_share_365d", least=0.15, times=2).strength(facts(discount_share_365d=0.3), facts()) is not None
+    assert Condition("net_revenue_365d", times=2).strength(facts(net_revenue_365d=48.0), facts()) is None
+    discounted = Condition("discount_share_365d", least=0.15, times=2)
+    assert discounted.strength(facts(discount_share_365d=0.3), facts()) is not None
 
 
 @given(st.floats(0, 100), st.floats(0.01, 100), st.floats(0.5, 4))
 def test_a_bound_beside_everybody_holds_as_stated(own: float, usual: float, times: float) -> None:
-    above = Is("visits_90d", times=times).strength(facts(visits_90d=own), facts(visits_90d=usual))
-    below = Is("visits_90d", times_at_most=times).strength(facts(visits_90d=own), facts(visits_90d=usual))
+    above = Condition("visits_90d", times=times).strength(facts(visits_90d=own), facts(visits_90d=usual))
+    below = Condition("visits_90d", times_at_most=times).strength(facts(visits_90d=own), facts(visits_90d=usual))
     assert (above is not None) == (own >= times * usual)
     assert (below is not None) == (own <= times * usual)
     assert all(0 <= strength <= 1 for strength in (above, below) if strength is not None)
 
 
 def test_names_rest_on_facts_that_exist() -> None:
-    assert {test.fact for pattern in (*NAMES, *WORDS) for test in pattern.tests} <= DESCRIPTIONS.keys()
+    assert {condition.fact for pattern in (*NAMES, *WORDS) for condition in pattern.conditions} <= DESCRIPTIONS.keys()
 
 
 def test_a_word_and_a_name_of_one_topic_do_not_go_together() -> None:
     weekend = facts(weekend_share_365d=0.9, discount_share_365d=0.4)
-    names = {claim.name for claim in claims(weekend, facts(weekend_share_365d=0.3, discount_share_365d=0.1))}
+    names = names_of(weekend, facts(weekend_share_365d=0.3, discount_share_365d=0.1))
     assert {"Weekend discount seekers", "Discount seekers", "Weekend shoppers"} <= names
     assert "Weekend weekend shoppers" not in names
 
 
 def test_two_segments_that_are_alike_still_get_different_names() -> None:
-    alike = claims(facts(weekend_share_365d=0.9), facts(weekend_share_365d=0.3))
-    chosen = [claim.name for claim in unique_names([alike] * (len(alike) + 9), range(len(alike) + 9))]
+    alike = candidates(facts(weekend_share_365d=0.9), facts(weekend_share_365d=0.3))
+    chosen = [candidate.name for candidate in unique_names([alike] * (len(alike) + 9), range(len(alike) + 9))]
     assert len(set(chosen)) == len(alike) + 9
     assert sum(name.startswith("Segment ") for name in chosen) > 0
 
 
 def test_each_name_goes_where_the_names_together_say_the_most() -> None:
-    first = [Claim("Lapsing customers", 9, ()), Claim("Customers", 1, ())]
-    second = [Claim("Lapsing customers", 8, ()), Claim("Weekend shoppers", 5, ())]
-    assert [claim.name for claim in unique_names([first, second], [0, 1])] == ["Lapsing customers", "Weekend shoppers"]
+    first = [Candidate("Lapsing customers", 9, ()), Candidate("Customers", 1, ())]
+    second = [Candidate("Lapsing customers", 8, ()), Candidate("Weekend shoppers", 5, ())]
+    assert [candidate.name for candidate in unique_names([first, second], [0, 1])] == [
+        "Lapsing customers",
+        "Weekend shoppers",
+    ]
 
 
 def test_those_like_no_others_are_called_that() -> None:
@@ -140,13 +151,13 @@ def test_the_sentence_gives_the_value_beside_what_is_typical() -> None:
     for i, name in enumerate(("weekend_share_365d", "orders_30d", "orders_90d", "net_revenue_365d")):
         heights[FEATURE_NAMES.index(name)] = 2.0 - 0.1 * i
     own = facts(weekend_share_365d=0.68, orders_30d=3, orders_90d=9, net_revenue_365d=1_240)
-    told = sentence(own, facts(weekend_share_365d=0.3, net_revenue_365d=400), (), heights)
-    assert told == (
+    text = sentence(own, facts(weekend_share_365d=0.3, net_revenue_365d=400), (), heights)
+    assert text == (
         "68% of visits on a Saturday or Sunday in the last 365 days (typical: 30%);"
         " orders in the last 30 days: 3 (typical: 0);"
         " spend less refunds in the last 365 days: 1,240, 3.1\N{MULTIPLICATION SIGN} the typical 400."
     )
-    assert told.count(";") < TELLING
+    assert text.count(";") < TELLING
 
 
 def test_the_sentence_begins_with_what_makes_the_name_true() -> None:
