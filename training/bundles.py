@@ -63,7 +63,7 @@ def _history(live: Live) -> Table:
     for column in ("at", "bundle", "note"):
         table.add_column(column)
     for record in reversed(live.content.get("history", [])):
-        notes = [f"{said} {record[name]}" for name, said in NOTES.items() if name in record]
+        notes = [f"{words} {record[name]}" for name, words in NOTES.items() if name in record]
         notes += [f"excused: {excuse}" for excuse in record.get("excused", [])]
         table.add_row(record["published_at"], record["bundle_id"], "; ".join(notes))
     return table

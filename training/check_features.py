@@ -104,7 +104,8 @@ def _fold_daily(frame: pd.DataFrame) -> Profiles:
 
 def _instants(frame: pd.DataFrame) -> list[datetime]:
     """Evenly spread over the data, one of them not at midnight, the last after its end."""
-    first, last = frame.timestamp.min().to_pydatetime(), frame.timestamp.max().to_pydatetime()
+    first = frame.timestamp.min().to_pydatetime()
+    last = frame.timestamp.max().to_pydatetime()
     step = (last - first) / INSTANTS
     midnights = [(first + step * i).replace(hour=0, minute=0, second=0, microsecond=0) for i in range(1, INSTANTS)]
     return [midnights[0] + timedelta(hours=13, minutes=7, milliseconds=5), *midnights[1:], last + timedelta(days=1)]
@@ -124,8 +125,8 @@ def _raw_histories(frame: pd.DataFrame, keys: Sequence[str]) -> Iterator[list[di
 
 def _oracle(histories: Sequence[list[dict[str, Any]]], instants: Sequence[datetime]) -> np.ndarray[Any, Any]:
     """Features of some customers at all instants [n_customers, n_instants, n_features]."""
-    found = [[naive_features(history, at) for at in instants] for history in histories]
-    return np.array([[[row[name] for name in FEATURE_NAMES] for row in rows] for rows in found], np.float32)
+    by_customer = [[naive_features(history, at) for at in instants] for history in histories]
+    return np.array([[[row[name] for name in FEATURE_NAMES] for row in rows] for rows in by_customer], np.float32)
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.check_features") -> int:

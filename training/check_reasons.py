@@ -57,14 +57,14 @@ def check_predictions(X: Matrix, customers: Matrix, bundle: Bundle, reasons: Rea
     nodes = {node.name: node for node in onnx.load(model / "bundle.onnx").graph.node}
     for output, why in reasons.predictions.items():
         predicted = getattr(bundle.decide(X), output).astype(np.float64)
-        found = np.array([why.model.contributions(x) for x in X])
+        shares = np.array([why.model.contributions(x) for x in X])
         margins = np.array([why.model.margin(x) for x in X])
-        sums = np.abs(found.sum(axis=1) + why.model.baseline - margins)
-        again = np.array([why.calibration.predict(why.model.baseline + total) for total in found.sum(axis=1)])
+        sums = np.abs(shares.sum(axis=1) + why.model.baseline - margins)
+        again = np.array([why.calibration.predict(why.model.baseline + total) for total in shares.sum(axis=1)])
         expected = _by_shap(why.model, nodes, TARGETS[output], X, customers)
         yield (
             f"{output} ({type(why.model).__name__.lower()}, {why.calibration.scale}): largest difference to shap"
-            f" {np.abs(found - expected).max() / np.ptp(margins):.1e} of the margin's range; sums: {sums.max():.1e} on"
+            f" {np.abs(shares - expected).max() / np.ptp(margins):.1e} of the margin's range; sums: {sums.max():.1e} on"
             f" the margin, {(np.abs(again - predicted) / np.maximum(1, predicted)).max():.1e} of the graph's prediction"
         )
 
@@ -85,39 +85,40 @@ def _all_of(customers: Matrix) -> Any:
     return shap.maskers.Independent(customers, max_samples=len(customers))
 
 
-def shap_trees(found: dict[str, Any]) -> Iterator[dict[str, NDArray[Any]]]:
+def shap_trees(ensemble: dict[str, Any]) -> Iterator[dict[str, NDArray[Any]]]:
     """The trees of a `TreeEnsembleRegressor` as shap takes them: left is x <= threshold."""
-    tree_ids = np.array(found["nodes_treeids"])
-    values = dict(
-        zip(zip(found["target_treeids"], found["target_nodeids"], strict=True), found["target_weights"], strict=True)
-    )
-    missing = found.get("nodes_missing_value_tracks_true") or [0] * len(tree_ids)
+    tree_ids = np.array(ensemble["nodes_treeids"])
+    leaf_ids = zip(ensemble["target_treeids"], ensemble["target_nodeids"], strict=True)
+    values = dict(zip(leaf_ids, ensemble["target_weights"], strict=True))
+    missing = ensemble.get("nodes_missing_value_tracks_true") or [0] * len(tree_ids)
     for tree in np.unique(tree_ids):
         at = np.flatnonzero(tree_ids == tree)
-        position = {found["nodes_nodeids"][i]: k for k, i in enumerate(at)}
-        leaf = [found["nodes_modes"][i] == b"LEAF" for i in at]
+        position = {ensemble["nodes_nodeids"][i]: k for k, i in enumerate(at)}
+        leaf = [ensemble["nodes_modes"][i] == b"LEAF" for i in at]
         left, right = (
-            [-1 if end else position[found[side][i]] for i, end in zip(at, leaf, strict=True)]
+            [-1 if end else position[ensemble[side][i]] for i, end in zip(at, leaf, strict=True)]
             for side in ("nodes_truenodeids", "nodes_falsenodeids")
         )
-        thresholds = np.array([found["nodes_values"][i] for i in at], np.float32)
-        below = np.array([found["nodes_modes"][i] == b"BRANCH_LT" for i in at])
+        thresholds = np.array([ensemble["nodes_values"][i] for i in at], np.float32)
+        below = np.array([ensemble["nodes_modes"][i] == b"BRANCH_LT" for i in at])
         thresholds[below] = np.nextafter(thresholds[below], np.float32(-np.inf))
         default = [t if missing[i] else f for i, t, f in zip(at, left, right, strict=True)]
         yield {
             "children_left": np.array(left, np.int32),
             "children_right": np.array(right, np.int32),
             "children_default": np.array(default, np.int32),
-            "features": np.array([found["nodes_featureids"][i] for i in at], np.int32),
+            "features": np.array([ensemble["nodes_featureids"][i] for i in at], np.int32),
             "thresholds": thresholds.astype(np.float64),
-            "values": np.array([[values.get((tree, found["nodes_nodeids"][i]), 0.0)] for i in at]),
+            "values": np.array([[values.get((tree, ensemble["nodes_nodeids"][i]), 0.0)] for i in at]),
             "node_sample_weight": np.ones(len(at)),
         }
 
 
 def check_announced(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> Iterator[str]:
     """What is announced against what every day brings."""
-    right, missed, changing = 0, [0], 0
+    right = 0
+    missed = [0]
+    changing = 0
     with progress("every day of everyone", len(profiles)) as advance:
         for first in range(0, len(profiles), AT_ONCE):
             some = profiles.take(list(range(first, min(first + AT_ONCE, len(profiles)))))
@@ -129,7 +130,8 @@ def check_announced(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> Iterat
             true = np.where(differs.any(axis=0), differs.argmax(axis=0), 0)
             announced = next_changes(some, _state(some, bundle, as_of_ms), bundle, as_of_ms, HORIZON_DAYS)
             day = np.array([change.at_ms // DAY_MS - as_of_ms // DAY_MS if change else 0 for change in announced])
-            right, changing = right + int((day == true).sum()), changing + int((true > 0).sum())
+            right += int((day == true).sum())
+            changing += int((true > 0).sum())
             for i in np.flatnonzero(day != true):
                 back = np.flatnonzero(~differs[true[i] :, i])
                 missed.append(int(back[0]) if len(back) else HORIZON_DAYS + 1 - int(true[i]))
@@ -152,7 +154,9 @@ def _codes(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> NDArray[np.int6
 
 def check_acts(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> Iterator[str]:
     """What customers may do against delivering it to their histories, on the first and the last day there is time."""
-    found = kept = with_any = days = 0
+    kept: list[bool] = []
+    with_any = 0
+    days = 0
     with progress("acts", len(profiles)) as advance:
         for i in range(len(profiles)):
             customer = profiles.take([i])
@@ -162,12 +166,13 @@ def check_acts(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> Iterator[st
             for change in changes:
                 [act] = [act for act in feasible(customer, bundle.manifest) if act.name == change["act"]]
                 act = replace(act, count=change["count"])
-                done = [_does(act, day, customer, as_of_ms, bundle, change["goal"], now) for day in _ends(change)]
-                found, kept, days = found + 1, kept + all(done), days + change["within_days"]
+                after = [_delivered(act, day, customer, as_of_ms, bundle) for day in _ends(change)]
+                kept.append(all(_reached(change["goal"], decisions, now, bundle) for decisions in after))
+                days += change["within_days"]
             advance(1, "")
     yield (
-        f"what they may do: {found:,} acts for {with_any:,} of {len(profiles):,} customers, with"
-        f" {days / max(found, 1):.0f} days' time on average; {kept:,} do what they say"
+        f"what they may do: {len(kept):,} acts for {with_any:,} of {len(profiles):,} customers, with"
+        f" {days / max(len(kept), 1):.0f} days' time on average; {sum(kept):,} do what they say"
     )
 
 
@@ -175,11 +180,11 @@ def _ends(change: dict[str, Any]) -> set[int]:
     return {change["count"] - 1, change["within_days"]}
 
 
-def _does(act: Act, days: int, customer: Profiles, as_of_ms: int, bundle: Bundle, goal: str, now: int) -> bool:
+def _delivered(act: Act, days: int, customer: Profiles, as_of_ms: int, bundle: Bundle) -> Decisions:
+    """What is decided once the act's events have come, that many days later."""
     rows = act.events(as_of_ms, days)
-    news = EventColumns(customer.keys, np.zeros(len(rows), np.int64), rows, customer.category_names)
-    after = bundle.decide(features(merge(customer, fold(news)), as_of_ms + days * DAY_MS))
-    return _reached(goal, after, now, bundle)
+    incoming = EventColumns(customer.keys, np.zeros(len(rows), np.int64), rows, customer.category_names)
+    return bundle.decide(features(merge(customer, fold(incoming)), as_of_ms + days * DAY_MS))
 
 
 def _reached(goal: str, after: Decisions, now: int, bundle: Bundle) -> bool:
@@ -204,7 +209,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    as_of_ms, bundle = command.timestamp(arguments.as_of), Bundle.load(arguments.model)
+    as_of_ms = command.timestamp(arguments.as_of)
+    bundle = Bundle.load(arguments.model)
     reasons = Reasons.from_bytes((arguments.model / FILE).read_bytes(), bundle.manifest)
     profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
     profiles = until(profiles.take(np.flatnonzero(known_at(profiles, as_of_ms))), as_of_ms)

@@ -35,7 +35,12 @@ from training.report.reasons import SEED, drivers, sample
 
 matplotlib.use("svg")
 
-SHOWN, DEPENDENCES, TOP = 12, 3, 10
+SHOWN = 12
+"""Features told of a prediction."""
+DEPENDENCES = 3
+"""Features drawn of a prediction."""
+TOP = 10
+"""Strongest features by which two attributions are compared."""
 
 GOALS = {BETTER_SEGMENT: "a better segment", BELOW_CHURN_THRESHOLD: "a risk of leaving below the threshold"}
 
@@ -100,11 +105,11 @@ def surrogate(X: Matrix, x: Matrix, output: str, bundle: Bundle, fill: Matrix) -
     def predict(rows: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(getattr(bundle.decide(rows.astype(np.float32)), output))
 
-    told = explainer.explain_instance(
+    explanation = explainer.explain_instance(
         np.where(np.isnan(x), fill, x), predict, num_features=len(FEATURE_NAMES), num_samples=2_000
     )
     weights = np.zeros(len(FEATURE_NAMES))
-    for j, weight in next(iter(told.as_map().values())):
+    for j, weight in next(iter(explanation.as_map().values())):
         weights[j] = weight
     return weights
 
@@ -122,7 +127,7 @@ def _of_customer(
         lime = surrogate(X, x, output, bundle, reasons.segment.prepare.fill)
         alike, shared = agreement(shapley, lime)
         strongest = np.argsort(-np.abs(shapley))[:SHOWN].tolist()
-        said = [
+        sentences = [
             sentence(name, float(x[j]), entry["profile"].get(name), entry["name"])
             for j in strongest
             for name in [FEATURE_NAMES[j]]
@@ -130,7 +135,7 @@ def _of_customer(
         rows = "".join(
             f"<tr><td>{escape(text)}</td><td class=number>{shapley[j]:+.3f}</td>"
             f"<td class=number>{lime[j]:+.4f}</td></tr>"
-            for j, text in zip(strongest, said, strict=True)
+            for j, text in zip(strongest, sentences, strict=True)
         )
         yield (
             f"<h3>{escape(output.replace('_', ' '))}: {why.prediction(x):,.3f}</h3><p>Shapley values (exact, in"
@@ -150,8 +155,8 @@ def _permuted(X: Matrix, output: str, bundle: Bundle) -> Values:
     def moved(_model: object, rows: Matrix, _y: Values) -> float:
         return -float(np.abs(np.asarray(getattr(bundle.decide(rows), output), np.float64) - predicted).mean())
 
-    found = permutation_importance(_Exported(), X, predicted, scoring=moved, n_repeats=2, random_state=SEED)
-    return np.asarray(found.importances_mean, np.float64)
+    permuted = permutation_importance(_Exported(), X, predicted, scoring=moved, n_repeats=2, random_state=SEED)
+    return np.asarray(permuted.importances_mean, np.float64)
 
 
 def _importance(values: Values, order: NDArray[np.int64], permuted: Values) -> Figure:
@@ -176,8 +181,8 @@ def _dependence(values: Values, X: Matrix, j: int) -> Figure:
 def _drivers(X: Matrix, bundle: Bundle, reasons: Reasons) -> Iterator[str]:
     for entry, top in drivers(X, bundle, reasons):
         usual = {name: np.nan if (value := entry["profile"].get(name)) is None else value for name, _ in top}
-        said = "; ".join(sentence(name, float(value), None, None) for name, value in usual.items())
-        yield f"<p><b>{escape(entry['name'])}</b>: {escape(said)}.</p>"
+        sentences = "; ".join(sentence(name, float(value), None, None) for name, value in usual.items())
+        yield f"<p><b>{escape(entry['name'])}</b>: {escape(sentences)}.</p>"
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.explain") -> int:

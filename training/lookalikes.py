@@ -71,8 +71,8 @@ def look_alikes(
     nearest = [i for i in np.lexsort((ids, distance)).tolist() if i != own[0]][:count]
     shown = [int(own[0]), *nearest]
     segment = bundle.decide(features(known.take(shown), as_of_ms)).segment
-    found = [LookAlike(str(ids[i]), float(distance[i]), int(s)) for i, s in zip(shown, segment, strict=True)]
-    return found[0], found[1:]
+    alike = [LookAlike(str(ids[i]), float(distance[i]), int(s)) for i, s in zip(shown, segment, strict=True)]
+    return alike[0], alike[1:]
 
 
 def _distances(space: Space, profiles: Profiles, centre: Matrix, as_of_ms: int) -> NDArray[np.float64]:
@@ -106,11 +106,11 @@ def _run(arguments: argparse.Namespace) -> None:
     space = Space(onnx.load(arguments.model / "bundle.onnx"), bundle)
     profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
     as_of_ms = int(profiles.rows.time_ms.max()) + 1 if as_of_ms is None else as_of_ms
-    own, found = look_alikes(profiles, space, bundle, arguments.customer, arguments.count, as_of_ms)
+    own, others = look_alikes(profiles, space, bundle, arguments.customer, arguments.count, as_of_ms)
     names = {segment["id"]: segment["name"] for segment in bundle.manifest["segments"]}
     command.say(
         f"{own.customer_id}: {names[own.segment]}; most alike as of {iso(as_of_ms)}, with their distance:",
-        *(f"  {other.customer_id:<24} {other.distance:>8.3f}  {names[other.segment]}" for other in found),
+        *(f"  {other.customer_id:<24} {other.distance:>8.3f}  {names[other.segment]}" for other in others),
     )
 
 

@@ -53,7 +53,7 @@ def score(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> pa.Table:
         raise InputError(f"no customer has an event before {iso(as_of_ms)}")
     X = features(customers, as_of_ms)
     decisions = bundle.decide(X)
-    found = intents(decisions, X, bundle.manifest)
+    intent_of = intents(decisions, X, bundle.manifest)
     names = {segment["id"]: segment["name"] for segment in bundle.manifest["segments"]}
     columns = {
         "customer_id": [key.removeprefix(CUSTOMER) for key in customers.keys],
@@ -61,10 +61,10 @@ def score(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> pa.Table:
         "segment_name": [names[segment] for segment in decisions.segment.tolist()],
         "micro_segment_id": _column(decisions, "micro_segment"),
         **{name: _column(decisions, name) for name in TARGETS},
-        "intent": found,
+        "intent": intent_of,
         "action": [
             action(bundle.manifest, intent, segment)["key"]
-            for intent, segment in zip(found, decisions.segment.tolist(), strict=True)
+            for intent, segment in zip(intent_of, decisions.segment.tolist(), strict=True)
         ],
         "model_version": [bundle.bundle_id] * len(customers),
     }

@@ -60,7 +60,8 @@ def write(out: Path, customers: int, seed: int = 7, form: str = "parquet") -> in
     """
     folder = out / "events"
     folder.mkdir(parents=True, exist_ok=True)
-    types, count = [], 0
+    types = []
+    count = 0
     with progress("simulating", customers) as advance:
         for block, (events, known) in enumerate(simulate(customers, seed)):
             month = events["timestamp"].cast("timestamp[ms]").to_numpy().astype("datetime64[M]")
@@ -109,7 +110,8 @@ def _table(columns: Columns, ids: NDArray[np.str_], block: int) -> pa.Table:
     inside = (columns["time_ms"] >= 0) & (columns["time_ms"] < DAYS * DAY_MS)
     order = np.flatnonzero(inside)[np.argsort(columns["time_ms"][inside], kind="stable")]
     events = {name: column[order] for name, column in columns.items()}
-    product, customer = events["product"], events["customer"]
+    product = events["product"]
+    customer = events["customer"]
     names = list(CATEGORIES)
 
     def named(code: Ints, values: Sequence[str]) -> pa.Array:
@@ -124,7 +126,8 @@ def _table(columns: Columns, ids: NDArray[np.str_], block: int) -> pa.Table:
     def amount(values: Floats) -> pa.Array:
         return pa.array(np.round(values, 2), from_pandas=True)
 
-    category, brand = np.where(product < 0, -1, product // (BRANDS * PRODUCTS)), product // PRODUCTS
+    category = np.where(product < 0, -1, product // (BRANDS * PRODUCTS))
+    brand = product // PRODUCTS
     return pa.table(
         {
             "event_id": numbered("e", np.arange(len(order))),

@@ -87,7 +87,9 @@ def read_events(
     is missing or not one event was found.
     """
     files = event_files(paths)
-    read, stack, claims = EventFiles(Profiles.empty(), len(files)), _Gathered(), _Claims()
+    read = EventFiles(Profiles.empty(), len(files))
+    stack = _Gathered()
+    claims = _Claims()
     consents: set[Consent] = set()
     rules = Rules(currency=currency or None, now_ms=time.time_ns() // 1_000_000)
     with progress("reading events", sum(file.stat().st_size for file in files)) as advance:
@@ -148,8 +150,9 @@ class _Claims:
 
     def add(self, claims: Iterable[Claim]) -> None:
         for claim in claims:
-            pair, found = (claim.visitor, claim.customer), (claim.time_ms, len(self._first))
-            self._first[pair] = min(found, self._first.get(pair, found))
+            pair = (claim.visitor, claim.customer)
+            place = (claim.time_ms, len(self._first))
+            self._first[pair] = min(place, self._first.get(pair, place))
 
     def before(self, as_of_ms: int | None) -> list[tuple[str, str]]:
         """By time, and where that is the same in the order they were read."""
@@ -159,10 +162,10 @@ class _Claims:
 
 def _files_of(path: Path) -> list[Path]:
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith((".", "_")))
-        if not found:
+        files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith((".", "_")))
+        if not files:
             raise InputError(f"no event files in the folder {path}")
-        return found
+        return files
     if not path.exists():
         raise InputError(f"there is no file or folder {path}")
     return [path]

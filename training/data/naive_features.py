@@ -22,7 +22,8 @@ Event = dict[str, Any]
 def naive_features(events: list[Event], as_of: datetime) -> dict[str, float]:
     """Every feature of the customer behind `events`, by name, from the events strictly before `as_of`."""
     known = sorted((e for e in _distinct(events) if _time(e) < as_of), key=_time)
-    visits, orders = _visits(known), _orders(known)
+    visits = _visits(known)
+    orders = _orders(known)
     out = _lifelong(known, visits, orders, as_of)
     for days in (7, 30, 90, 365):
         since = as_of - days * DAY
@@ -30,9 +31,9 @@ def naive_features(events: list[Event], as_of: datetime) -> dict[str, float]:
         recent = [v for v in visits if _start(v) >= since]
         placed = [time for time in orders if time >= since]
         midnights = {_midnight(_time(e)) for e in known if _in_visit(e)}
-        found = _money(lines, placed) | _browsing(lines, recent) | _habits(lines, recent, placed)
-        found |= {"visits": len(recent), "orders": len(placed), "active_days": sum(m >= since for m in midnights)}
-        out |= {f"{name}_{days}d": value for name, value in found.items()}
+        values = _money(lines, placed) | _browsing(lines, recent) | _habits(lines, recent, placed)
+        values |= {"visits": len(recent), "orders": len(placed), "active_days": sum(m >= since for m in midnights)}
+        out |= {f"{name}_{days}d": value for name, value in values.items()}
     for name, whole in _money(known, orders).items():
         out[f"{name}_lifetime"] = whole
     for name in ("visits", "orders", "net_revenue"):
@@ -62,7 +63,8 @@ def _lifelong(
 def _money(lines: list[Event], placed: list[datetime]) -> dict[str, float]:
     purchases = [e for e in lines if e["event_type"] == "purchase"]
     refunds = [e for e in lines if e["event_type"] == "refund"]
-    bought, refunded = sum(map(_net, purchases)), sum(map(_net, refunds))
+    bought = sum(map(_net, purchases))
+    refunded = sum(map(_net, refunds))
     discount = sum(e.get("discount") or 0 for e in purchases)
     return {
         "net_revenue": bought - refunded,
@@ -144,10 +146,10 @@ def _burstiness(starts: list[datetime]) -> float:
 
 def _distinct(events: list[Event]) -> list[Event]:
     """One event of each id: the latest, and of equal times the one that amounts to more."""
-    found: dict[Any, Event] = {}
+    latest: dict[Any, Event] = {}
     for event in sorted(events, key=lambda e: (_time(e), *_amounts(e))):
-        found[event.get("event_id") or tuple(sorted(event.items()))] = event
-    return list(found.values())
+        latest[event.get("event_id") or tuple(sorted(event.items()))] = event
+    return list(latest.values())
 
 
 def _amounts(event: Event) -> tuple[float, float, float]:

@@ -124,13 +124,13 @@ class Registry:
 
     def _files(self) -> dict[str, set[str]]:
         """Names of the files of every bundle, by bundle."""
-        found: dict[str, set[str]] = {}
+        names: dict[str, set[str]] = {}
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=PREFIX):
             for entry in page.get("Contents", []):
                 _, bundle_id, *name = entry["Key"].split("/")
                 if name:
-                    found.setdefault(bundle_id, set()).add("/".join(name))
-        return found
+                    names.setdefault(bundle_id, set()).add("/".join(name))
+        return names
 
     def _read(self, key: str) -> bytes:
         try:

@@ -9,12 +9,12 @@ import numpy as np
 
 from shared.decisions.intent import ACTIONS
 from training.prediction.holdout import Holdout
-from training.report import plots as plots
+from training.report import plots
 from training.report.findings import Findings
 from training.report.tables import Cell, bar, dot, heat_map, importance_table, segment_table, table
 
 TITLES = {"churn": "Who is about to leave", "conversion": "Who is about to buy", "ltv": "Who will be worth most"}
-FOUND = {"churn": "leaving customers", "conversion": "buyers", "ltv": "spend"}
+COUNTED = {"churn": "leaving customers", "conversion": "buyers", "ltv": "spend"}
 """What is counted where customers are approached in the order of a prediction."""
 RULES = {
     "dormant": ("no visit for {dormant_days:.0f} days",),
@@ -59,20 +59,22 @@ def report(about: Mapping[str, Any], findings: Findings, why: str) -> str:
 
 
 def _header(about: Mapping[str, Any]) -> str:
-    events, tiles = about["events"], []
+    events = about["events"]
+    tiles = []
     tiles.append(("customers", f"{sum(s['size'] for s in about['segments']):,}", f"{events['rows']:,} events"))
     tiles.append(("segments", str(len(about["segments"])), f"{about['segmentation']['micro_segments']} micro-segments"))
     for name, target in about["targets"].items():
-        value, told = "left out", "the reason is below"
+        value = "left out"
+        note = "the reason is below"
         if target["trained"]:
             metric = "spearman" if "spearman" in target["metrics"] else "auc"
             number = target["metrics"][metric]
             value = "-" if number is None else f"{number:.3f}"
-            told = "rank correlation" if metric == "spearman" else "AUC: 0.5 is chance, 1 is perfect"
-        tiles.append((TITLES.get(name, name).lower(), value, told))
+            note = "rank correlation" if metric == "spearman" else "AUC: 0.5 is chance, 1 is perfect"
+        tiles.append((TITLES.get(name, name).lower(), value, note))
     shown = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(told)}</small></dd></div>"
-        for name, value, told in tiles
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
+        for name, value, note in tiles
     )
     return (
         "<header><h1>Customer segments and predictions</h1>"
@@ -133,7 +135,8 @@ def _prediction(name: str, target: Mapping[str, Any], findings: Findings) -> str
     )
     if not target["trained"]:
         return f"<article>{title}<p>Left out: {escape(target['reason'])}.</p></article>"
-    held, what = findings.holdouts[name], FOUND.get(name, "what happened")
+    held = findings.holdouts[name]
+    what = COUNTED.get(name, "what happened")
     probability = target["output"].endswith("_probability")
     figures = [
         (plots.gains(held.predicted, held.y, what), "The farther above the dashed line, the better the order."),
@@ -146,7 +149,7 @@ def _prediction(name: str, target: Mapping[str, Any], findings: Findings) -> str
             "On the dashed line, what was predicted is what happened. Bars: where the truth lies 19 times in 20.",
         ),
     ]
-    shown = "".join(f"<figure>{drawn}<figcaption>{told}</figcaption></figure>" for drawn, told in figures)
+    shown = "".join(f"<figure>{drawn}<figcaption>{caption}</figcaption></figure>" for drawn, caption in figures)
     rows = [row for row in findings.leaderboard if row["task"] == name]
     measured = "AUC" if probability else "rank correlation"
     return (
@@ -165,10 +168,11 @@ def _headline(name: str, held: Holdout, probability: bool) -> str:
     tenth = f"The tenth of the {len(order):,} customers with the highest prediction"
     if not probability:
         return f"{tenth} brought <strong>{share:.0%}</strong> of all spend."
-    happened, usual = held.y[top].mean(), held.y.mean()
+    happened = held.y[top].mean()
+    usual = held.y.mean()
     times = f", {happened / usual:.1f} times the average of {usual:.1%}" if usual else ""
     return (
-        f"{tenth} holds <strong>{share:.0%}</strong> of the {FOUND.get(name, 'cases')}: it happened for"
+        f"{tenth} holds <strong>{share:.0%}</strong> of the {COUNTED.get(name, 'cases')}: it happened for"
         f" <strong>{happened:.1%}</strong> of them{times}."
     )
 
@@ -177,10 +181,11 @@ def _actions(about: Mapping[str, Any], findings: Findings) -> str:
     total = sum(findings.intents.values())
     rows: list[list[Cell]] = []
     for intent, key in ACTIONS.items():
-        count, action = findings.intents.get(intent, 0), about.get("actions", {}).get(intent, {"key": key})
-        told = ": ".join(filter(None, (action.get("title"), action.get("description")))) or action["key"]
+        count = findings.intents.get(intent, 0)
+        action = about.get("actions", {}).get(intent, {"key": key})
+        advice = ": ".join(filter(None, (action.get("title"), action.get("description")))) or action["key"]
         shown = f"{count:,}", f"{count / total:.1%}"
-        rows.append([intent.replace("_", " "), _rule(intent, about), *shown, told, action.get("channel", "")])
+        rows.append([intent.replace("_", " "), _rule(intent, about), *shown, advice, action.get("channel", "")])
     return (
         "<h2>What to do with whom</h2><p>Every customer has one intent, the first that fits, and with it the next best"
         " action.</p>" + table(["intent", "who", "customers", "share", "action", "channel"], rows)
@@ -216,12 +221,12 @@ def _moves(about: Mapping[str, Any]) -> str:
 def _rule(intent: str, about: Mapping[str, Any]) -> str:
     """Who has the intent, and where it was measured, how often that is right."""
     try:
-        told = " and ".join(part.format(**about["thresholds"]) for part in RULES[intent])
+        rule = " and ".join(part.format(**about["thresholds"]) for part in RULES[intent])
     except KeyError:
         return "everyone else" if intent not in RULES else "nobody: the bundle lacks the prediction"
-    found = (target.get("thresholds", {}).get(intent, {}) for target in about["targets"].values())
-    right = next((reached["precision"] for reached in found if "precision" in reached), None)
-    return told if right is None else f"{told}; right for {right:.0%} of them"
+    reached = (target.get("thresholds", {}).get(intent, {}) for target in about["targets"].values())
+    right = next((figures["precision"] for figures in reached if "precision" in figures), None)
+    return rule if right is None else f"{rule}; right for {right:.0%} of them"
 
 
 def _leaderboard(rows: list[Mapping[str, Any]]) -> str:

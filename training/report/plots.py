@@ -116,16 +116,16 @@ def tenths(predicted: Vector, y: Vector, probability: bool) -> str:
 def gains(predicted: Vector, y: Vector, what: str) -> str:
     """Which share of all that happened is found among the highest predictions."""
     order = np.argsort(-predicted, kind="stable")
-    found = np.cumsum(np.maximum(y[order], 0))
+    reached = np.cumsum(np.maximum(y[order], 0))
     share = np.arange(1, len(y) + 1) / len(y)
     at = np.unique(np.linspace(0, len(y) - 1, min(len(y), 200)).astype(int))
     with matplotlib.rc_context(STYLE):
         figure, axes = plain_figure(3.9, 3.4)
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        axes.plot([0, *share[at]], [0, *(found[at] / found[-1])], color=ACCENT, linewidth=2)
+        axes.plot([0, *share[at]], [0, *(reached[at] / reached[-1])], color=ACCENT, linewidth=2)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of customers approached", ylabel=f"share of {what} reached")
         _units(axes, True, True)
-        tenth = found[max(0, round(len(y) / TENTHS) - 1)] / found[-1]
+        tenth = reached[max(0, round(len(y) / TENTHS) - 1)] / reached[-1]
         return svg(figure, f"The tenth of the customers with the highest predictions holds {tenth:.0%} of {what}")
 
 

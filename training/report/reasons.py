@@ -16,8 +16,14 @@ from training.data.preparation import Matrix
 from training.report.plots import ACCENT, MUTED, STYLE, plain_figure, svg
 from training.report.tables import bar, dot
 
-CUSTOMERS, SHOWN, DRAWN, OF_A_SEGMENT = 500, 10, 3, 3
-"""Customers that are explained, features listed and drawn of each prediction, and features told of each segment."""
+CUSTOMERS = 500
+"""Customers that are explained."""
+SHOWN = 10
+"""Features listed of each prediction."""
+DRAWN = 3
+"""Features drawn of each prediction."""
+OF_A_SEGMENT = 3
+"""Features told of each segment."""
 SEED = 7
 TITLES = {
     "churn_probability": "Who is about to leave",

@@ -33,13 +33,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = ""
     body = "".join(
         f"<tr{' class="chosen"' if i == chosen else ''}>{_row(row, numeric)}</tr>" for i, row in enumerate(rows)
     )
-    told = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f'<div class="wide"><table>{told}<thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>'
+    heading = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return f'<div class="wide"><table>{heading}<thead><tr>{header}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def segment_table(segments: Sequence[Mapping[str, Any]]) -> str:
     """Every segment with its size as a bar, the largest first."""
-    total, largest = sum(s["size"] for s in segments), max(s["size"] for s in segments)
+    total = sum(s["size"] for s in segments)
+    largest = max(s["size"] for s in segments)
     rows = "".join(
         f'<tr><th scope="row" class="name">{dot(s["id"])}{s["id"]} {escape(s["name"])}</th>'
         f"<td>{bar(s['size'] / largest, f'{s["size"]:,} ({s["size"] / total:.1%})', colour(s['id']))}</td>"
@@ -53,7 +54,8 @@ def segment_table(segments: Sequence[Mapping[str, Any]]) -> str:
 def heat_map(segments: Sequence[Mapping[str, Any]], heights: NDArray[np.float64]) -> str:
     """Medians of the most telling features, coloured by `heights` [n_segments, n_features], in standard deviations."""
     head = "".join(f'<th scope="col">{dot(s["id"])}{s["id"]}<br>{escape(s["name"])}</th>' for s in segments)
-    body, group = "", ""
+    body = ""
+    group = ""
     for j in _telling(heights):
         feature = FEATURES[j]
         if feature.group != group:
@@ -106,22 +108,23 @@ def in_words(feature: Feature, value: float | None) -> str:
 
 def _telling(heights: NDArray[np.float64]) -> list[int]:
     """The features that tell the segments apart, in the catalogue's order, each saying something of its own."""
-    farthest, chosen = np.abs(heights).max(axis=0), dict[str, list[int]]()
+    farthest = np.abs(heights).max(axis=0)
+    chosen = dict[str, list[int]]()
     for j in np.argsort(-farthest, kind="stable").tolist():
-        found = chosen.setdefault(FEATURES[j].group, [])
-        repeats = any(np.abs(heights[:, j] - heights[:, i]).max() < SAME for i in found)
-        if farthest[j] >= TELLING and len(found) < TOLD_OF_A_GROUP and not repeats:
-            found.append(j)
-    return sorted(j for found in chosen.values() for j in found)
+        own = chosen.setdefault(FEATURES[j].group, [])
+        repeats = any(np.abs(heights[:, j] - heights[:, i]).max() < SAME for i in own)
+        if farthest[j] >= TELLING and len(own) < TOLD_OF_A_GROUP and not repeats:
+            own.append(j)
+    return sorted(j for own in chosen.values() for j in own)
 
 
 def _heat_cell(feature: Feature, value: float | None, height: float) -> str:
     strength = min(abs(height) / FULL_COLOUR, 1) * 0.6
     tone = "above" if height > 0 else "below"
     mark = ("▲ " if height > 0 else "▼ ") if abs(height) >= 1 else ""
-    told = f"{height:+.1f} standard deviations from the average customer"
+    title = f"{height:+.1f} standard deviations from the average customer"
     return (
-        f'<td style="background:rgba(var(--{tone}),{strength:.2f})" title="{told}">'
+        f'<td style="background:rgba(var(--{tone}),{strength:.2f})" title="{title}">'
         f"{mark}{escape(in_words(feature, value))}</td>"
     )
 

@@ -16,8 +16,10 @@ STEPS = ("page_view", "search", "select_promotion", "view_item", "add_to_cart", 
 REFUND, EMAIL_OPEN, EMAIL_CLICK = range(len(STEPS), len(STEPS) + 3)
 EVENT_TYPES = (*STEPS, "refund", "email_open", "email_click")
 VIEW, PURCHASE = (STEPS.index(name) for name in ("view_item", "purchase"))
-BRANDS, PRODUCTS = 20, 25
-"""Brands of a category, products of a brand."""
+BRANDS = 20
+"""Of a category."""
+PRODUCTS = 25
+"""Of a brand."""
 JOINED_WITHIN_DAYS = 120
 STEADY = 12.0
 """Shape of the gamma distribution of visit rates between customers of a kind: three tenths more or less are usual."""
@@ -49,7 +51,8 @@ def _visits(shopper: Shopper, n: int, rng: np.random.Generator) -> tuple[Ints, F
         closes -= rng.uniform(*shopper.gone_for, n)
     if shopper.once:
         opens = rng.uniform(DAYS - 330, DAYS - 45, n)
-    passed, days = _attendance(shopper), np.arange(DAYS + 1.0)
+    passed = _attendance(shopper)
+    days = np.arange(DAYS + 1.0)
     begin, end = np.interp(opens, days, passed), np.interp(closes, days, passed)
     rate = shopper.visits / 30 * rng.gamma(STEADY, 1 / STEADY, n)
     count = rng.poisson(rate * (end - begin)) + (0 if shopper.once else 1)
@@ -119,7 +122,8 @@ def _counts(shopper: Shopper, n: int, single: NDArray[np.bool_], rng: np.random.
     ordered_lines = 1 + rng.poisson(shopper.lines - 1, n)
     carted = (rng.random(n) < shopper.carts) | single
     ordered = carted & ((rng.random(n) < shopper.orders) | single)
-    lines, in_cart = ordered_lines * ordered, ordered_lines * carted
+    lines = ordered_lines * ordered
+    in_cart = ordered_lines * carted
     views = np.maximum(rng.poisson(shopper.views, n), in_cart)
     searches = rng.poisson(shopper.searches, n)
     promoted = rng.random(n) < shopper.promotions
@@ -179,9 +183,11 @@ def _emails(shopper: Shopper, owner: Ints, day: Floats, n: int, rng: np.random.G
     of = np.repeat(np.arange(n), rng.poisson(shopper.emails / 30 * (last - first + 1).clip(min=0)))
     opened = rng.uniform(first[of], last[of] + 1) * DAY_MS
     clicked = rng.random(len(of)) < shopper.clicks
-    customer, time_ms = np.concatenate([of, of[clicked]]), np.concatenate([opened, opened[clicked] + 60_000])
+    customer = np.concatenate([of, of[clicked]])
+    time_ms = np.concatenate([opened, opened[clicked] + 60_000])
     kind = np.repeat([EMAIL_OPEN, EMAIL_CLICK], [len(of), int(clicked.sum())])
-    none, unknown = np.full(len(customer), -1), np.full(len(customer), np.nan)
+    none = np.full(len(customer), -1)
+    unknown = np.full(len(customer), np.nan)
     return {"customer": customer, "time_ms": time_ms, "type": kind} | {
         "visit": none,
         "order": none,

@@ -40,7 +40,7 @@ def test_the_isotonic_curve_keeps_the_order_of_nearly_all() -> None:
 
 
 @pytest.mark.parametrize("fit", [platt, isotonic])
-def test_a_calibration_finds_the_probabilities_behind_the_labels(fit: type) -> None:
+def test_a_calibration_finds_the_probabilities_behind_the_outcomes(fit: type) -> None:
     margin, y, weight = sample(40_000, 2)
     asked = np.linspace(-5, 3, 50)
     np.testing.assert_allclose(fit(3 * margin + 1, y, weight)(3 * asked + 1), link("probability", asked), atol=0.03)
@@ -53,7 +53,7 @@ def test_the_one_with_the_lower_brier_score_on_unseen_parts_is_chosen(curve: str
     assert calibrated("probability", margin, y, weight, part, Config()).name == expected
 
 
-def test_few_of_the_rarer_label_are_left_to_platt() -> None:
+def test_few_of_the_rarer_outcome_are_left_to_platt() -> None:
     margin, y, weight = sample(6_000, 3, "step")
     part = np.arange(len(y)) % 3
     config = Config(isotonic_minimum=int(min(y.sum(), len(y) - y.sum())) + 1)

@@ -48,7 +48,7 @@ def naive_outcomes(events: list[Event], target: Target, cutoff: datetime = CUTOF
 
 
 @pytest.mark.parametrize("target", [CHURN, CONVERSION, LTV], ids=lambda target: target.name)
-def test_labels_are_what_the_raw_events_say(shop: Shop, target: Target) -> None:
+def test_outcomes_are_what_the_raw_events_say(shop: Shop, target: Target) -> None:
     found, expected = outcomes(shop.events, target), naive_outcomes(shop.events, target)
     assert found == pytest.approx(expected)
     assert len({y > 0 for y in found.values()}) == 2
@@ -73,7 +73,7 @@ def test_an_event_at_or_after_the_cutoff_changes_no_feature(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("target", [CHURN, CONVERSION, LTV], ids=lambda target: target.name)
-def test_an_event_before_the_cutoff_changes_no_label(shop: Shop, target: Target) -> None:
+def test_an_event_before_the_cutoff_changes_no_outcome(shop: Shop, target: Target) -> None:
     earlier = (CUTOFF - timedelta(milliseconds=1)).isoformat()
     extra = [
         {**event, "event_id": f"x{i}", "event_type": kind, "price": 50, "timestamp": earlier}
