@@ -10,8 +10,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
+from msgspec import Meta, convert
+
 from training.base.errors import InputError
-from training.base.options import CURRENCY, FEATURE_GROUPS, Customers, Days, Option, Share, number, one_of, shown, whole
+from training.base.options import Count, Currency, Days, Groups, Share, accepts, may_be, number, one_of, shown, whole
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,9 @@ class Config:
     """Seed of every random choice: the same data and the same seed give the same bundle, byte for byte."""
     threads: Annotated[int, whole(1, 1_024)] = 2
     """Threads of XGBoost. Part of the recipe, since sums in another order differ in their last digit."""
-    currency: Annotated[str, CURRENCY] = ""
+    currency: Currency = ""
     """The one currency counted, such as "USD"; lines in another are refused. Empty takes amounts as they are."""
-    minimum_customers: Customers = 100
+    minimum_customers: Count = 100
     """Fewer customers than this before `as_of` are refused."""
 
     most_refused: Share = 0.25
@@ -47,7 +49,7 @@ class Config:
 
     clustering: Annotated[str, one_of("auto", "k-means", "dbscan", "ward")] = "auto"
     """How segments are found: `k-means`, `dbscan`, `ward`, or `auto` for the one that a rule chooses of all three."""
-    segments: Annotated[int, whole(2, 1_000, otherwise=0)] = 0
+    segments: Annotated[int, Meta(ge=0, le=1_000, description="a whole number from 2 to 1,000, or 0")] = 0
     """Number of segments, those who are like no others included; 0 lets the rule choose."""
     fewest_segments: Annotated[int, whole(2, 1_000)] = 4
     """Smallest number of segments tried."""
@@ -73,11 +75,11 @@ class Config:
     """Customers that DBSCAN is fitted on, at most, and so the most core samples that a bundle has to hold."""
     explained_variance: Annotated[float, number(0.01, 0.999)] = 0.9
     """Share of the variance that the principal components keep."""
-    left_out_of_segments: Annotated[tuple[str, ...], FEATURE_GROUPS] = ("Channel", "Hour")
+    left_out_of_segments: Groups = ("Channel", "Hour")
     """Groups of features (`docs/features.md`) that do not count in segments; predictions know them in any case."""
     clip_share: Annotated[float, number(0, 0.25)] = 0.005
     """Share of the customers at each end of a feature beyond which its values are drawn in."""
-    micro_segment_customers: Customers = 50
+    micro_segment_customers: Count = 50
     """Every micro-segment holds this many customers or more; a segment with fewer is a single one."""
     most_micro_segments: Annotated[int, whole(1, 1_000)] = 6
     """Micro-segments at most in one segment."""
@@ -142,18 +144,18 @@ class Config:
         mistakes += _mistakes({name: getattr(cls, name) for name in OPTIONS} | known)
         if mistakes:
             raise InputError(f"{path}: {'; '.join(mistakes)}")
-        return cls(**{name: _as_declared(name, value) for name, value in known.items()})
+        return cls(**{name: convert(value, OPTIONS[name]) for name, value in known.items()})
 
 
-OPTIONS: dict[str, Option] = {
-    name: hint.__metadata__[0] for name, hint in get_type_hints(Config, include_extras=True).items()
-}
-"""What each option of Config may be."""
+OPTIONS: dict[str, Any] = get_type_hints(Config, include_extras=True)
+"""How each option of Config is declared: its type, and what it may be."""
 
 
 def _mistakes(values: Mapping[str, Any]) -> list[str]:
     """What is wrong with values of all options, each in words."""
-    wrong = {name: f"must be {option.may_be}" for name, option in OPTIONS.items() if not option.accepts(values[name])}
+    wrong = {name: f"must be {may_be(of)}" for name, of in OPTIONS.items() if not accepts(of, values[name])}
+    if values["segments"] == 1:
+        wrong["segments"] = f"must be {may_be(OPTIONS['segments'])}"
     if not {"fewest_segments", "most_segments"} & wrong.keys() and values["most_segments"] < values["fewest_segments"]:
         wrong["most_segments"] = f"must be at least fewest_segments, which is {values['fewest_segments']}"
     return [f"{name} {rule}, not {shown(values[name])}" for name, rule in wrong.items()]
@@ -163,9 +165,3 @@ def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, OPTIONS, n=1)
     hint = f'did you mean "{near[0]}"?' if near else "docs/training.md lists them all"
     return f"there is no option {shown(name)}; {hint}"
-
-
-def _as_declared(name: str, value: Any) -> Any:
-    """What TOML has no type for: a list that does not change, and a whole number where any may stand."""
-    declared = type(getattr(Config, name))
-    return value if declared is type(value) else declared(value)

@@ -1,58 +1,54 @@
-"""What an option of training may be, in words and as a check of any value."""
+"""What an option of training may be: bounds that msgspec holds a value to, and the same in words."""
 
 import re
 import reprlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any
+
+from msgspec import Meta, ValidationError, convert
 
 from shared.features import FEATURES
 
 GROUPS = tuple(dict.fromkeys(feature.group for feature in FEATURES))
 
 
-@dataclass(frozen=True)
-class Option:
-    """What an option may be."""
-
-    may_be: str
-    accepts: Callable[[Any], bool]
-    """Of a value of any type, whether the option may be that."""
+def whole(fewest: int, most: int) -> Meta:
+    """A whole number within limits."""
+    return Meta(ge=fewest, le=most, description=f"a whole number from {fewest:,} to {most:,}")
 
 
-def whole(fewest: int, most: int, otherwise: int | None = None) -> Option:
-    """A whole number within limits, or `otherwise`."""
-    other = "" if otherwise is None else f", or {otherwise}"
-    return Option(
-        f"a whole number from {fewest:,} to {most:,}{other}",
-        lambda value: type(value) is int and (fewest <= value <= most or value == otherwise),
-    )
-
-
-def number(least: float, most: float) -> Option:
+def number(least: float, most: float) -> Meta:
     """A number within limits; a whole one will do."""
-    return Option(
-        f"a number from {least:g} to {most:g}", lambda value: type(value) in (int, float) and least <= value <= most
-    )
+    return Meta(ge=least, le=most, description=f"a number from {least:g} to {most:g}")
 
 
-def one_of(*texts: str) -> Option:
+def one_of(*texts: str) -> Meta:
     """One of these texts."""
-    return Option(f"one of {', '.join(texts)}", lambda value: type(value) is str and value in texts)
+    return Meta(pattern=rf"^({'|'.join(map(re.escape, texts))})\Z", description=f"one of {', '.join(texts)}")
 
-
-CURRENCY = Option(
-    'a code of three capital letters such as "USD", or ""',
-    lambda value: type(value) is str and re.fullmatch("([A-Z]{3})?", value) is not None,
-)
-FEATURE_GROUPS = Option(
-    f"a list of any of {', '.join(GROUPS)}",
-    lambda value: type(value) in (list, tuple) and all(group in GROUPS for group in value),
-)
 
 Days = Annotated[int, whole(1, 36_500)]
-Customers = Annotated[int, whole(1, 1_000_000_000)]
+Count = Annotated[int, whole(1, 1_000_000_000)]
 Share = Annotated[float, number(0, 1)]
+Currency = Annotated[
+    str, Meta(pattern=r"^([A-Z]{3})?\Z", description='a code of three capital letters such as "USD", or ""')
+]
+Groups = Annotated[
+    tuple[Annotated[str, one_of(*GROUPS)], ...], Meta(description=f"a list of any of {', '.join(GROUPS)}")
+]
+
+
+def may_be(declared: Any) -> str:
+    """In words, what an option so declared may be."""
+    return str(declared.__metadata__[0].description)
+
+
+def accepts(declared: Any, value: Any) -> bool:
+    """Whether an option so declared may be the value, which may be of any type."""
+    try:
+        convert(value, declared)
+    except ValidationError:
+        return False
+    return True
 
 
 def shown(value: Any) -> str:
