@@ -68,8 +68,10 @@ def contest(
 
 
 def figures(name: str, holdout: Holdout, bundle: Bundle) -> dict[str, float]:
-    """How good the bundle's own predictions of a target are on the holdout, whose rows are features as `decide` takes
-    them; figures that are undefined are left out."""
+    """How good the bundle's predictions of the target `name` are on a holdout of features as `decide` takes them.
+
+    Figures that are undefined are left out.
+    """
     target = _target(name)
     predicted = bundle.decide(holdout.X).predictions[target.output].astype(np.float64)
     return {key: value for key, value in measure(target, holdout.y, predicted).items() if np.isfinite(value)}

@@ -35,7 +35,7 @@ WITHIN_EPS = """
     segment_distance = Where(usual, nearest_distance, eps)
     runner_up = Where(usual, second_owner, nearest_owner)
     runner_up_distance = Where(usual, second_distance, nearest_distance)"""
-"""The unusual are `eps` from their segment, where it begins, and runner-up is the segment that they are nearest to."""
+"""Unusual customers are at distance `eps` from their segment; their runner-up is the segment nearest to them."""
 NEAREST_INSIDE = """
 (float[n, d] x, int64[n] segment) => (int64[n] micro_segment)
 <float[m, d] centroids, int64[m] owner, int64[1] between = {1}, int64[1] dimension = {2}, float far = {3e38}> {

@@ -29,8 +29,11 @@ def predictions(target: Target, profiles: Profiles, known: list[Slice], rows: Sl
 
 
 def hand_made(profiles: Profiles, cutoff_ms: int) -> NDArray[np.float64]:
-    """For purchases and for days with any event: days since the first and the last, and how many within each window;
-    and the spend within each window [n_profiles, 13]; NaN where nothing ever happened."""
+    """Hand-made features of everyone at the cut-off (UTC ms) [n_profiles, 13].
+
+    Five each of any events and of purchases: days since the last and since the first, NaN where there was none, and the
+    days with one within each window. Then the spend within each window.
+    """
     rows = profiles.rows
     n = len(profiles)
     before = rows.time_ms < cutoff_ms

@@ -20,8 +20,8 @@ BLOCKS = 40
 """Margins are pooled into this many groups of equal weight of the rarer outcome before the curve is fitted."""
 ROUNDING = 1e-9
 STEEPEST = 10.0
-"""The curve may rise by this much over a distance as long as the largest margin. Were it steeper, the last digits of a
-margin, in which ONNX Runtime may differ, would move a prediction by more than a hundred-thousandth."""
+"""Largest rise of the curve over a distance as long as the largest margin. A steeper one would move a prediction by
+more than a hundred-thousandth where ONNX Runtime differs in the last digits of a margin."""
 CLOSEST = 1e-4
 """Points of the curve are at least this share of the largest margin apart, so that they stay apart in float32."""
 
@@ -97,7 +97,7 @@ def _error(predicted: Vector, y: Vector, weight: Vector) -> float:
 
 
 def platt(margin: Vector, y: Vector, weight: Vector) -> Scaled:
-    """The sigmoid that makes the outcomes [n] most likely; one that does not rise is not trusted, the base rate is."""
+    """The sigmoid under which the outcomes [n] are most likely; where it would not rise, the base rate for everyone."""
     mean = margin.mean()
     deviation = margin.std() or 1.0
     fitted = LogisticRegression(C=1e6, max_iter=1000).fit((margin - mean)[:, None] / deviation, y, sample_weight=weight)
@@ -143,7 +143,10 @@ def _gentle(x: Vector, y: Vector, weight: Vector, reach: float) -> Isotonic:
 
 
 def _reaching(curve: Isotonic, lowest: float, highest: float) -> Isotonic:
-    """The curve drawn on to the ends of what was seen, at most halfway to 0 and 1, so that they keep their order."""
+    """Draws the curve on to the lowest and the highest margin, so that customers beyond its ends keep their order.
+
+    It goes on as steeply as at its end, but at most half the way to 0 or 1.
+    """
     x, y = curve.x, curve.y
     slope = np.diff(y)[[0, -1]] / np.diff(x)[[0, -1]]
     apart = CLOSEST * max(abs(lowest), abs(highest))

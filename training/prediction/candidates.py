@@ -160,7 +160,8 @@ def fit_two_part(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Confi
 
 
 def blend(boosted: Estimator, forest: Estimator, X: Matrix) -> Trees:
-    """Half of the boosted model's rounds and the forest, with weights that make their margins vary alike over X."""
+    """The sum of the boosted model, after half of its rounds, and the forest; weighted so that both margins vary alike
+    over the rows X [n, n_features]."""
     assert isinstance(boosted, Trees) and isinstance(forest, Trees)
     half = boosted.cut(max(1, boosted.ensembles[0].rounds // 2))
     return Trees(

@@ -24,8 +24,8 @@ PENALTY = 0.001
 MOST_CUSTOMERS = 20_000
 """Buyers that the parameters are fitted on, at most: evenly drawn."""
 FEWEST_RETURNING = 30
-"""Of them, those with a later day of purchase, at least. With fewer it hangs on the processor's rounding whether the
-search for the parameters ends, and what it ends in says little of other customers."""
+"""Fewest of them with a second day of purchase. With fewer, the processor's rounding decides whether the search for the
+parameters ends, and what it ends in says little of other customers."""
 
 
 class TooFewReturning(Exception):
@@ -47,8 +47,10 @@ class Buyers:
 
 
 def judge(target: Target, profiles: Profiles, slices: Sequence[Slice]) -> tuple[dict[str, Metrics], dict[str, str]]:
-    """Its line of the leaderboard, the mean over the slices, or why there is none. Conversion it does not speak of:
-    most of those who might convert have never bought."""
+    """Its line of the leaderboard, the mean over the slices, and why there is none, each by name and one of them empty.
+
+    For conversion both are empty: most of those who might convert have never bought, of whom it knows nothing.
+    """
     if target.name == "conversion":
         return {}, {}
     try:
@@ -61,8 +63,8 @@ def judge(target: Target, profiles: Profiles, slices: Sequence[Slice]) -> tuple[
 
 
 def predict(target: Target, of: Buyers, rows: Slice) -> Vector:
-    """The slice's predictions [n]; nobody is expected to buy who never has. No purchase is as probable as for a Poisson
-    variable of the expected number.
+    """The slice's predictions [n]: the expected spend, or the chance that a Poisson variable of the expected number of
+    purchases is 0. Of those who never bought, none are expected.
 
     Raises TooFewReturning, or what the library raises where its search for the parameters does not end.
     """

@@ -17,8 +17,8 @@ FEWEST = 30
 
 
 def thresholds(X: Matrix, targets: Sequence[FittedTarget], config: Config) -> dict[str, float]:
-    """Days from the config, the orders that a stated share of the customers X [n, n_features] reached, and a prediction
-    for each target that has a model."""
+    """By name, what intents are decided by: the config's days, the orders within a year that `loyal_share` of the
+    customers X [n, n_features] reach, and a prediction for each target that has a model."""
     orders = X[:, FEATURE_NAMES.index("orders_365d")]
     return {
         "dormant_days": float(config.dormant_days),

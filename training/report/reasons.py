@@ -40,8 +40,11 @@ def sample(X: Matrix) -> Matrix:
 
 
 def drivers(X: Matrix, bundle: Bundle, reasons: Reasons) -> Iterator[tuple[Mapping[str, Any], list[tuple[str, float]]]]:
-    """Each segment's catalogue entry, and which features bring its customers nearer to it than to their runner-up, with
-    their average share; the strongest first. Segments that none of the customers X is in are left out."""
+    """Each segment's catalogue entry, with the features that bring its customers nearer to it than to their runner-up
+    and the average share of each, the strongest first.
+
+    Segments that none of the customers X [n, n_features] is in are left out.
+    """
     decided = bundle.decide(X)
     for entry in bundle.manifest["segments"]:
         own = np.flatnonzero(decided.segment == entry["id"])

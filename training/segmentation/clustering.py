@@ -22,11 +22,11 @@ from training.data.preparation import Matrix
 STARTS = 5
 """Random starts of each k-means, of which the tightest is kept."""
 NEIGHBOURHOODS = (5, 15, 40)
-"""Customers within `eps`, itself included, that make one a core sample: the values tried."""
+"""Customers within `eps` of a core sample, at least and with itself: the values tried."""
 REACHES = (0.6, 0.75, 0.85, 0.95)
 """Shares of the customers whose neighbourhood lies within `eps`: the values tried, beside the knee of that curve."""
 FAITHFUL = 0.95
-"""Share of unseen customers in their own cluster at which a surrogate needs no more centroids."""
+"""Share of unseen customers whom a surrogate puts into their own cluster; where it is reached, no centroid is added."""
 CENTROIDS = (1, 2, 4, 8, 16)
 """Centroids in each of Ward's clusters: the numbers tried, until the surrogate is faithful."""
 CHUNK = 20_000
@@ -43,7 +43,8 @@ class Prototypes:
     owner: Ids
     """Segment of each, in ascending order [n_prototypes]."""
     eps: float = np.inf
-    """Who is farther than this from all of them is unusual: of a segment without prototypes. Infinite: nobody is."""
+    """A customer farther than this from every prototype is of a segment without prototypes, the unusual. Infinite where
+    there is no such segment."""
     apart: int | None = None
     """The id of that segment; None for the one after the last."""
 
@@ -143,7 +144,7 @@ def _k_means(points: Matrix, settings: Sequence[Setting], seed: int) -> list[Fit
 
 
 def _reaches(points: Matrix, config: Config) -> list[Setting]:
-    """Values of `eps` from the curve of everyone's distance to the neighbour that makes the neighbourhood complete."""
+    """Values of `eps` that reach all neighbours of the REACHES of the customers, and the knee of that curve."""
     settings = {}
     for neighbours in (count for count in NEIGHBOURHOODS if count < len(points)):
         curve = np.sort(NearestNeighbors(n_neighbors=neighbours - 1).fit(points).kneighbors()[0][:, -1])

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from shared.features import FEATURE_NAMES, FEATURES
 
 type Facts = Mapping[str, float]
-"""What is typical of some customers, of each feature and of DERIVED, over those where it is defined: the mean of shares
-and ratios, since one customer's is often 0 or 1, and the median of all else, since a few customers' is often huge."""
+"""What is typical of some customers, by the name of a feature or of one of DERIVED.
+
+Of shares and ratios that is the mean, since one customer's is often 0 or 1; of all else the median, since a few
+customers' is often huge. Customers of whom it is undefined do not count."""
 
 DERIVED: Mapping[str, tuple[str, str]] = {
     "orders_per_visit": ("Orders for every visit in the last 365 days", "ratio"),

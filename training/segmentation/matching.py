@@ -17,7 +17,8 @@ from training.segmentation.clustering import Ids
 from training.segmentation.segments import Segmentation
 
 ALIKE = 0.5
-"""Two segments are one where twice the customers in both reach this share of the sum of their sizes (Dice)."""
+"""A segment carries on a previous one where Dice's coefficient reaches this: twice the customers in both, over the sum
+of their sizes."""
 
 PART = 0.25
 """Share of the whole that a part of a split or merge holds at least."""
@@ -138,7 +139,7 @@ def _alike(shared: Ids, unusual: int | None, was_unusual: int | None) -> Iterato
 
 
 def _parted(shared: Ids) -> Iterator[tuple[int, list[int]]]:
-    """Rows that are made of several columns, each for the most in that row."""
+    """Rows of `shared` that are made of several columns: each at least PART of the row, and MOST of itself in it."""
     whole = np.maximum(shared.sum(axis=1), 1)
     parts = np.maximum(shared.sum(axis=0), 1)
     for row, counts in enumerate(shared):

@@ -36,7 +36,7 @@ LARGEST_TIMES = 20
 """Larger ratios than this are not put as one."""
 
 EASE = 0.25
-"""A name once given stays while its bounds are met but for this share: small changes of the data do not change it."""
+"""A segment keeps the name it had where bounds are missed by up to this share: small changes change no name."""
 
 type Previous = Mapping[int, Mapping[str, Any]]
 """Entries of an earlier catalogue by id, as the manifest holds them; those `edited` have a name of the user's."""
