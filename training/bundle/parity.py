@@ -1,6 +1,7 @@
 """Proof that the exported graph decides as the fitted models do, on rows seen and on rows made to be difficult."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ MOVED_BY = 0.05
 CHUNK = 50_000
 
 type Answers = dict[str, NDArray[Any]]
+type Ids = NDArray[np.int64]
 
 
 @dataclass
@@ -69,10 +71,12 @@ def reference(segmentation: Segmentation, models: Mapping[str, Model], X: Matrix
     """What scikit-learn and XGBoost answer for the rows X [n, n_features]."""
     # scikit-learn adds all values up to see whether one is undefined, and the largest floats of both signs have no sum.
     with np.errstate(over="ignore", invalid="ignore"):
-        micro, gap = segmentation.micro_segments(X)
+        points = segmentation.components(X)
+        distances = segmentation.chosen.prototypes.distances(points)
+        micro, gap = segmentation.micro.of(points, distances.argmin(axis=1))
         predictions = {name: model.predict(X) for name, model in models.items()}
-        segments = {"distances": segmentation.distances(X), "eps": np.full(len(X), segmentation.eps)}
-    return {**segments, "micro_segment": micro, "micro_gap": gap, **predictions}
+    eps = np.full(len(X), segmentation.eps)
+    return {"distances": distances, "eps": eps, "micro_segment": micro, "micro_gap": gap, **predictions}
 
 
 def compare(answers: Answers, decisions: Decisions) -> Parity:
@@ -115,9 +119,11 @@ def prove(
     Raises Refused where it fails.
     """
     parity = Parity()
-    with progress("proving the export", sum(map(len, rows)) + more) as advance:
-        for part in _parts(rows, more, seed):
-            parity += compare(reference(segmentation, models, part), bundle.decide(part))
+    total = sum(map(len, rows)) + more
+    with progress("proving the export", total) as advance, ThreadPoolExecutor(1) as beside:
+        for part in chunks(rows, more, seed):
+            decisions = beside.submit(bundle.decide, part)
+            parity += compare(reference(segmentation, models, part), decisions.result())
             advance(len(part), "")
     if failures := parity.failures():
         raise Refused("the bundle does not decide as the fitted models do: " + "; ".join(failures))
@@ -168,16 +174,28 @@ def edges(model: ModelProto) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     return np.array(features, np.int64), np.array(values, np.float32)
 
 
-def _parts(rows: Sequence[Matrix], more: int, seed: int) -> Iterator[Matrix]:
-    """Chunks of the rows, then as many perturbed ones: by turns every value moved a little, and values exchanged."""
+def chunks(rows: Sequence[Matrix], more: int, seed: int) -> Iterator[Matrix]:
+    """The rows, then `more` made from the first matrix by turns: with all values moved a little, and exchanged."""
     for matrix in rows:
         for start in range(0, len(matrix), CHUNK):
             yield matrix[start : start + CHUNK]
     random = np.random.default_rng(seed)
     for turn, start in enumerate(range(0, more, CHUNK)):
-        drawn = rows[0][random.integers(len(rows[0]), size=min(CHUNK, more - start))]
-        moved = drawn * random.normal(1, MOVED_BY, drawn.shape).astype(np.float32)
-        yield moved if turn % 2 == 0 else random.permuted(drawn, axis=0)
+        drawn = random.integers(len(rows[0]), size=min(CHUNK, more - start))
+        yield (_moved if turn % 2 == 0 else _exchanged)(rows[0], drawn, random)
+
+
+def _moved(X: Matrix, drawn: Ids, random: np.random.Generator) -> Matrix:
+    """The drawn rows [n] with every value multiplied by a factor of its own."""
+    moved = X[drawn] * random.normal(1, MOVED_BY, (len(drawn), X.shape[1])).astype(np.float32)
+    # Rows that are alike, one after the other, take trees half the time: the processor foresees their branches.
+    return moved[np.argsort(drawn, kind="stable")]
+
+
+def _exchanged(X: Matrix, drawn: Ids, random: np.random.Generator) -> Matrix:
+    """The drawn rows [n] with the values of each feature in a random order."""
+    # Feature by feature in memory, which takes half the time of row by row.
+    return np.ascontiguousarray(random.permuted(np.ascontiguousarray(X[drawn].T), axis=1).T)
 
 
 def _largest(got: NDArray[np.float32], wanted: Vector, relative: bool) -> float:

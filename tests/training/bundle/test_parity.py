@@ -92,7 +92,7 @@ def test_every_output_has_its_tolerance(name: str, difference: float, allowed: b
 
 def test_as_many_rows_are_made_as_are_asked_for() -> None:
     seen = np.arange(20, dtype=np.float32).reshape(10, 2)
-    parts = list(parity._parts([seen, seen[:3]], parity.CHUNK + 7, seed=1))
+    parts = list(parity.chunks([seen, seen[:3]], parity.CHUNK + 7, seed=1))
     assert sum(map(len, parts)) == 13 + parity.CHUNK + 7
     assert {part.dtype for part in parts} == {np.dtype(np.float32)}
     assert not np.array_equal(parts[2][:10], seen)
