@@ -202,7 +202,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
 def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
     previous = None if arguments.previous is None else load_previous(arguments.previous)
-    config, translator = Config.load(arguments.config), command.translator(arguments)
+    config = Config.load(arguments.config)
+    translator = command.translator(arguments)
     train(arguments.events, arguments.out, as_of_ms, config, previous, translator)
 
 
