@@ -23,6 +23,7 @@ from shared.decisions.next_change import State, next_changes
 from shared.features import EventColumns, Profiles, features, fold, merge, until
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle, Decisions
+from shared.models.layout import ONNX_FILE
 from shared.models.manifests import TARGETS
 from shared.profiles.table import WRITES_A_CALL
 from shared.reasons.acting import Act, acts_that_change, feasible
@@ -54,7 +55,7 @@ def check_segments(X: Matrix, bundle: Bundle, reasons: Reasons) -> Iterator[str]
 
 def check_predictions(X: Matrix, customers: Matrix, bundle: Bundle, reasons: Reasons, model: Path) -> Iterator[str]:
     """Shapley values against shap's, and their sums against the graph's predictions."""
-    nodes = {node.name: node for node in onnx.load(model / "bundle.onnx").graph.node}
+    nodes = {node.name: node for node in onnx.load(model / ONNX_FILE).graph.node}
     for output, why in reasons.predictions.items():
         predicted = getattr(bundle.decide(X), output).astype(np.float64)
         shares = np.array([why.model.contributions(x) for x in X])

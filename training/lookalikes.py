@@ -19,6 +19,7 @@ from shared.decisions.decision import iso
 from shared.features import Profiles, features
 from shared.identity.keys import customer_key
 from shared.models.bundle import Bundle
+from shared.models.layout import ONNX_FILE
 from training.base import command
 from training.base.errors import InputError
 from training.data.events import read_events
@@ -103,7 +104,7 @@ def _run(arguments: argparse.Namespace) -> None:
         raise InputError(f"--count must be at least 1, but is {arguments.count}")
     as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
     bundle = Bundle.load(arguments.model)
-    space = Space(onnx.load(arguments.model / "bundle.onnx"), bundle)
+    space = Space(onnx.load(arguments.model / ONNX_FILE), bundle)
     profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
     as_of_ms = int(profiles.rows.time_ms.max()) + 1 if as_of_ms is None else as_of_ms
     own, others = look_alikes(profiles, space, bundle, arguments.customer, arguments.count, as_of_ms)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from shared.decisions.decision import iso
@@ -22,6 +23,7 @@ from shared.features.columns import DAY_MS
 from shared.features.definitions import to_json
 from shared.models.bundle import Bundle
 from shared.models.labels import labelled
+from shared.models.layout import MANIFEST_FILE, ONNX_FILE
 from shared.reasons.contributions import FILE, Reasons
 from training.base import command
 from training.base.config import Config
@@ -58,14 +60,7 @@ def train(
     Segments that carry on those of the bundle `previous` keep their ids and names.
     Raises InputError for events that cannot be trained on, and Refused where the export does not decide as the models.
     """
-    files = read_events(paths, config.currency, as_of_ms, translator)
-    command.say(*files.summary())
-    if files.refused_share > config.most_refused:
-        raise InputError(
-            f"{files.refused_share:.0%} of all lines were refused, more than most_refused allows"
-            f" ({config.most_refused:.0%}): correct the mapping or the files"
-        )
-    profiles, window = _known(files.profiles, as_of_ms, config)
+    profiles, window = _known(_read(paths, as_of_ms, config, translator), as_of_ms, config)
     points = PointsInTime(profiles)
     fitted, matching = _fit(points, window, previous, config)
     exported = bundle(fitted.segmentation, fitted.models, len(FEATURE_NAMES), _metadata(window))
@@ -73,26 +68,32 @@ def train(
     segments, heights = catalogue(fitted.segmentation, fitted.X, matching.before)
     about = manifest(model_version(exported), window.as_of_ms, profiles, fitted, segments, config)
     about = labelled({**about, "identity": matching.as_dict(), "actions": read_actions()}, matching.labels)
-
     serving = Bundle.from_files(content, about)
     parity, rows = gate.pass_training(serving, exported, fitted, config)
     command.say(f"gate: {parity}")
 
     out.mkdir(parents=True, exist_ok=True)
-    (out / "bundle.onnx").write_bytes(content)
+    (out / ONNX_FILE).write_bytes(content)
     holdouts = holdout.held_out(fitted.targets, points, config.seed)
     for name, notes in _about_holdouts(fitted.targets, holdouts, serving).items():
         about["targets"][name]["holdout"] = notes
     kept = {gate.GATE_FILE: gate.save(out, rows, fitted), holdout.HOLDOUT_FILE: holdout.save(out, holdouts)}
     about["gate"] = {**parity.as_dict(), "kept_rows": len(rows), "files": kept}
     about["reasons"] = reasons_file.save(out, exported, reasons_file.background(fitted.X, config.seed))
-    write_json(out / "manifest.json", about)
-    tried = leaderboard(fitted)
-    write_leaderboard(out / "leaderboard.csv", tried)
-    findings = find(serving, fitted, heights, tried, holdouts, config.seed)
-    why = reasons_section(fitted.X, serving, Reasons.from_bytes((out / FILE).read_bytes(), about))
-    (out / "report.html").write_text(report(about, findings, why))
+    write_json(out / MANIFEST_FILE, about)
+    _write_report(out, about, serving, fitted, heights, holdouts)
     command.say(*_summary(about), *matching.summary(), f"{out}: bundle {about['bundle_id']}")
+
+
+def _read(paths: list[Path], as_of_ms: int | None, config: Config, translator: Translator | None) -> Profiles:
+    files = read_events(paths, config.currency, as_of_ms, translator)
+    command.say(*files.summary())
+    if files.refused_share > config.most_refused:
+        raise InputError(
+            f"{files.refused_share:.0%} of all lines were refused, more than most_refused allows"
+            f" ({config.most_refused:.0%}): correct the mapping or the files"
+        )
+    return files.profiles
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,22 @@ def _about_holdouts(
         for fitted in targets
         if (rows := holdouts.get(fitted.target.name)) is not None
     }
+
+
+def _write_report(
+    out: Path,
+    about: Mapping[str, Any],
+    serving: Bundle,
+    fitted: Fitted,
+    heights: NDArray[np.float64],
+    holdouts: Mapping[str, holdout.Holdout],
+) -> None:
+    """`leaderboard.csv` and `report.html` of the manifest `about`, once the other files stand in `out`."""
+    tried = leaderboard(fitted)
+    write_leaderboard(out / "leaderboard.csv", tried)
+    findings = find(serving, fitted, heights, tried, holdouts, about["seed"])
+    why = reasons_section(fitted.X, serving, Reasons.from_bytes((out / FILE).read_bytes(), about))
+    (out / "report.html").write_text(report(about, findings, why))
 
 
 def _summary(about: dict[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from shared.models.bundle import Bundle, BundleMismatch
+from shared.models.layout import MANIFEST_FILE, ONNX_FILE
 from training.base.config import Config
 from training.base.errors import InputError, Refused
 from training.bundle.export import content_hash
@@ -54,7 +55,7 @@ def run(folder: Path) -> tuple[Bundle, Parity]:
 
     Raises Refused where it is not what was trained or not what this code serves, InputError where files are missing.
     """
-    for name in ("bundle.onnx", "manifest.json", GATE_FILE, HOLDOUT_FILE):
+    for name in (ONNX_FILE, MANIFEST_FILE, GATE_FILE, HOLDOUT_FILE):
         if not (folder / name).is_file():
             raise InputError(f"{folder} holds no {name}; train writes it")
     try:
@@ -76,7 +77,7 @@ def run(folder: Path) -> tuple[Bundle, Parity]:
         parity += compare({name: values[part] for name, values in answers.items()}, bundle.decide_on(X[part]))
     if failures := parity.failures():
         raise Refused("the bundle does not decide as the trained models do: " + "; ".join(failures))
-    if not bundle.bundle_id.endswith(content_hash(onnx.load(folder / "bundle.onnx"))[:8]):
+    if not bundle.bundle_id.endswith(content_hash(onnx.load(folder / ONNX_FILE))[:8]):
         raise Refused(f"bundle.onnx was changed after training: its content is not that of {bundle.bundle_id}")
     return bundle, parity
 

@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from shared.models.bundle import Bundle, BundleMismatch
 from shared.models.labels import LABELS_FILE, Labels, labelled, parse_labels
+from shared.models.layout import MANIFEST_FILE
 from training.base.errors import InputError
 from training.data.preparation import Matrix
 from training.registry.published import connect
@@ -162,7 +163,7 @@ def load_previous(where: str) -> Bundle | None:
             with connect(where.removeprefix(S3).strip("/")) as registry:
                 live = registry.live().bundle_id
                 return _labelled(registry.bundle(live), registry.labels(live)) if live else None
-        folder = Path(where).parent if where.endswith("manifest.json") else Path(where)
+        folder = Path(where).parent if where.endswith(MANIFEST_FILE) else Path(where)
         labels = folder / LABELS_FILE
         return _labelled(Bundle.load(folder), parse_labels(labels.read_bytes() if labels.exists() else None))
     except BundleMismatch as mismatch:
