@@ -70,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> None:
         known = bundle.manifest.get("events", {}).get("last")
         if known and parse_timestamp(known) > as_of_ms:
             console.print(f"the {role} was trained on events until {known}, which flatters its figures", soft_wrap=True)
-    for table in (_changes(both), _segments(both), _predictions(both), _figures(files.profiles, both, as_of_ms)):
+    for table in (_changes(both), cross_table(both), _predictions(both), figures_after(files.profiles, both, as_of_ms)):
         if table.row_count:
             console.print(table, soft_wrap=True)
     if arguments.out:
@@ -108,7 +108,7 @@ def _changes(both: pa.Table) -> Table:
     return table
 
 
-def _segments(both: pa.Table) -> Table:
+def cross_table(both: pa.Table) -> Table:
     """The customers of each of the champion's segments by where the challenger puts them."""
     before, after = (both[f"{role}_segment_name"].to_pylist() for role in (CHAMPION, CHALLENGER))
     names = sorted(set(after), key=lambda name: -after.count(name))
@@ -139,7 +139,7 @@ def _predictions(both: pa.Table) -> Table:
     return table
 
 
-def _figures(profiles: Profiles, both: pa.Table, as_of_ms: int) -> Table:
+def figures_after(profiles: Profiles, both: pa.Table, as_of_ms: int) -> Table:
     """How good both are, for every horizon that the events cover."""
     table = _table("Against what happened after", "", CHAMPION, CHALLENGER)
     rows = {key: row for row, key in enumerate(profiles.keys)}

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from shared.features import FEATURE_NAMES
 from tests.training.conftest import Shop
 from training import evaluate
 from training.base.errors import InputError
-from training.prediction import baseline
-from training.prediction.targets import PointsInTime
 
 AS_OF = "2024-09-10"
 PAGE = "# Page\n\n<!-- shop -->\nold\n<!-- shop -->\n\nafter\n"
@@ -30,13 +26,6 @@ def test_bundle_and_plain_model_are_measured_on_what_came_after(
     assert "| churn, 30 days |" in text and "| ltv, 47 days |" in text and "old" not in text
     auc = float(text.partition("AUC ")[2].split(" ")[0])
     assert 0.6 < auc < 1
-
-
-def test_the_plain_models_features_are_those_of_the_catalogue_where_they_mean_the_same(shop: Shop) -> None:
-    points, at = PointsInTime(shop.profiles), 1_720_000_000_000
-    X, plain = points.features(at), baseline.hand_made(shop.profiles, at)
-    np.testing.assert_allclose(plain[:, 1], X[:, FEATURE_NAMES.index("tenure")], rtol=1e-5)
-    np.testing.assert_allclose(plain[:, 5], X[:, FEATURE_NAMES.index("days_since_order")], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

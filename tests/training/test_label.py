@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.models.labels import ACTIONS, labels_key
+from shared.models.labels import labels_key
 from tests.conftest import BUCKET
 from tests.support.bundles import make_bundle, publish
-from training.base.errors import InputError
 from training.label import main
-from training.segmentation.labels import ACTIONS_FILE, as_toml, labels_for, read_actions, read_labels
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,18 +37,6 @@ def test_what_is_shown_can_be_edited_and_published(
     assert json.loads(body)["segments"] == {"2": {"name": 'Our "regulars" — café'}}
     assert main(["--bucket", BUCKET]) == 0
     assert tomllib.loads(capsys.readouterr().out) == tomllib.loads(file.read_text())
-
-
-def test_only_what_was_changed_becomes_a_label(file: Path) -> None:
-    manifest = {**MANIFEST, "actions": read_actions()}
-    file.write_text(as_toml(manifest))
-    assert labels_for(manifest, read_labels(file)) == {}
-
-
-def test_a_segment_may_have_actions_of_its_own(file: Path) -> None:
-    file.write_text('[segments.1.actions.loyal]\nkey = "dinner"\ntitle = "Dinner"')
-    labels = labels_for(MANIFEST, read_labels(file))
-    assert labels["segments"]["1"]["actions"]["loyal"]["key"] == "dinner"
 
 
 @pytest.mark.parametrize(
@@ -84,20 +70,3 @@ def test_nothing_can_be_labelled_before_anything_is_published(
     assert "nothing was published" in capsys.readouterr().err
     assert main(["--bucket", BUCKET, "--file", "nowhere.toml"]) == 2
     assert "cannot read nowhere.toml" in capsys.readouterr().err
-
-
-def test_the_shops_catalogue_has_an_action_for_every_intent_and_the_defaults_keys() -> None:
-    assert {intent: action["key"] for intent, action in read_actions().items()} == dict(ACTIONS)
-
-
-def test_a_catalogue_that_lacks_an_intent_is_refused(file: Path) -> None:
-    actions = tomllib.loads(ACTIONS_FILE.read_text())["actions"]
-    file.write_text("\n".join(f'[actions.{i}]\nkey = "{a["key"]}"' for i, a in actions.items() if i != "loyal"))
-    with pytest.raises(InputError, match="has no action for loyal"):
-        read_actions(file)
-
-
-def test_a_name_with_any_character_is_shown_as_it_is() -> None:
-    first, *others = MANIFEST["segments"]
-    manifest = {**MANIFEST, "segments": [{**first, "name": 'a "b"\\\n\x7f é'}, *others]}
-    assert tomllib.loads(as_toml(manifest))["segments"][str(first["id"])]["name"] == 'a "b"\\\n\x7f é'

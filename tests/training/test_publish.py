@@ -17,7 +17,7 @@ from tests.conftest import BUCKET
 from tests.support.bundles import make_bundle
 from tests.support.bundles import publish as put_bundle
 from tests.training.conftest import Shop
-from training import publish, rollback, train
+from training import publish, train
 from training.base.errors import InputError, Refused
 from training.bundle import gate
 from training.prediction.candidates import CANDIDATES
@@ -194,38 +194,3 @@ def test_of_two_who_publish_at_once_one_is_told_to_look_again(s3: "S3Client") ->
         with pytest.raises(InputError, match="another bundle went live"):
             registry.switch(first, "fourth")
     assert [entry["bundle_id"] for entry in current(s3)["history"]] == ["first", "third"]
-
-
-def test_rollback_returns_to_the_bundle_before(model: Path, s3: "S3Client") -> None:
-    put_live(s3)
-    for _ in range(2):
-        assert publish.main(["--model", str(model), "--bucket", BUCKET]) == 0
-    newer = current(s3)["bundle_id"]
-    assert rollback.main(["--bucket", BUCKET]) == 0
-    assert current(s3)["bundle_id"] == "20230101-00000000"
-    assert current(s3)["previous"] == current(s3)["rolled_back_from"] == newer
-    assert rollback.main(["--bucket", BUCKET, "--to", newer]) == 0
-    assert current(s3)["bundle_id"] == newer
-
-
-@pytest.mark.parametrize(
-    ("published", "arguments", "message"),
-    [
-        (None, [], "nothing was published"),
-        ({"bundle_id": "a", "previous": None}, [], "there is none before it"),
-        ({"bundle_id": "a", "previous": "b"}, [], "holds no whole bundle b"),
-        ({"bundle_id": "a", "previous": None}, ["--to", "c"], "holds no whole bundle c"),
-    ],
-)
-def test_rollback_to_nothing_changes_nothing(
-    s3: "S3Client",
-    capsys: pytest.CaptureFixture[str],
-    published: dict[str, Any] | None,
-    arguments: list[str],
-    message: str,
-) -> None:
-    if published:
-        s3.put_object(Bucket=BUCKET, Key="models/current.json", Body=json.dumps(published).encode())
-    assert rollback.main(["--bucket", BUCKET, *arguments]) == 2
-    assert message in capsys.readouterr().err
-    assert not published or current(s3) == published

@@ -60,13 +60,13 @@ def test_both_decisions_of_everyone_are_those_of_scoring_each_alone(
 
 def test_the_cross_table_counts_everyone_once(shop: Shop, champion: Path, model: Path) -> None:
     both = shadow.side_by_side(shop.profiles, Bundle.load(champion), Bundle.load(model), AS_OF_MS)
-    cells = [cell for column in shadow._segments(both).columns[1:] for cell in column.cells]
+    cells = [cell for column in shadow.cross_table(both).columns[1:] for cell in column.cells]
     assert sum(int(str(cell).replace(",", "")) for cell in cells if cell != "·") == both.num_rows
 
 
 def test_figures_are_those_of_what_happened_after(shop: Shop, champion: Path, model: Path) -> None:
     both = shadow.side_by_side(shop.profiles, Bundle.load(champion), Bundle.load(model), AS_OF_MS)
-    first, *roles = shadow._figures(shop.profiles, both, AS_OF_MS).columns
+    first, *roles = shadow.figures_after(shop.profiles, both, AS_OF_MS).columns
     row = [str(cell) for cell in first.cells].index("conversion auc")
     rows, until = shop.profiles.rows, AS_OF_MS + 7 * DAY_MS
     at = [shop.profiles.keys.index(f"customer#{customer}") for customer in both["customer_id"].to_pylist()]

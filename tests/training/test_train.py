@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, features
@@ -123,26 +122,6 @@ def test_options_at_their_least_still_make_a_bundle_that_decides(shop: Shop, tmp
     arguments = ["--events", str(shop.file), "--out", str(tmp_path), "--config", str(tmp_path / "config.toml")]
     assert train.main(arguments) == 0
     assert {*Bundle.load(tmp_path).decide(features(shop.profiles, 1_720_000_000_000)).segment.tolist()} <= {0, 1}
-
-
-def test_scores_are_the_bundles_decisions(shop: Shop, model: Path, tmp_path: Path) -> None:
-    out = tmp_path / "scores.parquet"
-    arguments = ["--events", str(shop.file), "--model", str(model), "--out", str(out)]
-    assert score.main([*arguments, "--as-of", "2024-10-01T00:00:00Z"]) == 0
-    table, bundle = pq.read_table(out), Bundle.load(model)
-    decisions = bundle.decide(features(shop.profiles, 1_727_740_800_000))
-    assert table.column_names == score.SCHEMA.names
-    assert [f"customer#{customer}" for customer in table["customer_id"].to_pylist()] == shop.profiles.keys
-    np.testing.assert_array_equal(table["segment_id"], decisions.segment)
-    np.testing.assert_array_equal(table["churn_probability"], decisions.predictions["churn_probability"])
-    assert set(table["model_version"].to_pylist()) == {bundle.bundle_id}
-
-
-def test_columns_without_a_model_are_null(shop: Shop, model: Path) -> None:
-    bundle = Bundle.load(model)
-    bundle._outputs = ["segment", "segment_distance", "runner_up", "runner_up_distance"]
-    table = score.score(shop.profiles, bundle, 1_727_740_800_000)
-    assert table["churn_probability"].null_count == table["micro_segment_id"].null_count == len(table)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Segments keep their ids and names when a shop trains again."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from tests.support.bundles import make_bundle, publish
 from tests.training.conftest import Shop
 from training.data.preparation import Matrix
 from training.publish import who_moves
-from training.segmentation.clustering import Prototypes
 from training.segmentation.matching import Matching, load_previous, match_segments
 from training.train import main
 
@@ -103,20 +101,6 @@ def test_labels_go_on_with_the_segments_that_they_are_of() -> None:
     assert matching.ids == [1, 0]
     assert matching.labels["segments"].keys() == {"0", "1"}
     assert {i: entry["edited"] for i, entry in matching.before.items()} == {0: True, 1: False}
-
-
-@given(st.permutations(range(4)), st.booleans())
-def test_prototypes_by_other_ids_decide_the_same(ids: list[int], apart: bool) -> None:
-    random = np.random.default_rng(3)
-    points = random.normal(size=(60, 2)).astype(np.float32)
-    prototypes = Prototypes(points[:9], np.repeat([0, 1, 2], 3) if apart else np.repeat([0, 1, 2, 3], [3, 2, 2, 2]))
-    prototypes = replace(prototypes, eps=0.7) if apart else prototypes
-    named = [2 * i + 1 for i in ids]
-    renamed = prototypes.renumbered(named)
-    np.testing.assert_array_equal(renamed.segment_of(points), np.array(named)[prototypes.segment_of(points)])
-    np.testing.assert_allclose(renamed.distances(points)[:, named], prototypes.distances(points))
-    assert renamed.segments == prototypes.segments == 4
-    assert (np.diff(renamed.owner) >= 0).all()
 
 
 @pytest.fixture

@@ -4,15 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.features import FEATURE_NAMES
 from shared.reasons.wording import format_value
 from tests.support.simulated import simulated
+from tests.training.segmentation.conftest import facts
 from training.base.config import Config
 from training.data.preparation import Matrix
-from training.segmentation.facts import DERIVED, DESCRIPTIONS
 from training.segmentation.naming import (
     TELLING,
     UNUSUAL,
@@ -24,7 +22,6 @@ from training.segmentation.naming import (
     sentence,
     unique_names,
 )
-from training.segmentation.patterns import NAMES, WORDS, Condition
 from training.segmentation.segments import fit_segments
 from training.shop.shoppers import SHOPPERS
 
@@ -39,11 +36,6 @@ PLANTED = {
     "lapsing": "lapsing customers",
 }
 FLAT = np.zeros(len(FEATURE_NAMES))
-
-
-def facts(**known: float) -> Mapping[str, float]:
-    usual = {"orders_lifetime": 3.0, "orders_365d": 3.0, "tenure": 300.0, "days_since_visit": 20.0, "visits_90d": 4.0}
-    return {**dict.fromkeys((*FEATURE_NAMES, *DERIVED), 0.0), **usual, **known}
 
 
 def standardised(X: Matrix) -> Matrix:
@@ -96,25 +88,6 @@ def test_nobody_is_called_seasonal_after_a_single_season() -> None:
 
 def test_nobody_is_given_a_telling_name_where_everybody_is_alike() -> None:
     assert names_of(facts(), facts()) == {"Regular shoppers", "Customers"}
-
-
-def test_what_nobody_does_sets_nobody_apart() -> None:
-    assert Condition("net_revenue_365d", times=2).strength(facts(net_revenue_365d=48.0), facts()) is None
-    discounted = Condition("discount_share_365d", least=0.15, times=2)
-    assert discounted.strength(facts(discount_share_365d=0.3), facts()) is not None
-
-
-@given(st.floats(0, 100), st.floats(0.01, 100), st.floats(0.5, 4))
-def test_a_bound_beside_everybody_holds_as_stated(own: float, usual: float, times: float) -> None:
-    above = Condition("visits_90d", times=times).strength(facts(visits_90d=own), facts(visits_90d=usual))
-    below = Condition("visits_90d", times_at_most=times).strength(facts(visits_90d=own), facts(visits_90d=usual))
-    assert (above is not None) == (own >= times * usual)
-    assert (below is not None) == (own <= times * usual)
-    assert all(0 <= strength <= 1 for strength in (above, below) if strength is not None)
-
-
-def test_names_rest_on_facts_that_exist() -> None:
-    assert {condition.fact for pattern in (*NAMES, *WORDS) for condition in pattern.conditions} <= DESCRIPTIONS.keys()
 
 
 def test_a_word_and_a_name_of_one_topic_do_not_go_together() -> None:

@@ -6,59 +6,22 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import cdist
-from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
 from shared.features import FEATURES
 from shared.models.bundle import Decisions
 from tests.support.simulated import simulated
 from tests.training.conftest import Shop
+from tests.training.segmentation.conftest import BASE, chosen
 from training import train
 from training.base.config import Config
 from training.base.errors import InputError
 from training.bundle import gate, parity
 from training.bundle.export import bundle as bundle_of
-from training.data.preparation import Matrix, balanced_preparation, weights
-from training.segmentation.clustering import ALGORITHMS, Prototypes, Setting
-from training.segmentation.micro import fit_micro_segments
+from training.data.preparation import Matrix
+from training.segmentation.clustering import ALGORITHMS, Prototypes
 from training.segmentation.segments import Clustering, Segmentation, choose, fit_segments
-
-BASE = Config(bootstraps=2, fewest_segments=3, most_segments=5, micro_segment_customers=20)
-
-
-@pytest.fixture(scope="module")
-def customers() -> Matrix:
-    """Four kinds of customers, some who are like nobody, counts with long tails, a constant and undefined values."""
-    random = np.random.default_rng(3)
-    centres = np.array([[0, 0, 0, 0], [4, 0, 3, 0], [0, 5, 0, 2], [5, 5, 3, 4]])
-    points = np.repeat(centres, [300, 200, 150, 100], axis=0) + random.normal(0, 0.5, (750, 4))
-    points = np.concatenate([points, random.uniform(-12, 12, (60, 4))])
-    X = np.column_stack([points, np.exp(points[:, :2]), np.full(810, 4.0)]).astype(np.float32)
-    X[random.random(X.shape) < 0.01] = np.nan
-    return random.permutation(X)
-
-
-@pytest.fixture(scope="module")
-def fitted(customers: Matrix) -> Segmentation:
-    return fit_segments(customers, BASE)
-
-
-def chosen(fitted: Segmentation, X: Matrix, **asked: str | int) -> Segmentation:
-    """What `fit_segments` answers when the config asks for something."""
-    config = dataclasses.replace(BASE, **asked)  # type: ignore[arg-type]
-    found, points = choose(fitted.tried, config), fitted.components(X)
-    micro = fit_micro_segments(points, found.prototypes.segment_of(points), config)
-    return dataclasses.replace(fitted, chosen=found, micro=micro)
-
-
-@pytest.fixture(scope="module", params=["k-means", "dbscan", "ward"])
-def segmentation(request: pytest.FixtureRequest, fitted: Segmentation, customers: Matrix) -> Segmentation:
-    return chosen(fitted, customers, clustering=request.param)
 
 
 def exported(segmentation: Segmentation, rows: Matrix) -> Decisions:
@@ -117,47 +80,6 @@ def test_a_bundle_with_unusual_customers_names_them_and_passes_the_gate(shop: Sh
     assert unusual["name"] == "Unusual customers"
     assert 0 < unusual["size"] < len(shop.profiles) / 2
     assert found.failures() == []
-
-
-# ---- Each algorithm against what it should do ------------------------------------------------------------------------
-
-
-def test_dbscan_puts_everyone_where_the_library_and_a_slow_search_do(customers: Matrix) -> None:
-    points = np.nan_to_num(customers[:, :4]) + np.float32(0)
-    setting = Setting("", 0, 8, 0.9)
-    (fit,) = next(a for a in ALGORITHMS if a.name == "dbscan").fit(points, [setting], 0)
-    fitted = DBSCAN(eps=setting.eps, min_samples=setting.neighbours).fit(points)
-    found, core = fit.prototypes.segment_of(points), fitted.core_sample_indices_
-    assert fit.prototypes.segments >= 4
-    np.testing.assert_array_equal(found[core], fitted.labels_[core])
-    np.testing.assert_array_equal(found == fit.prototypes.unusual, fitted.labels_ == -1)
-    for point in np.random.default_rng(2).uniform(-3, 8, (300, 4)).astype(np.float32):
-        distances = [float(np.sqrt(((point - points[i]).astype(np.float64) ** 2).sum())) for i in core]
-        nearest = int(np.argmin(distances))
-        wanted = fitted.labels_[core[nearest]] if distances[nearest] <= setting.eps else fit.prototypes.unusual
-        assert fit.prototypes.segment_of(point[None])[0] == wanted
-
-
-def test_the_stand_in_for_ward_is_as_faithful_as_it_says(fitted: Segmentation, customers: Matrix) -> None:
-    segmentation = chosen(fitted, customers, clustering="ward", segments=4)
-    points = segmentation.components(customers)
-    labels = fcluster(linkage(points, "ward"), 4, "maxclust")
-    assert segmentation.chosen.fidelity > 0.9
-    assert adjusted_rand_score(labels, segmentation.segment_of(customers)) > 0.9
-
-
-@given(
-    arrays(np.float32, (7, 2), elements=st.integers(-4, 4).map(float)),
-    st.lists(st.integers(0, 2), min_size=7, max_size=7),
-)
-def test_the_distance_to_a_segment_is_that_to_its_nearest_prototype(points: Matrix, owner: list[int]) -> None:
-    owners = np.unique(np.sort(owner), return_inverse=True)[1].astype(np.int64)
-    found = Prototypes(points, owners, eps=2.0).distances(points + 1)
-    for row, point in zip(found, points + 1, strict=True):
-        for segment in range(owners.max() + 1):
-            nearest = min(np.hypot(*(point - points[i])) for i in np.flatnonzero(owners == segment))
-            assert row[segment] == pytest.approx(nearest, rel=1e-6)
-        assert row[-1] == 2.0
 
 
 # ---- Chosen by a rule ------------------------------------------------------------------------------------------------
@@ -234,46 +156,6 @@ def test_planted_kinds_of_customers_are_found() -> None:
     segmentation = fit_segments(shop.X, Config(bootstraps=1), FEATURES)
     assert segmentation.segments == 8
     assert adjusted_rand_score(shop.kind, segmentation.segment_of(shop.X)) >= 0.9
-
-
-# ---- Micro-segments --------------------------------------------------------------------------------------------------
-
-
-def test_every_micro_segment_lies_in_its_segment_and_holds_the_minimum(
-    segmentation: Segmentation, customers: Matrix
-) -> None:
-    micro, _ = segmentation.micro_segments(customers)
-    segment, sizes = segmentation.segment_of(customers), np.bincount(micro)
-    np.testing.assert_array_equal(segmentation.micro.owner[micro], segment)
-    undivided = np.bincount(segmentation.micro.owner)[segmentation.micro.owner] == 1
-    assert (undivided | (sizes >= BASE.micro_segment_customers)).all()
-    assert len(sizes) > segmentation.segments
-
-
-# ---- Features --------------------------------------------------------------------------------------------------------
-
-
-def test_no_group_of_features_outvotes_another() -> None:
-    X = simulated().X
-    _, prepared = balanced_preparation(X, 0.005, FEATURES)
-    for group in {feature.group for feature in FEATURES}:
-        own = [j for j, feature in enumerate(FEATURES) if feature.group == group]
-        spread = np.linalg.eigvalsh(np.cov(prepared[:, own], rowvar=False).reshape(len(own), len(own)))
-        assert spread[-1] == pytest.approx(1, rel=1e-3), group
-    assert prepared.shape == X.shape
-
-
-def test_of_a_measure_over_several_windows_the_longest_counts() -> None:
-    weight = dict(zip([f.name for f in FEATURES], weights(simulated().X.astype(np.float32), FEATURES), strict=True))
-    assert weight["visits_365d"] > 0
-    assert weight["visits_7d"] == weight["visits_30d"] == weight["visits_90d"] == weight["visits_lifetime"] == 0
-    assert weight["carts_90d"] > weight["carts_30d"] == 0
-
-
-def test_how_visits_came_about_counts_only_where_it_is_asked_for() -> None:
-    X, channels = simulated().X.astype(np.float32), [feature.group == "Channel" for feature in FEATURES]
-    assert not weights(X, FEATURES, Config().left_out_of_segments)[channels].any()
-    assert weights(X, FEATURES, ())[channels].any()
 
 
 # ---- Nothing to find -------------------------------------------------------------------------------------------------
