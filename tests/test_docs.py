@@ -192,3 +192,33 @@ def test_the_template_that_is_scanned_says_what_the_template_says() -> None:
     written = flat((ROOT / "template.yaml").read_text())
     assert "<<:" not in written
     assert read(written) == template()
+
+
+SECOND_MEANINGS = {
+    "segments are of customers; a scan of the table has partitions": (
+        r"segments? of (the|a) (table|scan)",
+        "*.py *.json *.md",
+    ),
+    "Incoming": (r"class News\b", "*.py"),
+    "Condition": (r"class Is\b", "*.py"),
+    "a session, a comparison": (r"\bBout\b", "*.py"),
+    "announced": (r"\bmark\.told\b", "*.py"),
+    "sentences, evaluations": (r"class _(Told|Seen)\b", "*.py"),
+    "described, as_answer, with_acts": (r"\b_(said|having_done)\b", "*.py"),
+    "HASH_MULTIPLIER, DAYS_TRIED": (r"^(ODD|LOOKS) = [0-9(]", "shared/*.py"),
+    "a claim says which customer a visitor is; a possible name is a candidate": (
+        r"\b[Cc]laims?\b",
+        "training/segmentation/*.py",
+    ),
+    "training learns outcomes; labels are a shop's names": (r"\blabels?\b(?!=\[)", "training/prediction/*.py"),
+    "segments are matched; identity is who is who": (r"(?<!\")\bidentity\b", "training/segmentation/*.py"),
+}
+"""What to say instead, the words, and where they must not stand."""
+
+
+@pytest.mark.parametrize("instead", SECOND_MEANINGS)
+def test_a_word_has_one_meaning(instead: str) -> None:
+    words, where = SECOND_MEANINGS[instead]
+    command = ["git", "grep", "-nP", words, "--", *where.split(), ":!docs/glossary.md", ":!tests/test_docs.py"]
+    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
+    assert lines == []
