@@ -53,15 +53,15 @@ def measured(purchases: Path) -> dict[str, Measurement]:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_takes_some_time_for_some_units(task: str, measured: dict[str, Measurement]) -> None:
-    found = measured[task]
-    numbers = [found.best, found.units, found.peak_bytes, *found.facts.values()]
+    measurement = measured[task]
+    numbers = [measurement.best, measurement.units, measurement.peak_bytes, *measurement.facts.values()]
     assert all(math.isfinite(number) and number > 0 for number in numbers)
 
 
 def test_a_task_runs_in_a_process_of_its_own(purchases: Path) -> None:
-    found = measure("fold_file", Inputs(purchases), repeats=2)
-    assert len(found.seconds) == 2
-    assert found.peak_bytes > 20_000_000
+    measurement = measure("fold_file", Inputs(purchases), repeats=2)
+    assert len(measurement.seconds) == 2
+    assert measurement.peak_bytes > 20_000_000
 
 
 def test_every_line_of_the_table_can_be_written(measured: dict[str, Measurement]) -> None:
@@ -108,8 +108,8 @@ def test_features_that_pandas_leaves_out_say_nothing_of_purchases(purchases: Pat
     profiles = merge(*[fold(chunk.events) for chunk in read_file(purchases, purchases.name, Rules())])
     as_of = pd.Timestamp("2018-01-02", tz="UTC")
     matrix = features(profiles, round(as_of.timestamp() * 1_000))
-    told = pandas_features(pd.read_parquet(purchases), as_of.tz_localize(None)).columns
-    silent = matrix[:, [i for i, name in enumerate(FEATURE_NAMES) if name not in told]]
+    compared = pandas_features(pd.read_parquet(purchases), as_of.tz_localize(None)).columns
+    silent = matrix[:, [i for i, name in enumerate(FEATURE_NAMES) if name not in compared]]
     assert set(np.unique(silent[~np.isnan(silent)])) <= {0}
 
 

@@ -39,8 +39,10 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    folder, events = tmp_path_factory.mktemp("shop"), shop_events()
-    file, config = folder / "events.ndjson", folder / "config.toml"
+    folder = tmp_path_factory.mktemp("shop")
+    events = shop_events()
+    file = folder / "events.ndjson"
+    config = folder / "config.toml"
     file.write_bytes(ndjson(events))
     config.write_text(CONFIG)
     return Shop(events, file, config, profiles(*events))

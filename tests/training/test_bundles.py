@@ -29,15 +29,15 @@ def test_every_bundle_is_listed_with_its_figures_and_reasons(
         s3.put_object(Bucket=BUCKET, Key=f"models/{OLDER}/{name}", Body=b"")
     put_bundle(s3, make_bundle(OLDER))
     assert publish.main(["--model", str(model), "--bucket", BUCKET, "--force-reason", "spring sale"]) == 0
-    said = listed(capsys)
-    (older,) = (line for line in said if OLDER in line)
+    lines = listed(capsys)
+    (older,) = (line for line in lines if OLDER in line)
     assert "previous" in older and " - " in older
-    assert sum("│ live " in line for line in said) == 1
-    assert any("forced spring sale" in line for line in said)
+    assert sum("│ live " in line for line in lines) == 1
+    assert any("forced spring sale" in line for line in lines)
     assert rollback.main(["--bucket", BUCKET]) == 0
-    said = listed(capsys)
-    assert any(OLDER in line and "│ live " in line for line in said)
-    assert any("rolled back from" in line for line in said) and any("forced spring sale" in line for line in said)
+    lines = listed(capsys)
+    assert any(OLDER in line and "│ live " in line for line in lines)
+    assert any("rolled back from" in line for line in lines) and any("forced spring sale" in line for line in lines)
 
 
 def test_an_empty_bucket_has_nothing_to_list(s3: "S3Client", capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,8 +19,8 @@ def test_bundle_and_plain_model_are_measured_on_what_came_after(
     page.write_text(PAGE)
     arguments = ["--events", str(shop.file), "--as-of", AS_OF, "--config", str(shop.config), "--name", "shop"]
     assert evaluate.main([*arguments, "--table", str(page)]) == 0
-    said = capsys.readouterr().out
-    assert "ltv_horizon_days: 47, since no more days are known after 2024-09-10T00:00:00Z" in said
+    output = capsys.readouterr().out
+    assert "ltv_horizon_days: 47, since no more days are known after 2024-09-10T00:00:00Z" in output
     text = page.read_text()
     assert text.startswith("# Page\n\n<!-- shop -->\n**shop**") and text.endswith("<!-- shop -->\n\nafter\n")
     assert "| churn, 30 days |" in text and "| ltv, 47 days |" in text and "old" not in text

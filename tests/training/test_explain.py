@@ -12,8 +12,8 @@ def test_page_tells_of_everyone_and_of_one_customer(shop: Shop, model: Path, tmp
     arguments = ["--events", str(shop.file), "--model", str(model), "--customer", "5", "--out", str(out)]
     assert main(arguments) == 0
     page = out.read_text()
-    for said in ("SHAP importance", "permutation", "What drives the segments", "LIME", "correlation of ranks"):
-        assert said in page
+    for text in ("SHAP importance", "permutation", "What drives the segments", "LIME", "correlation of ranks"):
+        assert text in page
     assert page.count("<svg") >= 4
 
 

@@ -31,8 +31,8 @@ def test_what_is_shown_can_be_edited_and_published(
     shown = capsys.readouterr().out
     file.write_text(shown.replace('"About 10"', '"Our \\"regulars\\" — café"').replace('"no_action"', '"newsletter"'))
     assert main(["--bucket", BUCKET, "--file", str(file)]) == 0
-    told = capsys.readouterr().out
-    assert told == f"{MANIFEST['bundle_id']} in {BUCKET}: 1 segments and 6 actions have labels of yours\n"
+    output = capsys.readouterr().out
+    assert output == f"{MANIFEST['bundle_id']} in {BUCKET}: 1 segments and 6 actions have labels of yours\n"
     body = s3.get_object(Bucket=BUCKET, Key=labels_key(MANIFEST["bundle_id"]))["Body"].read()
     assert json.loads(body)["segments"] == {"2": {"name": 'Our "regulars" — café'}}
     assert main(["--bucket", BUCKET]) == 0

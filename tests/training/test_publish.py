@@ -105,11 +105,11 @@ def test_a_bundle_trained_before_a_feature_was_added_passes_the_gate(
 
 def _say_of_features(folder: Path, definitions: Sequence[Definition]) -> None:
     names = json.dumps([definition.name for definition in definitions])
-    said = {"feature_names": names, "feature_definitions": to_json(definitions)}
-    said["feature_set_hash"] = set_hash(definitions)
+    properties = {"feature_names": names, "feature_definitions": to_json(definitions)}
+    properties["feature_set_hash"] = set_hash(definitions)
     graph = onnx.load(folder / "bundle.onnx")
     for entry in graph.metadata_props:
-        entry.value = said.get(entry.key, entry.value)
+        entry.value = properties.get(entry.key, entry.value)
     onnx.save(graph, folder / "bundle.onnx")
 
 
@@ -164,8 +164,8 @@ def test_worse_figures_on_the_same_holdout_are_refused_unless_there_is_a_reason(
     assert publish.main(["--model", str(model), "--bucket", BUCKET]) == 0
     before = current(s3)
     assert publish.main(["--model", str(worse), "--bucket", BUCKET]) == 1
-    assert "error: refused: beside the live bundle" in (said := capsys.readouterr().err)
-    assert "churn brier" in said and "--force-reason" in said
+    assert "error: refused: beside the live bundle" in (error := capsys.readouterr().err)
+    assert "churn brier" in error and "--force-reason" in error
     assert current(s3) == before
     assert publish.main(["--model", str(worse), "--bucket", BUCKET, "--force-reason", "a drill"]) == 0
     live = current(s3)

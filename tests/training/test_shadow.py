@@ -21,7 +21,8 @@ from training import score, shadow
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-AS_OF, AS_OF_MS = "2024-08-01", 1_722_470_400_000
+AS_OF = "2024-08-01"
+AS_OF_MS = 1_722_470_400_000
 
 
 @pytest.fixture
@@ -41,9 +42,9 @@ def arguments(shop: Shop, champion: Path | str, challenger: Path, *more: str) ->
 
 def test_a_bundle_beside_itself_changes_nothing(shop: Shop, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert shadow.main(arguments(shop, model, model)) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for decision in ("segment", "intent", "action"):
-        (line,) = (line for line in said.splitlines() if line.startswith(f"│ {decision} "))
+        (line,) = (line for line in output.splitlines() if line.startswith(f"│ {decision} "))
         assert line.split("│")[2:4] == ["         0 ", "  0.0% "]
 
 
@@ -68,7 +69,8 @@ def test_figures_are_those_of_what_happened_after(shop: Shop, champion: Path, mo
     both = shadow.side_by_side(shop.profiles, Bundle.load(champion), Bundle.load(model), AS_OF_MS)
     first, *roles = shadow.figures_after(shop.profiles, both, AS_OF_MS).columns
     row = [str(cell) for cell in first.cells].index("conversion auc")
-    rows, until = shop.profiles.rows, AS_OF_MS + 7 * DAY_MS
+    rows = shop.profiles.rows
+    until = AS_OF_MS + 7 * DAY_MS
     at = [shop.profiles.keys.index(f"customer#{customer}") for customer in both["customer_id"].to_pylist()]
     bought = {
         owner

@@ -17,7 +17,8 @@ from training.simulator import main, simulate
 
 
 def typical(feature: str, kind: str) -> float:
-    shop, names = simulated(), [shopper.name for shopper in SHOPPERS]
+    shop = simulated()
+    names = [shopper.name for shopper in SHOPPERS]
     return float(np.nanmean(shop.X[shop.kind == names.index(kind), FEATURE_NAMES.index(feature)]))
 
 
@@ -57,15 +58,15 @@ def test_the_same_seed_gives_the_same_events_and_another_seed_others() -> None:
 
 def test_what_is_bought_was_looked_at_before_on_the_same_visit() -> None:
     events, _ = next(simulate(200))
-    found = duckdb.from_arrow(events).query(
+    visits = duckdb.from_arrow(events).query(
         "events",
         """select count(*), count(*) filter (not exists (
              from events v where v.event_type = 'view_item' and v.session_id = p.session_id
                and v.product_id = p.product_id and v.timestamp < p.timestamp))
            from events p where event_type = 'purchase'""",
     )
-    assert found
-    [(bought, unseen)] = found.fetchall()
+    assert visits
+    [(bought, unseen)] = visits.fetchall()
     assert bought > 500
     assert unseen == 0
 

@@ -178,7 +178,7 @@ def test_refused_lines_are_reported_by_reason(
     (tmp_path / "b.txt").write_text("not events")
     arguments = ["--events", str(tmp_path), "--model", str(model), "--out", str(tmp_path / "scores.parquet")]
     assert score.main([*arguments, "--as-of", "2018-01-01"]) == 0
-    said = capsys.readouterr().out
-    assert "1 events in 2 files" in said
-    assert said.count("refused 1 lines: ") == 2
-    assert "could not read" in said and "b.txt" in said
+    output = capsys.readouterr().out
+    assert "1 events in 2 files" in output
+    assert output.count("refused 1 lines: ") == 2
+    assert "could not read" in output and "b.txt" in output

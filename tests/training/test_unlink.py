@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def table(dynamodb: "DynamoDBClient") -> ProfileTable:
     """A table that knows the visitor "phone" as customer 889."""
-    table, now = ProfileTable(dynamodb, TABLE), Moment(time.time_ns() // 1_000_000, 0)
+    table = ProfileTable(dynamodb, TABLE)
+    now = Moment(time.time_ns() // 1_000_000, 0)
     visit = purchase("visit", customer_id=None, anonymous_id="phone")
     (chunk,) = chunks([visit, purchase("889", anonymous_id="phone")])
     ingest(fold(chunk.events), table, None, now, claims=Claims(chunk.claims, table))
@@ -57,5 +58,5 @@ def test_what_cannot_be_done_is_one_line(
     table: ProfileTable, s3: "S3Client", capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
 ) -> None:
     assert main(arguments) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(line) and said.count("\n") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(line) and error.count("\n") == 1

@@ -70,9 +70,9 @@ def test_what_the_live_bundle_gained_by_having_seen_the_days_is_taken_off_in_pro
     champion: Bundle, holdout: Holdout
 ) -> None:
     before, after = {"auc": 0.70, "brier": 0.20}, {"auc": 0.80, "brier": 0.16}
-    told = {"metrics": before, "holdout": {"sha256": "old", "figures_after": after}}
+    judged = {"metrics": before, "holdout": {"sha256": "old", "figures_after": after}}
     unseen, half, whole = (
-        fight(holdout, manifest(), live(last, **told), champion)
+        fight(holdout, manifest(), live(last, **judged), champion)
         for last in ("2024-04-30T00:00:00Z", "2024-05-16T00:00:00Z", "2024-07-01T00:00:00Z")
     )
     assert unseen.live["auc"] and unseen.live["brier"]
@@ -102,13 +102,13 @@ def test_beside_a_bundle_of_other_features_the_figures_of_training_count_and_tha
 
 
 @pytest.mark.parametrize(
-    ("own", "told"),
+    ("own", "failure"),
     [
         ({"trained": False, "reason": "too few"}, "churn is predicted by the live bundle alone: too few"),
         ({"horizon_days": 60}, "churn looks 60 days ahead and the live bundle 30: that cannot be compared"),
         ({"metrics": {"auc": None}}, "churn auc none, live 0.8, allowed 0.785"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(holdout: Holdout, own: dict[str, Any], told: str) -> None:
+def test_what_cannot_be_compared_is_refused(holdout: Holdout, own: dict[str, Any], failure: str) -> None:
     comparison = fight(holdout, manifest(**own), live(metrics={"auc": 0.80}, holdout={"sha256": "old"}), None)
-    assert comparison.failures == [told]
+    assert comparison.failures == [failure]

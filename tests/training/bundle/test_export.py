@@ -25,7 +25,8 @@ def customers() -> Matrix:
     """Counts, amounts with long tails, shares, a constant and a feature that nobody has; a tenth undefined."""
     random = np.random.default_rng(3)
     n = 600
-    tails, shares = random.gamma(0.5, 400, (n, 5)), random.random((n, 5))
+    tails = random.gamma(0.5, 400, (n, 5))
+    shares = random.random((n, 5))
     tails[: n // 2] *= 6
     shares[n // 3 :, 2] /= 3
     X = np.column_stack([tails, shares, np.full(n, 4.0)]).astype(np.float32)
@@ -51,8 +52,8 @@ def models(request: pytest.FixtureRequest, customers: Matrix) -> dict[str, Model
     churned = (known[:, 0] + random.normal(0, 300, len(customers)) > 300).astype(float)
     spent = np.where(churned > 0, 0.0, known[:, 1])
     probability = "xgboost" if name == "two-part" else name
-    found = {"expected_ltv": model(name, "amount", customers, spent, scale)}
-    return {"churn_probability": model(probability, "probability", customers, churned, fit), **found}
+    amounts = {"expected_ltv": model(name, "amount", customers, spent, scale)}
+    return {"churn_probability": model(probability, "probability", customers, churned, fit), **amounts}
 
 
 def model(name: str, kind: Kind, X: Matrix, y: Vector, calibration: Callable[..., Calibration]) -> Model:
@@ -75,17 +76,18 @@ def test_onnx_runtime_agrees_on_training_rows_and_difficult_ones(
     exported = bundle(segmentation, models, customers.shape[1], METADATA)
     difficult = parity.difficult_rows(customers, seed=1), parity.edge_rows(customers, exported, seed=1)
     rows = np.concatenate([customers, *difficult])
-    found = parity.compare(parity.reference(segmentation, models, rows), decide(exported, rows))
-    assert found.failures() == []
-    assert found.flips == 0
-    assert set(found.differences) == {"segment_distance", "runner_up_distance", *models}
+    compared = parity.compare(parity.reference(segmentation, models, rows), decide(exported, rows))
+    assert compared.failures() == []
+    assert compared.flips == 0
+    assert set(compared.differences) == {"segment_distance", "runner_up_distance", *models}
 
 
 def test_one_row_is_decided_as_it_is_in_a_batch(
     customers: Matrix, segmentation: Segmentation, models: dict[str, Model]
 ) -> None:
     exported = bundle(segmentation, models, customers.shape[1], METADATA)
-    whole, one = decide(exported, customers), decide(exported, customers[7:8])
+    whole = decide(exported, customers)
+    one = decide(exported, customers[7:8])
     assert one.segment[0] == whole.segment[7]
     assert one.expected_ltv is not None and whole.expected_ltv is not None
     assert one.expected_ltv[0] == pytest.approx(whole.expected_ltv[7], rel=1e-6)

@@ -47,13 +47,13 @@ def graph_with_edges() -> ModelProto:
 
 def test_edges_are_the_thresholds_of_trees_and_the_ends_of_clipped_ranges_in_raw_units() -> None:
     features, values = parity.edges(graph_with_edges())
-    found = sorted(zip(features.tolist(), values.round(5).tolist(), strict=True))
-    assert found == [(0, 1.0), (0, 3.0), (1, 0.0), (1, 0.25), (1, 0.5), (1, 3.0)]
+    pairs = sorted(zip(features.tolist(), values.round(5).tolist(), strict=True))
+    assert pairs == [(0, 1.0), (0, 3.0), (1, 0.0), (1, 0.25), (1, 0.5), (1, 3.0)]
 
 
 def test_each_edge_is_met_exactly_and_a_float_step_to_either_side() -> None:
-    seen = np.full((4, 2), 9, np.float32)
-    rows = parity.edge_rows(seen, graph_with_edges(), seed=1)
+    X = np.full((4, 2), 9, np.float32)
+    rows = parity.edge_rows(X, graph_with_edges(), seed=1)
     half = np.float32(0.5)
     beside = {float(np.nextafter(half, np.float32(side))) for side in (-1, 2)}
     assert {0.5, *beside} <= set(rows[:, 1].tolist())
@@ -71,9 +71,9 @@ def test_a_difference_that_float32_cannot_tell_is_a_tie_and_a_larger_one_a_flip(
         np.array([1, 1, 2], np.float32),
     )
     answers = {"distances": distances, "micro_segment": np.zeros(n), "micro_gap": np.ones(n), "eps": np.full(n, np.inf)}
-    found = parity.compare(answers, other)
-    assert (found.rows, found.flips, found.ties) == (3, 1, 1)
-    assert found.failures() == ["1 segment flips in 3 rows"]
+    compared = parity.compare(answers, other)
+    assert (compared.rows, compared.flips, compared.ties) == (3, 1, 1)
+    assert compared.failures() == ["1 segment flips in 3 rows"]
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_every_output_has_its_tolerance(name: str, difference: float, allowed: b
 
 
 def test_as_many_rows_are_made_as_are_asked_for() -> None:
-    seen = np.arange(20, dtype=np.float32).reshape(10, 2)
-    parts = list(parity.chunks([seen, seen[:3]], parity.CHUNK + 7, seed=1))
+    X = np.arange(20, dtype=np.float32).reshape(10, 2)
+    parts = list(parity.chunks([X, X[:3]], parity.CHUNK + 7, seed=1))
     assert sum(map(len, parts)) == 13 + parity.CHUNK + 7
     assert {part.dtype for part in parts} == {np.dtype(np.float32)}
-    assert not np.array_equal(parts[2][:10], seen)
+    assert not np.array_equal(parts[2][:10], X)

@@ -59,7 +59,9 @@ def test_shares_of_a_prediction_sum_to_what_it_lies_above_the_baseline(
 
 def test_shapley_values_of_a_linear_model_are_those_of_shap() -> None:
     random = np.random.default_rng(3)
-    X, average, slopes = random.normal(size=(20, 4)).astype(np.float32), random.normal(size=4), random.normal(size=4)
+    X = random.normal(size=(20, 4)).astype(np.float32)
+    average = random.normal(size=4)
+    slopes = random.normal(size=4)
     same = unprepared(4)
     linear = Linear(same, slopes, 0.5, average)
     expected = shap.LinearExplainer((slopes, 0.5), average[None]).shap_values(X)
@@ -84,16 +86,16 @@ def test_explanation_says_what_is_typical_and_what_shares_add_up_to(
     profiles: list[StoredProfile], bundle: Bundle, reasons: Reasons
 ) -> None:
     for profile in profiles[:20]:
-        said = explanation(profile, bundle.manifest, reasons)
-        assert "changed_since" not in said
-        for output, about in said["about"].items():
-            assert sum(share["contribution"] for share in said[output]) == pytest.approx(about["sum"], abs=1e-6)
-            sizes = [abs(share["contribution"]) for share in said[output]]
+        answer = explanation(profile, bundle.manifest, reasons)
+        assert "changed_since" not in answer
+        for output, about in answer["about"].items():
+            assert sum(share["contribution"] for share in answer[output]) == pytest.approx(about["sum"], abs=1e-6)
+            sizes = [abs(share["contribution"]) for share in answer[output]]
             assert sizes == sorted(sizes, reverse=True)
-        first = said["segment"][0]
+        first = answer["segment"][0]
         assert set(first) == {"feature", "value", "contribution", "text"}
         assert "; typical for " in first["text"]
-        json.dumps(said, allow_nan=False)
+        json.dumps(answer, allow_nan=False)
 
 
 def test_explanation_tells_when_the_history_is_another_than_when_it_was_decided(
@@ -102,8 +104,8 @@ def test_explanation_tells_when_the_history_is_another_than_when_it_was_decided(
     decision = profiles[0].decision
     assert decision is not None
     other = replace(decision, predictions={name: value / 2 for name, value in decision.predictions.items()})
-    said = explanation(replace(profiles[0], decision=other), bundle.manifest, reasons)
-    assert "has changed since" in said["changed_since"]
+    answer = explanation(replace(profiles[0], decision=other), bundle.manifest, reasons)
+    assert "has changed since" in answer["changed_since"]
 
 
 def test_top_reasons_are_the_largest_shares_for_the_segment(

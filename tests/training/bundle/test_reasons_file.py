@@ -54,8 +54,8 @@ def test_shapley_values_of_trees_are_those_of_shap(depth: int) -> None:
     trees = trees_of(xgboost_attributes(model), background)
     explainer = shap.TreeExplainer(model, background, feature_perturbation="interventional")
     expected = explainer.shap_values(X)
-    found = np.array([trees.contributions(x) for x in X])
-    np.testing.assert_allclose(found, expected, atol=1e-3 * np.ptp(model.predict(X)))
+    shares = np.array([trees.contributions(x) for x in X])
+    np.testing.assert_allclose(shares, expected, atol=1e-3 * np.ptp(model.predict(X)))
     assert trees.baseline == pytest.approx(float(explainer.expected_value), abs=1e-4)
 
 
@@ -68,8 +68,8 @@ def test_shapley_values_of_a_forest_are_those_of_shap() -> None:
     (node,) = to_onnx(forest, X[:1]).graph.node
     trees = trees_of(attributes(node), background)
     expected = shap.TreeExplainer(forest, background, feature_perturbation="interventional").shap_values(X)
-    found = np.array([trees.contributions(x) for x in X])
-    np.testing.assert_allclose(found, expected, atol=1e-3 * np.ptp(forest.predict(X)))
+    shares = np.array([trees.contributions(x) for x in X])
+    np.testing.assert_allclose(shares, expected, atol=1e-3 * np.ptp(forest.predict(X)))
 
 
 def test_shapley_values_are_those_of_every_set_of_features_also_where_some_are_undefined() -> None:

@@ -18,25 +18,25 @@ def visit(number: int) -> Event:
 
 
 def test_visits_count_for_the_customer_whatever_file_they_are_in(tmp_path: Path) -> None:
-    found = read(tmp_path, [visit(0)], [purchase("a", anonymous_id="phone"), purchase("b")], [visit(1)])
-    assert dict(zip(found.profiles.keys, found.profiles.event_counts.tolist(), strict=True)) == {
+    files = read(tmp_path, [visit(0)], [purchase("a", anonymous_id="phone"), purchase("b")], [visit(1)])
+    assert dict(zip(files.profiles.keys, files.profiles.event_counts.tolist(), strict=True)) == {
         "customer#a": 3,
         "customer#b": 1,
     }
-    assert "1 visitors turned out to be customers; 0 are devices" in "\n".join(found.summary())
+    assert "1 visitors turned out to be customers; 0 are devices" in "\n".join(files.summary())
 
 
 def test_the_earliest_claim_stands_in_whatever_order_files_are_read(tmp_path: Path) -> None:
     late, early = purchase("late", day=9, anonymous_id="phone"), purchase("early", day=2, anonymous_id="phone")
-    found = read(tmp_path, [late, visit(0)], [early])
-    assert found.links["visitor#phone"].customer == "customer#early"
-    assert found.profiles.event_counts.tolist() == [2, 1]
+    files = read(tmp_path, [late, visit(0)], [early])
+    assert files.links["visitor#phone"].customer == "customer#early"
+    assert files.profiles.event_counts.tolist() == [2, 1]
 
 
 def test_a_device_that_customers_share_is_left_out(tmp_path: Path) -> None:
-    found = read(tmp_path, [visit(0), *(purchase(customer, anonymous_id="phone") for customer in "abc")])
-    assert found.links["visitor#phone"].state is LinkState.SHARED
-    assert found.profiles.event_counts.tolist() == [1, 1, 1]
+    files = read(tmp_path, [visit(0), *(purchase(customer, anonymous_id="phone") for customer in "abc")])
+    assert files.links["visitor#phone"].state is LinkState.SHARED
+    assert files.profiles.event_counts.tolist() == [1, 1, 1]
 
 
 def test_what_was_not_known_yet_is_not_used(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def test_of_a_measure_over_several_windows_the_longest_counts() -> None:
 
 
 def test_how_visits_came_about_counts_only_where_it_is_asked_for() -> None:
-    X, channels = simulated().X.astype(np.float32), [feature.group == "Channel" for feature in FEATURES]
+    X = simulated().X.astype(np.float32)
+    channels = [feature.group == "Channel" for feature in FEATURES]
     assert not weights(X, FEATURES, Config().left_out_of_segments)[channels].any()
     assert weights(X, FEATURES, ())[channels].any()

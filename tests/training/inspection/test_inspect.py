@@ -31,7 +31,8 @@ def invoices(path: Path, random: random.Random) -> Path:
     for i, at in enumerate(_moments("%d/%m/%Y %H:%M")):
         cancelled = i % 50 == 7
         customer = "" if i % 20 == 3 else f"{12_346 + random.randrange(90)}.0"
-        number, quantity = f"{'C' * cancelled}{536_365 + i // 2}", -2 if cancelled else random.randrange(1, 25)
+        number = f"{'C' * cancelled}{536_365 + i // 2}"
+        quantity = -2 if cancelled else random.randrange(1, 25)
         price = f"{random.uniform(0.2, 12):.2f}"
         lines.append(f'{number},{10_000 + i % 70}A,"CAFÉ SET, BLUE",{quantity},{at},{price},{customer},France')
     path = path / "invoices.csv"

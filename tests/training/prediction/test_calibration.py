@@ -78,7 +78,8 @@ def test_weights_count_as_repetitions() -> None:
 @settings(max_examples=at_most(20), deadline=None)
 def test_amounts_are_scaled_so_that_the_totals_agree(seed: int) -> None:
     random = np.random.default_rng(seed)
-    margin, weight = random.normal(2, 1, 500), random.uniform(1, 5, 500)
+    margin = random.normal(2, 1, 500)
+    weight = random.uniform(1, 5, 500)
     y = random.poisson(0.4, 500) * np.exp(1.3 * margin) * random.gamma(2, 0.5, 500)
     predicted = scale(margin, y, weight)(margin)
     assert weight @ predicted == pytest.approx(weight @ y)

@@ -34,7 +34,8 @@ def test_a_forest_of_amounts_is_the_same_in_every_currency() -> None:
     random = np.random.default_rng(4)
     X = random.normal(size=(5_000, 5)).astype(np.float32)
     y = (random.random(len(X)) < 0.05) * random.lognormal(X[:, 0], 1)
-    weight, config = np.ones(len(y)), Config(forest_trees=5, threads=1)
+    weight = np.ones(len(y))
+    config = Config(forest_trees=5, threads=1)
     here, there = (fit_one("forest", "amount", X, rate * y, weight, config).margin(X) for rate in (1.0, 128.0))
     np.testing.assert_array_equal(here, there)
 

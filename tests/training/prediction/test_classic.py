@@ -32,12 +32,12 @@ def test_the_classic_knows_days_with_a_purchase_and_what_was_spent_on_later_ones
         bought("a", 0.0, 5), bought("a", 10.1, 7), bought("a", 10.2, 3), bought("a", 20, 30), bought("a", 40, 99),
         bought("b", 12, 8), bought("c", 1, 0, "view_item"),
     )  # fmt: skip
-    found = buyers(state, FIRST_MS + 30 * DAY_MS)
+    bought_by = buyers(state, FIRST_MS + 30 * DAY_MS)
     at = [state.keys.index(f"customer#{name}") for name in "abc"]
-    assert found.days[at].tolist() == [3, 1, 0]
-    assert found.recency[at].tolist() == [20, 0, 0]
-    assert found.age[at].tolist() == [30, 18, 0]
-    assert found.value[at].tolist() == [20, 0, 0]
+    assert bought_by.days[at].tolist() == [3, 1, 0]
+    assert bought_by.recency[at].tolist() == [20, 0, 0]
+    assert bought_by.age[at].tolist() == [30, 18, 0]
+    assert bought_by.value[at].tolist() == [20, 0, 0]
 
 
 def shop_of(returning: int, price: float) -> PointsInTime:

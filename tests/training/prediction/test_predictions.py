@@ -46,8 +46,8 @@ def test_every_kind_of_model_has_its_line_and_the_best_mean_wins(ltv: FittedTarg
 
 
 def test_the_manifest_tells_the_figures_of_every_slice(ltv: FittedTarget) -> None:
-    told = ltv.about()
+    about = ltv.about()
     assert ltv.model is not None
-    assert told["model"] == ltv.model.name and told["calibration"] == "scale"
-    assert told["metrics"] == next(iter(told["validation"]["cutoffs"].values()))
-    assert len(told["validation"]["cutoffs"]) == CONFIG.validation_slices
+    assert about["model"] == ltv.model.name and about["calibration"] == "scale"
+    assert about["metrics"] == next(iter(about["validation"]["cutoffs"].values()))
+    assert len(about["validation"]["cutoffs"]) == CONFIG.validation_slices

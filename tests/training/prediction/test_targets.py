@@ -28,9 +28,14 @@ def outcomes(events: list[Event], target: Target, cutoff: datetime = CUTOFF) -> 
 def naive_outcomes(events: list[Event], target: Target, cutoff: datetime = CUTOFF) -> dict[str, float]:
     """The same straight from the contract's words."""
     end = cutoff + timedelta(days=target.horizon_days)
-    known, bought_before, orders, spend = set(), set(), Counter[str](), defaultdict[str, float](float)
+    known = set()
+    bought_before = set()
+    orders = Counter[str]()
+    spend = defaultdict[str, float](float)
     for event in events:
-        at, customer, kind = datetime.fromisoformat(event["timestamp"]), event["customer_id"], event["event_type"]
+        at = datetime.fromisoformat(event["timestamp"])
+        customer = event["customer_id"]
+        kind = event["event_type"]
         if at < cutoff:
             known.add(customer)
             if kind == "purchase":
@@ -49,9 +54,10 @@ def naive_outcomes(events: list[Event], target: Target, cutoff: datetime = CUTOF
 
 @pytest.mark.parametrize("target", [CHURN, CONVERSION, LTV], ids=lambda target: target.name)
 def test_outcomes_are_what_the_raw_events_say(shop: Shop, target: Target) -> None:
-    found, expected = outcomes(shop.events, target), naive_outcomes(shop.events, target)
-    assert found == pytest.approx(expected)
-    assert len({y > 0 for y in found.values()}) == 2
+    counted = outcomes(shop.events, target)
+    expected = naive_outcomes(shop.events, target)
+    assert counted == pytest.approx(expected)
+    assert len({y > 0 for y in counted.values()}) == 2
 
 
 @pytest.mark.parametrize(("days", "churned"), [(0, 0.0), (29.999, 0.0), (30, 1.0)])
@@ -87,5 +93,5 @@ def test_an_event_before_the_cutoff_changes_no_outcome(shop: Shop, target: Targe
 
 def test_cutoffs_have_history_before_and_whole_horizons_after_them() -> None:
     config = Config(minimum_history_days=20, cutoff_every_days=30, maximum_cutoffs=9)
-    found = cutoffs(0, 100 * DAY_MS, 30, config)
-    assert [cutoff / DAY_MS for cutoff in found] == [70, 40]
+    instants = cutoffs(0, 100 * DAY_MS, 30, config)
+    assert [cutoff / DAY_MS for cutoff in instants] == [70, 40]

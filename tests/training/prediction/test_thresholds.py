@@ -20,17 +20,17 @@ def holdout(n: int = 1_000) -> tuple[Vector, Vector]:
 
 
 def test_a_budget_marks_the_share_with_the_highest_predictions() -> None:
-    found = reached(FittedTarget(CHURN, holdout=holdout()), Config(likely_to_churn_share=0.2))
-    assert found["share"] == pytest.approx(0.2, abs=0.002)
-    assert found["chosen_for"] == "a share of 0.2"
+    figures = reached(FittedTarget(CHURN, holdout=holdout()), Config(likely_to_churn_share=0.2))
+    assert figures["share"] == pytest.approx(0.2, abs=0.002)
+    assert figures["chosen_for"] == "a share of 0.2"
 
 
 def test_a_wanted_precision_is_met_and_no_lower_threshold_meets_it() -> None:
     predicted, y = holdout()
     fitted = FittedTarget(CHURN, holdout=(predicted, y))
-    found = reached(fitted, Config(likely_to_churn_precision=0.8))
-    value = float(found["value"])
-    assert float(found["precision"]) >= 0.8 and found["chosen_for"] == "a precision of 0.8"
+    figures = reached(fitted, Config(likely_to_churn_precision=0.8))
+    value = float(figures["value"])
+    assert float(figures["precision"]) >= 0.8 and figures["chosen_for"] == "a precision of 0.8"
     assert all(y[predicted >= lower].mean() < 0.8 for lower in predicted[predicted < value])
 
 
@@ -58,5 +58,5 @@ def test_the_lowest_threshold_is_what_trying_all_of_them_finds(rows: list[tuple[
 
 def test_amounts_are_told_by_their_share_of_the_total() -> None:
     amounts = np.arange(1.0, 11.0)
-    found = reached(FittedTarget(LTV, holdout=(amounts, amounts)), Config(high_value_share=0.2))
-    assert found["share_of_total"] == pytest.approx(19 / 55)
+    figures = reached(FittedTarget(LTV, holdout=(amounts, amounts)), Config(high_value_share=0.2))
+    assert figures["share_of_total"] == pytest.approx(19 / 55)

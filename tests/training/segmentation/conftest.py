@@ -36,9 +36,10 @@ def fitted(customers: Matrix) -> Segmentation:
 def chosen(fitted: Segmentation, X: Matrix, **asked: str | int) -> Segmentation:
     """What `fit_segments` answers when the config asks for something."""
     config = dataclasses.replace(BASE, **asked)  # type: ignore[arg-type]
-    found, points = choose(fitted.tried, config), fitted.components(X)
-    micro = fit_micro_segments(points, found.prototypes.segment_of(points), config)
-    return dataclasses.replace(fitted, chosen=found, micro=micro)
+    clustering = choose(fitted.tried, config)
+    points = fitted.components(X)
+    micro = fit_micro_segments(points, clustering.prototypes.segment_of(points), config)
+    return dataclasses.replace(fitted, chosen=clustering, micro=micro)
 
 
 @pytest.fixture(scope="module", params=["k-means", "dbscan", "ward"])

@@ -26,10 +26,11 @@ def test_dbscan_puts_everyone_where_the_library_and_a_slow_search_do(customers: 
     setting = Setting("", 0, 8, 0.9)
     (fit,) = next(a for a in ALGORITHMS if a.name == "dbscan").fit(points, [setting], 0)
     fitted = DBSCAN(eps=setting.eps, min_samples=setting.neighbours).fit(points)
-    found, core = fit.prototypes.segment_of(points), fitted.core_sample_indices_
+    segment = fit.prototypes.segment_of(points)
+    core = fitted.core_sample_indices_
     assert fit.prototypes.segments >= 4
-    np.testing.assert_array_equal(found[core], fitted.labels_[core])
-    np.testing.assert_array_equal(found == fit.prototypes.unusual, fitted.labels_ == -1)
+    np.testing.assert_array_equal(segment[core], fitted.labels_[core])
+    np.testing.assert_array_equal(segment == fit.prototypes.unusual, fitted.labels_ == -1)
     for point in np.random.default_rng(2).uniform(-3, 8, (300, 4)).astype(np.float32):
         distances = [float(np.sqrt(((point - points[i]).astype(np.float64) ** 2).sum())) for i in core]
         nearest = int(np.argmin(distances))
@@ -51,8 +52,8 @@ def test_the_stand_in_for_ward_is_as_faithful_as_it_says(fitted: Segmentation, c
 )
 def test_the_distance_to_a_segment_is_that_to_its_nearest_prototype(points: Matrix, owner: list[int]) -> None:
     owners = np.unique(np.sort(owner), return_inverse=True)[1].astype(np.int64)
-    found = Prototypes(points, owners, eps=2.0).distances(points + 1)
-    for row, point in zip(found, points + 1, strict=True):
+    distances = Prototypes(points, owners, eps=2.0).distances(points + 1)
+    for row, point in zip(distances, points + 1, strict=True):
         for segment in range(owners.max() + 1):
             nearest = min(np.hypot(*(point - points[i])) for i in np.flatnonzero(owners == segment))
             assert row[segment] == pytest.approx(nearest, rel=1e-6)

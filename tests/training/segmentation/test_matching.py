@@ -30,7 +30,8 @@ class Before(Bundle):
     """A bundle that decided on customers as told."""
 
     def __init__(self, segment: list[int], **manifest: Any) -> None:
-        self.segment, self.bundle_id = np.array(segment), "20170101-before"
+        self.segment = np.array(segment)
+        self.bundle_id = "20170101-before"
         entries = [{"id": i, "name": LETTERS[i]} for i in sorted({*segment})]
         self.manifest = {"segments": entries, **manifest}
 
@@ -114,7 +115,8 @@ def segments_only(shop: Shop, tmp_path: Path) -> Path:
 def test_training_again_on_the_same_events_keeps_ids_names_and_labels(
     shop: Shop, model: Path, segments_only: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    previous, again = tmp_path / "previous", tmp_path / "again"
+    previous = tmp_path / "previous"
+    again = tmp_path / "again"
     previous.mkdir()
     for name in ("bundle.onnx", "manifest.json"):
         (previous / name).write_bytes((model / name).read_bytes())

@@ -11,7 +11,8 @@ def test_every_micro_segment_lies_in_its_segment_and_holds_the_minimum(
     segmentation: Segmentation, customers: Matrix
 ) -> None:
     micro, _ = segmentation.micro_segments(customers)
-    segment, sizes = segmentation.segment_of(customers), np.bincount(micro)
+    segment = segmentation.segment_of(customers)
+    sizes = np.bincount(micro)
     np.testing.assert_array_equal(segmentation.micro.owner[micro], segment)
     undivided = np.bincount(segmentation.micro.owner)[segmentation.micro.owner] == 1
     assert (undivided | (sizes >= BASE.micro_segment_customers)).all()

@@ -41,9 +41,9 @@ def test_the_export_decides_as_fitted_on_training_rows_perturbed_ones_and_edges(
     moved = customers * random.normal(1, 0.05, customers.shape).astype(np.float32)
     mixed = random.permuted(customers, axis=0)
     rows = np.concatenate([customers, moved, mixed, parity.difficult_rows(customers, seed=1)])
-    found = parity.compare(parity.reference(segmentation, {}, rows), exported(segmentation, rows))
-    assert found.failures() == []
-    assert found.rows == len(rows)
+    compared = parity.compare(parity.reference(segmentation, {}, rows), exported(segmentation, rows))
+    assert compared.failures() == []
+    assert compared.rows == len(rows)
 
 
 def test_margins_lie_between_0_and_1_and_the_runner_up_is_another_segment(
@@ -61,7 +61,8 @@ def test_the_unusual_are_as_far_as_eps_from_their_segment_and_run_up_to_the_near
 ) -> None:
     segmentation = chosen(fitted, customers, clustering="dbscan")
     prototypes = segmentation.chosen.prototypes
-    decided, points = exported(segmentation, customers), segmentation.components(customers)
+    decided = exported(segmentation, customers)
+    points = segmentation.components(customers)
     unusual = decided.segment == segmentation.unusual
     nearest = cdist(points, prototypes.points)
     assert 0 < unusual.sum() < len(customers) / 4
@@ -71,15 +72,16 @@ def test_the_unusual_are_as_far_as_eps_from_their_segment_and_run_up_to_the_near
 
 
 def test_a_bundle_with_unusual_customers_names_them_and_passes_the_gate(shop: Shop, tmp_path: Path) -> None:
-    config, out = tmp_path / "config.toml", tmp_path / "model"
+    config = tmp_path / "config.toml"
+    out = tmp_path / "model"
     config.write_text('clustering = "dbscan"\nbootstraps = 1\nminimum_class_count = 10000\nparity_rows = 0\n')
     assert train.main(["--events", str(shop.file), "--out", str(out), "--config", str(config)]) == 0
-    bundle, found = gate.run(out)
+    bundle, compared = gate.run(out)
     unusual = bundle.manifest["segments"][-1]
     assert unusual["id"] == bundle.manifest["segmentation"]["unusual"]
     assert unusual["name"] == "Unusual customers"
     assert 0 < unusual["size"] < len(shop.profiles) / 2
-    assert found.failures() == []
+    assert compared.failures() == []
 
 
 # ---- Chosen by a rule ------------------------------------------------------------------------------------------------
@@ -109,7 +111,8 @@ def clustering(segments: int, silhouette: float = 0.3, **figures: float | str) -
     ids=str,
 )
 def test_a_clustering_that_is_better_but_for_one_thing_is_not_chosen(spoilt: dict[str, float]) -> None:
-    usual, better = clustering(5), {"segments": 6, "silhouette": 0.35, **spoilt}
+    usual = clustering(5)
+    better = {"segments": 6, "silhouette": 0.35, **spoilt}
     assert choose([usual, clustering(6, 0.35)], Config()).segments == 6
     assert choose([usual, clustering(**better)], Config()) is usual  # type: ignore[arg-type]
 
@@ -147,8 +150,8 @@ def test_the_same_customers_twice_give_the_same_segments(fitted: Segmentation, c
 
 
 def test_the_config_reaches_the_fit(customers: Matrix) -> None:
-    found = fit_segments(customers, dataclasses.replace(BASE, clustering="ward", segments=5, bootstraps=1))
-    assert (found.chosen.algorithm, found.segments) == ("ward", 5)
+    segmentation = fit_segments(customers, dataclasses.replace(BASE, clustering="ward", segments=5, bootstraps=1))
+    assert (segmentation.chosen.algorithm, segmentation.segments) == ("ward", 5)
 
 
 def test_planted_kinds_of_customers_are_found() -> None:
