@@ -11,16 +11,16 @@ PATIENCE_SECONDS = 2.0
 
 
 @contextmanager
-def progress(label: str, total: float) -> Iterator[Callable[[float, str], None]]:
+def progress(title: str, total: float) -> Iterator[Callable[[float, str], None]]:
     """Yields `advance(amount, note)`; the bar is full once the amounts add up to `total`."""
     bar = Progress(
-        TextColumn(f"{label:<22}"),
+        TextColumn(f"{title:<22}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %  {task.fields[note]}"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
     )
-    task = bar.add_task(label, total=total, note="")
+    task = bar.add_task(title, total=total, note="")
     begun = time.monotonic()
 
     def advance(amount: float, note: str = "") -> None:

@@ -129,8 +129,8 @@ def gains(predicted: Vector, y: Vector, what: str) -> str:
         return svg(figure, f"The tenth of the customers with the highest predictions holds {tenth:.0%} of {what}")
 
 
-def svg(figure: Figure, label: str) -> str:
-    """The figure for the page, read out as `label`."""
+def svg(figure: Figure, spoken: str) -> str:
+    """The figure for the page, read out as `spoken`."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
@@ -140,7 +140,7 @@ def svg(figure: Figure, label: str) -> str:
     # Names of groups repeat from figure to figure, and nothing refers to them.
     text = re.sub(r'<g id="[^"]*"', "<g", text).replace("'DejaVu Sans', 'Bitstream Vera Sans'", "system-ui")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(spoken)}" ', 1)
 
 
 def plain_figure(width: float, height: float) -> tuple[Figure, Axes]:
