@@ -17,12 +17,14 @@ from shared.clock import Moment
 from shared.features import Profiles
 from shared.identity.keys import visitor_key
 from shared.identity.links import NOBODY, Claim, Copy, Link, LinkState, claimed, refusal, unlinked
+from shared.profiles.change import Ingested
+from shared.profiles.incoming import Incoming, Links
 from shared.profiles.item import ItemsUnreadable
 from shared.profiles.marks import Admission
 from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.table import ProfileTable
 from shared.profiles.unwritten import check
-from shared.profiles.update import Incoming, Ingested, Links, Updater
+from shared.profiles.update import Updater
 
 if TYPE_CHECKING:
     from shared.models.bundle import Bundle

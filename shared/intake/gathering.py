@@ -15,11 +15,12 @@ from shared.features import BrokenState, Profiles, UnknownStateVersion, fold, me
 from shared.identity.consents import Consent
 from shared.intake.claims import Claims
 from shared.intake.ingest import fold_in
+from shared.profiles.change import Ingested
 from shared.profiles.histories import own
 from shared.profiles.marks import Admission, keepable
 from shared.profiles.table import ProfileTable
 from shared.profiles.unwritten import ProfilesUnreadable, Unwritten, check
-from shared.profiles.update import Ingested, Updater
+from shared.profiles.update import Updater
 
 if TYPE_CHECKING:
     from shared.models.bundle import Bundle

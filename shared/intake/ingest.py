@@ -14,9 +14,11 @@ from shared.identity.consents import Consent
 from shared.identity.keys import is_visitor
 from shared.identity.links import Copy, LinkState
 from shared.intake.claims import Claims, copies
+from shared.profiles.change import Ingested
+from shared.profiles.incoming import Incoming
 from shared.profiles.table import ProfileTable
 from shared.profiles.unwritten import check
-from shared.profiles.update import Incoming, Ingested, Updater
+from shared.profiles.update import Updater
 
 if TYPE_CHECKING:
     from shared.models.bundle import Bundle

@@ -13,8 +13,8 @@ from shared.identity.links import VISITORS_A_CUSTOMER, Link, LinkState, refusal,
 from shared.intake.claims import unlink
 from shared.intake.gathering import Intake
 from shared.models.bundle import Bundle
+from shared.profiles.change import Ingested
 from shared.profiles.histories import histories
-from shared.profiles.update import Ingested
 from tests.support.bundles import make_bundle
 from tests.support.event_files import Event, chunks, purchase
 from tests.support.memory_table import MemoryTable, Writer, every_interleaving, interleaved

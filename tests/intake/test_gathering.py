@@ -9,10 +9,10 @@ from shared.clock import Moment
 from shared.events import Rejection, Rules, read_lines
 from shared.intake.gathering import Intake, Source
 from shared.models.bundle import Bundle
+from shared.profiles.change import Ingested
 from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.table import ProfileTable, TableOverloaded
 from shared.profiles.unwritten import ProfilesUnreadable, Unwritten
-from shared.profiles.update import Ingested
 from tests.conftest import TABLE
 from tests.support.bundles import make_bundle
 from tests.support.event_files import chunks, ndjson, purchase

@@ -12,11 +12,11 @@ from shared.intake import ingest as ingest_module
 from shared.intake.ingest import ingest
 from shared.models.bundle import Bundle
 from shared.profiles import update
+from shared.profiles.change import Ingested
 from shared.profiles.races import TooManyRaces
 from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.table import ProfileTable
 from shared.profiles.unwritten import ProfileTooLarge
-from shared.profiles.update import Ingested
 from tests.conftest import TABLE
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from shared.features import codec, state
 from shared.identity.links import NoSuchLink
 from shared.intake.claims import unlink
+from shared.profiles.change import Ingested
 from shared.profiles.histories import histories
 from shared.profiles.table import ProfileTable
-from shared.profiles.update import Ingested
 from tests.support.event_files import Event, purchase
 from tests.support.memory_table import MemoryTable, Writer, every_interleaving, interleaved
 from tests.support.visitors import (

@@ -16,11 +16,12 @@ from shared.intake.gathering import Intake, Source
 from shared.models.bundle import Bundle
 from shared.profiles import update
 from shared.profiles.histories import histories
+from shared.profiles.incoming import Incoming
 from shared.profiles.item import MAX_STATE_BYTES, encode_profile
 from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.table import ProfileNotWritten
 from shared.profiles.unwritten import ProfileNewer, ProfilesUnreadable, Unwritten
-from shared.profiles.update import Incoming, Updater
+from shared.profiles.update import Updater
 from tests.support.bundles import make_bundle
 from tests.support.event_files import Event, ndjson, profiles, purchase
 from tests.support.examples import at_most

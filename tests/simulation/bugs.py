@@ -231,7 +231,7 @@ def _no_marks(code: Planting) -> None:
 
 
 def _first_copy_stands(code: Planting) -> None:
-    code.set(code.module("shared.profiles.update"), "newer", lambda known, new: known or new)
+    code.set(code.module("shared.profiles.incoming"), "newer", lambda known, new: known or new)
 
 
 def _decision_stays(code: Planting) -> None:

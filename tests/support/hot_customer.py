@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from shared.clock import Moment
+from shared.profiles.incoming import Incoming
 from shared.profiles.stored_profile import StoredProfile
-from shared.profiles.update import Incoming, Updater
+from shared.profiles.update import Updater
 from tests.support.event_files import profiles, purchase
 from tests.support.memory_table import MemoryTable
 

@@ -13,9 +13,9 @@ from shared.identity.links import resolve
 from shared.intake.claims import Claims
 from shared.intake.ingest import ingest
 from shared.models.bundle import Bundle
+from shared.profiles.change import Ingested
 from shared.profiles.histories import histories
 from shared.profiles.stored_profile import StoredProfile
-from shared.profiles.update import Ingested
 from tests.features.histories import LEAP_DAY
 from tests.support.event_files import Event, chunks, ndjson, purchase
 from tests.support.memory_table import Job, MemoryTable
