@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from shared.decisions.decision import Decision
+from shared.decisions.decision import Decision, NextChange
 from shared.decisions.intent import intents
 from shared.decisions.next_change import State, next_changes
 from shared.features import Profiles, features
@@ -14,7 +14,7 @@ from shared.models.labels import action
 
 if TYPE_CHECKING:
     from shared.clock import Moment
-    from shared.models.bundle import Bundle, Floats
+    from shared.models.bundle import Bundle, Decisions, Floats
 
 
 def decide(
@@ -29,35 +29,51 @@ def decide(
         return {}
     known = features(profiles, moment.as_of_ms)
     decided = bundle.decide(known)
-    intent = intents(decided, known, bundle.manifest)
-    segments, margins, runners_up = decided.segment.tolist(), _shortest(decided.margin), decided.runner_up.tolist()
-    micro_segments = [None] * len(profiles) if decided.micro_segment is None else decided.micro_segment.tolist()
-    automated, defined = profiles.automated.tolist(), decided.defined.tolist()
+    defined = decided.defined.tolist()
     if not all(defined):
         bundle.failure = f"bundle {bundle.bundle_id} gives some customers numbers that are undefined or infinite"
-    changes = next_changes(profiles, State.of(decided.segment, intent), bundle, moment.as_of_ms, moment.horizon_days)
-    horizon_ms = (moment.as_of_ms // DAY_MS + moment.horizon_days) * DAY_MS if moment.horizon_days else None
-    predictions = {name: _shortest(values) for name, values in decided.predictions.items()}
+    intent = intents(decided, known, bundle.manifest)
+    now = State.of(decided.segment, intent)
+    changes = next_changes(profiles, now, bundle, moment.as_of_ms, moment.horizon_days)
+    numbers = _numbers(decided)
+    automated = profiles.automated.tolist()
     return {
         key: Decision(
-            segment=segments[i],
-            since_ms=_since(before.get(key), segments[i], moment),
-            margin=margins[i],
-            runner_up=runners_up[i],
-            predictions={name: values[i] for name, values in predictions.items()},
+            **numbers[i],
+            since_ms=_since(before.get(key), numbers[i]["segment"], moment),
             intent=intent[i],
-            action=action(bundle.manifest, intent[i], segments[i])["key"],
+            action=action(bundle.manifest, intent[i], numbers[i]["segment"])["key"],
             as_of_ms=moment.as_of_ms,
             scored_at_ms=moment.scored_at_ms,
             model_version=bundle.bundle_id,
-            micro_segment=micro_segments[i],
             automated=automated[i],
-            next_change=change,
-            due_ms=change.at_ms if change else horizon_ms,
+            next_change=changes[i],
+            due_ms=_due_ms(changes[i], moment),
         )
-        for i, (key, change) in enumerate(zip(profiles.keys, changes, strict=True))
+        for i, key in enumerate(profiles.keys)
         if defined[i]
     }
+
+
+def _numbers(decided: Decisions) -> list[dict[str, Any]]:
+    """What a bundle decided, a row each, by the names of a decision's fields."""
+    rows = range(len(decided))
+    predictions = {name: _shortest(values) for name, values in decided.predictions.items()}
+    columns = {
+        "segment": decided.segment.tolist(),
+        "margin": _shortest(decided.margin),
+        "runner_up": decided.runner_up.tolist(),
+        "micro_segment": [None for _ in rows] if decided.micro_segment is None else decided.micro_segment.tolist(),
+        "predictions": [{name: values[i] for name, values in predictions.items()} for i in rows],
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _due_ms(change: NextChange | None, moment: Moment) -> int | None:
+    """At the next change, or at the end of the days that were looked ahead, if any were."""
+    if change:
+        return change.at_ms
+    return (moment.as_of_ms // DAY_MS + moment.horizon_days) * DAY_MS if moment.horizon_days else None
 
 
 def _since(before: Decision | None, segment: int, moment: Moment) -> int:

@@ -69,35 +69,55 @@ def next_changes(
     if not horizon_days:
         return [None] * len(profiles)
     leaving = _leaving(profiles, as_of_ms, horizon_days)
-    seen, days = _Evaluations(profiles, bundle, as_of_ms, now.code, leaving), _to_try(leaving)
-    held, found = np.zeros(len(profiles), np.int64), np.zeros(len(profiles), np.int64)
-    look, waiting = FIRST_LOOK, np.arange(len(profiles))
+    evaluations = _Evaluations(profiles, bundle, as_of_ms, now.code, leaving)
+    held, changed = _tried(evaluations, _to_try(leaving))
+    who = np.flatnonzero(changed)
+    changed[who] = _first_between(evaluations, who, held[who], changed[who])
+    return evaluations.answers(changed)
+
+
+def _tried(evaluations: _Evaluations, days: NDArray[np.bool_]) -> tuple[Days, Days]:
+    """For each profile, two of its `days` [n each]: the first that is decided on otherwise, 0 if none is, as the second
+    array, and as the first array the day before that among those tried, 0 being now."""
+    held = np.zeros(len(days), np.int64)
+    changed = np.zeros(len(days), np.int64)
+    waiting = np.arange(len(days))
+    count = FIRST_LOOK
     while len(waiting):
-        first = _next_of(days[waiting], held[waiting], look)
-        differs = seen.differs(np.repeat(waiting, look), first.ravel()).reshape(first.shape)
+        tried = _next_of(days[waiting], held[waiting], count)
+        differs = evaluations.differ(np.repeat(waiting, count), tried.ravel()).reshape(tried.shape)
         hit = differs.any(axis=1)
         at = differs.argmax(axis=1)
         rows = np.arange(len(waiting))
-        before = np.where(at > 0, first[rows, at - 1], held[waiting])
-        found[waiting[hit]], held[waiting] = first[rows, at][hit], np.where(hit, before, first.max(axis=1))
-        more = ~hit & (first[:, -1] > 0)
-        waiting, look = waiting[more], look * 2
-    changes = np.flatnonzero(found)
-    low, high = held[changes], found[changes]
+        before = np.where(at > 0, tried[rows, at - 1], held[waiting])
+        changed[waiting[hit]] = tried[rows, at][hit]
+        held[waiting] = np.where(hit, before, tried.max(axis=1))
+        waiting = waiting[~hit & (tried[:, -1] > 0)]
+        count *= 2
+    return held, changed
+
+
+def _first_between(evaluations: _Evaluations, who: Days, held: Days, changed: Days) -> Days:
+    """For each of `who`, by halving, the day between `held` and `changed` on which its decision becomes another [n].
+
+    The decision of now holds on the day `held`, and no longer on the day `changed`.
+    """
+    low = held
+    high = changed
     while len(open_ := np.flatnonzero(high - low > 1)):
         middle = (low[open_] + high[open_]) // 2
-        differs = seen.differs(changes[open_], middle)
+        differs = evaluations.differ(who[open_], middle)
         high[open_] = np.where(differs, middle, high[open_])
         low[open_] = np.where(differs, low[open_], middle)
-    found[changes] = high
-    return seen.answers(found)
+    return high
 
 
 def _leaving(profiles: Profiles, as_of_ms: int, horizon_days: int) -> NDArray[np.bool_]:
     """Whether something leaves a window or begins to count on each of the days 0 to `horizon_days` from now, 0 being
     now itself [n_profiles, horizon + 1]."""
     days = np.zeros((len(profiles), horizon_days + 1), bool)
-    owner, time_ms = profiles.owner, profiles.rows.time_ms
+    owner = profiles.owner
+    time_ms = profiles.rows.time_ms
     happened = time_ms // DAY_MS - as_of_ms // DAY_MS
     for window in WINDOWS:
         leaves = happened + window + 1
@@ -112,7 +132,8 @@ def _to_try(leaving: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Whether each of the days is worth a look, day 0 never [n_profiles, horizon + 1]."""
     days = leaving | (leaving.mean(axis=1) > BUSY)[:, None]
     days[:, GRID_DAYS::GRID_DAYS] = True
-    days[:, 0], days[:, -1] = False, True
+    days[:, 0] = False
+    days[:, -1] = True
     return days
 
 
@@ -121,9 +142,9 @@ def _next_of(days: NDArray[np.bool_], after: Days, count: int) -> Days:
     later = days & (np.arange(days.shape[1]) > after[:, None])
     rank = later.cumsum(axis=1)
     row, day = np.nonzero(later & (rank <= count))
-    found = np.zeros((len(days), count), np.int64)
-    found[row, rank[row, day] - 1] = day
-    return found
+    first = np.zeros((len(days), count), np.int64)
+    first[row, rank[row, day] - 1] = day
+    return first
 
 
 class _Evaluations:
@@ -132,7 +153,10 @@ class _Evaluations:
     def __init__(
         self, profiles: Profiles, bundle: Bundle, as_of_ms: int, now: Days, leaving: NDArray[np.bool_]
     ) -> None:
-        self._profiles, self._bundle, self._today, self._now = profiles, bundle, as_of_ms // DAY_MS, now
+        self._profiles = profiles
+        self._bundle = bundle
+        self._today = as_of_ms // DAY_MS
+        self._now = now
         self._codes = np.empty(leaving.shape, np.int64)
         self._since = np.maximum.accumulate(np.where(leaving, np.arange(leaving.shape[1]), 1), axis=1)
         self._row = np.full(leaving.shape, -1)
@@ -142,7 +166,7 @@ class _Evaluations:
         if begins.sum(axis=1) @ profiles.event_counts <= FEW_ROWS:
             self._learn(*np.nonzero(begins))
 
-    def differs(self, who: Days, days: Days) -> NDArray[np.bool_]:
+    def differ(self, who: Days, days: Days) -> NDArray[np.bool_]:
         """Whether segment or intent differ from now's on each of `days` from now, 0 being now itself [n]."""
         self._codes[who[days == 0], 0] = self._now[who[days == 0]]
         asked = np.flatnonzero(days)
@@ -176,9 +200,9 @@ class _Evaluations:
         decided = self._bundle.decide(known)
         return State.of(decided.segment, intents(decided, known, self._bundle.manifest)).code
 
-    def answers(self, found: Days) -> list[NextChange | None]:
-        """The changes on the days that differ; None for 0."""
-        states = zip(found.tolist(), self._codes[np.arange(len(found)), found].tolist(), strict=True)
+    def answers(self, changed: Days) -> list[NextChange | None]:
+        """What each customer changes to, on the day that was `changed`; None where that is 0."""
+        states = zip(changed.tolist(), self._codes[np.arange(len(changed)), changed].tolist(), strict=True)
         return [_change(self._today + day, code) if day else None for day, code in states]
 
 

@@ -27,7 +27,9 @@ class Announcer:
     """Publishes transitions at least once each."""
 
     def __init__(self, client: EventBridgeClient, bus: str, sleep: Sleep = time.sleep) -> None:
-        self._client, self._bus, self._sleep = client, bus, sleep
+        self._client = client
+        self._bus = bus
+        self._sleep = sleep
 
     def publish(self, transitions: Iterable[Transition]) -> set[str]:
         """Returns the ids of those that the bus refused in every attempt, entry by entry; all others are published."""

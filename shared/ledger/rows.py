@@ -45,7 +45,9 @@ class Ledger:
     """
 
     def __init__(self, client: DynamoDBClient, table: str, sleep: Sleep = time.sleep) -> None:
-        self._client, self._table, self._sleep = client, table, sleep
+        self._client = client
+        self._table = table
+        self._sleep = sleep
 
     def record(self, transitions: Sequence[Transition]) -> int:
         """Keeps those that are not kept yet, and counts them in the sizes of segments; returns how many those are.
@@ -111,8 +113,9 @@ class Ledger:
         # One more than asked for tells whether there are more. Of both partitions, since after a roll-back either may
         # hold the newer moves, and a move that came to both releases is in both.
         rows = [row for place in (key, _partition(key)) for row in self._newest(place, limit + 1, before)]
-        found = sorted({row.version: row for row in rows}.values(), key=lambda row: row.version, reverse=True)
-        return found[:limit], found[limit - 1].version if len(found) > limit else None
+        distinct = {row.version: row for row in rows}
+        newest = [distinct[version] for version in sorted(distinct, reverse=True)]
+        return newest[:limit], newest[limit - 1].version if len(newest) > limit else None
 
     def _newest(self, partition: str, limit: int, before: int | None) -> list[Transition]:
         last = f"{PREFIX}{before:010d}" if before is not None else f"{PREFIX}~"

@@ -51,10 +51,10 @@ def checked_labels(body: bytes | None) -> tuple[Labels, str | None]:
     if body is None:
         return {}, None
     try:
-        found: Labels = parsed(body, LABELS)
+        labels: Labels = parsed(body, LABELS)
     except Misfit as misfit:
         return {}, f"{LABELS_FILE} is ignored: {misfit}"
-    return found, None
+    return labels, None
 
 
 def parse_labels(body: bytes | None) -> Labels:
@@ -91,5 +91,5 @@ def action(manifest: Mapping[str, Any], intent: str, segment: int) -> Mapping[st
     own: Mapping[str, Any] = next(
         (entry.get("actions", {}) for entry in manifest.get("segments", ()) if entry["id"] == segment), {}
     )
-    found: Mapping[str, Any] | None = own.get(intent) or manifest.get("actions", {}).get(intent)
-    return found or {"key": ACTIONS[intent]}
+    known: Mapping[str, Any] | None = own.get(intent) or manifest.get("actions", {}).get(intent)
+    return known or {"key": ACTIONS[intent]}

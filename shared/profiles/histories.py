@@ -33,7 +33,8 @@ def parts(profiles: Iterable[StoredProfile]) -> Iterator[list[StoredProfile]]:
         events = rows_of(profile)
         if part and held + events > EVENTS_AT_ONCE:
             yield part
-            part, held = [], 0
+            part = []
+            held = 0
         part.append(profile)
         held += events
     if part:
@@ -42,7 +43,7 @@ def parts(profiles: Iterable[StoredProfile]) -> Iterator[list[StoredProfile]]:
 
 def unreadable(profiles: Iterable[StoredProfile]) -> dict[str, Unwritten]:
     """Those whose histories this code cannot read, by key, and why."""
-    return {profile.key: found for profile in profiles if (found := _problem(profile))}
+    return {profile.key: problem for profile in profiles if (problem := _problem(profile))}
 
 
 def _problem(profile: StoredProfile) -> Unwritten | None:
@@ -73,10 +74,10 @@ def with_visitors(histories: Profiles, profiles: Iterable[StoredProfile]) -> Pro
 def gathered(parts: Iterable[tuple[str, bytes]]) -> Profiles:
     """The histories behind encoded states, under keys of which several may be the same."""
     layers: list[dict[str, bytes]] = []
-    seen = Counter[str]()
+    copies = Counter[str]()
     for key, state in parts:
-        if seen[key] == len(layers):
+        if copies[key] == len(layers):
             layers.append({})
-        layers[seen[key]][key] = state
-        seen[key] += 1
+        layers[copies[key]][key] = state
+        copies[key] += 1
     return merge(*[decode(keys, [layer[key] for key in keys]) for layer in layers for keys in [sorted(layer)]])

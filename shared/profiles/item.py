@@ -29,8 +29,10 @@ class ItemsUnreadable(ProfilesUnreadable):
     """Some items are no profiles that this code knows."""
 
     def __init__(self, profiles: dict[str, StoredProfile], unreadable: Iterable[str]) -> None:
-        self.profiles, self.unreadable = profiles, frozenset(unreadable)
-        """The profiles that could be read, and the keys of the others."""
+        self.profiles = profiles
+        """Those that could be read."""
+        self.unreadable = frozenset(unreadable)
+        """The keys of the others."""
         names = ", ".join(sorted(map(anonymous, self.unreadable)))
         super().__init__(f"{len(self.unreadable)} profiles cannot be read: {names}")
 

@@ -18,7 +18,8 @@ from shared.identity.consents import Mark
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PREFIX, EPOCHS = "marks/", "marks/epoch-"
+PREFIX = "marks/"
+EPOCHS = f"{PREFIX}epoch-"
 _FACT = re.compile(r"marks/(?P<name>[0-9a-f]+)/(?P<kind>refused|given|unlinked)(?:-(?P<at_ms>\d+))?")
 
 
@@ -26,7 +27,8 @@ class KeptMarks:
     """The facts of one data bucket."""
 
     def __init__(self, s3: S3Client, bucket: str) -> None:
-        self._s3, self._bucket = s3, bucket
+        self._s3 = s3
+        self._bucket = bucket
 
     def refused(self, name: str, at_ms: int) -> None:
         """Keeps a refusal of whom the keyed hash `name` stands for. Raises ClientError."""
@@ -57,13 +59,13 @@ class KeptMarks:
         """When the table was made anew last, UTC milliseconds; 0 for the first one. Raises ClientError."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=EPOCHS)
         return max(
-            (int(found["Key"][len(EPOCHS) :]) for page in pages for found in page.get("Contents", ())), default=0
+            (int(entry["Key"][len(EPOCHS) :]) for page in pages for entry in page.get("Contents", ())), default=0
         )
 
     def all(self) -> Iterator[tuple[str, Mark]]:
         """Every mark with its keyed hash, from the facts kept so far. Raises ClientError."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=PREFIX)
-        keys = (found["Key"] for page in pages for found in page.get("Contents", ()))
+        keys = (entry["Key"] for page in pages for entry in page.get("Contents", ()))
         facts = (fact for key in keys if (fact := _FACT.fullmatch(key)))
         for name, some in groupby(facts, lambda fact: fact["name"]):
             mark = Mark()

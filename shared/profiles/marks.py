@@ -57,26 +57,31 @@ class Marks:
         epoch: int = 0,
         sleep: Sleep = time.sleep,
     ) -> None:
-        self._client, self._table, self._secret, self._kept, self._sleep = client, table, secret, kept, sleep
-        self.epoch, self._is_checked = epoch, False
+        self._client = client
+        self._table = table
+        self._secret = secret
+        self._kept = kept
+        self._sleep = sleep
+        self.epoch = epoch
+        self._is_checked = False
 
     def load(self, keys: Iterable[str]) -> dict[str, Mark]:
         """The marks that there are of the profiles at `keys`. Raises TableOverloaded and TableNotRestored."""
         names = {self._name(key): key for key in keys}
         if names and not self._is_checked:
             self._check()
-        found: dict[str, Mark] = {}
+        marks: dict[str, Mark] = {}
         for some in batched(names, READS_A_CALL, strict=False):
             request: Any = {self._table: {"Keys": [_item_key(name) for name in some], "ConsistentRead": True}}
             for _ in attempts(CALLS_AT_MOST, self._sleep):
                 answer = self._client.batch_get_item(RequestItems=request)
-                found |= {names[item["pk"]["S"]]: mark_of(item) for item in answer["Responses"].get(self._table, ())}
+                marks |= {names[item["pk"]["S"]]: mark_of(item) for item in answer["Responses"].get(self._table, ())}
                 request = answer.get("UnprocessedKeys")
                 if not request:
                     break
             else:
                 raise TableOverloaded(f"marks still unread after {CALLS_AT_MOST} attempts")
-        return found
+        return marks
 
     def refused(self, keys: Iterable[str]) -> set[str]:
         """Those of `keys` of whom no event counts."""
@@ -88,11 +93,11 @@ class Marks:
         `refusing` is told of each profile key with a new refusal that stands, and of its time in UTC milliseconds, just
         before that is kept: what breaks off between the two is told again, what is kept never.
         """
-        news = in_order(consents)
-        known = {consent.key: Mark() for consent in news}
+        statements = in_order(consents)
+        known = {consent.key: Mark() for consent in statements}
         known |= self.load(known)
         marks = dict(known)
-        for consent in news:
+        for consent in statements:
             marks[consent.key] = marks[consent.key].after(consent)
         for key, mark in marks.items():
             for at_ms in sorted(mark.given_ms - known[key].given_ms):
@@ -190,7 +195,7 @@ class Marks:
         }
 
     def _name(self, key: str) -> str:
-        return f"mark#{keyed_hash(self._secret(), key)}"
+        return f"{LEADING}{keyed_hash(self._secret(), key)}"
 
 
 def keyed_hash(secret: bytes, key: str) -> str:

@@ -19,7 +19,7 @@ SIZES = "segments"
 """Partition key of the items that hold the sizes."""
 
 type Place = tuple[int, str]
-"""A shard, and the last member of it that was seen."""
+"""A shard, and the last member of it that was listed."""
 
 
 def members_of(segment: int, key: str) -> str:
@@ -40,13 +40,14 @@ class Members:
     """Segments as the table has them; what was written within the last second may be missing."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client, self._table = client, table
+        self._client = client
+        self._table = table
 
     def page(self, segment: int, limit: int, after: Place | None = None) -> tuple[list[str], Place | None]:
         """At most `limit` profile keys of a segment, and where to go on; None at the end."""
         shard, last = after or (0, "")
-        found: list[str] = []
-        while shard < SHARDS and len(found) < limit:
+        members: list[str] = []
+        while shard < SHARDS and len(members) < limit:
             partition = {"S": _partition(segment, shard)}
             start: Any = {"ExclusiveStartKey": {"member_of": partition, **item_key(last)}} if last else {}
             answer = self._client.query(
@@ -54,12 +55,16 @@ class Members:
                 IndexName=INDEX,
                 KeyConditionExpression="member_of = :partition",
                 ExpressionAttributeValues={":partition": partition},
-                Limit=limit - len(found),
+                Limit=limit - len(members),
                 **start,
             )
-            found += [item["pk"]["S"] for item in answer["Items"]]
-            shard, last = (shard, found[-1]) if "LastEvaluatedKey" in answer else (shard + 1, "")
-        return found, (shard, last) if shard < SHARDS else None
+            members += [item["pk"]["S"] for item in answer["Items"]]
+            if "LastEvaluatedKey" in answer:
+                last = members[-1]
+            else:
+                shard += 1
+                last = ""
+        return members, (shard, last) if shard < SHARDS else None
 
     def sizes(self) -> Counter[int]:
         """Customers in each segment, as of the transitions recorded so far."""

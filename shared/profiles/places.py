@@ -41,8 +41,12 @@ class Places:
         keep_days: Callable[[str], int | None] = lambda _: None,
         sleep: Sleep = time.sleep,
     ) -> None:
-        self._client, self._table, self._secret = client, table, secret
-        self._now_ms, self._keep_days, self._sleep = now_ms, keep_days, sleep
+        self._client = client
+        self._table = table
+        self._secret = secret
+        self._now_ms = now_ms
+        self._keep_days = keep_days
+        self._sleep = sleep
 
     def note(self, object_key: str, people: Iterable[str]) -> None:
         """Remembers that the object is to hold something of the people at these profile keys.
