@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,15 +6,12 @@ import pytest
 from bench.shop import AS_OF_MS, shop_events
 from shared.clock import Moment
 from shared.decisions.deciding import decide
-from shared.decisions.decision import Decision, NextChange
+from shared.decisions.decision import NextChange
 from shared.decisions.intent import intents
 from shared.decisions.next_change import State, _Evaluations, _leaving, next_changes
 from shared.features import Profiles, features, fold
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
-from shared.profiles.due import due_shard, due_shards
-from shared.profiles.item import decode_profile, encode_profile
-from shared.profiles.stored_profile import StoredProfile
 from tests.support.bundles import make_bundle
 
 HORIZON = 90
@@ -26,24 +22,26 @@ NOON = AS_OF_MS + DAY_MS // 2
 
 def test_is_the_day_that_a_brute_force_day_by_day_finds() -> None:
     # The bundle looks at visits alone, which change on the days that are tried and on no other.
-    assert found(PROFILES, NOON) == brute_force(PROFILES, NOON)
+    assert changes(PROFILES, NOON) == brute_force(PROFILES, NOON)
 
 
 @pytest.mark.parametrize("as_of_ms", [AS_OF_MS, NOON, AS_OF_MS - 40 * DAY_MS + 12_345_678])
 def test_features_of_days_to_come_are_those_computed_anew(as_of_ms: int) -> None:
     random = np.random.default_rng(1)
-    who, days = np.sort(random.integers(0, len(PROFILES), 2_000)), random.integers(1, HORIZON + 1, 2_000)
-    seen = _Evaluations(PROFILES, BUNDLE, as_of_ms, np.zeros(len(PROFILES), int), _leaving(PROFILES, as_of_ms, HORIZON))
+    who = np.sort(random.integers(0, len(PROFILES), 2_000))
+    days = random.integers(1, HORIZON + 1, 2_000)
+    leaving = _leaving(PROFILES, as_of_ms, HORIZON)
+    evaluations = _Evaluations(PROFILES, BUNDLE, as_of_ms, np.zeros(len(PROFILES), int), leaving)
     anew = features(PROFILES.take(who), (as_of_ms // DAY_MS + days) * DAY_MS)
-    np.testing.assert_allclose(seen.features(who, days), anew, rtol=1e-6, atol=0)
+    np.testing.assert_allclose(evaluations.features(who, days), anew, rtol=1e-6, atol=0)
 
 
 def test_nothing_changes_when_nothing_is_looked_ahead() -> None:
-    assert found(PROFILES, NOON, horizon_days=0) == [None] * len(PROFILES)
+    assert changes(PROFILES, NOON, horizon_days=0) == [None] * len(PROFILES)
 
 
 def test_lies_after_the_decision_within_the_horizon() -> None:
-    days = [change.at_ms / DAY_MS - AS_OF_MS / DAY_MS for change in found(PROFILES, NOON) if change]
+    days = [change.at_ms / DAY_MS - AS_OF_MS / DAY_MS for change in changes(PROFILES, NOON) if change]
     assert 0 < len(days) < len(PROFILES)
     assert all(day in range(1, HORIZON + 1) for day in days)
 
@@ -64,30 +62,7 @@ def test_who_does_not_change_is_looked_at_again_at_the_end_of_the_horizon() -> N
         assert decision.due_ms == due
 
 
-@pytest.fixture
-def decision() -> Decision:
-    return next(d for d in decide(PROFILES, {}, BUNDLE, Moment(NOON, NOON)).values() if d.next_change)
-
-
-def test_is_stored_with_the_decision_and_indexed(decision: Decision) -> None:
-    profile = StoredProfile("customer#1", 1, b"state", 3, decision)
-    item = encode_profile(profile)
-    assert decode_profile(item) == profile
-    assert (item["due_ms"], item["due_shard"]) == ({"N": str(decision.due_ms)}, {"S": due_shard("customer#1")})
-
-
-def test_profile_without_a_decision_is_not_in_the_index(decision: Decision) -> None:
-    for without in (None, replace(decision, due_ms=None, next_change=None)):
-        assert "due_shard" not in encode_profile(StoredProfile("customer#1", 1, b"state", 3, without))
-
-
-def test_profiles_due_on_one_day_are_spread_over_all_shards() -> None:
-    shards = [due_shard(f"customer#{number}") for number in range(1_000)]
-    assert set(shards) == set(due_shards())
-    assert max(map(shards.count, due_shards())) < 2 * 1_000 / len(due_shards())
-
-
-def found(profiles: Profiles, as_of_ms: int, horizon_days: int = HORIZON) -> list[NextChange | None]:
+def changes(profiles: Profiles, as_of_ms: int, horizon_days: int = HORIZON) -> list[NextChange | None]:
     return next_changes(profiles, state(profiles, as_of_ms), BUNDLE, as_of_ms, horizon_days)
 
 

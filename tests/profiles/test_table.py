@@ -5,14 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.decisions.decision import Decision
 from shared.identity.keys import anonymous
 from shared.identity.links import Copy, Link, LinkState
-from shared.profiles.item import decode_profile, encode_profile
-from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.table import ProfileNotWritten, ProfileTable, TableOverloaded
 from tests.conftest import TABLE
 from tests.support.partiql import PartiQL
+from tests.support.stored_profiles import profile
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,47 +21,8 @@ def table(dynamodb: "DynamoDBClient") -> ProfileTable:
     return ProfileTable(dynamodb, TABLE, sleep=lambda _seconds: None)
 
 
-def profile(key: str = "customer#1", version: int = 1, state: bytes = b"state", **changes: Any) -> StoredProfile:
-    fields = {"key": key, "version": version, "state": state, "events": 3, "decision": decision(), **changes}
-    return StoredProfile(**fields)
-
-
-def decision(**changes: Any) -> Decision:
-    fields: dict[str, Any] = {
-        "segment": 3,
-        "since_ms": 1_500_000_000_000,
-        "margin": 0.5,
-        "runner_up": 5,
-        "predictions": {"churn_probability": 0.25},
-        "intent": "steady",
-        "action": "no_action",
-        "as_of_ms": 1_500_000_000_001,
-        "scored_at_ms": 1_500_000_000_002,
-        "model_version": "20170930-abcdef",
-        "micro_segment": None,
-    }
-    return Decision(**{**fields, **changes})
-
-
 LINKED = Link("customer#1", LinkState.LINKED, ("a1b2c3", "d4e5f6"))
 SHARED = Link("customer#1", LinkState.SHARED)
-
-
-@pytest.mark.parametrize(
-    "stored",
-    [
-        profile(),
-        profile(decision=None),
-        profile(decision=decision(micro_segment=0)),
-        profile(decision=decision(automated=True)),
-        profile("visitor#v", decision=None, link=LINKED),
-        profile(
-            state=b"", visitors={"visitor#v": Copy(3, b"visits"), "visitor#w": Copy(1, b""), "visitor#": Copy(9, None)}
-        ),
-    ],
-)
-def test_decoding_gives_back_what_was_encoded(stored: StoredProfile) -> None:
-    assert decode_profile(encode_profile(stored)) == stored
 
 
 def test_profiles_beyond_one_call_are_saved_and_loaded(table: ProfileTable) -> None:

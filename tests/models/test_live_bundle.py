@@ -1,0 +1,111 @@
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+
+from shared.models.live_bundle import LiveBundle
+from tests.conftest import BUCKET
+from tests.support.bundles import make_bundle, point_to, publish
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+OLD = "20170901-aaaaaaaa"
+NEW = "20171001-bbbbbbbb"
+
+
+def test_no_bundle_is_live_before_the_first_is_published(s3: "S3Client") -> None:
+    live = LiveBundle(s3, BUCKET)
+    assert live.get(now=0) is None
+    assert live.problem is None
+    publish(s3, make_bundle(OLD))
+    assert version(live, 15) == OLD
+
+
+def test_another_model_is_followed_without_a_redeploy(s3: "S3Client") -> None:
+    publish(s3, make_bundle(OLD))
+    live = LiveBundle(s3, BUCKET)
+    first = live.get(0)
+    publish(s3, make_bundle(NEW))
+    assert live.get(14) is first
+    assert version(live, 15) == NEW
+    point_to(s3, OLD)
+    assert version(live, 30) == OLD
+
+
+def test_unchanged_pointer_is_not_sent_again(s3: "S3Client", request: pytest.FixtureRequest) -> None:
+    publish(s3, make_bundle(OLD))
+    live = LiveBundle(s3, BUCKET)
+    statuses: list[int] = []
+    asked = ("response-received.s3.GetObject", lambda **seen: statuses.append(seen["response_dict"]["status_code"]))
+    s3.meta.events.register(*asked)
+    request.addfinalizer(lambda: s3.meta.events.unregister(*asked))
+    first = live.get(0)
+    assert live.get(100) is first
+    assert live.get(200) is first
+    nobodys = 404  # the user's labels, of which there are none
+    assert statuses == [200, 200, 200, nobodys, 304, nobodys, 304, nobodys]
+
+
+def test_broken_bundle_never_replaces_one_that_works(s3: "S3Client") -> None:
+    publish(s3, make_bundle(OLD))
+    live = LiveBundle(s3, BUCKET)
+    live.get(0)
+    publish(s3, make_bundle(NEW, metadata={"feature_set_hash": "0000"}))
+    assert version(live, 20) == OLD
+    assert "the hash of its feature set" in str(live.problem)
+    assert version(live, 21) == OLD and live.problem
+    point_to(s3, OLD)
+    assert version(live, 40) == OLD and live.problem is None
+
+
+@pytest.mark.parametrize("pointer", [b"", b"[]", b"{}", b'{"bundle_id": "never-written"}'])
+def test_pointer_to_nothing_is_a_problem_not_a_crash(s3: "S3Client", pointer: bytes) -> None:
+    s3.put_object(Bucket=BUCKET, Key="models/current.json", Body=pointer)
+    live = LiveBundle(s3, BUCKET)
+    assert live.get(0) is None
+    assert "models/current.json" in str(live.problem)
+
+
+def test_manifest_that_is_not_json_is_a_problem_not_a_crash(s3: "S3Client") -> None:
+    publish(s3, make_bundle(NEW))
+    s3.put_object(Bucket=BUCKET, Key=f"models/{NEW}/manifest.json", Body=b"{")
+    live = LiveBundle(s3, BUCKET)
+    assert live.get(0) is None
+    assert str(live.problem) == f"models/{NEW}: manifest.json is refused: it is not JSON"
+
+
+def test_a_bundle_that_was_mended_under_its_name_is_taken_within_minutes(s3: "S3Client") -> None:
+    publish(s3, make_bundle(NEW))
+    s3.put_object(Bucket=BUCKET, Key=f"models/{NEW}/manifest.json", Body=b"{")
+    live = LiveBundle(s3, BUCKET)
+    assert live.get(0) is None
+    publish(s3, make_bundle(NEW))
+    assert live.get(299) is None and live.problem
+    assert version(live, 300) == NEW and live.problem is None
+
+
+def test_a_container_that_knew_of_no_bundle_asks_again_after_15_seconds(s3: "S3Client") -> None:
+    live = LiveBundle(s3, BUCKET)
+    assert live.get(1_000) is None
+    publish(s3, make_bundle(OLD))
+    assert live.get(1_014.9) is None
+    assert version(live, 1_015) == OLD
+
+
+def test_refusal_by_s3_is_raised_rather_than_taken_for_no_model(s3: "S3Client") -> None:
+    with pytest.raises(ClientError):
+        LiveBundle(s3, "no-such-bucket").get(0)
+
+
+def test_loaded_bundle_outlives_s3(s3: "S3Client") -> None:
+    publish(s3, make_bundle(OLD))
+    live = LiveBundle(s3, BUCKET)
+    live.get(0)
+    s3.delete_object(Bucket=BUCKET, Key="models/current.json")
+    assert version(live, 20) == OLD
+
+
+def version(live: LiveBundle, now: float) -> str | None:
+    bundle = live.get(now)
+    return bundle.bundle_id if bundle else None
