@@ -4,6 +4,7 @@ events -> fold -> Profiles -> features -> float32 [n_profiles, n_features]
                      | merge, encode, decode
 """
 
+from shared.features.bodies import BrokenState
 from shared.features.catalogue import (
     DEFINITIONS,
     FEATURE_NAMES,
@@ -13,7 +14,7 @@ from shared.features.catalogue import (
     features,
     top_categories,
 )
-from shared.features.codec import BrokenState, UnknownStateVersion, category_hash, decode, encode, rows_in
+from shared.features.codec import UnknownStateVersion, category_hash, decode, encode, rows_in
 from shared.features.columns import EVENT_TYPES, MONEY_UNITS, PURCHASE, REFUND, EventColumns, Rows
 from shared.features.state import Profiles, changed, fold, merge, since, until
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from shared.features import EVENT_TYPES, BrokenState, UnknownStateVersion, decode, encode
 from shared.features.codec import VERSION
 from shared.features.columns import CHANNELS, COLUMN_TYPES
-from shared.features.varint import decode_varints, encode_varints, unzigzag, zigzag
 from tests.features.histories import folded, histories
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -26,18 +25,6 @@ def test_decoding_gives_back_every_column(history: list[dict[str, object]]) -> N
         np.testing.assert_array_equal(mine, theirs, name)
     used = set(state.rows.category.tolist()) - {0}
     assert {code: read.category_names[code] for code in used} == {code: state.category_names[code] for code in used}
-
-
-@given(st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=30), min_size=1, max_size=5))
-def test_varints_come_back(parts: list[list[int]]) -> None:
-    values, starts = decode_varints([encode_varints(np.array(part, np.uint64))[0] for part in parts])
-    assert values.tolist() == [value for part in parts for value in part]
-    assert starts.tolist() == np.cumsum([0, *map(len, parts[:-1])]).tolist()
-
-
-@given(st.lists(st.integers(-(2**61), 2**61)))
-def test_zigzag_comes_back(values: list[int]) -> None:
-    assert unzigzag(zigzag(np.array(values, np.int64)).astype(np.int64)).tolist() == values
 
 
 def test_an_unknown_version_is_refused_by_number() -> None:

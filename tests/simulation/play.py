@@ -37,13 +37,7 @@ class Played:
     """What functions wrote to their logs, metrics included."""
 
 
-OLDER = {
-    "shared.features.codec": [
-        ("VERSION = 2\n", "VERSION = 1\n"),
-        ("_COLUMNS = {1: 10, 2: 11}\n", "_COLUMNS = {1: 10}\n"),
-        ("        rows.channel,\n", ""),
-    ]
-}
+OLDER = {"shared.features.stored_columns": [('    StoredColumn("channel", since=2),\n', "")]}
 """What makes the code one that neither writes nor reads the present encoding of histories, but the one before."""
 
 
