@@ -34,7 +34,7 @@ _ABOVE_SESSIONS = 1 << 32
 IN_VISIT = ~np.isin(np.arange(len(EVENT_TYPES)), (REFUND, EMAIL_OPEN, EMAIL_CLICK, IDENTIFY))
 """By kind, whether an event is part of a visit: refunds, e-mails and identification happen outside of one."""
 
-_AGE_BITS = len(WINDOWS).bit_length()
+_WINDOW_BITS = len(WINDOWS).bit_length()
 _CODE_BITS = (max(len(DEVICES), len(CHANNELS)) - 1).bit_length()
 
 type Coded = Literal["category", "brand"]
@@ -187,19 +187,19 @@ class _Codes:
     def __init__(self, events: Timeline, codes: NDArray[np.uint32]) -> None:
         named = _at(codes != 0)
         keys = _pair(events.owner[named], codes[named])
-        keys <<= _AGE_BITS
-        keys |= events.age[named]
+        keys <<= _WINDOW_BITS
+        keys |= events.window[named]
         keys.sort()
-        pairs = keys >> _AGE_BITS
+        pairs = keys >> _WINDOW_BITS
         self._begins = np.flatnonzero(_changes(pairs))
         self._ends = np.append(self._begins, len(pairs))[1:]
         self._pairs = pairs[self._begins]
-        self._ages = keys.astype(np.uint8) & np.uint8((1 << _AGE_BITS) - 1)
+        self._windows = keys.astype(np.uint8) & np.uint8((1 << _WINDOW_BITS) - 1)
         self._counts: dict[int | None, Counts] = {}
 
     def counts(self, days: int | None) -> Counts:
         if days not in self._counts:
-            running = running_sum(self._ages <= WINDOWS.index(days))
+            running = running_sum(self._windows <= WINDOWS.index(days))
             count = running[self._ends] - running[self._begins]
             owner, code = self._pairs >> 32, self._pairs & 0xFFFFFFFF
             some = np.flatnonzero(count)

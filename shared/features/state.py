@@ -113,7 +113,7 @@ def fold(*events: EventColumns) -> Profiles:
     keys, places = _together([part.keys for part in events])
     owners = [place[part.profile] for place, part in zip(places, events, strict=True)]
     names = _united([part.category_names for part in events])
-    return _settle(keys, owners, [part.rows for part in events], names)
+    return _profiles(keys, owners, [part.rows for part in events], names)
 
 
 def merge(*states: Profiles) -> Profiles:
@@ -125,7 +125,7 @@ def merge(*states: Profiles) -> Profiles:
         for key, sketch in state.sketches.items():
             sketches[key] = _sketch(sketches.get(key, _NOTHING), sketch)
     names = _united([state.category_names for state in states])
-    return _settle(keys, owners, [state.rows for state in states], names, sketches)
+    return _profiles(keys, owners, [state.rows for state in states], names, sketches)
 
 
 def until(profiles: Profiles, until_ms: int) -> Profiles:
@@ -180,47 +180,60 @@ def _sketch(*fingerprints: Sketch) -> Sketch:
     return np.unique(np.concatenate(fingerprints))[:SKETCHED]
 
 
-def _settle(
+def _profiles(
     keys: list[str],
     owners: list[NDArray[np.int64]],
     parts: list[Rows],
     category_names: dict[int, str],
     sketches: Mapping[str, Sketch] = MappingProxyType({}),
 ) -> Profiles:
-    """Sort rows into the canonical order and keep each event once; profiles without rows are left out."""
-    owner, rows = np.concatenate([_NOBODY, *owners]), Rows.concatenate(parts)
-    once = _once_each(owner, rows)
-    owner, fingerprint = owner[once], rows.fingerprint[once]
-    order = _sorted(owner, rows.time_ms[once], fingerprint)
+    """The rows of all parts in the one order of `Profiles`, each event once; who has none is left out."""
+    owner, rows = _each_once(np.concatenate([_NOBODY, *owners]), Rows.concatenate(parts))
+    order = _sorted(owner, rows.time_ms, rows.fingerprint)
     counts = np.bincount(owner, minlength=len(keys))
-    sketched = {
-        keys[i]: _sketch(sketches.get(keys[i], _NOTHING), fingerprint[owner == i])
-        for i in range(len(keys) if sketches or counts.max(initial=0) > MOST_EVENTS else 0)
-        if counts[i] > MOST_EVENTS or keys[i] in sketches
-    }
+    sketched = _sketched(keys, owner, rows.fingerprint, sketches)
     if counts.max(initial=0) > MOST_EVENTS:
-        order = order[_newer_after(counts) < MOST_EVENTS]
+        order = order[_followers(counts) < MOST_EVENTS]
         counts = np.minimum(counts, MOST_EVENTS)
     present = np.flatnonzero(counts)
     starts = np.concatenate(([0], np.cumsum(counts[present])))
-    kept = rows.take(order if isinstance(once, slice) else once[order])
-    return Profiles([keys[i] for i in present], starts, kept, category_names, sketched)
+    return Profiles([keys[i] for i in present], starts, rows.take(order), category_names, sketched)
 
 
-def _newer_after(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of each row of profiles with `counts` sorted rows, how many rows of its profile come after it."""
+def _followers(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where `counts[i]` rows of profile i stand together, how many of its profile's rows follow each row [n_rows]."""
     return np.repeat(np.cumsum(counts), counts) - 1 - np.arange(counts.sum())
 
 
-def _once_each(owner: NDArray[np.int64], rows: Rows) -> NDArray[np.intp] | slice:
-    """Positions of one row for each distinct (owner, fingerprint), in any order of `rows`: PRECEDENCE's last.
+def _sketched(
+    keys: list[str], owner: NDArray[np.int64], fingerprint: Sketch, known: Mapping[str, Sketch]
+) -> dict[str, Sketch]:
+    """The sketches of those who have more than MOST_EVENTS, or had so before."""
+    counts = np.bincount(owner, minlength=len(keys))
+    if not known and counts.max(initial=0) <= MOST_EVENTS:
+        return {}  # as nearly always, without a look at every key
+    return {
+        key: _sketch(known.get(key, _NOTHING), fingerprint[owner == i])
+        for i, key in enumerate(keys)
+        if counts[i] > MOST_EVENTS or key in known
+    }
+
+
+def _each_once(owner: NDArray[np.int64], rows: Rows) -> tuple[NDArray[np.int64], Rows]:
+    """One row for each distinct (owner, fingerprint), in any order: of several, PRECEDENCE's last.
 
     As that is the latest, a profile that is full stays a function of the set that came in: where the last row of an id
     is among those dropped, its earlier ones would be as well.
     """
     ids = _packed(owner, rows.fingerprint)
     if not _equals_previous(np.sort(ids)).any():
-        return slice(None)
+        return owner, rows
+    once = _last_of_each(ids, rows)
+    return owner[once], rows.take(once)
+
+
+def _last_of_each(ids: NDArray[np.uint64], rows: Rows) -> NDArray[np.intp]:
+    """Position of PRECEDENCE's last among the rows of each id."""
     order = np.argsort(ids)
     repeats = _equals_previous(ids[order])
     one, other = order[repeats], order[np.flatnonzero(repeats) - 1]

@@ -43,17 +43,17 @@ class Timeline:
         return self._lengths.cumsum()
 
     @cached_property
-    def age(self) -> NDArray[np.uint8]:
+    def window(self) -> NDArray[np.uint8]:
         """Position in WINDOWS of the shortest window that each entry is in [n]."""
-        age, instant = np.zeros(len(self.time_ms), np.uint8), self.as_of_ms
-        until = instant[self.owner] if isinstance(instant, np.ndarray) else instant
+        until = self.as_of_ms[self.owner] if isinstance(self.as_of_ms, np.ndarray) else self.as_of_ms
+        window = np.zeros(len(self.time_ms), np.uint8)
         for days in _DAYS:
-            age += self.time_ms < until - days * DAY_MS
-        return age
+            window += self.time_ms < until - days * DAY_MS
+        return window
 
     @cached_property
     def _counts(self) -> Ints:
-        cells = self.owner * len(WINDOWS) + self.age
+        cells = self.owner * len(WINDOWS) + self.window
         counts = np.bincount(cells, minlength=self.n_owners * len(WINDOWS)).reshape(-1, len(WINDOWS))
         return counts.cumsum(axis=1).T.copy()
 
@@ -80,7 +80,7 @@ class Timeline:
 
     def inside(self, days: int | None) -> Mask:
         """Which entries are in the window [n]."""
-        return self.age <= WINDOWS.index(days)
+        return self.window <= WINDOWS.index(days)
 
     def within(self, days: int | None) -> Timeline:
         """The entries in the window alone."""
