@@ -18,10 +18,15 @@ LONGEST_TEXT = 1_024
 LEAST_MS = 100_000_000_000
 """Times that are numbers from here on are milliseconds: as seconds they would lie beyond the year 5000."""
 
-type Identifier = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID, description="text of 1 to 128 characters")]
+type Identifier = Annotated[
+    str, Meta(min_length=1, max_length=LONGEST_ID, description=f"text of 1 to {LONGEST_ID} characters")
+]
+type EventId = Annotated[str, Meta(max_length=LONGEST_ID, description=f"text of at most {LONGEST_ID} characters")]
 type Text = Annotated[str, Meta(max_length=LONGEST_TEXT, description=f"text of at most {LONGEST_TEXT:,} characters")]
-type Amount = Annotated[float, Meta(ge=0, le=LARGEST_AMOUNT, description="a number from 0 to 1,000,000,000")]
-type Quantity = Annotated[float, Meta(gt=0, le=LARGEST_QUANTITY, description="a number above 0 and at most 1,000,000")]
+type Amount = Annotated[float, Meta(ge=0, le=LARGEST_AMOUNT, description=f"a number from 0 to {LARGEST_AMOUNT:,.0f}")]
+type Quantity = Annotated[
+    float, Meta(gt=0, le=LARGEST_QUANTITY, description=f"a number above 0 and at most {LARGEST_QUANTITY:,.0f}")
+]
 type EventType = Annotated[
     str, Meta(min_length=1, max_length=LONGEST_ID, description="the name of an event type, such as purchase")
 ]
@@ -36,7 +41,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     event_type: EventType
     timestamp: Timestamp
-    event_id: Annotated[str, Meta(max_length=LONGEST_ID, description="text of at most 128 characters")] | None = None
+    event_id: EventId | None = None
     customer_id: Identifier | None = None
     anonymous_id: Identifier | None = None
     session_id: Text | None = None

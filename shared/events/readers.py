@@ -12,9 +12,9 @@ from typing import IO, Any, Protocol, cast
 
 import msgspec
 
-from shared.events.dialects import LineBroken, dialect_of, translate
+from shared.events.dialects import PEOPLE, LineBroken, dialect_of, translate
+from shared.events.dialects.dialect import value_at
 from shared.events.event import FIELDS, Event, explain, first_broken
-from shared.identity.keys import customer_key, visitor_key
 
 BATCH_LINES = 50_000
 BATCH_BYTES = 8 * 2**20
@@ -134,23 +134,20 @@ class Batch:
 
 def people(raw: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Profile keys of those whom a record names, in the contract's words or a dialect's, however broken it is."""
-    named = [(key, (raw or {}).get(name)) for name, key in _PEOPLE.items()]
+    named = [(key, value_at(raw or {}, path)) for path, key in PEOPLE.items()]
     return tuple(dict.fromkeys(key(str(value)) for key, value in named if isinstance(value, str | int) and value))
 
 
 def people_of(line: bytes) -> tuple[str, ...]:
     """Profile keys of those whom a line of JSON names, as `people` finds them; none where it is no object."""
     try:
-        return people({name: getattr(_decode_people(line), name) for name in _PEOPLE})
+        return people(msgspec.structs.asdict(_decode_people(line)))
     except (ValueError, RecursionError):
         return ()
 
 
-_PEOPLE: Mapping[str, Callable[[str], str]] = {
-    **dict.fromkeys(("customer_id", "userId", "user_id"), customer_key),
-    **dict.fromkeys(("anonymous_id", "previousId", "anonymousId", "user_pseudo_id"), visitor_key),
-}
-_decode_people = msgspec.json.Decoder(msgspec.defstruct("People", [(name, Any, None) for name in _PEOPLE])).decode
+_NAMING = dict.fromkeys(path.partition(".")[0] for path in PEOPLE)
+_decode_people = msgspec.json.Decoder(msgspec.defstruct("People", [(name, Any, None) for name in _NAMING])).decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_any = msgspec.json.Decoder().decode
 

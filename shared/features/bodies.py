@@ -70,36 +70,39 @@ class _Layout:
 
 
 class Body(NamedTuple):
-    """One profile's, as it is kept."""
+    """One profile's."""
 
     content: bytes
     deflated: bool
-    """Where that makes it shorter."""
+    """Whether it is, which it is where that makes it shorter."""
     name_bytes: int
-    """Bytes of the names of its categories, at the end of what was deflated."""
+    """Bytes of the names of its categories, which stand at the end of what was deflated."""
 
 
 def write_bodies(bodies: Bodies) -> list[Body]:
     """The body of each profile [n_profiles]."""
-    name_lengths = np.array(list(map(len, bodies.names)), np.int64)
-    names = cut(b"".join(bodies.names), _sums(name_lengths, bodies.categories).astype(np.int64))
-    return [_body(values, own) for values, own in zip(_varints(bodies, name_lengths), names, strict=True)]
+    ends = np.cumsum(bodies.categories)
+    bounds = zip((ends - bodies.categories).tolist(), ends.tolist(), strict=True)
+    return [
+        _body(values, b"".join(bodies.names[begin:end]))
+        for values, (begin, end) in zip(_varints(bodies), bounds, strict=True)
+    ]
 
 
-def read_bodies(kept: list[Body], versions: Ints, rows: Ints) -> Bodies:
-    """What `write_bodies` was given, of profiles of these versions, with so many rows [n_profiles each].
+def read_bodies(inflated: list[bytes], name_bytes: Ints, versions: Ints, rows: Ints) -> Bodies:
+    """What `write_bodies` was given, of profiles of these versions, with so many rows and bytes of names [n_profiles
+    each]; `inflated` is what was deflated.
 
-    Raises BrokenState, zlib.error and IndexError.
+    Raises BrokenState, and IndexError where a body ends too early.
     """
-    inflated = [zlib.decompress(body.content, wbits=-15) if body.deflated else body.content for body in kept]
-    value_ends = [len(content) - body.name_bytes for content, body in zip(inflated, kept, strict=True)]
+    value_ends = [len(body) - size for body, size in zip(inflated, name_bytes.tolist(), strict=True)]
     demand(np.array(value_ends) > 0)
-    values, starts = decode_varints([content[:end] for content, end in zip(inflated, value_ends, strict=True)])
+    values, starts = decode_varints([body[:end] for body, end in zip(inflated, value_ends, strict=True)])
     layout = _layout(values, starts, versions, rows)
     name_lengths = values[layout.name_lengths].astype(np.int64)
-    demand(_sums(name_lengths, layout.categories) == [body.name_bytes for body in kept])
-    names = cut(b"".join(content[end:] for content, end in zip(inflated, value_ends, strict=True)), name_lengths)
-    units = values[layout.lead[:, : len(UNITS)]].astype(np.int64)
+    demand(_sums(name_lengths, layout.categories) == name_bytes)
+    names = cut(b"".join(body[end:] for body, end in zip(inflated, value_ends, strict=True)), name_lengths)
+    units = [values[starts + i].astype(np.int64) for i in range(len(UNITS))]
     return Bodies(Numbers(units, _columns(values, layout, versions)), rows, names, layout.categories)
 
 
@@ -115,17 +118,17 @@ def cut(joined: bytes, sizes: Ints) -> list[bytes]:
     return [joined[begin:end] for begin, end in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
 
 
-def _varints(bodies: Bodies, name_lengths: Ints) -> list[list[bytes]]:
+def _varints(bodies: Bodies) -> list[list[bytes]]:
     """Of each profile all values: in one part, or of a long one in a part for each column."""
     # Every value of every profile in one array, so that one call encodes them all.
     sizes = _LEAD + len(COLUMNS) * bodies.rows + bodies.categories
     bounds = np.concatenate(([0], np.cumsum(sizes)))
     layout = _Layout(bounds[:-1], bodies.rows, np.full(len(bodies.rows), len(COLUMNS)), bodies.categories)
     values = np.empty(bounds[-1], np.uint64)
-    values[layout.lead] = np.column_stack([bodies.numbers.units, bodies.categories])
+    values[layout.lead] = np.column_stack([*bodies.numbers.units, bodies.categories])
     for at, column in zip(layout.column_positions(), bodies.numbers.columns, strict=True):
         values[at] = column
-    values[layout.name_lengths] = name_lengths
+    values[layout.name_lengths] = list(map(len, bodies.names))
     stream, byte_ends = encode_varints(values)
 
     byte_starts = np.concatenate(([0], byte_ends))
@@ -165,8 +168,9 @@ def _layout(values: NDArray[np.uint64], starts: Ints, versions: Ints, rows: Ints
 def _columns(values: NDArray[np.uint64], layout: _Layout, versions: Ints) -> list[Ints]:
     """What is stored of each of COLUMNS [n_rows each]; 0 where a profile is of a version without it."""
     columns: list[Ints] = []
+    oldest = versions.min()
     for column, at in zip(COLUMNS, layout.column_positions(), strict=True):
-        if column.since <= versions.min():
+        if column.since <= oldest:
             columns.append(values[at].astype(np.int64))
         else:
             known = np.flatnonzero(np.repeat(versions, layout.rows) >= column.since)

@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -122,20 +123,24 @@ def _blob(hashes: _Hashes, body: Body) -> bytes:
 
 def _decoded(keys: list[str], blobs: list[bytes]) -> Profiles:
     heads = _Heads(*np.array([_header(blob) for blob in blobs], np.int64).T)
-    hashes, kept = _taken_apart(heads, blobs)
-    bodies = read_bodies(kept, heads.version, heads.rows)
-    names = [name.decode() for name in bodies.names]
-    codes = np.array([category_hash(name) for name in names], np.uint32)
+    (fingerprints, ids, brands, sketches), begins = _split_hashes(heads, blobs)
+    inflated = [
+        zlib.decompress(blob[begin:], wbits=-15) if flags & _DEFLATED else blob[begin:]
+        for blob, begin, flags in zip(blobs, begins, heads.flags.tolist(), strict=True)
+    ]
+    bodies = read_bodies(inflated, heads.name_bytes, heads.version, heads.rows)
+    distinct = {name: name.decode() for name in sorted({*bodies.names}, reverse=True)}
+    codes = {name: category_hash(text) for name, text in distinct.items()}
     dictionaries = {
-        "ids": Dictionary(np.frombuffer(b"".join(own.ids for own in hashes), "<u4"), heads.ids),
-        "brands": Dictionary(np.frombuffer(b"".join(own.brands for own in hashes), "<u4"), heads.brands),
-        "categories": Dictionary(codes, bodies.categories),
+        "ids": Dictionary(np.frombuffer(b"".join(ids), "<u4"), heads.ids),
+        "brands": Dictionary(np.frombuffer(b"".join(brands), "<u4"), heads.brands),
+        "categories": Dictionary(np.array([codes[name] for name in bodies.names], np.uint32), bodies.categories),
     }
-    fingerprints = _fingerprints(b"".join(own.fingerprints for own in hashes))
     starts = np.concatenate(([0], np.cumsum(heads.rows)))
-    rows = to_rows(bodies.numbers, dictionaries, fingerprints, starts)
-    sketches = {key: _fingerprints(own.sketch) for key, own in zip(keys, hashes, strict=True) if own.sketch}
-    return Profiles(keys, starts, rows, dict(zip(codes.tolist(), names, strict=True)), sketches)
+    rows = to_rows(bodies.numbers, dictionaries, _fingerprints(b"".join(fingerprints)), starts)
+    category_names = {codes[name]: text for name, text in distinct.items()}  # of two with one code the smaller
+    known = {key: _fingerprints(sketch) for key, sketch in zip(keys, sketches, strict=True) if sketch}
+    return Profiles(keys, starts, rows, category_names, known)
 
 
 def _header(blob: bytes) -> tuple[int, ...]:
@@ -144,18 +149,18 @@ def _header(blob: bytes) -> tuple[int, ...]:
     return _HEADER.unpack_from(blob)
 
 
-def _taken_apart(heads: _Heads, blobs: list[bytes]) -> tuple[list[_Hashes], list[Body]]:
+def _split_hashes(heads: _Heads, blobs: list[bytes]) -> tuple[list[list[bytes]], list[int]]:
+    """The hashes of all profiles, a list for each field of `_Hashes`, and where in each blob its body begins."""
     sketch_bytes = np.where(heads.flags & _SKETCHED, _FINGERPRINT_BYTES * SKETCHED, 0)
     sizes = [_FINGERPRINT_BYTES * heads.rows, _HASH_BYTES * heads.ids, _HASH_BYTES * heads.brands, sketch_bytes]
-    ends = _HEADER.size + np.cumsum(np.column_stack(sizes), axis=1)
-    demand(ends[:, -1] <= [len(blob) for blob in blobs])
+    ends = _HEADER.size + np.cumsum([np.zeros(len(blobs), np.int64), *sizes], axis=0)
+    demand(ends[-1] <= np.array(list(map(len, blobs))))
+    bounds = ends.tolist()
     hashes = [
-        _Hashes(blob[_HEADER.size : a], blob[a:b], blob[b:c], blob[c:d])
-        for blob, (a, b, c, d) in zip(blobs, ends.tolist(), strict=True)
+        [blob[begin:end] for blob, begin, end in zip(blobs, begins, ends, strict=True)]
+        for begins, ends in pairwise(bounds)
     ]
-    deflated = (heads.flags & _DEFLATED).astype(bool).tolist()
-    contents = [blob[begin:] for blob, begin in zip(blobs, ends[:, -1].tolist(), strict=True)]
-    return hashes, list(map(Body, contents, deflated, heads.name_bytes.tolist()))
+    return hashes, bounds[-1]
 
 
 # ---- Both ways -------------------------------------------------------------------------------------------------------

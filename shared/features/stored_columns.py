@@ -75,8 +75,8 @@ class Dictionary:
 class Numbers:
     """What is stored of the rows of many profiles, but for fingerprints and dictionaries."""
 
-    units: Ints
-    """What each profile counts in [n_profiles, len(UNITS)]."""
+    units: list[Ints]
+    """One for each of UNITS: what each profile counts in [n_profiles each]."""
     columns: list[Ints]
     """One for each of COLUMNS [n_rows each]."""
 
@@ -94,17 +94,17 @@ def to_numbers(rows: Rows, starts: Ints) -> tuple[Numbers, dict[str, Dictionary]
         for name, sizes in UNITS.items()
     }
     dictionaries: dict[str, Dictionary] = {}
-    plain: dict[str, NDArray[Any]] = {}
+    positions: dict[str, Ints] = {}
     for name, members in _LISTED_IN.items():
-        dictionaries[name], positions = _dictionary(owner, len(starts) - 1, [getattr(rows, m) for m in members])
-        plain |= zip(members, positions, strict=True)
+        dictionaries[name], own = _dictionary(owner, len(starts) - 1, [getattr(rows, member) for member in members])
+        positions |= zip(members, own, strict=True)
+    plain: dict[str, Ints] = {}
+    columns: list[Ints] = []
     for column in COLUMNS:
-        if column.unit:
-            plain[column.name] = getattr(rows, column.name) // units[column.unit][owner]
-        elif not column.dictionary:
-            plain[column.name] = getattr(rows, column.name)
-    columns = [_subtracted(column, plain, starts) for column in COLUMNS]
-    return Numbers(np.column_stack([*units.values()]), columns), dictionaries
+        values = positions[column.name] if column.dictionary else getattr(rows, column.name)
+        plain[column.name] = values // units[column.unit][owner] if column.unit else values
+        columns.append(_subtracted(column, plain, starts) if column.less else plain[column.name])
+    return Numbers([*units.values()], columns), dictionaries
 
 
 def to_rows(
@@ -112,22 +112,22 @@ def to_rows(
 ) -> Rows:
     """The rows that the numbers were made of. Raises IndexError where they name what is in no dictionary."""
     owner = _owner(starts)
-    units = dict(zip(UNITS, numbers.units.T, strict=True))
+    units = dict(zip(UNITS, numbers.units, strict=True))
     plain: dict[str, Ints] = {}
     columns: dict[str, NDArray[Any]] = {}
     for column, stored in zip(COLUMNS, numbers.columns, strict=True):
-        plain[column.name] = _added(column, stored, plain, starts)
-        values: NDArray[Any] = plain[column.name]
-        if column.unit:
-            values = values * units[column.unit][owner]
-        elif column.dictionary:
-            values = _look_up(dictionaries[column.dictionary], owner, values)
-        columns[column.name] = values.astype(COLUMN_TYPES[column.name], copy=False)
+        values = plain[column.name] = _added(column, stored, plain, starts) if column.less else stored
+        if column.dictionary:
+            columns[column.name] = _look_up(dictionaries[column.dictionary], owner, values)
+        elif column.unit:
+            columns[column.name] = values * units[column.unit][owner]
+        else:
+            columns[column.name] = values.astype(COLUMN_TYPES[column.name])
     return Rows(fingerprint=fingerprint, **columns)
 
 
 def _owner(starts: Ints) -> Ints:
-    return np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    return np.repeat(np.arange(len(starts) - 1), starts[1:] - starts[:-1])
 
 
 def _subtracted(column: StoredColumn, plain: Mapping[str, Ints], starts: Ints) -> Ints:
@@ -157,7 +157,7 @@ def _differences(column: Ints, starts: Ints) -> Ints:
 def _running_sum(column: Ints, starts: Ints) -> Ints:
     total = np.cumsum(column)
     before = total[starts[:-1]] - column[starts[:-1]]
-    return total - np.repeat(before, np.diff(starts))
+    return total - np.repeat(before, starts[1:] - starts[:-1])
 
 
 def _coarsest_unit(sizes: Sequence[int], starts: Ints, columns: Sequence[Ints]) -> Ints:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import Event, Rejection, Rules, read_file
-from shared.events.dialects import GA4, SEGMENT, translate
+from shared.events.dialects import DIALECTS, translate
 from shared.events.parquet import read_parquet
 from shared.events.readers import Batch, read_batches
 from tests.events.records import ORDER, PURCHASE, order
@@ -140,7 +140,7 @@ _json = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=9,
 )
-_paths = [path for d in (SEGMENT, GA4) for paths in (*d.fields.values(), d.identity, [d.products]) for path in paths]
+_paths = [path for d in DIALECTS for paths in (*d.fields.values(), d.identity, [d.products]) for path in paths]
 
 
 @st.composite

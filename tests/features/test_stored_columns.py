@@ -37,7 +37,7 @@ def test_every_column_but_the_fingerprint_is_stored_and_newer_ones_come_last() -
 def test_amounts_are_counted_in_the_coarsest_unit_that_is_exact_for_their_profile() -> None:
     numbers, _ = to_numbers(ROWS, STARTS)
     assert [*UNITS] == ["time", "money", "engagement"]
-    assert numbers.units.tolist() == [[60_000, 100, 60_000], [1, 10_000, 60_000]]
+    assert [unit.tolist() for unit in numbers.units] == [[60_000, 1], [100, 10_000], [60_000, 60_000]]
     assert column(numbers, "net") == [1, 25, 0, 1]
 
 
