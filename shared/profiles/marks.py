@@ -90,8 +90,8 @@ class Marks:
     def record(self, consents: Iterable[Consent], refusing: Callable[[str, int], object]) -> dict[str, Mark]:
         """Takes what events say, and gives the marks of those whom they concern; what is known is not written again.
 
-        `refusing` is told of each profile key with a new refusal that stands, and of its time in UTC milliseconds, just
-        before that is kept: what breaks off between the two is told again, what is kept never.
+        `refusing` is called with each profile key of a new refusal that stands, and its time in UTC milliseconds, just
+        before that refusal is kept: again if keeping it broke off, and never once it is kept.
         """
         statements = in_order(consents)
         known = {consent.key: Mark() for consent in statements}
@@ -135,7 +135,7 @@ class Marks:
         return {"Update": self._raising(self._name(key), "told", version)}
 
     def put_back(self, name: str, mark: Mark) -> None:
-        """Makes the table's mark under the keyed hash `name` say what `mark` says, and all that it said."""
+        """Adds what `mark` says to the table's mark under the keyed hash `name`, which goes on saying what it did."""
         if mark.refused_ms is not None:
             self._raise(LEADING + name, "refused_ms", mark.refused_ms)
         if mark.given_ms:

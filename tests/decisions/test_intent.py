@@ -26,11 +26,12 @@ def intent(
     row = np.full((1, len(FEATURE_NAMES)), np.nan, np.float32)
     for name, value in {**REGULAR, **features}.items():
         row[0, FEATURE_NAMES.index(name)] = value
-    none, one = np.zeros(1, np.int64), np.ones(1, np.float32)
+    none = np.zeros(1, np.int64)
+    one = np.ones(1, np.float32)
     predicted = [np.array([value], np.float32) if targets else None for value in (churn, conversion, ltv)]
-    (found,) = intents(Decisions(none, one, none, one, None, *predicted), row, {"thresholds": THRESHOLDS})
-    assert found in ACTIONS
-    return found
+    (intent,) = intents(Decisions(none, one, none, one, None, *predicted), row, {"thresholds": THRESHOLDS})
+    assert intent in ACTIONS
+    return intent
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,8 @@ def test_the_first_fitting_rule_decides(given: dict[str, Any], expected: str) ->
 
 def test_a_bundle_without_a_threshold_marks_nobody() -> None:
     row = np.zeros((2, len(FEATURE_NAMES)), np.float32)
-    none, one = np.zeros(2, np.int64), np.ones(2, np.float32)
+    none = np.zeros(2, np.int64)
+    one = np.ones(2, np.float32)
     fixed = {name: THRESHOLDS[name] for name in ("dormant_days", "newcomer_days", "loyal_orders")}
     decisions = Decisions(none, one, none, one, None, one, one, one)
     assert intents(decisions, row, {"thresholds": fixed}) == ["steady", "steady"]

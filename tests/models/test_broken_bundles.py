@@ -48,9 +48,9 @@ def graph(churn: Sequence[onnx.NodeProto]) -> bytes:
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    said = {"bundle_format": "1", "model_version": ABOUT["bundle_id"], "feature_set_hash": set_hash(DEFINITIONS)}
-    said |= {"feature_names": json.dumps(FEATURE_NAMES), "feature_definitions": to_json(DEFINITIONS)}
-    helper.set_model_props(model, said)
+    metadata = {"bundle_format": "1", "model_version": ABOUT["bundle_id"], "feature_set_hash": set_hash(DEFINITIONS)}
+    metadata |= {"feature_names": json.dumps(FEATURE_NAMES), "feature_definitions": to_json(DEFINITIONS)}
+    helper.set_model_props(model, metadata)
     return bytes(model.SerializeToString())
 
 
@@ -76,11 +76,11 @@ BROKEN: dict[str, tuple[list[onnx.NodeProto], str]] = {
 }
 
 
-@pytest.mark.parametrize(("churn", "said"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(("churn", "message"), BROKEN.values(), ids=BROKEN)
 def test_a_graph_that_cannot_decide_on_everybody_is_refused_when_it_is_loaded(
-    churn: list[onnx.NodeProto], said: str
+    churn: list[onnx.NodeProto], message: str
 ) -> None:
-    with pytest.raises(BundleMismatch, match=said):
+    with pytest.raises(BundleMismatch, match=message):
         Bundle.from_files(graph(churn), ABOUT)
 
 
@@ -103,13 +103,15 @@ FAILING: dict[str, list[onnx.NodeProto]] = {
 
 @pytest.mark.parametrize("churn", FAILING.values(), ids=FAILING)
 def test_a_bundle_that_fails_on_some_customer_costs_no_event_and_says_so(churn: list[onnx.NodeProto]) -> None:
-    bundle, table = Bundle.from_files(graph(churn), ABOUT), MemoryTable()
+    bundle = Bundle.from_files(graph(churn), ABOUT)
+    table = MemoryTable()
     usual = purchase("usual")
     ingest(profiles(usual), table, bundle, NOW)
     assert bundle.failure is None
     ingest(profiles(usual, purchase("rich", price=1e7)), table, bundle, NOW)
     stored = table.all()
-    rich, before = stored["customer#rich"], stored["customer#usual"]
+    rich = stored["customer#rich"]
+    before = stored["customer#usual"]
     assert before.decision and before.waits_since_ms is None
     assert (rich.events, rich.decision, rich.waits_since_ms) == (1, None, NOW.as_of_ms)
     assert bundle.failure and bundle.bundle_id in bundle.failure

@@ -66,17 +66,17 @@ def test_a_feature_that_came_later_refuses_no_bundle(monkeypatch: pytest.MonkeyP
     [({}, DEFINITIONS), (OF_THE_RELEASE_BEFORE, RELEASED)],
     ids=["bundle of now", "bundle of the release before"],
 )
-@pytest.mark.parametrize(("parts", "said"), CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize(("parts", "message"), CHANGES.values(), ids=CHANGES)
 def test_what_really_changed_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch,
     metadata: dict[str, str],
     definitions: tuple[Definition, ...],
     parts: dict[str, Any],
-    said: str,
+    message: str,
 ) -> None:
     bundle = make_bundle(metadata=metadata, definitions=definitions)
     monkeypatch.setattr(module, "DEFINITIONS", changed("days_since_order", **parts))
-    with pytest.raises(BundleMismatch, match=f": days_since_order: {said}$"):
+    with pytest.raises(BundleMismatch, match=f": days_since_order: {message}$"):
         Bundle.from_files(*bundle)
     without = [definition for definition in DEFINITIONS if definition.name != "days_since_order"]
     assert Bundle.from_files(*make_bundle(definitions=without)).bundle_id

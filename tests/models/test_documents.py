@@ -62,7 +62,7 @@ label_files = st.one_of(
         },
     ),
 )
-bodies = st.one_of(st.binary(max_size=40), label_files.map(lambda found: json.dumps(found).encode()))
+bodies = st.one_of(st.binary(max_size=40), label_files.map(lambda file: json.dumps(file).encode()))
 
 
 def use(manifest: Any) -> None:
@@ -70,9 +70,9 @@ def use(manifest: Any) -> None:
     bundle = BUNDLE
     bundle.manifest = manifest
     for decision in decide(PROFILES, {}, bundle, Moment(NOW_MS, NOW_MS, horizon_days=7)).values():
-        told = answer("c1", decision, manifest)
-        json.dumps(told, allow_nan=False)
-        msgspec.json.encode(told)
+        answered = answer("c1", decision, manifest)
+        json.dumps(answered, allow_nan=False)
+        msgspec.json.encode(answered)
         decision.action.encode()
 
 
@@ -86,10 +86,10 @@ def use(manifest: Any) -> None:
 def test_labels_are_applied_or_ignored_as_a_whole_and_that_is_said(body: bytes) -> None:
     labels, problem = checked_labels(body)
     assert problem is None or not labels
-    found = labelled(ABOUT, labels)
-    assert [segment["id"] for segment in found["segments"]] == [0, 1, 2]
-    check(found, MANIFEST)
-    use(found)
+    edited = labelled(ABOUT, labels)
+    assert [segment["id"] for segment in edited["segments"]] == [0, 1, 2]
+    check(edited, MANIFEST)
+    use(edited)
 
 
 @given(bodies)
@@ -157,14 +157,14 @@ def test_what_fits_a_shape_is_what_it_says(value: Any, shape: Any) -> None:
 
 
 def test_a_misfit_says_where() -> None:
-    said = {
+    messages = {
         b"{": "it is not JSON",
         b"{}": "it has no list",
         b'{"list": 1}': "list of it is not a list",
         b'{"list": [{"n": true}]}': "n of an entry of list of it is not a whole number",
         b'{"list": [], "more": {"x": "12"}}': "an entry of more of it is not a text of at most 1 characters or null",
     }
-    for content, message in said.items():
+    for content, message in messages.items():
         with pytest.raises(Misfit, match=f"^{message}$"):
             parsed(content, {"list": [{"n": int}], "more?": {"*": (Text(1), None)}})
 

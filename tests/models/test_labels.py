@@ -33,33 +33,35 @@ def names(manifest: Any) -> list[str]:
 
 
 def test_labels_take_the_place_of_what_training_wrote_and_leave_the_rest() -> None:
-    found = labelled(MANIFEST, LABELS)
-    assert names(found) == ["About 0", "About 2", "Regulars"]
-    assert found["thresholds"] == MANIFEST["thresholds"]
+    edited = labelled(MANIFEST, LABELS)
+    assert names(edited) == ["About 0", "About 2", "Regulars"]
+    assert edited["thresholds"] == MANIFEST["thresholds"]
     assert names(MANIFEST) == ["About 0", "About 2", "About 10"]
     assert labelled(MANIFEST, {}) == MANIFEST
 
 
 def test_labels_laid_over_labels_are_all_remembered() -> None:
     more: dict[str, dict[str, object]] = {"segments": {"0": {"name": "Strangers"}}}
-    found = labelled(labelled(MANIFEST, LABELS), more)
-    assert names(found) == ["Strangers", "About 2", "Regulars"]
-    assert found["labels"] == {"segments": {**LABELS["segments"], **more["segments"]}, "actions": LABELS["actions"]}
+    edited = labelled(labelled(MANIFEST, LABELS), more)
+    assert names(edited) == ["Strangers", "About 2", "Regulars"]
+    assert edited["labels"] == {"segments": {**LABELS["segments"], **more["segments"]}, "actions": LABELS["actions"]}
 
 
 def test_a_segments_own_action_comes_before_everybodys_and_that_before_the_default() -> None:
-    found = labelled(MANIFEST, LABELS)
-    assert action(found, "loyal", 2)["key"] == "dinner"
-    assert action(found, "dormant", 2) == {"key": "postcard", "channel": "post"}
-    assert action(found, "loyal", 1) == {"key": ACTIONS["loyal"]}
+    edited = labelled(MANIFEST, LABELS)
+    assert action(edited, "loyal", 2)["key"] == "dinner"
+    assert action(edited, "dormant", 2) == {"key": "postcard", "channel": "post"}
+    assert action(edited, "loyal", 1) == {"key": ACTIONS["loyal"]}
     assert action({}, "steady", 7) == {"key": "no_action"}
 
 
 def test_the_answer_has_the_name_and_the_action_that_the_user_gave() -> None:
-    told = answer("889", DECISION, labelled(MANIFEST, {"actions": {DECISION.intent: {"key": "call", "title": "Call"}}}))
-    assert (told["action"], told["action_details"]) == ("call", {"title": "Call"})
-    told = answer("889", DECISION, {})
-    assert (told["action"], told["action_details"]) == (DECISION.action, None)
+    answered = answer(
+        "889", DECISION, labelled(MANIFEST, {"actions": {DECISION.intent: {"key": "call", "title": "Call"}}})
+    )
+    assert (answered["action"], answered["action_details"]) == ("call", {"title": "Call"})
+    answered = answer("889", DECISION, {})
+    assert (answered["action"], answered["action_details"]) == (DECISION.action, None)
 
 
 def test_manifests_follow_labels_within_a_minute(s3: "S3Client") -> None:

@@ -37,7 +37,7 @@ def test_unchanged_pointer_is_not_sent_again(s3: "S3Client", request: pytest.Fix
     publish(s3, make_bundle(OLD))
     live = LiveBundle(s3, BUCKET)
     statuses: list[int] = []
-    asked = ("response-received.s3.GetObject", lambda **seen: statuses.append(seen["response_dict"]["status_code"]))
+    asked = ("response-received.s3.GetObject", lambda **given: statuses.append(given["response_dict"]["status_code"]))
     s3.meta.events.register(*asked)
     request.addfinalizer(lambda: s3.meta.events.unregister(*asked))
     first = live.get(0)

@@ -50,14 +50,15 @@ def deliver(table: ProfileTable, known: Marks, *events: Event, now: Moment = NOW
 
 
 def test_marks_put_back_into_a_new_table_say_what_they_said(dynamodb: "DynamoDBClient", s3: "S3Client") -> None:
-    before, people = marks(dynamodb, s3), ["customer#a", "customer#b", "visitor#v", "customer#nobody"]
+    before = marks(dynamodb, s3)
+    people = ["customer#a", "customer#b", "visitor#v", "customer#nobody"]
     before.refuse("customer#a", 1_000)
     before.refuse("customer#a", 500)
     before.record(
         [Consent("customer#b", 2_000, given=False), Consent("customer#b", 3_000, given=True)], lambda _key, _at_ms: None
     )
     before.unlink("visitor#v")
-    said = before.load(people)
+    loaded = before.load(people)
     lose_the_table(dynamodb)
     KeptMarks(s3, BUCKET).begin(EPOCH)
     after = marks(dynamodb, s3, EPOCH)
@@ -65,13 +66,14 @@ def test_marks_put_back_into_a_new_table_say_what_they_said(dynamodb: "DynamoDBC
         after.put_back(name, mark)
         after.put_back(name, mark)
     after.complete()
-    assert marks(dynamodb, s3, EPOCH).load(people) == said
-    keys = [found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+    assert marks(dynamodb, s3, EPOCH).load(people) == loaded
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
     assert all(key.startswith("marks/") for key in keys) and "customer" not in repr(keys)
 
 
 def test_nobody_is_stored_in_a_new_table_before_the_marks_are_in_it(dynamodb: "DynamoDBClient", s3: "S3Client") -> None:
-    table, known = ProfileTable(dynamodb, TABLE), marks(dynamodb, s3, EPOCH)
+    table = ProfileTable(dynamodb, TABLE)
+    known = marks(dynamodb, s3, EPOCH)
     KeptMarks(s3, BUCKET).begin(EPOCH)
     with pytest.raises(TableNotRestored, match="marks"):
         deliver(table, known, purchase("a"))
@@ -93,7 +95,7 @@ def test_what_the_table_says_was_kept_before(
     dynamodb: "DynamoDBClient", s3: "S3Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = marks(dynamodb, s3)
-    monkeypatch.setattr(known._kept._s3, "put_object", lambda **_: 1 / 0)
+    monkeypatch.setattr(s3, "put_object", lambda **_: 1 / 0)
     for write in (known.refuse, known.agree):
         with pytest.raises(ZeroDivisionError):
             write("customer#a", 1_000)
@@ -142,7 +144,8 @@ def test_facts_in_any_order_are_the_same_marks(facts: list[tuple[str, Mark]], ch
 
 
 def test_versions_of_a_new_table_go_on_above_all_that_a_lost_one_can_have_had() -> None:
-    world, known = MemoryTable(), MemoryMarks({"customer#back": Mark(ended=7)})
+    world = MemoryTable()
+    known = MemoryMarks({"customer#back": Mark(ended=7)})
     known.epoch = EPOCH
     for number in range(3):
         deliver(world, known, purchase("new", number), purchase("back", number))
@@ -168,23 +171,24 @@ def test_a_link_that_was_undone_stays_so_whatever_comes_first() -> None:
 def test_a_refusal_is_told_of_once_before_it_is_kept_and_again_where_that_broke_off(
     dynamodb: "DynamoDBClient", s3: "S3Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, told = marks(dynamodb, s3), list[tuple[str, int]]()
-    said = [Consent("customer#a", 1_000, given=False), Consent("customer#a", 2_000, given=False)]
+    kept = marks(dynamodb, s3)
+    refusals: list[tuple[str, int]] = []
+    refused = [Consent("customer#a", 1_000, given=False), Consent("customer#a", 2_000, given=False)]
     returned = [Consent("customer#b", 1_000, given=False), Consent("customer#b", 2_000, given=True)]
 
-    def tell(key: str, at_ms: int) -> None:
-        told.append((key, at_ms))
+    def note(key: str, at_ms: int) -> None:
+        refusals.append((key, at_ms))
 
     with monkeypatch.context() as broken:
         broken.setattr(kept, "refuse", lambda _key, _at_ms: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            kept.record(said, tell)
+            kept.record(refused, note)
     for _ in range(3):
-        kept.record([*said, *returned], tell)
-    assert told == [("customer#a", 2_000)] * 2
+        kept.record([*refused, *returned], note)
+    assert refusals == [("customer#a", 2_000)] * 2
     assert kept.load(["customer#a"])["customer#a"].refused_ms == 2_000
-    kept.record([Consent("customer#a", 3_000, given=False)], tell)
-    assert told[2:] == [("customer#a", 3_000)]
+    kept.record([Consent("customer#a", 3_000, given=False)], note)
+    assert refusals[2:] == [("customer#a", 3_000)]
 
 
 def test_marks_of_the_release_before_and_undone_links_are_kept_by_a_command(
@@ -194,21 +198,22 @@ def test_marks_of_the_release_before_and_undone_links_are_kept_by_a_command(
     for number in range(40):
         known.refuse(f"customer#{number}", 1_000 + number)
     known.agree("customer#1", 2_000)
-    said = {name: mark for name, mark in KeptMarks(s3, BUCKET).all() if mark}
+    facts = {name: mark for name, mark in KeptMarks(s3, BUCKET).all() if mark}
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
-        for found in page["Contents"]:
-            s3.delete_object(Bucket=BUCKET, Key=found["Key"])
+        for entry in page["Contents"]:
+            s3.delete_object(Bucket=BUCKET, Key=entry["Key"])
     table = ProfileTable(dynamodb, TABLE)
     table.save([StoredProfile("visitor#v", 1, b"", 0, None, link=Link("customer#a", LinkState.UNLINKED))])
     table.save([StoredProfile("visitor#w", 1, b"", 0, None, link=Link("customer#a"))])
     for _ in range(2):
         assert keep_marks(dynamodb, TABLE, lambda: b"secret", KeptMarks(s3, BUCKET)) == 41
     undone = keyed_hash(b"secret", "visitor#v")
-    assert dict(KeptMarks(s3, BUCKET).all()) == {**said, undone: Mark(unlinked=True)}
+    assert dict(KeptMarks(s3, BUCKET).all()) == {**facts, undone: Mark(unlinked=True)}
 
 
 def test_a_life_begun_by_who_saw_no_mark_repeats_no_version_of_the_one_before() -> None:
-    world, known = MemoryTable(), MemoryMarks({})
+    world = MemoryTable()
+    known = MemoryMarks({})
     lives = []
     for later_ms in (0, 1):
         moment = replace(NOW, scored_at_ms=NOW.scored_at_ms + later_ms)

@@ -35,7 +35,8 @@ def written_by(table: MemoryTable, customers: str, version: int) -> None:
 @settings(max_examples=at_most(40))
 @given(st.sets(st.sampled_from("abcde"), max_size=4), st.booleans())
 def test_newer_histories_stay_byte_for_byte_and_all_others_count(newer: set[str], with_model: bool) -> None:
-    table, expected = MemoryTable(), MemoryTable()
+    table = MemoryTable()
+    expected = MemoryTable()
     orders = [purchase(customer, n, day=1 + n) for customer in "abcde" for n in range(3)]
     more = [purchase(customer, 5, day=20) for customer in "abcde"]
     for one in (table, expected):

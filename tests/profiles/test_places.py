@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def places(dynamodb: "DynamoDBClient") -> Places:
-    return Places(dynamodb, TABLE, lambda: b"secret", lambda: 1_700_000_000_000, lambda _: 370, lambda _seconds: None)
+    return places_at(dynamodb, 1_700_000_000_000)
+
+
+def places_at(dynamodb: "DynamoDBClient", now_ms: int) -> Places:
+    return Places(dynamodb, TABLE, lambda: b"secret", lambda: now_ms, lambda _: 370, lambda _seconds: None)
 
 
 def rejection(line: int, *people: str) -> Rejection:
@@ -35,11 +39,12 @@ def test_everybody_is_found_where_they_were_noted_and_nowhere_else(places: Place
     assert [*places.of("customer#60")] == []
 
 
-def test_what_is_forgotten_is_gone_for_that_person_alone_and_only_if_it_was_noted_before(places: Places) -> None:
+def test_what_is_forgotten_is_gone_for_that_person_alone_and_only_if_it_was_noted_before(
+    places: Places, dynamodb: "DynamoDBClient"
+) -> None:
     for object_key in ("quarantine/a", "quarantine/b"):
         places.note(object_key, ["customer#1", "customer#2"])
-    places._now_ms = lambda: 1_700_000_000_001
-    places.note("quarantine/b", ["customer#1"])
+    places_at(dynamodb, 1_700_000_000_001).note("quarantine/b", ["customer#1"])
     places.forget("customer#1", 1_700_000_000_001)
     assert [*places.of("customer#1")] == ["quarantine/b"]
     assert [*places.of("customer#2")] == ["quarantine/a", "quarantine/b"]
@@ -53,30 +58,37 @@ def test_an_entry_tells_nobody_whom_it_is_of_and_goes_in_time(places: Places, dy
     assert {item["expires"]["N"] for item in items} == {str(1_700_000_000 + 400 * 86_400)}
 
 
-def test_what_the_table_did_not_take_is_given_again(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    take, calls = places._client.batch_write_item, list[int]()
+def test_what_the_table_did_not_take_is_given_again(
+    places: Places, dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = dynamodb.batch_write_item
+    calls: list[int] = []
 
     def take_some(**request: Any) -> Any:
         ((table, writes),) = request["RequestItems"].items()
         calls.append(len(writes))
-        some, rest = writes[: len(writes) // 2 + 1], writes[len(writes) // 2 + 1 :]
+        half = len(writes) // 2 + 1
+        some = writes[:half]
+        rest = writes[half:]
         return {**take(RequestItems={table: some}), "UnprocessedItems": {table: rest} if rest else {}}
 
-    monkeypatch.setattr(places._client, "batch_write_item", take_some)
+    monkeypatch.setattr(dynamodb, "batch_write_item", take_some)
     people = [f"customer#{number}" for number in range(30)]
     places.note("quarantine/a", people)
     assert calls[:3] == [25, 12, 5]
     assert all([*places.of(key)] == ["quarantine/a"] for key in people)
 
 
-def test_a_table_that_takes_nothing_ends_in_an_error(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_takes_nothing_ends_in_an_error(
+    places: Places, dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = list[Any]()
 
     def refuse(**request: Any) -> Any:
         calls.append(request)
         return {"UnprocessedItems": request["RequestItems"]}
 
-    monkeypatch.setattr(places._client, "batch_write_item", refuse)
+    monkeypatch.setattr(dynamodb, "batch_write_item", refuse)
     with pytest.raises(TableOverloaded):
         places.note("quarantine/a", ["customer#1"])
     assert len(calls) == CALLS_AT_MOST
@@ -96,7 +108,7 @@ def test_people_are_noted_before_the_lines_that_name_them_are_written(
 def test_lines_that_name_nobody_stand_apart(places: Places, s3: "S3Client") -> None:
     folder = Quarantine(s3, BUCKET, places).folder("events/a.csv", "v")
     folder.lines([rejection(2), rejection(3, "customer#1", "visitor#1"), rejection(5), rejection(6, "customer#2")])
-    kept = {found["Key"].rsplit("/", 1)[1]: found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET)["Contents"]}
+    kept = {entry["Key"].rsplit("/", 1)[1]: entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET)["Contents"]}
     assert kept.keys() == {"lines-000000002.nameless.ndjson", "lines-000000003.named.ndjson"}
     named = s3.get_object(Bucket=BUCKET, Key=kept["lines-000000003.named.ndjson"])["Body"].read()
     assert people_in(named.splitlines()) == {"customer#1", "visitor#1", "customer#2"}
@@ -121,7 +133,7 @@ def test_a_whole_file_is_told_from_files_of_lines_whatever_it_was_called(
     s3.put_object(Bucket=BUCKET, Key=name, Body=b"as it came")
     Quarantine(s3, BUCKET, places).folder(name, "v").whole("unreadable", 10)
     listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="quarantine/")["Contents"]
-    assert {found["Key"].rsplit("/", 1)[1] for found in listed} == {copy, "reason.json"}
+    assert {entry["Key"].rsplit("/", 1)[1] for entry in listed} == {copy, "reason.json"}
 
 
 def test_beyond_a_bound_the_reasons_and_their_number_are_kept_and_the_originals_stay_in_the_file(
@@ -130,13 +142,13 @@ def test_beyond_a_bound_the_reasons_and_their_number_are_kept_and_the_originals_
     folder = Quarantine(s3, BUCKET, places, most_bytes=20).folder("events/a.csv", "v", "version")
     folder.lines([Rejection(n, f"reason {n % 3}", b"12345678", ("customer#1",)) for n in range(1, 8)])
     folder.lines([Rejection(n, f"reason {n}", b"12345678") for n in range(8, 208)])
-    kept = {found["Key"].rsplit("/", 1)[1]: found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET)["Contents"]}
+    kept = {entry["Key"].rsplit("/", 1)[1]: entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET)["Contents"]}
     records = {
         name: [json.loads(line) for line in s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().splitlines()]
         for name, key in kept.items()
     }
     first, second = (records.pop(f"lines-{line:09d}.capped.ndjson") for line in (3, 8))
-    assert [[record["line"] for record in found] for found in records.values()] == [[1, 2]]
+    assert [[record["line"] for record in lines] for lines in records.values()] == [[1, 2]]
     assert [(record["reason"], record["line"], record["lines"]) for record in first] == [
         ("reason 0", 3, 2),
         ("reason 1", 4, 2),

@@ -96,7 +96,8 @@ def test_what_a_full_profile_does_not_take_is_kept_with_whom_it_names_and_all_el
 def test_every_event_is_in_its_profile_or_in_quarantine_whatever_comes_together(
     batches: list[list[tuple[str, int]]],
 ) -> None:
-    table, kept = MemoryTable(), set[tuple[str, str]]()
+    table = MemoryTable()
+    kept = set[tuple[str, str]]()
     files = Files(table)
     for number, batch in enumerate(batches):
         sent = [purchase(customer, i, category=f"c{i}") for customer, i in batch]
@@ -120,7 +121,8 @@ def test_an_account_with_160_browsers_of_120_events_fits_and_is_decided_on_as_al
         name = f"browser {browser}"
         batch[name] = [sign_in(name, "account", 119)]
         for number in range(119):
-            day, time = f"2017-{1 + browser % 9:02d}-{1 + number % 28:02d}", f"{number % 24:02d}:{browser % 60:02d}"
+            day = f"2017-{1 + browser % 9:02d}-{1 + number % 28:02d}"
+            time = f"{number % 24:02d}:{browser % 60:02d}"
             at = f"{day}T{time}:07.{number:03d}Z"
             one = f"{name}-{number}"
             batch[name].append(visit(one, event_id=one, timestamp=at, session_id=one, brand=one, price=number / 100))
@@ -132,7 +134,8 @@ def test_an_account_with_160_browsers_of_120_events_fits_and_is_decided_on_as_al
     copies = zip(account.visitors.items(), whole, strict=True)
     uncut = replace(account, visitors={visitor: replace(copy, state=state) for (visitor, copy), state in copies})
     assert uncut.size > MAX_STATE_BYTES
-    together, cut = histories([uncut]), histories([account])
+    together = histories([uncut])
+    cut = histories([account])
     assert cut.event_counts[0] == 6_000
     assert (cut.rows.fingerprint == together.rows.fingerprint).all()
     assert item_bytes({"M": encode_profile(account)}) < 409_600
@@ -275,11 +278,11 @@ def test_an_item_that_the_table_refuses_stops_no_other() -> None:
 def test_profiles_are_decided_on_as_many_at_a_time_as_the_budget_of_events_has_room_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen: list[int] = []
+    rows: list[int] = []
     decide = deciding.decide
 
     def watched(known: Profiles, *rest: Any) -> Any:
-        seen.append(len(known.rows))
+        rows.append(len(known.rows))
         return decide(known, *rest)
 
     monkeypatch.setattr(update, "decide", watched)
@@ -287,11 +290,11 @@ def test_profiles_are_decided_on_as_many_at_a_time_as_the_budget_of_events_has_r
     table = MemoryTable()
     news = profiles(*(purchase(str(customer), number) for customer in range(20) for number in range(30)))
     Updater(table, LIVE, AS_OF, no_sleep).update(news.keys, Incoming(news))
-    assert sum(seen) == 600 and max(seen) <= 100
-    seen.clear()
+    assert sum(rows) == 600 and max(rows) <= 100
+    rows.clear()
     more = profiles(*(purchase(str(customer), 99) for customer in range(20)))
     Updater(table, LIVE, AS_OF, no_sleep).update(more.keys, Incoming(more))
-    assert sum(seen) == 620 and max(seen) <= 100
+    assert sum(rows) == 620 and max(rows) <= 100
 
 
 def test_copies_are_handed_on_before_they_are_many_and_end_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,8 +303,8 @@ def test_copies_are_handed_on_before_they_are_many_and_end_the_same(monkeypatch:
         events = [sign_in(f"v{n}", "ab"[n % 2], i) for n in range(9) for i in range(2)]
         visits = [visit(f"v{n}", i) for n in range(9) for i in range(2)]
         Files(table).take_in({"file": [*events, *visits]})
-        found = histories(profile for profile in table.all().values() if profile.is_someone)
-        return dict(zip(found.keys, encode(found), strict=True))
+        known = histories(profile for profile in table.all().values() if profile.is_someone)
+        return dict(zip(known.keys, encode(known), strict=True))
 
     at_once = play()
     monkeypatch.setattr("shared.intake.ingest.COPIES_AT_ONCE", 1)
