@@ -80,6 +80,18 @@ def drop(write: Callable[[list[Event]], bytes], kind: str, stack: Stack, events:
     stack.s3.put_object(Bucket=stack.bucket, Key=f"events/rights.{kind}", Body=write(events))
 
 
+MAPPING = f"""
+files = "*.mapped.csv"
+negative = "refuse"
+[columns]
+{"".join(f'{name} = "their {name}"\n' for name in EVERY_FIELD)}"""
+
+
+def drop_mapped(stack: Stack, events: list[Event]) -> None:
+    theirs = [{f"their {name}": value for name, value in event.items()} for event in events]
+    stack.s3.put_object(Bucket=stack.bucket, Key="events/rights.mapped.csv", Body=csv_file(theirs))
+
+
 def back_fill(stack: Stack, events: list[Event]) -> None:
     stack.s3.put_object(Bucket=stack.bucket, Key="history/rights.ndjson", Body=ndjson(events))
     client(stack, "stepfunctions").start_execution(stateMachineArn=stack.backfill_arn, name="rights", input="{}")
@@ -122,6 +134,7 @@ SOURCES: dict[str, Callable[[Stack, list[Event]], None]] = {
     "ndjson.gz": partial(drop, ndjson_gz, "ndjson.gz"),
     "csv": partial(drop, csv_file, "csv"),
     "parquet": partial(drop, parquet, "parquet"),
+    "mapped": drop_mapped,
     "back-fill": back_fill,
     "API": call,
     "bus": put_on_bus,
@@ -227,6 +240,7 @@ def events_stored(stack: Stack, customer: str) -> int:
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with deployed_with_model() as deployed:
+        deployed.s3.put_object(Bucket=deployed.bucket, Key="mappings/rights.toml", Body=MAPPING.encode())
         for source, deliver in SOURCES.items():
             deliver(deployed, events_of(source))
         yield deployed
