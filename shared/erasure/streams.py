@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from shared.events.readers import ByteStream
+from shared.events.streams import ByteStream
 
 LONGEST_OBJECT_BYTES = 4 << 30
 """What is larger than that, as it is or unzipped, is not searched: it would not fit beside what is left of it."""

@@ -14,7 +14,7 @@ import msgspec
 
 from shared.erasure.streams import Begun, NotSearchable
 from shared.erasure.wanted import LONGEST_MENTION_BYTES, Wanted, about_people, as_bytes, same
-from shared.events.readers import ByteStream
+from shared.events.streams import ByteStream
 from shared.intake.archive import people_in
 
 BLOCK_BYTES = 1 << 20

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.events.batches import Batch, Rejection, people_of
 from shared.events.columns import Rules, concatenated, to_columns
 from shared.events.event import FIELDS, Event
 from shared.events.mapped import read_mapped
 from shared.events.parquet import read_parquet
-from shared.events.readers import Batch, ByteStream, Rejection, UnreadableFile, people_of, read_batches
+from shared.events.readers import read_batches
+from shared.events.streams import ByteStream, UnreadableFile
 from shared.events.translator import Translator
 from shared.features.columns import EventColumns
 from shared.identity.consents import Consent

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
+from shared.events.batches import Batch, Rejection
 from shared.events.channels import channel_code
 from shared.events.event import DESCRIPTIONS, LARGEST_AMOUNT, Event, parse_timestamp
-from shared.events.readers import Batch, Rejection
 from shared.events.texts import Texts
 from shared.features.codec import category_hash
 from shared.features.columns import (

@@ -10,17 +10,11 @@ from typing import Any
 
 import msgspec
 
+from shared.events.batches import Batch
 from shared.events.event import Event
 from shared.events.mapping import WHITESPACE
-from shared.events.readers import (
-    BLOCK,
-    LONGEST_LINE,
-    MOST_COLUMNS,
-    Batch,
-    ByteStream,
-    UnreadableFile,
-    plain_bytes,
-)
+from shared.events.streams import BLOCK, LONGEST_LINE, ByteStream, UnreadableFile, plain_bytes
+from shared.events.tables import MOST_COLUMNS
 from shared.events.translator import LineBroken, Translator
 
 _decode = msgspec.json.Decoder().decode

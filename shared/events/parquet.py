@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.events.arrow import BrokenStream, Columns, batches
+from shared.events.batches import BATCH_BYTES, BATCH_LINES, Batch
 from shared.events.channels import channel_code
 from shared.events.columns import Rules, add_name, event_fingerprints, text_codes
 from shared.events.confined import BrokenOff, confined
@@ -26,19 +27,8 @@ from shared.events.event import FIELDS
 from shared.events.locked import locked_database
 from shared.events.mapped import add
 from shared.events.parquet_sql import Table, all_rows, other_rows, parameters
-from shared.events.readers import (
-    BATCH_BYTES,
-    BATCH_LINES,
-    BLOCK,
-    LARGEST_EXPANSION,
-    LONGEST_LINE,
-    MOST_COLUMNS,
-    MOST_EXPANDED,
-    Batch,
-    ByteStream,
-    UnreadableFile,
-    check_names,
-)
+from shared.events.streams import BLOCK, LARGEST_EXPANSION, LONGEST_LINE, MOST_EXPANDED, ByteStream, UnreadableFile
+from shared.events.tables import MOST_COLUMNS, check_names
 from shared.events.texts import Texts
 from shared.events.translator import Translator
 from shared.features.columns import MONEY_UNITS, PURCHASE, REFUND, EventColumns, Rows

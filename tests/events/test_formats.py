@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events import Chunk, Rejection, Rules, UnreadableFile, read_file
-from shared.events.readers import LONGEST_LINE
+from shared.events.streams import LONGEST_LINE
 from shared.features import encode, fold, merge
 from tests.events.lines import GOOD, NOW_MS, ndjson, read
 from tests.support.event_files import parquet

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import Event, Rejection, Rules, read_file
+from shared.events.batches import Batch
 from shared.events.dialects import DIALECTS, translate
 from shared.events.parquet import read_parquet
-from shared.events.readers import Batch, read_batches
+from shared.events.readers import read_batches
 from tests.events.records import ORDER, PURCHASE, order
 
 CANONICAL = {"event_id": "e1", "event_type": "search", "timestamp": 1_606_003_200, "customer_id": "889"}

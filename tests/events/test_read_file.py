@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.events import UnreadableFile
+from shared.events.batches import BATCH_LINES
 from shared.events.event import LEAST_MS, parse_timestamp
-from shared.events.readers import BATCH_LINES
 from shared.features import encode, merge
 from tests.events.lines import BROKEN, GOOD, ndjson, read
 from tests.features.histories import folded, histories

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.events import UnreadableFile, readers
+from shared.events import UnreadableFile, csv_text
 from shared.features import codec
 from tests.fuzz import __main__ as fuzz
 from tests.fuzz import parsers
@@ -53,8 +53,8 @@ def _repeating(names: Sequence[str], table: str = "it") -> None:
 
 
 BUGS: dict[str, tuple[str, object, str, Callable[..., Any]]] = {
-    "an odd header of CSV raises what Python's reader raises": ("csv", readers, "_csv_header", _header_as_it_comes),
-    "a refusal repeats the header": ("csv", readers, "check_names", _repeating),
+    "an odd header of CSV raises what Python's reader raises": ("csv", csv_text, "header_of", _header_as_it_comes),
+    "a refusal repeats the header": ("csv", csv_text, "check_names", _repeating),
     "a state that is not whole raises what its parts raise": ("state", parsers, "decode", codec._decoded),
 }
 """Of each: the parser that it is in, and what is put in the place of what."""

@@ -1,0 +1,102 @@
+"""Records of CSV as batches of parsed lines."""
+
+import csv
+from collections.abc import Iterator
+
+from shared.events.batches import NOT_UTF8, Batch, is_utf8
+from shared.events.streams import LONGEST_LINE, ByteStream, UnreadableFile, lines
+from shared.events.tables import MOST_COLUMNS, check_names
+
+csv.field_size_limit(LONGEST_LINE)
+
+
+class _LongRecord(ValueError):
+    """A record of CSV has more than LONGEST_LINE bytes so far."""
+
+
+class _CsvText:
+    """Lines for Python's reader, and the bytes that it took for the record it is at."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._lines = lines(stream)
+        self._taken: list[bytes] = []
+        self._size = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        _, line = next(self._lines)
+        self._taken.append(line)
+        self._size += len(line) + 1
+        if self._size > LONGEST_LINE + 1:
+            raise _LongRecord
+        return line.decode(errors="surrogateescape") + "\n"
+
+    def record(self) -> tuple[int, bytes]:
+        """How many lines were taken since the last call, and these."""
+        count = len(self._taken)
+        record = b"\n".join(self._taken)
+        self._taken.clear()
+        self._size = 0
+        return count, record
+
+
+def csv_batches(stream: ByteStream) -> Iterator[Batch]:
+    """The records after the header. Raises UnreadableFile where the header is none."""
+    text = _CsvText(stream)
+    records = csv.reader(text, strict=True)
+    header = header_of(records)
+    number = 1 + text.record()[0]
+    batch = Batch()
+    while True:
+        broken: Exception | None = None
+        values: list[str] = []
+        try:
+            values = next(records)
+        except StopIteration:
+            break
+        except (csv.Error, _LongRecord) as error:
+            broken = error
+        count, original = text.record()
+        if isinstance(broken, _LongRecord):
+            batch.refuse_long(number, original)
+        elif broken:
+            batch.refuse(number, f"not valid CSV: {broken}", original)
+        else:
+            _add(batch, number, original, header, values)
+        number += count
+        if batch.is_full:
+            yield batch
+            batch = Batch()
+    yield batch
+
+
+def header_of(records: Iterator[list[str]]) -> list[str]:
+    """The names of the columns, from the first record. Raises UnreadableFile."""
+    try:
+        names = next(records, [])
+    except csv.Error as error:
+        raise UnreadableFile(
+            "the CSV header is not valid CSV: lines end in \\n or \\r\\n, and quotes are closed"
+        ) from error
+    except _LongRecord as error:
+        raise UnreadableFile(f"the CSV header is longer than {LONGEST_LINE:,} bytes") from error
+    if len(names) > MOST_COLUMNS:
+        raise UnreadableFile(f"the CSV header names {len(names):,} columns, more than {MOST_COLUMNS:,}")
+    if not is_utf8("".join(names).encode(errors="surrogateescape")):
+        raise UnreadableFile("the CSV header is not valid UTF-8")
+    check_names(names, "the CSV header")
+    return names
+
+
+def _add(batch: Batch, number: int, original: bytes, header: list[str], values: list[str]) -> None:
+    if not values:
+        return
+    if not "".join(values).isprintable() and not is_utf8(original):
+        batch.refuse(number, NOT_UTF8, original)
+    elif len(values) != len(header):
+        batch.refuse(number, f"{len(values)} values where the header names {len(header)} columns", original)
+    else:
+        named = zip(header, values, strict=True)
+        batch.add(number, original, {name: value for name, value in named if value}, strict=False)
