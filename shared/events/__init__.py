@@ -1,19 +1,17 @@
 """Event files and payloads in; columns of valid events, and every refused line with its reason, out."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.events.batches import Batch, Rejection, people_of
-from shared.events.columns import Rules, concatenated, to_columns
+from shared.events.chunks import Chunk, joined, to_chunk
 from shared.events.event import FIELDS, Event
+from shared.events.judging import Rules
 from shared.events.mapped import read_mapped
 from shared.events.parquet import read_parquet
 from shared.events.readers import read_batches
 from shared.events.streams import ByteStream, UnreadableFile
 from shared.events.translator import Translator
-from shared.features.columns import EventColumns
-from shared.identity.consents import Consent
 from shared.identity.links import Claim
 
 __all__ = [
@@ -31,28 +29,14 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some consecutive lines of a file: the valid ones as columns, the others with their reasons."""
-
-    events: EventColumns
-    rejections: list[Rejection]
-    claims: list[Claim]
-    """What events with both ids say of who is who: one for each visitor and customer, the earliest."""
-    consents: list[Consent] = field(default_factory=list)
-    """What events say of who agrees to be profiled."""
-    unwritten: list[Rejection] = field(default_factory=list)
-    """Lines that the rules ask for once more."""
-
-
 def read_file(
     source: Path | ByteStream, name: str, rules: Rules, translator: Translator | None = None
 ) -> Iterator[Chunk]:
     """The events of one file, chunk by chunk, in memory that does not grow with the file.
 
     `source` is a path or the bytes as a stream; `name` tells the format by its ending. A `translator` says what
-    columns mean that are not the contract's. Raises UnreadableFile where
-    the file as a whole cannot be read: what came before stands.
+    columns mean that are not the contract's. Raises UnreadableFile where the file as a whole cannot be read: what came
+    before stands.
     """
     if isinstance(source, Path):
         with source.open("rb") as stream:
@@ -62,11 +46,11 @@ def read_file(
             if plain is not None:
                 yield Chunk(plain, [], [])
             if rest.lines or rest.rejections:
-                yield Chunk(*to_columns(rest, rules))
+                yield to_chunk(rest, rules)
     else:
         batches = read_mapped(source, name, translator) if translator else read_batches(source, name)
         for batch in batches:
-            yield Chunk(*to_columns(batch, rules))
+            yield to_chunk(batch, rules)
 
 
 def read_lines(lines: Iterable[bytes], rules: Rules, first: int = 1) -> Chunk:
@@ -75,16 +59,7 @@ def read_lines(lines: Iterable[bytes], rules: Rules, first: int = 1) -> Chunk:
     for number, line in enumerate(lines, first):
         batch.add_json(number, line)
         if batch.is_full:
-            chunks.append(Chunk(*to_columns(batch, rules)))
+            chunks.append(to_chunk(batch, rules))
             batch = Batch()
-    chunks.append(Chunk(*to_columns(batch, rules)))
-    return chunks[0] if len(chunks) == 1 else _joined(chunks)
-
-
-def _joined(chunks: list[Chunk]) -> Chunk:
-    return Chunk(
-        concatenated([chunk.events for chunk in chunks]),
-        [rejection for chunk in chunks for rejection in chunk.rejections],
-        [claim for chunk in chunks for claim in chunk.claims],
-        [consent for chunk in chunks for consent in chunk.consents],
-    )
+    chunks.append(to_chunk(batch, rules))
+    return chunks[0] if len(chunks) == 1 else joined(chunks)

@@ -1,22 +1,15 @@
-"""Parsed events as the columns that profiles are folded from; the rules that need more than one field live here."""
+"""Events as the columns that profiles are folded from: numbers, and codes that stand for texts."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh3_64_intdigest
 
-from shared.events.batches import Batch, Rejection
 from shared.events.channels import channel_code
-from shared.events.event import DESCRIPTIONS, LARGEST_AMOUNT, Event, parse_timestamp
+from shared.events.event import Event
 from shared.events.texts import Texts
 from shared.features.codec import category_hash
 from shared.features.columns import (
-    COLUMN_TYPES,
-    DAY_MS,
     DEVICES,
     EVENT_TYPES,
     MONEY_UNITS,
@@ -29,124 +22,39 @@ from shared.features.columns import (
     Rows,
 )
 from shared.features.state import FINGERPRINT_BITS
-from shared.identity.consents import Consent
-from shared.identity.keys import customer_key, visitor_key
-from shared.identity.links import Claim
 
 _KINDS = {name: code for code, name in enumerate(EVENT_TYPES)}
-_DEVICE_CODES: dict[str | None, int] = {
-    None: UNKNOWN_DEVICE,
-    "": UNKNOWN_DEVICE,
-    **{d: i for i, d in enumerate(DEVICES)},
-}
-_NUMBERS = ("time_ms", "kind", "category", "net", "discount", "engagement_ms", "device", "channel")
-_FINGERPRINT_MASK = (1 << FINGERPRINT_BITS) - 1
-AHEAD_MS = DAY_MS
-LATEST_MS = 253_402_300_800_000
-"""The year 10000, past which Python has no dates."""
-
-
-class NotTaken(Protocol):
-    """Why a profile did not take what is new, and which of it that profile goes without or holds all the same."""
-
-    @property
-    def reason(self) -> str:
-        """Without a word of whose it is."""
-
-    def keeps(self, fingerprint: int, time_ms: int) -> bool:
-        """Whether an event needs no keeping elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the stack demands of events beyond the contract's types."""
-
-    currency: str | None = "USD"
-    """The one currency that is counted; None takes any."""
-    now_ms: int | None = None
-    """UTC milliseconds; events more than a day later are refused, as one wrong clock would age all that came before."""
-    unwritten: Mapping[str, NotTaken] = field(default_factory=dict)
-    """Profiles, by key, whose lines are asked for once more: those of the events that they do not hold."""
-
-
-class RuleBroken(ValueError):
-    """An event's fields are well formed but do not fit together, or do not fit the stack."""
+_DEVICE_CODES = {"": UNKNOWN_DEVICE, **{name: code for code, name in enumerate(DEVICES)}}
+FINGERPRINT_MASK = (1 << FINGERPRINT_BITS) - 1
 
 
 def to_columns(
-    batch: Batch, rules: Rules
-) -> tuple[EventColumns, list[Rejection], list[Claim], list[Consent], list[Rejection]]:
-    """The batch's valid events as columns, every line of it that was refused, in the order of lines, what its events
-    say of who is who, of those that say the same the earliest, who agrees to be profiled, and the lines that the rules
-    ask for once more.
-
-    A line that tells of several events is counted or refused whole.
-    """
-    refused = {rejection.line: rejection for rejection in batch.rejections}
-    judged: list[tuple[Event, int, int, str] | None] = []
-    for event, line, original in zip(batch.events, batch.lines, batch.originals, strict=True):
-        try:
-            judged.append((event, _time_ms(event, rules), _net(event, rules), profile_key(event)))
-        except RuleBroken as error:
-            judged.append(None)
-            refused[line] = Rejection(line, str(error), original, _people(event))
-    keys: dict[str, int] = {}
+    events: Sequence[Event], keys: Sequence[str], time_ms: Sequence[int], net: Sequence[int]
+) -> EventColumns:
+    """Events, with the profile, the time and the worth of each [n each]; those without an id have that of no text."""
+    kind = np.array([_KINDS.get(event.event_type, OTHER) for event in events], np.uint8)
+    discount = np.array([event.discount or 0.0 for event in events])
+    engagement = np.array([event.engagement_seconds or 0.0 for event in events])
     names: dict[int, str] = {}
-    profile: list[int] = []
-    events: list[Event] = []
-    origins: list[tuple[int, bytes]] = []
-    numbers: list[tuple[int, ...]] = []
-    contents: dict[int, int] = {}
-    categories, channels = _Memo(lambda name: add_name(names, name)), _Memo(channel_code)
-    claims: dict[tuple[str, str], Claim] = {}
-    consents: list[Consent] = []
-    for found, line, original, extras in zip(judged, batch.lines, batch.originals, batch.extras, strict=True):
-        if found is None or line in refused:
-            continue
-        event, time_ms, net, key = found
-        if event.anonymous_id is not None and event.customer_id is not None:
-            pair = (visitor_key(event.anonymous_id), key)
-            if pair not in claims or time_ms < claims[pair].time_ms:
-                claims[pair] = Claim(*pair, time_ms, line, original)
-        if event.consent is not None:
-            consents += [Consent(person, time_ms, event.consent) for person in _people(event)]
-        if not event.event_id:
-            contents[len(events)] = _content_fingerprint(event, time_ms, extras)
-        events.append(event)
-        origins.append((line, original))
-        profile.append(keys.setdefault(key, len(keys)))
-        kind = _KINDS.get(event.event_type, OTHER)
-        numbers.append(
-            (
-                time_ms,
-                kind,
-                categories[event.category],
-                net if kind in (PURCHASE, REFUND) else 0,
-                round((event.discount or 0.0) * MONEY_UNITS) if kind == PURCHASE else 0,
-                round((event.engagement_seconds or 0.0) * 1_000),
-                _DEVICE_CODES.get(event.device and event.device.lower(), OTHER_DEVICE),
-                channels[event.channel],
-            )
-        )
-    columns = dict(zip(_NUMBERS, zip(*numbers, strict=True), strict=True)) if numbers else dict.fromkeys(_NUMBERS, ())
-    fingerprint = event_fingerprints(Texts.of([event.event_id or "" for event in events]))
-    fingerprint[[*contents]] = [*contents.values()]
+    categories = _Memo(lambda name: add_name(names, name))
+    channels = _Memo(channel_code)
+    devices = _Memo(_device_code)
+    distinct, profile = _positions(keys)
     rows = Rows(
-        fingerprint=fingerprint,
+        time_ms=np.array(time_ms, np.int64),
+        kind=kind,
+        fingerprint=event_fingerprints(Texts.of([event.event_id or "" for event in events])),
         session=text_codes(Texts.of([event.session_id or "" for event in events])),
         order=text_codes(Texts.of([event.order_id or "" for event in events])),
+        category=np.array([categories[event.category] for event in events], np.uint32),
         brand=text_codes(Texts.of([event.brand or "" for event in events])),
-        **{name: np.array(values, COLUMN_TYPES[name]) for name, values in columns.items()},
+        net=np.where((kind == PURCHASE) | (kind == REFUND), np.array(net, np.int64), 0),
+        discount=np.where(kind == PURCHASE, whole(discount, MONEY_UNITS), 0),
+        engagement_ms=whole(engagement, 1_000),
+        device=np.array([devices[event.device] for event in events], np.uint8),
+        channel=np.array([channels[event.channel] for event in events], np.uint8),
     )
-    counted = EventColumns(list(keys), np.array(profile, np.int64), rows, names)
-    unwritten = {
-        line: Rejection(line, why.reason, original, _people(event))
-        for (line, original), event, number in zip(origins, events, range(len(events)), strict=True)
-        for why in [rules.unwritten.get(profile_key(event))]
-        if why and not why.keeps(int(fingerprint[number]), numbers[number][0])
-    }
-    rejections = sorted(refused.values(), key=lambda rejection: rejection.line)
-    return counted, rejections, list(claims.values()), consents, list(unwritten.values())
+    return EventColumns(distinct, profile, rows, names)
 
 
 def concatenated(parts: list[EventColumns]) -> EventColumns:
@@ -160,6 +68,16 @@ def concatenated(parts: list[EventColumns]) -> EventColumns:
         for name in part.category_names.values():
             add_name(names, name)
     return EventColumns(list(keys), np.concatenate(profile), Rows.concatenate([part.rows for part in parts]), names)
+
+
+def _positions(keys: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """The different keys in order of first appearance, and which of them each is [n]."""
+    position = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return list(position), np.fromiter(map(position.__getitem__, keys), np.int64, len(keys))
+
+
+def _device_code(device: str) -> int:
+    return _DEVICE_CODES.get(device.lower(), OTHER_DEVICE)
 
 
 class _Memo(dict[str | None, int]):
@@ -193,46 +111,9 @@ def add_name(names: dict[int, str], category: str) -> int:
 
 def event_fingerprints(ids: Texts) -> NDArray[np.uint64]:
     """What stands for events among their customer's: 40 bits of the hashes of their ids [n]."""
-    return ids.hashes() & np.uint64(_FINGERPRINT_MASK)
+    return ids.hashes() & np.uint64(FINGERPRINT_MASK)
 
 
-def _content_fingerprint(event: Event, time_ms: int, extras: bytes) -> int:
-    whole = msgspec.json.encode(msgspec.structs.replace(event, timestamp=time_ms)) + extras
-    return xxh3_64_intdigest(whole) & _FINGERPRINT_MASK
-
-
-def _people(event: Event) -> tuple[str, ...]:
-    people = {customer_key: event.customer_id, visitor_key: event.anonymous_id}
-    return tuple(key(value) for key, value in people.items() if value)
-
-
-def profile_key(event: Event) -> str:
-    """The profile that an event belongs to: its customer's, or its visitor's while nobody knows who that is."""
-    if event.customer_id is not None:
-        return customer_key(event.customer_id)
-    if event.anonymous_id is not None:
-        return visitor_key(event.anonymous_id)
-    raise RuleBroken("customer_id is missing, and so is anonymous_id")
-
-
-def _time_ms(event: Event, rules: Rules) -> int:
-    try:
-        time_ms = parse_timestamp(event.timestamp)
-    except (ValueError, OverflowError) as error:
-        raise RuleBroken(f"timestamp must be {DESCRIPTIONS['timestamp']}, not {event.timestamp!r:.80}") from error
-    if time_ms < 0:
-        raise RuleBroken(f"timestamp {event.timestamp!r:.80} is before 1970")
-    if rules.now_ms is not None and time_ms > rules.now_ms + AHEAD_MS:
-        raise RuleBroken(f"timestamp {event.timestamp!r:.80} is more than a day in the future")
-    if time_ms >= LATEST_MS:
-        raise RuleBroken(f"timestamp {event.timestamp!r:.80} is after the year 9999")
-    return time_ms
-
-
-def _net(event: Event, rules: Rules) -> int:
-    if rules.currency is not None and event.currency not in (None, rules.currency):
-        raise RuleBroken(f"currency is {event.currency}, but this stack counts {rules.currency}")
-    net = (event.price or 0.0) * (1.0 if event.quantity is None else event.quantity)
-    if net > LARGEST_AMOUNT:
-        raise RuleBroken(f"quantity times price is {net:,.0f}, above {LARGEST_AMOUNT:,.0f}")
-    return round(net * MONEY_UNITS)
+def whole(amounts: NDArray[np.float64], units: int) -> NDArray[np.int64]:
+    """Amounts in whole parts, of which `units` are one [n]."""
+    return np.rint(amounts * units).astype(np.int64)

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from shared.events.arrow import BrokenStream, Columns, batches
 from shared.events.batches import BATCH_BYTES, BATCH_LINES, Batch
 from shared.events.channels import channel_code
-from shared.events.columns import Rules, add_name, event_fingerprints, text_codes
+from shared.events.columns import add_name, event_fingerprints, text_codes, whole
 from shared.events.confined import BrokenOff, confined
 from shared.events.event import FIELDS
+from shared.events.judging import Rules
 from shared.events.locked import locked_database
 from shared.events.mapped import add
 from shared.events.parquet_sql import Table, all_rows, other_rows, parameters
@@ -224,9 +225,9 @@ def _event_columns(found: Columns, at: NDArray[np.int64]) -> EventColumns:
         order=text_codes(texts("order_id")),
         category=category,
         brand=text_codes(texts("brand")),
-        net=_whole(np.where((kind == PURCHASE) | (kind == REFUND), numbers("net"), 0), MONEY_UNITS),
-        discount=_whole(np.where(kind == PURCHASE, numbers("discount"), 0), MONEY_UNITS),
-        engagement_ms=_whole(numbers("engagement"), 1_000),
+        net=whole(np.where((kind == PURCHASE) | (kind == REFUND), numbers("net"), 0), MONEY_UNITS),
+        discount=whole(np.where(kind == PURCHASE, numbers("discount"), 0), MONEY_UNITS),
+        engagement_ms=whole(numbers("engagement"), 1_000),
         device=numbers("device", np.uint8),
         channel=_channels(texts("channel")),
     )
@@ -258,7 +259,3 @@ def _channels(texts: Texts) -> NDArray[np.uint8]:
         return np.zeros(len(texts), np.uint8)
     positions, channel = texts.distinct()
     return np.array([channel_code(name) for name in texts.take(positions).tolist()], np.uint8)[channel]
-
-
-def _whole(amounts: NDArray[np.float64], units: int) -> NDArray[np.int64]:
-    return np.rint(amounts * units).astype(np.int64)

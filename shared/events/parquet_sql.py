@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.events.columns import AHEAD_MS, LATEST_MS, Rules
 from shared.events.event import FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LEAST_MS, LONGEST_TEXT
+from shared.events.judging import AHEAD_MS, LATEST_MS, Rules
 from shared.events.streams import LONGEST_LINE
 from shared.features.columns import DEVICES, EVENT_TYPES, OTHER, OTHER_DEVICE, UNKNOWN_DEVICE
 from shared.identity.keys import LONGEST_ID
