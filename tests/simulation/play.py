@@ -37,7 +37,12 @@ class Played:
     """What functions wrote to their logs, metrics included."""
 
 
-OLDER = {"shared.features.stored_columns": [('    StoredColumn("channel", since=2),\n', "")]}
+OLDER = {
+    "shared.features.stored_columns": [
+        ('    StoredColumn("channel", since=2),\n', ""),
+        ("Rows(fingerprint=fingerprint, ", 'Rows(fingerprint=fingerprint, channel=np.zeros(len(owner), "u1"), '),
+    ]
+}
 """What makes the code one that neither writes nor reads the present encoding of histories, but the one before."""
 
 
