@@ -69,11 +69,14 @@ class _Unzipped(_Counted):
 
 def lines(stream: ByteStream) -> Iterator[tuple[int, bytes]]:
     """Lines from 1 without their line ends; of one longer than LONGEST_LINE only a beginning that is longer too."""
-    read, rest = 0, stream.read(len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK)
-    while block := stream.read(BLOCK):
+    read = 0
+    rest = b""
+    block = stream.read(len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK) or stream.read(BLOCK)
+    while block:
         *whole, rest = (rest + block).split(b"\n")
         yield from enumerate(whole, read + 1)
         read += len(whole)
         rest = rest[: LONGEST_LINE + 1]
+        block = stream.read(BLOCK)
     if rest:
         yield read + 1, rest
