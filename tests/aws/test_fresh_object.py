@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from shared.aws.fresh_object import is_absent
+from shared.aws.fresh_object import FreshObject, is_absent
 from tests.conftest import BUCKET
 
 if TYPE_CHECKING:
@@ -37,3 +37,21 @@ def test_a_version_is_missing_while_another_is_there(s3: "S3Client") -> None:
     version = s3.put_object(Bucket=BUCKET, Key="events/a", Body=b"")["VersionId"]
     assert not is_absent(s3, BUCKET, "events/a", refusal("AccessDenied"), version)
     assert is_absent(s3, BUCKET, "events/a", refusal("AccessDenied"), "another")
+
+
+def test_an_object_is_asked_for_again_only_after_a_while(s3: "S3Client") -> None:
+    fresh = FreshObject(s3, BUCKET, "a.toml", check_every=60)
+    assert fresh.read(now=0) is None
+    s3.put_object(Bucket=BUCKET, Key="a.toml", Body=b"one")
+    assert fresh.read(now=59) is None
+    assert fresh.read(now=60) == fresh.read(now=121) == b"one"
+    s3.put_object(Bucket=BUCKET, Key="a.toml", Body=b"two")
+    assert [fresh.read(now=180), fresh.read(now=181)] == [b"one", b"two"]
+
+
+def test_an_object_that_is_taken_away_is_absent_again(s3: "S3Client") -> None:
+    s3.put_object(Bucket=BUCKET, Key="a.toml", Body=b"one")
+    fresh = FreshObject(s3, BUCKET, "a.toml", check_every=0)
+    assert fresh.read(now=0) == b"one"
+    s3.delete_object(Bucket=BUCKET, Key="a.toml")
+    assert fresh.read(now=1) is None

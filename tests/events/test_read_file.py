@@ -6,14 +6,11 @@ import io
 import json
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import given
 
 from shared.events import UnreadableFile
 from shared.events.batches import BATCH_LINES
-from shared.events.event import LEAST_MS, parse_timestamp
 from shared.features import encode, merge
 from tests.events.lines import BROKEN, GOOD, ndjson, read
 from tests.features.histories import folded, histories
@@ -139,27 +136,3 @@ def test_a_file_longer_than_a_batch_keeps_its_line_numbers() -> None:
     state, [rejection] = read(ndjson(*lines, b"{"))
     assert state.event_counts.sum() == BATCH_LINES
     assert rejection.line == BATCH_LINES + 1
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("2017-10-01", "2017-10-01T00:00:00"),
-        ("2017-10-01T10:00:00", "2017-10-01T10:00:00"),
-        ("2017-10-01 12:00:00.1239+02:00", "2017-10-01T10:00:00.123"),
-        ("20171001T100000Z", "2017-10-01T10:00:00"),
-        ("1506852000", "2017-10-01T10:00:00"),
-        (1506852000, "2017-10-01T10:00:00"),
-        (1506852000.5, "2017-10-01T10:00:00.5"),
-        (1506852000123, "2017-10-01T10:00:00.123"),
-    ],
-)
-def test_timestamps_are_read_as_utc(value: str | float, expected: str) -> None:
-    assert parse_timestamp(value) == np.datetime64(expected, "ms").astype(int)
-
-
-@given(st.integers(LEAST_MS, 4_102_444_800_000))
-@example(1734021420417)
-def test_an_epoch_as_text_is_the_number_it_is(time_ms: int) -> None:
-    assert parse_timestamp(str(time_ms)) == parse_timestamp(time_ms) == time_ms
-    assert parse_timestamp(str(time_ms // 1_000)) == time_ms // 1_000 * 1_000

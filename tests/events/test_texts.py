@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events.columns import event_fingerprints, text_codes
 from shared.events.texts import Texts
 
 columns = st.lists(
@@ -59,30 +58,3 @@ def test_distinct_texts_are_told_apart_even_if_their_hashes_are_equal(monkeypatc
     positions, which = Texts.of(["a", "b", "a", "c", "b"]).distinct()
     assert (len(positions), len(set(which.tolist()))) == (3, 3)
     assert which[0] == which[2] != which[1] == which[4]
-
-
-@pytest.mark.parametrize("form", ["{}", "cj-{}", "{:08x}-0000-4000-8000-0123456789ab", "order/{}/0", "é{:07}"])
-def test_fingerprints_of_ids_that_count_up_collide_no_more_than_random_ones(form: str) -> None:
-    n = 400_000
-    fingerprints = event_fingerprints(Texts.of([form.format(i) for i in range(n)]))
-    # Of 2**32 values 19 pairs are expected to be equal, of 2**40 none.
-    low, high = fingerprints & np.uint64(2**32 - 1), fingerprints >> np.uint64(8)
-    assert n - len(np.unique(fingerprints)) < 3
-    assert all(3 < n - len(np.unique(part)) < 45 for part in (low, high))
-    shares = [np.mean(fingerprints >> np.uint64(bit) & np.uint64(1)) for bit in range(40)]
-    np.testing.assert_allclose(shares, 0.5, atol=0.005)
-
-
-def test_one_changed_bit_changes_half_of_the_bits() -> None:
-    ids = [f"event-{i:09}" for i in range(20_000)]
-    before = event_fingerprints(Texts.of(ids))
-    for at in range(len(ids[0])):
-        changed = [f"{id_[:at]}{chr(ord(id_[at]) ^ 1)}{id_[at + 1 :]}" for id_ in ids]
-        flipped = np.bitwise_count(before ^ event_fingerprints(Texts.of(changed)))
-        assert flipped.mean() == pytest.approx(20, abs=0.2)
-
-
-def test_only_no_text_has_the_code_of_none() -> None:
-    codes = text_codes(Texts.of(["", *map(str, range(1_000))]))
-    assert codes[0] == 0
-    assert codes[1:].all()
