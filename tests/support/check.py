@@ -21,7 +21,7 @@ LEFT_OUT = (
     "tests/e2e/",
     "tests/erasure/test_erasure_memory.py",
     "tests/events/test_bounds.py::test_a_file_is_read_in_bounded_memory_and_time",
-    "tests/events/test_texts.py::test_fingerprints_of_ids_that_count_up_collide_no_more_than_random_ones",
+    "tests/events/test_columns.py::test_fingerprints_of_ids_that_count_up_collide_no_more_than_random_ones",
     "tests/features/test_delivery.py::test_a_million_events_of_one_customer_stay_small_and_are_called_automated",
     "tests/functions/test_erasure.py",
     "tests/functions/test_live_failures.py",
