@@ -1,0 +1,61 @@
+"""Every module of shared and training has a test of its own name, or it is said here what tests it."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TESTED_BY = {
+    "shared/features/columns": "features/test_codec.py",
+    "shared/features/definitions": "models/test_bundle_features.py",
+    "shared/features/formulas": "features/test_delivery.py",
+    "shared/features/history": "features/test_delivery.py",
+    "shared/features/released": "models/test_bundle_features.py",
+    "shared/features/state": "features/test_delivery.py",
+    "shared/features/timeline": "features/test_instants.py",
+    "shared/events/arrow": "events/test_read_parquet.py",
+    "shared/events/batches": "events/test_read_file.py",
+    "shared/events/chunks": "events/test_read_file.py",
+    "shared/events/columns": "events/test_read_file.py",
+    "shared/events/confined": "events/test_bounds.py",
+    "shared/events/csv_text": "events/test_formats.py",
+    "shared/events/dialects": "events/test_dialects.py",
+    "shared/events/event": "events/test_read_file.py",
+    "shared/events/judging": "events/test_read_file.py",
+    "shared/events/locked": "events/test_statements.py",
+    "shared/events/parquet": "events/test_read_parquet.py",
+    "shared/events/parquet_sql": "events/test_statements.py",
+    "shared/events/readers": "events/test_read_file.py",
+    "shared/events/streams": "events/test_bounds.py",
+    "shared/events/tables": "events/test_formats.py",
+    "training/check_features": "tessera/test_commands.py",
+    "training/check_reasons": "tessera/test_commands.py",
+    "training/inspect": "training/inspection/test_inspect.py",
+    "training/inspection": "training/inspection/test_inspect.py",
+    "training/report": "training/report/test_report.py",
+    "training/shop": "training/test_simulator.py",
+    "training/base/errors": "training/base/test_command.py",
+    "training/data/naive_features": "features/test_delivery.py",
+    "training/prediction/models": "training/bundle/test_export.py",
+    "training/bundle/fitted": "training/test_train.py",
+    "training/bundle/gate": "training/test_publish.py",
+    "training/bundle/graph": "training/bundle/test_export.py",
+    "training/bundle/manifest": "training/test_train.py",
+    "training/bundle/model_graph": "training/bundle/test_export.py",
+    "training/bundle/segment_graph": "training/segmentation/test_segments.py",
+}
+"""Modules, and whole rooms, that are tested by what they make: a graph as it is run, a report as it is read, events as
+files of every format become them, features as a slow and obvious oracle has them."""
+
+
+def test_every_module_is_tested_by_its_name_or_where_it_is_said() -> None:
+    modules = [path for house in ("shared", "training") for path in ROOT.glob(f"{house}/**/*.py")]
+    names = {path.relative_to(ROOT).with_suffix("") for path in modules if not path.name.startswith("__")}
+    tests = {path.relative_to(ROOT / "tests") for path in ROOT.glob("tests/**/test_*.py")}
+    own = {name for name in names if _test_of(name) in tests}
+    said = {name for name in names if {str(name), *map(str, name.parents)} & TESTED_BY.keys()}
+    assert {str(name) for name in names - own - said} == set()
+    assert [test for test in TESTED_BY.values() if Path(test) not in tests] == []
+
+
+def _test_of(module: Path) -> Path:
+    mirrored = module.relative_to("shared") if module.parts[0] == "shared" else module
+    return mirrored.with_name(f"test_{module.name}.py")
