@@ -14,7 +14,12 @@ TABLE = b"event_type,timestamp\nsearch,1\n"
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.ndjson", LINES), ("A.JSONL.GZ", gzip.compress(LINES)), ("a.csv", TABLE), ("a.csv.gz", gzip.compress(TABLE))],
+    [
+        ("a.ndjson", LINES),
+        ("A.JSONL.GZ", gzip.compress(LINES, mtime=0)),
+        ("a.csv", TABLE),
+        ("a.csv.gz", gzip.compress(TABLE)),
+    ],
 )
 def test_a_file_is_read_by_its_name(name: str, content: bytes) -> None:
     [batch] = read_batches(io.BytesIO(content), name)
