@@ -18,7 +18,7 @@ TABLE = b"event_type,timestamp\nsearch,1\n"
         ("a.ndjson", LINES),
         ("A.JSONL.GZ", gzip.compress(LINES, mtime=0)),
         ("a.csv", TABLE),
-        ("a.csv.gz", gzip.compress(TABLE)),
+        ("a.csv.gz", gzip.compress(TABLE, mtime=0)),
     ],
 )
 def test_a_file_is_read_by_its_name(name: str, content: bytes) -> None:
