@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from operations.stack import BAD_INPUT, DeployedStack, parser, run, say
-from shared.events.mapping import InvalidMapping, MappingFile, read_mapping
+from shared.events.mapping import MOST_BYTES, InvalidMapping, MappingFile, read_mapping
 from shared.intake.mappings import PREFIX
 
 if TYPE_CHECKING:
@@ -25,9 +25,10 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.mappings") -> int:
     """The command line."""
     made = parser(prog, "List, check and change the mappings of a stack.")
-    made.add_argument("--put", type=Path, metavar="FILE", help="a mapping to take, once it is checked")
+    change = made.add_mutually_exclusive_group()
+    change.add_argument("--put", type=Path, metavar="FILE", help="a mapping to take, once it is checked")
     made.add_argument("--as", dest="name", metavar="NAME", help="what it is called; the file's name without an ending")
-    made.add_argument("--remove", metavar="NAME", help="a mapping to take away")
+    change.add_argument("--remove", metavar="NAME", help="a mapping to take away")
     return run(_run, made, arguments)
 
 
@@ -58,7 +59,7 @@ def listed(s3: S3Client, bucket: str) -> Iterator[str]:
     """A line for each mapping, in the order in which they are asked."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=PREFIX):
         for entry in page.get("Contents", ()):
-            answer = s3.get_object(Bucket=bucket, Key=entry["Key"])
+            answer = s3.get_object(Bucket=bucket, Key=entry["Key"], Range=f"bytes=0-{MOST_BYTES}")
             name = entry["Key"].removeprefix(PREFIX).removesuffix(".toml")
             try:
                 mapping: MappingFile = read_mapping(answer["Body"].read())

@@ -206,6 +206,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     parser.add_argument("--customers", type=int, default=2_000, help="whose reasons are checked")
     parser.add_argument("--announced", type=int, default=20_000, help="whose next change is checked")
     parser.add_argument("--changes", type=int, default=1_000, help="what they may do is checked")
+    command.add_mapping(parser)
     return command.run(parser, _run, arguments)
 
 
@@ -213,7 +214,8 @@ def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = command.timestamp(arguments.as_of)
     bundle = Bundle.load(arguments.model)
     reasons = Reasons.from_bytes((arguments.model / FILE).read_bytes(), bundle.manifest)
-    profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
+    currency = bundle.manifest["currency"] or ""
+    profiles = read_events(arguments.events, currency, as_of_ms, command.translator(arguments)).profiles
     profiles = until(profiles.take(np.flatnonzero(known_at(profiles, as_of_ms))), as_of_ms)
     everyone = features(profiles, as_of_ms)
     customers = background(everyone, bundle.manifest["seed"])

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shared.decisions.decision import iso
+from shared.events.translator import Translator
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from training import score, train
@@ -49,21 +50,21 @@ class Result:
     """Mean prediction, mean outcome and customers of each tenth, by prediction."""
 
 
-def evaluate(paths: list[Path], as_of_ms: int, config: Config) -> list[Result]:
+def evaluate(paths: list[Path], as_of_ms: int, config: Config, translator: Translator | None = None) -> list[Result]:
     """Trains on the events before `as_of_ms` (UTC milliseconds), scores them with the bundle's files, and measures the
     scores on the events after it.
 
     Targets whose horizon the events do not cover are shortened to what they do: a lifetime value over what is left.
     """
-    whole = read_events(paths, config.currency, None).profiles
+    whole = read_events(paths, config.currency, None, translator).profiles
     last_ms = int(whole.rows.time_ms.max())
     config = _covered(config, as_of_ms, last_ms)
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         out = Path(folder) / "scores.parquet"
-        train.train(paths, model, as_of_ms, config)
+        train.train(paths, model, as_of_ms, config, translator=translator)
         bundle = Bundle.load(model)
-        known = read_events(paths, config.currency, as_of_ms).profiles
+        known = read_events(paths, config.currency, as_of_ms, translator).profiles
         pq.write_table(score.score(known, bundle, as_of_ms), out)
         scores = pq.read_table(out)
     points = PointsInTime(whole)
@@ -166,6 +167,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with options of training/base/config.py")
     parser.add_argument("--name", default="events", help="what the data are called in the table")
     parser.add_argument("--table", type=Path, metavar="FILE.md", help="page to put the table into, between its marks")
+    command.add_mapping(parser)
     return command.run(parser, _run, arguments)
 
 
@@ -173,7 +175,9 @@ def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = command.timestamp(arguments.as_of)
     if arguments.table:
         marked(arguments.table, arguments.name)
-    lines = table(arguments.name, as_of_ms, evaluate(arguments.events, as_of_ms, Config.load(arguments.config)))
+    config = Config.load(arguments.config)
+    results = evaluate(arguments.events, as_of_ms, config, command.translator(arguments))
+    lines = table(arguments.name, as_of_ms, results)
     command.say(*lines)
     if arguments.table:
         put(arguments.table, arguments.name, lines)

@@ -193,6 +193,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     parser.add_argument("--customer", required=True, metavar="ID", help="whose decision is explained")
     parser.add_argument("--as-of", metavar="TIMESTAMP", help="only events before it count; the end of the data else")
     parser.add_argument("--out", type=Path, default=Path("reasons.html"), metavar="FILE.html")
+    command.add_mapping(parser)
     return command.run(parser, _run, arguments)
 
 
@@ -202,7 +203,8 @@ def _run(arguments: argparse.Namespace) -> None:
         raise InputError(f"bundle {bundle.bundle_id} was trained before features were added; train again to explain it")
     reasons = Reasons.from_bytes((arguments.model / FILE).read_bytes(), bundle.manifest)
     as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
-    profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
+    currency = bundle.manifest["currency"] or ""
+    profiles = read_events(arguments.events, currency, as_of_ms, command.translator(arguments)).profiles
     as_of_ms = int(profiles.rows.time_ms.max()) + 1 if as_of_ms is None else as_of_ms
     profiles = profiles.take(np.flatnonzero(known_at(profiles, as_of_ms)))
     key = customer_key(arguments.customer)

@@ -16,18 +16,22 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from shared.events.dialects import LineBroken
 from shared.events.event import FIELDS, Event
 from shared.events.mapping import InvalidMapping, read_mapping
-from shared.events.translator import LineBroken, Translator
+from shared.events.translator import Translator
 from training.base import command
 from training.base.errors import InputError
 from training.data.events import event_files
 from training.inspection.guess import Guesses, guess
-from training.inspection.mapping_file import mapping_text, summary
-from training.inspection.sample import ROWS, Sample, read_sample
+from training.inspection.mapping_file import mapping_text
+from training.inspection.sample import ROWS, Sample, beginning_of, read_sample
 
 SHOWN_ROWS = 10
+COMPARED = 50
+"""Files of a folder whose columns are compared with those of the first."""
 LARGE_SHARE = 0.05
 """Of refused rows, from which it is said loudly."""
 
@@ -37,9 +41,11 @@ def inspect(paths: Sequence[Path], out: Path, console: Console) -> None:
     files = event_files(paths)
     sample = read_sample(files[0])
     guesses = guess(sample)
-    console.print(f"[bold]{files[0].name}[/]: {_described(sample)}", highlight=False)
-    if others := [file for file in files[1:] if read_sample(file).names != sample.names]:
-        console.print(f"[yellow]{len(others)} of {len(files)} files have other columns[/], such as {others[0].name}")
+    console.print(Text(files[0].name, "bold"), Text(f": {_described(sample)}"), sep="")
+    others = [file for file in files[1 : 1 + COMPARED] if beginning_of(file).names != sample.names]
+    if sample.format != "ndjson" and others:
+        differ = f"{len(others)} of {len(files)} files have other columns, such as {others[0].name}"
+        console.print(Text(differ, "yellow"))
     _show_guesses(guesses, console)
     if problems := [*_gaps(guesses)]:
         raise InputError("; ".join(problems))
@@ -53,7 +59,7 @@ def inspect(paths: Sequence[Path], out: Path, console: Console) -> None:
     _show_refused(len(sample.rows), refused, console)
     _show_types(guesses, events, console)
     out.write_text(document)
-    console.print(f"\nWrote [bold]{out}[/]. Read it, correct what is wrong, and give it to --mapping.", highlight=False)
+    console.print(Text(f"\nWrote {out}. Read it, correct what is wrong, and give it to --mapping."))
 
 
 def _described(sample: Sample) -> str:
@@ -79,7 +85,7 @@ def _show_guesses(guesses: Guesses, console: Console) -> None:
     for title in ("field", "column", "sure", "because"):
         table.add_column(title)
     for one in guesses.fields.values():
-        table.add_row(*summary(one))
+        table.add_row(*map(Text, (one.field, shown(one.column), f"{one.confidence:.0%}", shown(one.why))))
     for name, value in guesses.constants.items():
         table.add_row(name, f'always "{value}"', "", "no column says it")
     console.print(table)
@@ -103,7 +109,7 @@ def _show_events(events: Sequence[Event], console: Console) -> None:
     for name in names:
         table.add_column(name, overflow="ellipsis", max_width=26, no_wrap=True)
     for event in shown:
-        table.add_row(*("" if event[name] is None else _cell(name, event[name]) for name in names))
+        table.add_row(*(Text("" if event[name] is None else _cell(name, event[name])) for name in names))
     console.print()
     console.print(table)
 
@@ -111,7 +117,12 @@ def _show_events(events: Sequence[Event], console: Console) -> None:
 def _cell(name: str, value: object) -> str:
     if name == "timestamp" and isinstance(value, int | float):
         return datetime.fromtimestamp(value / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return str(value).replace("[", r"\[")
+    return shown(str(value))
+
+
+def shown(text: str) -> str:
+    """Text of others without characters that do something to a terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _show_refused(rows: int, refused: Counter[str], console: Console) -> None:
@@ -119,15 +130,16 @@ def _show_refused(rows: int, refused: Counter[str], console: Console) -> None:
     colour = "red" if share > LARGE_SHARE else "green"
     console.print(f"\n[{colour}]{refused.total():,} of {rows:,} rows would be refused ({share:.1%})[/]")
     for reason, count in refused.most_common(10):
-        console.print(f"  {count:,}: {reason}", markup=False, highlight=False)
+        console.print(Text(f"  {count:,}: {shown(reason)}"))
 
 
 def _show_types(guesses: Guesses, events: Sequence[Event], console: Console) -> None:
     counts = Counter(event.event_type for event in events)
-    console.print("Events: " + ", ".join(f"{kind} {count:,}" for kind, count in counts.most_common(12)), markup=False)
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in counts.most_common(12))
+    console.print(Text(shown(f"Events: {kinds}")))
     if guesses.unknown_types:
         words = ", ".join([*guesses.unknown_types][:12])
-        console.print(f"Words that mean nothing to Tessera, and count as other activity: {words}", markup=False)
+        console.print(Text(shown(f"Words that mean nothing to Tessera, and count as other activity: {words}")))
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.inspect") -> int:

@@ -96,6 +96,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     parser.add_argument(
         "--as-of", metavar="TIMESTAMP", help="only events before it count; the end of the data by default"
     )
+    command.add_mapping(parser)
     return command.run(parser, _run, arguments)
 
 
@@ -105,7 +106,8 @@ def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
     bundle = Bundle.load(arguments.model)
     space = Space(onnx.load(arguments.model / ONNX_FILE), bundle)
-    profiles = read_events(arguments.events, bundle.manifest["currency"] or "", as_of_ms).profiles
+    currency = bundle.manifest["currency"] or ""
+    profiles = read_events(arguments.events, currency, as_of_ms, command.translator(arguments)).profiles
     as_of_ms = int(profiles.rows.time_ms.max()) + 1 if as_of_ms is None else as_of_ms
     own, others = look_alikes(profiles, space, bundle, arguments.customer, arguments.count, as_of_ms)
     names = {segment["id"]: segment["name"] for segment in bundle.manifest["segments"]}

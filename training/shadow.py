@@ -51,13 +51,15 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     parser.add_argument("--challenger", type=Path, required=True, metavar="DIR", help="folder that training wrote")
     parser.add_argument("--as-of", required=True, metavar="TIMESTAMP", help="only events before it count for scores")
     parser.add_argument("--out", type=Path, metavar="FILE.parquet", help="where to write both decisions of everyone")
+    command.add_mapping(parser)
     return command.run(parser, _run, arguments)
 
 
 def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = command.timestamp(arguments.as_of)
     champion, challenger = _champion(arguments.champion), Bundle.load(arguments.challenger)
-    files = read_events(arguments.events, challenger.manifest.get("currency") or "", as_of_ms)
+    currency = challenger.manifest.get("currency") or ""
+    files = read_events(arguments.events, currency, as_of_ms, command.translator(arguments))
     command.say(*files.summary())
     both = side_by_side(files.profiles, champion, challenger, as_of_ms)
     console = Console(highlight=False, width=max(120, Console().width))

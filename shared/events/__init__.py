@@ -1,18 +1,22 @@
 """Event files and payloads in; columns of valid events, and every refused line with its reason, out."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shared.events.batches import Batch, Rejection, people_of
 from shared.events.chunks import Chunk, joined, to_chunk
 from shared.events.event import FIELDS, Event
 from shared.events.judging import Rules
-from shared.events.mapped import read_mapped
 from shared.events.parquet import read_parquet
 from shared.events.readers import read_batches
 from shared.events.streams import ByteStream, UnreadableFile
-from shared.events.translator import Translator
 from shared.identity.links import Claim
+
+if TYPE_CHECKING:
+    from shared.events.translator import Translator
 
 __all__ = [
     "FIELDS",
@@ -48,9 +52,16 @@ def read_file(
             if rest.lines or rest.rejections:
                 yield to_chunk(rest, rules)
     else:
-        batches = read_mapped(source, name, translator) if translator else read_batches(source, name)
-        for batch in batches:
+        for batch in _batches(source, name, translator):
             yield to_chunk(batch, rules)
+
+
+def _batches(source: ByteStream, name: str, translator: Translator | None) -> Iterator[Batch]:
+    if translator is None:
+        return read_batches(source, name)
+    from shared.events.mapped import read_mapped  # most functions read no files, and most files need none
+
+    return read_mapped(source, name, translator)
 
 
 def read_lines(lines: Iterable[bytes], rules: Rules, first: int = 1) -> Chunk:

@@ -51,10 +51,17 @@ class Batch:
         """Whether what follows belongs into another batch."""
         return len(self.events) + len(self.rejections) >= BATCH_LINES or self.held >= BATCH_BYTES
 
-    def refuse(self, line: int, reason: str, original: bytes, raw: Mapping[str, Any] | None = None) -> None:
-        """Keep a line as a rejection; `raw` is what is known of its values."""
+    def refuse(
+        self,
+        line: int,
+        reason: str,
+        original: bytes,
+        raw: Mapping[str, Any] | None = None,
+        named: tuple[str, ...] = (),
+    ) -> None:
+        """Keep a line as a rejection; `raw` is what is known of its values, `named` whom it names, by profile keys."""
         self.held += len(original)
-        self.rejections.append(Rejection(line, reason, original, people(raw)))
+        self.rejections.append(Rejection(line, reason, original, named or people(raw)))
 
     def refuse_long(self, line: int, original: bytes, raw: Mapping[str, Any] | None = None) -> None:
         """Keep the beginning of a line that has more than LONGEST_LINE bytes."""
@@ -136,6 +143,12 @@ def _object(line: bytes) -> dict[str, Any] | None:
 def _extras(raw: dict[str, Any]) -> bytes:
     extras = {name: _as_text(value) for name, value in raw.items() if name not in FIELDS and value is not None}
     return msgspec.json.encode(extras, order="deterministic") if extras else b""
+
+
+def content_of(raw: Mapping[str, Any]) -> bytes:
+    """All that a record says, the same in whatever format and order it says it."""
+    filled = {name: _as_text(value) for name, value in raw.items() if value not in (None, "")}
+    return msgspec.json.encode(filled, order="deterministic")
 
 
 def _as_text(value: Any) -> Any:

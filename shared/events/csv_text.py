@@ -1,13 +1,16 @@
 """Records of CSV as batches of parsed lines."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from shared.events.batches import NOT_UTF8, Batch, is_utf8
 from shared.events.streams import LONGEST_LINE, ByteStream, UnreadableFile, lines
 from shared.events.tables import MOST_COLUMNS, check_names
 
 csv.field_size_limit(LONGEST_LINE)
+WHITESPACE = "whitespace"
+"""Stands for a delimiter of any run of blanks."""
 
 
 class _LongRecord(ValueError):
@@ -42,13 +45,40 @@ class _CsvText:
         return count, record
 
 
-def csv_batches(stream: ByteStream) -> Iterator[Batch]:
-    """The records after the header. Raises UnreadableFile where the header is none."""
+def _take(batch: Batch, number: int, original: bytes, raw: dict[str, str]) -> None:
+    batch.add(number, original, raw, strict=False)
+
+
+def _check(names: list[str]) -> None:
+    check_names(names, "the CSV header")
+
+
+@dataclass(frozen=True, slots=True)
+class CsvForm:
+    """How a table of text is written, and what becomes of its records."""
+
+    take: Callable[[Batch, int, bytes, dict[str, str]], None] = _take
+    """Given a batch, the number of the line, its bytes, and the values that are filled, by column."""
+    check: Callable[[list[str]], None] = _check
+    """Given the names of the columns. Raises UnreadableFile."""
+    delimiter: str = ","
+    has_header: bool = True
+    """Without one, columns are called column_1, column_2 and so on."""
+
+
+def csv_batches(stream: ByteStream, form: CsvForm = CsvForm()) -> Iterator[Batch]:
+    """The records, after the header where there is one. Raises UnreadableFile where the header is none."""
     text = _CsvText(stream)
-    records = csv.reader(text, strict=True)
+    records = _records(text, form.delimiter)
     header = header_of(records)
-    number = 1 + text.record()[0]
+    count, original = text.record()
     batch = Batch()
+    if not form.has_header:
+        first = header
+        header = [f"column_{at}" for at in range(1, len(first) + 1)]
+        _add(batch, 1, original, header, first, form)
+    form.check(header)
+    number = 1 + count
     while True:
         broken: Exception | None = None
         values: list[str] = []
@@ -64,7 +94,7 @@ def csv_batches(stream: ByteStream) -> Iterator[Batch]:
         elif broken:
             batch.refuse(number, f"not valid CSV: {broken}", original)
         else:
-            _add(batch, number, original, header, values)
+            _add(batch, number, original, header, values, form)
         number += count
         if batch.is_full:
             yield batch
@@ -86,11 +116,16 @@ def header_of(records: Iterator[list[str]]) -> list[str]:
         raise UnreadableFile(f"the CSV header names {len(names):,} columns, more than {MOST_COLUMNS:,}")
     if not is_utf8("".join(names).encode(errors="surrogateescape")):
         raise UnreadableFile("the CSV header is not valid UTF-8")
-    check_names(names, "the CSV header")
     return names
 
 
-def _add(batch: Batch, number: int, original: bytes, header: list[str], values: list[str]) -> None:
+def _records(text: _CsvText, delimiter: str) -> Iterator[list[str]]:
+    if delimiter == WHITESPACE:
+        return map(str.split, text)
+    return csv.reader(text, delimiter=delimiter, strict=True)
+
+
+def _add(batch: Batch, number: int, original: bytes, header: list[str], values: list[str], form: CsvForm) -> None:
     if not values:
         return
     if not "".join(values).isprintable() and not is_utf8(original):
@@ -99,4 +134,4 @@ def _add(batch: Batch, number: int, original: bytes, header: list[str], values: 
         batch.refuse(number, f"{len(values)} values where the header names {len(header)} columns", original)
     else:
         named = zip(header, values, strict=True)
-        batch.add(number, original, {name: value for name, value in named if value}, strict=False)
+        form.take(batch, number, original, {name: value for name, value in named if value})

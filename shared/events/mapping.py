@@ -6,25 +6,29 @@ lead into nested objects), the rest says what their values mean. Values never be
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
 
+from shared.events.csv_text import WHITESPACE
 from shared.events.event import FIELDS
 
-WHITESPACE = "whitespace"
 MISSING = ("NULL", "null", "None", "nan", "NaN", "N/A", "(not set)", "\\N")
 """Texts that stand for nothing."""
 MOST_BYTES = 100_000
 NUMBERS = ("quantity", "price", "discount", "engagement_seconds")
-type Columns = dict[str, str | list[str]]
+LONGEST_TIME = 64
+"""Characters of a time, which any way to write one stays far below."""
+type Columns = dict[str, str | Annotated[list[str], Meta(min_length=1, max_length=20)]]
 type Constants = dict[str, str | float | bool]
+
+
+_A_TIME = datetime(2001, 12, 31, 23, 59, 58, tzinfo=UTC)
 
 
 class InvalidMapping(ValueError):
@@ -81,13 +85,15 @@ class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_mapping(document: bytes) -> MappingFile:
     """The mapping that a TOML document holds. Raises InvalidMapping with all that is wrong."""
+    import tomllib
+
     if len(document) > MOST_BYTES:
         raise InvalidMapping(f"a mapping has at most {MOST_BYTES:,} bytes")
     try:
         mapping = msgspec.convert(tomllib.loads(document.decode()), MappingFile)
     except UnicodeDecodeError as error:
         raise InvalidMapping("a mapping is TOML in UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidMapping(f"not valid TOML: {error}") from error
     except msgspec.ValidationError as error:
         raise InvalidMapping(_in_words(str(error))) from error
@@ -100,8 +106,14 @@ def _in_words(message: str) -> str:
     unknown = re.search(r"unknown field `(.+?)`", message)
     if not unknown:
         return message
-    near = difflib.get_close_matches(unknown[1], MappingFile.__struct_fields__, 1)
-    return f'there is no option "{unknown[1]}"' + (f'; did you mean "{near[0]}"?' if near else "")
+    return f'there is no option "{unknown[1]}"{_meant(unknown[1], MappingFile.__struct_fields__)}'
+
+
+def _meant(name: str, names: tuple[str, ...]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, names, 1)
+    return f'; did you mean "{near[0]}"?' if near else ""
 
 
 def _problems(mapping: MappingFile) -> Iterator[str]:
@@ -111,14 +123,18 @@ def _problems(mapping: MappingFile) -> Iterator[str]:
         fields = {**mapping.columns, **mapping.constants, **part.columns, **part.constants}
         for field in fields:
             if field not in FIELDS:
-                near = difflib.get_close_matches(field, FIELDS, 1)
-                yield f'"{field}"{where} is no field of events' + (f'; did you mean "{near[0]}"?' if near else "")
+                yield f'"{field}"{where} is no field of events{_meant(field, FIELDS)}'
         yield from (f"nothing says {field}{where}" for field in ("event_type", "timestamp") if field not in fields)
         if not {"customer_id", "anonymous_id"} & fields.keys():
             yield f"nothing says customer_id or anonymous_id{where}"
     yield from (f'cents names "{field}", which is no amount' for field in mapping.cents if field not in NUMBERS)
     if len(mapping.delimiter) != 1 and mapping.delimiter != WHITESPACE:
         yield f'delimiter is one character, or "{WHITESPACE}"'
+    for form in mapping.times.formats:
+        try:
+            datetime.strptime(_A_TIME.strftime(form), form)
+        except (ValueError, re.PatternError):
+            yield f'"{form}" is no format of times; write one such as %d.%m.%Y %H:%M'
     try:
         ZoneInfo(mapping.times.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

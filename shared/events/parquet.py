@@ -26,17 +26,17 @@ from shared.events.confined import BrokenOff, confined
 from shared.events.event import FIELDS
 from shared.events.judging import Rules
 from shared.events.locked import locked_database
-from shared.events.mapped import add
 from shared.events.parquet_sql import Table, all_rows, other_rows, parameters
 from shared.events.streams import BLOCK, LARGEST_EXPANSION, LONGEST_LINE, MOST_EXPANDED, ByteStream, UnreadableFile
 from shared.events.tables import MOST_COLUMNS, check_names
 from shared.events.texts import Texts
-from shared.events.translator import Translator
 from shared.features.columns import MONEY_UNITS, PURCHASE, REFUND, EventColumns, Rows
 from shared.identity.keys import customer_key, visitor_key
 
 if TYPE_CHECKING:
     import duckdb
+
+    from shared.events.translator import Translator
 
 LARGEST_FILE = 2**31 - 2**27
 """Bytes, which must fit beside others into what a function has of a disk."""
@@ -82,6 +82,8 @@ def _copy(stream: ByteStream, path: Path) -> None:
 
 
 def _batch(rows: Sequence[Row], translator: Translator | None) -> Batch:
+    from shared.events.mapped import take_record
+
     batch = Batch()
     for number, size, values in rows:
         raw = {name: value for name, value in values.items() if value is not None}
@@ -91,7 +93,7 @@ def _batch(rows: Sequence[Row], translator: Translator | None) -> Batch:
         if size > LONGEST_LINE:
             batch.refuse_long(number, original, raw)
         elif translator is not None:
-            add(batch, number, original, raw, translator)
+            take_record(translator, batch, number, original, raw)
         elif broken := [name for name in undecoded if name in FIELDS]:
             batch.refuse(number, f"{' and '.join(broken)} not valid UTF-8", original, raw)
         else:

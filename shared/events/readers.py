@@ -17,7 +17,8 @@ def read_batches(stream: ByteStream, name: str) -> Iterator[Batch]:
         yield from read(plain)
 
 
-def _json_batches(stream: ByteStream) -> Iterator[Batch]:
+def json_batches(stream: ByteStream, take: Callable[[Batch, int, bytes], None] = Batch.add_json) -> Iterator[Batch]:
+    """Lines of one JSON object each; `take` is given a batch, the number of a line, and its bytes."""
     batch = Batch()
     for number, line in lines(stream):
         if not line or line.isspace():
@@ -25,7 +26,7 @@ def _json_batches(stream: ByteStream) -> Iterator[Batch]:
         if len(line) > LONGEST_LINE:
             batch.refuse_long(number, line)
         else:
-            batch.add_json(number, line)
+            take(batch, number, line)
         if batch.is_full:
             yield batch
             batch = Batch()
@@ -33,7 +34,7 @@ def _json_batches(stream: ByteStream) -> Iterator[Batch]:
 
 
 _READERS: Mapping[str, Callable[[ByteStream], Iterator[Batch]]] = {
-    ".ndjson": _json_batches,
-    ".jsonl": _json_batches,
+    ".ndjson": json_batches,
+    ".jsonl": json_batches,
     ".csv": csv_batches,
 }

@@ -1,5 +1,6 @@
 """The bytes of event files, unpacked and line by line, in bounded memory."""
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -65,6 +66,21 @@ class _Unzipped(_Counted):
         if self.count > max(MOST_EXPANDED, LARGEST_EXPANSION * self._packed.count):
             raise UnreadableFile(f"a gzip file may expand {LARGEST_EXPANSION}-fold, and this one expands further")
         return super().read(size)
+
+
+class Transcoded:
+    """Text of another encoding as a stream in UTF-8; what is none in that encoding is replaced."""
+
+    def __init__(self, stream: ByteStream, encoding: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Some bytes, as many as the text of `size` bytes takes; none at the end."""
+        while block := self._stream.read(size):
+            if text := self._decoder.decode(block):
+                return text.encode()
+        return self._decoder.decode(b"", final=True).encode()
 
 
 def lines(stream: ByteStream) -> Iterator[tuple[int, bytes]]:

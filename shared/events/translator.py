@@ -11,25 +11,25 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from xxhash import xxh3_128_hexdigest
 
-from shared.events.event import DESCRIPTIONS, Event, explain, parse_timestamp
-from shared.events.mapping import NUMBERS, Columns, Constants, MappingFile, Part
-from shared.identity.keys import LONGEST_ID
+from shared.events.batches import content_of
+from shared.events.dialects import LineBroken
+from shared.events.dialects.dialect import Record, as_text, from_text, value_at
+from shared.events.event import DESCRIPTIONS, LEAST_MS, Event, explain, parse_timestamp
+from shared.events.mapping import LONGEST_TIME, NUMBERS, MappingFile, Part
+from shared.identity.keys import customer_key, visitor_key
 
-LEAST_TIMES: Mapping[str, float] = {"seconds": 1e3, "milliseconds": 1.0, "microseconds": 1e-3, "nanoseconds": 1e-6}
+MILLISECONDS_OF: Mapping[str, float] = {"seconds": 1e3, "milliseconds": 1.0, "microseconds": 1e-3, "nanoseconds": 1e-6}
 """Units of times that are numbers, each with its milliseconds."""
+TIMES_REMEMBERED = 100_000
+_PEOPLE = {"customer_id": customer_key, "anonymous_id": visitor_key}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _NOT_OF_A_NUMBER = re.compile(r"[^\d.,+\-()eE]")
 _WITH_NOUGHT = re.compile(r"\d+\.0")
 _DIGITS = re.compile(r"[+-]?\d+(\.\d*)?|[+-]?\.\d+")
-
-
-type Record = Mapping[str, Any]
-
-
-class LineBroken(ValueError):
-    """A record breaks a rule; the message says which, in the words of its columns and without a value."""
+_TRUTHS: Mapping[str, bool] = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class Translator:
@@ -37,13 +37,14 @@ class Translator:
 
     def __init__(self, mapping: MappingFile) -> None:
         self.mapping = mapping
-        self._parts = [
-            _Fields({**mapping.columns, **part.columns}, {**mapping.constants, **part.constants})
-            for part in mapping.events or [Part()]
-        ]
+        self._parts = [_Fields(mapping, part) for part in mapping.events or [Part()]]
+        paths = [path for part in self._parts for paths in part.paths.values() for path in paths]
+        self.roots = frozenset(path.partition(".")[0] for path in paths) | frozenset(paths)
+        """Columns that it looks at, and those that paths begin from."""
+        self._nested = frozenset(path.partition(".")[0] for path in paths if "." in path)
         self._missing = frozenset(["", *mapping.missing])
         self._zone = ZoneInfo(mapping.times.zone)
-        self._time_ms = lru_cache(100_000)(self._parse_time)
+        self._time = lru_cache(TIMES_REMEMBERED, typed=True)(self._parsed_time)
 
     def suits(self, name: str) -> bool:
         """Whether the mapping is for the file of this name or object of this key."""
@@ -53,51 +54,71 @@ class Translator:
         """Columns that the mapping names, and that are not among `names`."""
         known = frozenset(names)
         fields = [paths for part in self._parts for paths in part.paths.values()]
-        return list(
-            dict.fromkeys(
-                paths[0] for paths in fields if not any(p in known or p.partition(".")[0] in known for p in paths)
-            )
-        )
+        absent = (paths[0] for paths in fields if not any({path, path.partition(".")[0]} & known for path in paths))
+        return list(dict.fromkeys(absent))
 
-    def people(self, record: Record) -> dict[str, Any]:
-        """Whom a record names, by the contract's fields, however broken it is otherwise."""
-        return {
-            field: _id(value)
-            for fields in self._parts
-            for field in ("customer_id", "anonymous_id")
-            if (value := self._value(record, fields.paths.get(field, ()))) is not None
-        }
+    def people(self, record: Record) -> tuple[str, ...]:
+        """Profile keys of those whom a record names, however broken it is otherwise."""
+        record = self._looked_into(record)
+        ids = [
+            (key, _id(self._value(record, part.paths[field])))
+            for part in self._parts
+            for field, key in _PEOPLE.items()
+            if field in part.paths
+        ]
+        return tuple(dict.fromkeys(key(id_) for key, id_ in ids if isinstance(id_, str)))
 
     def events(self, record: Record) -> list[Event]:
-        """The events that a record tells. Raises LineBroken: all of them count, or none."""
-        told = [self._event(record, fields) for fields in self._parts]
-        return [event for event in told if event is not None]
+        """The events that a record tells. Raises LineBroken: all of them count, or none.
 
-    def _event(self, record: Record, fields: _Fields) -> Event | None:
+        An event without an id is known by all that its record says, so that a record read again by a mapping that was
+        mended since is no other event.
+        """
+        content = self._looked_into(record)
+        told = [(at, self._event(content, part)) for at, part in enumerate(self._parts)]
+        if all(event.event_id for _, event in told if event is not None):
+            return [event for _, event in told if event is not None]
+        row = xxh3_128_hexdigest(content_of(record))
+        return [
+            event if event.event_id else msgspec.structs.replace(event, event_id=f"{row}/{at}")
+            for at, event in told
+            if event is not None
+        ]
+
+    def _looked_into(self, record: Record) -> Record:
+        """The record with the objects that columns hold as text, where paths lead into them."""
+        if not self._nested:
+            return record
+        return {**record, **{name: from_text(record[name]) for name in self._nested & record.keys()}}
+
+    def _event(self, record: Record, part: _Fields) -> Event | None:
         values: dict[str, Any] = {}
-        for field, paths in fields.paths.items():
+        for field, paths in part.paths.items():
             value = self._value(record, paths)
             if value is not None:
                 values[field] = self._converted(field, value, paths[0])
         if "timestamp" not in values and self.mapping.events:
             return None  # of the events of a wide row, those that did not happen
-        values = {**fields.constants, **values}
-        if values.keys().isdisjoint(("customer_id", "anonymous_id")):
-            people = [fields.paths[field][0] for field in ("customer_id", "anonymous_id") if field in fields.paths]
+        values = {**part.constants, **values}
+        if values.keys().isdisjoint(_PEOPLE):
+            people = [part.paths[field][0] for field in _PEOPLE if field in part.paths]
             raise LineBroken(f"{' and '.join(people)} {'are' if len(people) > 1 else 'is'} missing")
-        values["event_type"] = self.mapping.event_types.get(values.get("event_type", ""), values.get("event_type"))
-        self._as_refund(values, fields)
+        word = values.get("event_type")
+        if isinstance(word, str):
+            values["event_type"] = self.mapping.event_types.get(word, word)
+        self._as_refund(values)
         self._as_unit_price(values)
         try:
             return msgspec.convert({name: v for name, v in values.items() if v is not None}, Event)
         except msgspec.ValidationError as error:
             field = re.split(r"\W", explain(error), maxsplit=1)[0]
-            column = fields.paths.get(field, (field,))[0]
-            raise LineBroken(f"{column} {_rule(field, values)}") from error
+            column = part.paths.get(field, (field,))[0]
+            rule = "is missing" if values.get(field) is None else f"must be {DESCRIPTIONS[field]}"
+            raise LineBroken(f"{column} {rule}") from error
 
     def _value(self, record: Record, paths: Sequence[str]) -> Any:
         for path in paths:
-            value = at_path(record, path)
+            value = value_at(record, path)
             value = value.strip() if isinstance(value, str) else value
             if value is not None and not (isinstance(value, str) and value in self._missing):
                 return value
@@ -106,37 +127,44 @@ class Translator:
     def _converted(self, field: str, value: Any, column: str) -> Any:
         try:
             if field == "timestamp":
-                return self._time_ms(value)
+                return self._time(value)
             if field in NUMBERS:
                 amount = number(value, self.mapping.decimal)
                 return amount / 100 if field in self.mapping.cents else amount
         except (ValueError, TypeError, OverflowError) as error:
             raise LineBroken(f"{column} must be {DESCRIPTIONS[field]}") from error
         if field == "consent":
-            return _truth(value)
-        return _id(value) if field.endswith("_id") else text(value)
+            return _TRUTHS.get(str(value).lower(), value)
+        return _id(value) if field.endswith("_id") else as_text(value)
 
-    def _parse_time(self, value: Any) -> float:
-        if not isinstance(value, str | int | float) or isinstance(value, bool):
+    def _parsed_time(self, value: Any) -> float:
+        """As the contract has times that are numbers: what is no milliseconds by its size is seconds."""
+        milliseconds = self._milliseconds(value)
+        return milliseconds if milliseconds >= LEAST_MS else milliseconds / 1_000
+
+    def _milliseconds(self, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise TypeError
-        unit = self.mapping.times.unit
-        if unit:
-            return float(value) * LEAST_TIMES[unit]
+        if isinstance(value, str) and len(value) > LONGEST_TIME:
+            raise ValueError
+        if self.mapping.times.unit:
+            return float(value) * MILLISECONDS_OF[self.mapping.times.unit]
         for form in self.mapping.times.formats:
             try:
-                at = datetime.strptime(str(value), form)
+                return self._since_epoch(datetime.strptime(str(value), form))
             except ValueError:
                 continue
-            return ((at if at.tzinfo else at.replace(tzinfo=self._zone)) - _EPOCH) // _MILLISECOND
         if self.mapping.times.formats:
             raise ValueError
         if isinstance(value, str) and not value.isdecimal():
-            at = datetime.fromisoformat(value.removesuffix(" UTC"))
-            return ((at if at.tzinfo else at.replace(tzinfo=self._zone)) - _EPOCH) // _MILLISECOND
+            return self._since_epoch(datetime.fromisoformat(value.removesuffix(" UTC")))
         return parse_timestamp(value)
 
-    def _as_refund(self, values: dict[str, Any], fields: _Fields) -> None:
-        if values["event_type"] != "purchase" or self.mapping.negative != "refund":
+    def _since_epoch(self, at: datetime) -> int:
+        return ((at if at.tzinfo else at.replace(tzinfo=self._zone)) - _EPOCH) // _MILLISECOND
+
+    def _as_refund(self, values: dict[str, Any]) -> None:
+        if values.get("event_type") != "purchase" or self.mapping.negative != "refund":
             return
         for field in ("quantity", "price"):
             if isinstance(values.get(field), float) and values[field] < 0:
@@ -149,44 +177,22 @@ class Translator:
         if self.mapping.price_of == "order":
             values["quantity"] = None
             # Rows that repeat an order are one event.
-            if values.get("event_id") is None and values.get("order_id") is not None:
-                values["event_id"] = f"order/{values['event_type']}/{values['order_id']}"[:LONGEST_ID]
+            if values.get("event_id") is None and isinstance(values.get("order_id"), str):
+                order = f"{values.get('event_type')}/{values['order_id']}"
+                values["event_id"] = f"order/{xxh3_128_hexdigest(order.encode(errors='surrogatepass'))}"
 
 
 class _Fields:
     """Where each field of an event stands."""
 
-    def __init__(self, columns: Columns, constants: Constants) -> None:
+    def __init__(self, mapping: MappingFile, part: Part) -> None:
+        columns = {**mapping.columns, **part.columns}
         self.paths = {field: (path,) if isinstance(path, str) else tuple(path) for field, path in columns.items()}
-        self.constants = constants
-
-
-def _rule(field: str, values: Mapping[str, Any]) -> str:
-    return "is missing" if values.get(field) is None else f"must be {DESCRIPTIONS[field]}"
-
-
-def at_path(record: Record, path: str) -> Any:
-    """What a column or a path of names joined by dots leads to; JSON that a column holds as text is looked into."""
-    if path in record:
-        return record[path]
-    inside: Any = record
-    for name in path.split("."):
-        inside = _decoded(inside)
-        inside = inside.get(name) if isinstance(inside, dict) else None
-    return inside
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith("{"):
-        try:
-            return msgspec.json.decode(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
+        self.constants = {**mapping.constants, **part.constants}
 
 
 def number(value: Any, decimal: str = ".") -> float:
-    """The number that a text holds, whatever currency sign or unit stands around it. Raises ValueError.
+    """The number that a text holds, whatever currency sign or unit stands around it. Raises ValueError, OverflowError.
 
     In brackets, as bookkeepers have it, it is negative.
     """
@@ -202,19 +208,7 @@ def number(value: Any, decimal: str = ".") -> float:
     return sign * float(plain if _DIGITS.fullmatch(plain) or "e" in plain.lower() else plain.strip("eE.,"))
 
 
-def text(value: Any) -> Any:
-    """Ids and names may come as numbers, and as whole numbers with a fraction of nought."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else str(value)
-
-
 def _id(value: Any) -> Any:
     """Spreadsheets write ids that some rows lack as 12583.0."""
-    value = text(value)
-    return value.removesuffix(".0") if isinstance(value, str) and _WITH_NOUGHT.fullmatch(value) else value
-
-
-def _truth(value: Any) -> Any:
-    words: Mapping[str, bool] = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    return words.get(str(value).lower(), value)
+    text = as_text(value)
+    return text.removesuffix(".0") if isinstance(text, str) and _WITH_NOUGHT.fullmatch(text) else text

@@ -7,17 +7,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
 
 from shared.aws.fresh_object import is_absent
 from shared.events import Rejection, Rules, UnreadableFile, read_file
-from shared.events.translator import Translator
 from shared.intake import archive
 from shared.intake.gathering import Intake, Source
 from shared.intake.quarantine import Quarantine
 from shared.profiles.unwritten import Unwritten
+
+if TYPE_CHECKING:
+    from shared.events.translator import Translator
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from shared.aws.fresh_object import MOST_BYTES
-from shared.events.mapping import InvalidMapping, read_mapping
-from shared.events.translator import Translator
 from shared.intake import archive
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from shared.events.translator import Translator
 
 PREFIX = "mappings/"
 CHECK_EVERY_SECONDS = 15.0
@@ -69,6 +68,10 @@ class Mappings:
             self._known[item["Key"]] = known
 
     def _read(self, key: str, size: int) -> Translator | None:
+        # Only where there is a mapping: they take a cold start some milliseconds.
+        from shared.events.mapping import MOST_BYTES, InvalidMapping, read_mapping
+        from shared.events.translator import Translator
+
         if size > MOST_BYTES:
             return None
         document = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()

@@ -4,7 +4,6 @@ import codecs
 import gzip
 import io
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,37 +13,26 @@ from shared.erasure.streams import OutOfTime
 from shared.events import Rejection
 from shared.intake.quarantine import Quarantine
 from shared.profiles.places import Places
-from tests.conftest import BUCKET, TABLE
-from tests.simulation.objects import Objects
-from tests.simulation.table import Table
-from tests.support.memory_client import Client
+from tests.conftest import BUCKET
+from tests.erasure.searching import HEADER, PEOPLE, memory_places, memory_s3, versions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PEOPLE = ["customer#889", "customer#Zoë Ünal", "visitor#phone of 889"]
-HEADER = "customer_id,segment\n"
-
 
 @pytest.fixture
 def s3() -> Any:
-    return Client(Objects(lambda: time.time_ns() // 1_000_000))
+    return memory_s3()
 
 
 @pytest.fixture
 def places() -> Places:
-    dynamodb: Any = Client(Table(lambda: 0, lambda: False))
-    return Places(dynamodb, TABLE, lambda: b"secret", lambda: 1_700_000_000_000)
+    return memory_places()
 
 
 @pytest.fixture
 def objects(s3: "S3Client", places: Places) -> SearchedObjects:
     return SearchedObjects(s3, BUCKET, places, PEOPLE)
-
-
-def versions(s3: "S3Client", key: str) -> list[bytes]:
-    listed = s3.list_object_versions(Bucket=BUCKET, Prefix=key).get("Versions", [])
-    return [s3.get_object(Bucket=BUCKET, Key=key, VersionId=one["VersionId"])["Body"].read() for one in listed]
 
 
 TAKEN_OUT: dict[str, tuple[str, bytes, list[bytes]]] = {

@@ -4,6 +4,8 @@ import pytest
 
 from shared.events.mapping import InvalidMapping, read_mapping
 
+GOOD = b'columns = {timestamp = "a", customer_id = "b"}\nconstants = {event_type = "c"}\n'
+
 
 def test_all_that_is_wrong_with_a_mapping_is_said_at_once() -> None:
     document = """
@@ -32,6 +34,10 @@ def test_all_that_is_wrong_with_a_mapping_is_said_at_once() -> None:
         (b"\xff", "TOML in UTF-8"),
         (b"x" * 100_001, "at most 100,000 bytes"),
         (b'columns = {}\ncolumms = "a"', 'no option "columms"; did you mean "columns"?'),
+        (b"columns = {timestamp = []}", "length >= 1"),
+        (b"a = " + b"[" * 9_000, "not valid TOML"),
+        (GOOD + b'times = {formats = ["%d%d"]}', '"%d%d" is no format of times'),
+        (GOOD + b'times = {formats = ["%Q"]}', '"%Q" is no format of times'),
         (b"format = 2\ncolumns = {}", "Invalid enum value 2"),
     ],
 )

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events.event import Event
+from shared.events.dialects import LineBroken
+from shared.events.event import Event, parse_timestamp
 from shared.events.mapping import read_mapping
-from shared.events.translator import LineBroken, Translator, number
+from shared.events.translator import Translator, number
 
 INVOICES = """
 [columns]
@@ -105,6 +108,42 @@ def test_paths_lead_into_objects_and_into_json_that_a_column_holds() -> None:
     row = {"hit": {"time": 1e15}, "user": {"id": 5}, "device": '{"deviceCategory": "mobile"}'}
     event = only(mapping, row)
     assert (event.timestamp, event.customer_id, event.device) == (1e12, "5", "mobile")
+
+
+@pytest.mark.parametrize(
+    "odd", [10**400, [1], {"a": 1}, True, -1, 1e300], ids=["huge", "list", "object", "true", "negative", "large"]
+)
+@pytest.mark.parametrize("field", ["at", "who", "what", "kind"])
+def test_whatever_json_can_say_is_an_event_or_refused(field: str, odd: object) -> None:
+    mapping = """
+        columns = {timestamp = "at", customer_id = "who", event_type = "what", category = "kind"}
+        event_types = {view = "view_item"}
+    """
+    row = {"at": 1e9, "who": "1", "what": "view", "kind": "Hats", field: odd}
+    with suppress(LineBroken):
+        translator(mapping).events(row)
+    assert all(person.startswith("customer#") for person in translator(mapping).people(row))
+
+
+@pytest.mark.parametrize("day", ["1970-01-02", "1972-05-01", "1999-12-31", "1969-12-31"])
+def test_days_of_long_ago_are_those_days(day: str) -> None:
+    timestamp = only(INVOICES.replace("%d/%m/%Y %H:%M", "%Y-%m-%d"), {**ROW, "InvoiceDate": day}).timestamp
+    at = datetime.fromtimestamp(parse_timestamp(timestamp) / 1_000, ZoneInfo("Europe/London"))
+    assert at.date().isoformat() == day
+
+
+def test_orders_with_long_numbers_are_told_apart() -> None:
+    orders = [{**ROW, "Invoice": "x" * 200 + end} for end in "ab"]
+    assert len({only(f'price_of = "order"\n{INVOICES}', order).event_id for order in orders}) == 2
+
+
+def test_all_whom_a_wide_row_names_are_known() -> None:
+    mapping = """
+        columns = {timestamp = "at"}
+        constants = {event_type = "gift"}
+        events = [{columns = {customer_id = "from"}}, {columns = {customer_id = "to"}}]
+    """
+    assert translator(mapping).people({"from": "1.0", "to": 2}) == ("customer#1", "customer#2")
 
 
 def test_a_wide_row_tells_the_events_that_happened() -> None:

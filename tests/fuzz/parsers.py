@@ -9,8 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import msgspec
+
 from shared.api.cursors import Cursors, InvalidCursor
 from shared.events import Rules, UnreadableFile, read_file, read_lines
+from shared.events.mapping import InvalidMapping, MappingFile, read_mapping
+from shared.events.translator import Translator
 from shared.features import BrokenState, UnknownStateVersion, decode, encode, fold
 from shared.intake.live_events import messages
 from shared.models.bundle import BundleMismatch
@@ -79,6 +83,19 @@ def _file(name: str) -> Callable[[bytes], object]:
     return lambda content: [fold(chunk.events) for chunk in read_file(io.BytesIO(content), name, RULES)]
 
 
+def _mapped(name: str) -> Callable[[bytes], object]:
+    theirs = {
+        "timestamp": "timestamp",
+        "customer_id": "customer_id",
+        "price": "price",
+        "category": ["note.kind", "extra"],
+    }
+    types = {"event_type": "purchase"}
+    mapping = {"columns": theirs, "constants": types, "encoding": "cp1252" if name == "b.csv" else "utf-8"}
+    translator = Translator(msgspec.convert(mapping, MappingFile))
+    return lambda content: [fold(chunk.events) for chunk in read_file(io.BytesIO(content), name, RULES, translator)]
+
+
 def _live(content: bytes) -> object:
     text = content.decode(errors="replace")
     queued = {"Records": [{"messageId": "m", "eventSource": "aws:sqs", "body": text}]}
@@ -106,6 +123,19 @@ def _states() -> tuple[bytes, ...]:
     return (*encode(fold(chunk.events)), *encode(fold(many.events)))
 
 
+_MAPPING = b"""
+files = "*.csv"
+cents = ["price"]
+missing = ["-"]
+[columns]
+timestamp = "at"
+customer_id = ["who", "mail"]
+[constants]
+event_type = "purchase"
+[times]
+formats = ["%d.%m.%Y %H:%M"]
+zone = "Europe/Berlin"
+"""
 _CURSORS = Cursors(lambda: b"secret")
 _MANIFEST: Mapping[str, object] = {"segments": [{"id": 0, "name": "a"}, {"id": 1, "name": "b"}]}
 _LABELS = b'{"segments":{"0":{"name":"x","actions":{"dormant":{"key":"k"}}}},"actions":{"dormant":{"key":"k"}}}'
@@ -116,6 +146,11 @@ PARSERS: Mapping[str, Parser] = {
     "csv": Parser(_csv, _file("a.csv"), (UnreadableFile,), share=25),
     "csv.gz": Parser(_csv, _file("a.csv.gz"), (UnreadableFile,), packed=True),
     "parquet": Parser(_parquet, _file("a.parquet"), (UnreadableFile,), share=4),
+    "mapped ndjson": Parser(_lines, _mapped("a.ndjson"), (UnreadableFile,)),
+    "mapped csv": Parser(_csv, _mapped("a.csv"), (UnreadableFile,)),
+    "mapped cp1252": Parser(_csv, _mapped("b.csv"), (UnreadableFile,)),
+    "mapped parquet": Parser(_parquet, _mapped("a.parquet"), (UnreadableFile,), share=2),
+    "mapping": Parser(lambda: (_MAPPING,), lambda body: Translator(read_mapping(body)), (InvalidMapping,), share=4),
     "live": Parser(_bodies, _live, share=15),
     "labels": Parser(lambda: (_LABELS,), lambda body: labelled(_MANIFEST, parse_labels(body)), share=5),
     "pointer": Parser(lambda: (b'{"bundle_id":"b-1"}',), _bundle_id, (BundleMismatch,), share=3),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.decisions.decision import iso
+from shared.events import FIELDS
 from shared.features.columns import DAY_MS
 from tests.support.event_files import Event, csv_file, ndjson, parquet
 
@@ -153,6 +154,23 @@ def file_of(events: list[Event], rng: random.Random, kinds: tuple[str, ...] = FO
     plain = kind.removesuffix(".gz")
     body = {"csv": _csv, "parquet": parquet}.get(plain, ndjson)(events)
     return kind, gzip.compress(body, mtime=0) if kind.endswith(".gz") else body
+
+
+MAPPING = f"""
+files = "*.theirs.*"
+negative = "refuse"
+[columns]
+{"".join(f'{name} = "their {name}"\n' for name in FIELDS)}"""
+"""By which files are read that `in_their_words` made."""
+
+
+def in_their_words(body: bytes) -> bytes:
+    """Lines of JSON, packed or not, in the columns of a shop of its own."""
+    packed = body.startswith(b"\x1f\x8b")
+    plain = gzip.decompress(body) if packed else body
+    lines = [{f"their {name}": value for name, value in json.loads(line).items()} for line in plain.splitlines()]
+    theirs = ndjson(lines)
+    return gzip.compress(theirs, mtime=0) if packed else theirs
 
 
 def _csv(events: list[Event]) -> bytes:

@@ -10,20 +10,25 @@ from typing import Any
 
 from shared.bulk.backfill import PREFIXES
 from shared.events import Rules, UnreadableFile, read_file
+from shared.events.mapping import read_mapping
+from shared.events.translator import Translator
 from shared.features import Profiles, encode, fold, merge, since
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.marks import keyed_hash
 from tests.simulation.cloud import MARK_SECRET, Cloud
+from tests.simulation.people import MAPPING
 from tests.simulation.truth import Truth
 
 
 def restorable(cloud: Cloud, truth: Truth) -> Iterator[str]:
     """Every difference between what the bucket holds and what a table has to be made anew of."""
     folded = [Profiles.empty()]
+    theirs = Translator(read_mapping(MAPPING.encode()))
     for key, versions in cloud.objects.versions.items():
         for body in (version.body for version in versions if key.startswith(PREFIXES)):
             with suppress(UnreadableFile):
-                folded += [fold(chunk.events) for chunk in read_file(io.BytesIO(body or b""), key, Rules())]
+                chunks = read_file(io.BytesIO(body or b""), key, Rules(), theirs if theirs.suits(key) else None)
+                folded += [fold(chunk.events) for chunk in chunks]
     marks = truth.marks
     profiles = since(merge(*folded), truth.limits)
     states = dict(zip(profiles.keys, encode(profiles), strict=True))

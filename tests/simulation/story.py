@@ -11,7 +11,19 @@ from urllib.parse import quote
 
 from shared.features.columns import DAY_MS
 from tests.simulation.machines import backfill, called, later, request
-from tests.simulation.people import BACK, FORMATS, GONE, MARKER, People, Sent, as_json, file_of, named
+from tests.simulation.people import (
+    BACK,
+    FORMATS,
+    GONE,
+    MAPPING,
+    MARKER,
+    People,
+    Sent,
+    as_json,
+    file_of,
+    in_their_words,
+    named,
+)
 from tests.simulation.sources import Failed, Invoke, Process, Wait
 from tests.simulation.world import World
 from tests.support.bundles import make_bundle
@@ -21,6 +33,10 @@ MODELS = {
     "20171101-bbbbbbbb": (1.0, 3.0, 4.0),
     "20171115-cccccccc": (0.0, 1.0, 6.0),
 }
+
+
+MAPPED_EVERY = 5
+"""Of so many files of lines of JSON, one is in columns of its own."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +83,9 @@ class Story:
         self.weather = Weather.of(self.rng)
         self.people = People(self.rng, self.sent, self.weather.ahead, self.weather.consents)
         self.live_model: str | None = None
-        self._files = self._numbers = 0
+        self._files = 0
+        self._numbers = 0
+        world.cloud.objects.put_object({"Key": "mappings/theirs.toml", "Body": MAPPING.encode()})
         world.faults.rate = self.weather.fault_rate
         world.faults.kills = self.weather.kill_rate
 
@@ -111,11 +129,12 @@ class Story:
             self.world.cloud.objects.put_object({"Key": key, "Body": b"not gzipped"})
             return
         ending, body = file_of(self._mixed(12), self.rng, FORMATS)
-        key = f"{folder}/{self._files}.{ending}"
-        self.world.cloud.objects.put_object({"Key": key, "Body": body})
+        mapped = self._files % MAPPED_EVERY == 0 and "csv" not in ending
+        key = f"{folder}/{self._files}{'.theirs' if mapped else ''}.{ending}"
+        self.world.cloud.objects.put_object({"Key": key, "Body": in_their_words(body) if mapped else body})
         if folder == "events" and self.weather.overwrites and self.rng.random() < 0.3:
             body = file_of(self._mixed(12), self.rng, (ending,))[1]
-            self.world.cloud.objects.put_object({"Key": key, "Body": body})
+            self.world.cloud.objects.put_object({"Key": key, "Body": in_their_words(body) if mapped else body})
 
     def _history(self) -> None:
         run = self.world.next_run()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import tomli_w
 
-from training.inspection.guess import Guess, Guesses
+from training.inspection.guess import Guesses
 from training.inspection.sample import Sample
 
 SHOWN_WORDS = 30
@@ -59,9 +59,5 @@ def _entry(name: str, value: object) -> str:
 
 
 def _plain(why: str) -> str:
-    return " ".join(why.split())
-
-
-def summary(guess: Guess) -> tuple[str, str, str, str]:
-    """A row of the table that people are shown."""
-    return guess.field, guess.column, f"{guess.confidence:.0%}", guess.why
+    """On one line, without characters that a comment may not have."""
+    return "".join(character if character.isprintable() else " " for character in why)

@@ -16,12 +16,13 @@ from typing import Any
 import msgspec
 import pyarrow.parquet as pq
 
-from shared.events.mapping import WHITESPACE
+from shared.events.csv_text import WHITESPACE
 from training.base.errors import InputError
 
 ROWS = 20_000
 """Looked at, from the beginning: files are sorted by anything, and guesses are shown before they are used."""
 BYTES = 32 * 2**20
+BYTES_OF_COLUMNS = 2**20
 DELIMITERS = (",", ";", "\t", "|")
 DEPTH = 4
 """Of nested objects."""
@@ -44,13 +45,18 @@ class Sample:
     header: bool = True
 
 
-def read_sample(path: Path) -> Sample:
+def beginning_of(path: Path) -> Sample:
+    """The first rows of a file, as many as tell its columns. Raises InputError."""
+    return read_sample(path, BYTES_OF_COLUMNS)
+
+
+def read_sample(path: Path, most_bytes: int = BYTES) -> Sample:
     """The beginning of a file. Raises InputError where it is none of CSV, NDJSON and Parquet."""
     name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
     try:
         if name.endswith(".parquet"):
             return _parquet(path)
-        beginning = _beginning(path)
+        beginning = _beginning(path, most_bytes)
     except (OSError, EOFError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {type(error).__name__}") from error
     if not beginning.strip():
@@ -64,11 +70,11 @@ def read_sample(path: Path) -> Sample:
     return _csv(text, encoding)
 
 
-def _beginning(path: Path) -> bytes:
-    """Whole lines of at most BYTES."""
+def _beginning(path: Path, most_bytes: int) -> bytes:
+    """Whole lines of at most so many bytes."""
     with _opened(path) as stream:
-        block: bytes = stream.read(BYTES)
-        if len(block) == BYTES:
+        block: bytes = stream.read(most_bytes)
+        if len(block) == most_bytes:
             block = block[: block.rfind(b"\n") + 1] or block
     return block
 
@@ -121,7 +127,7 @@ def _csv(text: str, encoding: str) -> Sample:
     records = itertools.islice(_records(text, delimiter), ROWS + 1)
     first = next(records, [])
     header = not all(_DATA.fullmatch(value) for value in first)
-    names = [name.strip() for name in first] if header else [f"column_{i}" for i in range(1, len(first) + 1)]
+    names = first if header else [f"column_{i}" for i in range(1, len(first) + 1)]
     rest = records if header else itertools.chain([first], records)
     rows = [_looked_into(dict(zip(names, values, strict=False))) for values in rest if len(values) == len(names)]
     return Sample("csv", rows, _names(rows) or names, delimiter, encoding, header)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from shared.events.translator import LEAST_TIMES
+from shared.events.translator import MILLISECONDS_OF
 
 _EARLIEST, _LATEST = 1980, 2100
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%d/%m/%y", "%m/%d/%y",
@@ -65,7 +65,7 @@ def _unit(values: Sequence[Any]) -> Written | None:
     except (TypeError, ValueError):
         return None
     low, high = (datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1_000 for year in (_EARLIEST, _LATEST))
-    for unit, milliseconds in LEAST_TIMES.items():
+    for unit, milliseconds in MILLISECONDS_OF.items():
         share = sum(low <= number * milliseconds < high for number in numbers) / len(numbers)
         if share > 0.9:
             return Written(share, unit="" if unit in ("seconds", "milliseconds") else unit)

@@ -63,7 +63,7 @@ def translated(raw: Record, dialect: Dialect) -> list[Event]:
     path = dialect.name_path(raw)
     if path is None:
         return []
-    record = dialect.prepared({name: _from_text(value) for name, value in raw.items()})
+    record = dialect.prepared({name: from_text(value) for name, value in raw.items()})
     name = as_text(record.get(path))
     if not isinstance(name, str) or not name:
         raise LineBroken(f"{path} must be {DESCRIPTIONS['event_type']}")
@@ -116,7 +116,7 @@ def upper_case(code: Any) -> str:
     return str(code).upper()
 
 
-def _from_text(value: Any) -> Any:
+def from_text(value: Any) -> Any:
     """What a table holds as JSON text."""
     if isinstance(value, str) and value.startswith(("{", "[")):
         for text in (value, _NOT_NUMBERS.sub("null", value)):

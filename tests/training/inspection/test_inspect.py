@@ -201,5 +201,9 @@ def test_a_mapping_is_for_the_files_that_it_names(tmp_path: Path) -> None:
 
 def test_names_of_columns_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("order_date,user_id,[bold]x[/nothing]\n2020-01-01,1,[/]\n2020-01-02,2,[red]\n")
+    path.write_text("order date [red]\x1b,user id [/nothing],category\n2020-01-01,1,[/]\n2020-01-02,2,[bold]\x1b[2J\n")
     assert inspect.main([str(path), "--out", str(tmp_path / "m.toml")]) == 0
+    shown = capsys.readouterr().out
+    assert "user id [/nothing]" in shown and "[bold]" in shown and "\x1b" not in shown
+    columns = read_mapping((tmp_path / "m.toml").read_bytes()).columns
+    assert columns["timestamp"] == "order date [red]\x1b"
