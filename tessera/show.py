@@ -23,6 +23,7 @@ from shared.profiles.marks import LEADING, SORT_KEY, keyed_hash, mark_of
 from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.table import ProfileTable, TableOverloaded
 from tessera.words import Facts, mark_facts, profile_facts
+from training.base.command import printable
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m tessera.show") -> int:
@@ -81,8 +82,7 @@ def _table(facts: Facts) -> Table:
 
 
 def _printable(text: str) -> Text:
-    """Ids and names are others' bytes, which are to move no cursor of a terminal."""
-    return Text("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text))
+    return Text(printable(text))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.events.dialects import LineBroken
-from shared.events.event import FIELDS, Event
+from shared.events.event import FIELDS, Event, parse_timestamp
 from shared.events.mapping import InvalidMapping, read_mapping
 from shared.events.translator import Translator
 from training.base import command
@@ -85,7 +86,9 @@ def _show_guesses(guesses: Guesses, console: Console) -> None:
     for title in ("field", "column", "sure", "because"):
         table.add_column(title)
     for one in guesses.fields.values():
-        table.add_row(*map(Text, (one.field, shown(one.column), f"{one.confidence:.0%}", shown(one.why))))
+        table.add_row(
+            *map(Text, (one.field, command.printable(one.column), f"{one.confidence:.0%}", command.printable(one.why)))
+        )
     for name, value in guesses.constants.items():
         table.add_row(name, f'always "{value}"', "", "no column says it")
     console.print(table)
@@ -115,14 +118,10 @@ def _show_events(events: Sequence[Event], console: Console) -> None:
 
 
 def _cell(name: str, value: object) -> str:
-    if name == "timestamp" and isinstance(value, int | float):
-        return datetime.fromtimestamp(value / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return shown(str(value))
-
-
-def shown(text: str) -> str:
-    """Text of others without characters that do something to a terminal."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+    if name == "timestamp" and isinstance(value, str | int | float):
+        with suppress(ValueError, OverflowError, OSError):
+            return datetime.fromtimestamp(parse_timestamp(value) / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return command.printable(str(value))
 
 
 def _show_refused(rows: int, refused: Counter[str], console: Console) -> None:
@@ -130,16 +129,18 @@ def _show_refused(rows: int, refused: Counter[str], console: Console) -> None:
     colour = "red" if share > LARGE_SHARE else "green"
     console.print(f"\n[{colour}]{refused.total():,} of {rows:,} rows would be refused ({share:.1%})[/]")
     for reason, count in refused.most_common(10):
-        console.print(Text(f"  {count:,}: {shown(reason)}"))
+        console.print(Text(f"  {count:,}: {command.printable(reason)}"))
 
 
 def _show_types(guesses: Guesses, events: Sequence[Event], console: Console) -> None:
     counts = Counter(event.event_type for event in events)
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in counts.most_common(12))
-    console.print(Text(shown(f"Events: {kinds}")))
+    console.print(Text(command.printable(f"Events: {kinds}")))
     if guesses.unknown_types:
         words = ", ".join([*guesses.unknown_types][:12])
-        console.print(Text(shown(f"Words that mean nothing to Tessera, and count as other activity: {words}")))
+        console.print(
+            Text(command.printable(f"Words that mean nothing to Tessera, and count as other activity: {words}"))
+        )
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.inspect") -> int:
@@ -149,7 +150,16 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or folder of event files")
     parser.add_argument("--out", type=Path, default=Path("mapping.toml"), help="where the mapping goes")
-    return command.run(parser, lambda given: inspect(given.paths, given.out, Console()), arguments)
+    parser.add_argument(
+        "--overwrite", action="store_true", help="also where there is one, which may have been corrected"
+    )
+    return command.run(parser, _run, arguments)
+
+
+def _run(given: argparse.Namespace) -> None:
+    if given.out.exists() and not given.overwrite:
+        raise InputError(f"{given.out} is there already: choose another --out, or --overwrite it")
+    inspect(given.paths, given.out, Console())
 
 
 if __name__ == "__main__":

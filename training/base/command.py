@@ -29,6 +29,11 @@ def say(*lines: str) -> None:
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
+def printable(text: str) -> str:
+    """Ids and names are others' bytes, which are to move no cursor of a terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def add_mapping(parser: argparse.ArgumentParser) -> None:
     """The option for event files in columns of their own."""
     parser.add_argument("--mapping", type=Path, metavar="FILE", help="what the columns of the files mean; see inspect")

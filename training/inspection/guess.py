@@ -117,6 +117,7 @@ def _by_name(name: str, called: str) -> float:
 def _by_values(columns: Sequence[Column], chosen: Mapping[str, Guess], taken: Collection[str]) -> Iterator[Guess]:
     """Of fields without which there is nothing, the columns that look like them, whatever they are called."""
     left = [column for column in columns if column.name not in taken and column.values]
+    names_tell = bool(chosen)
 
     def take(name: str, fits: Callable[[Column], bool], why: str) -> Iterator[Guess]:
         for column in left:
@@ -129,6 +130,8 @@ def _by_values(columns: Sequence[Column], chosen: Mapping[str, Guess], taken: Co
         yield from take("timestamp", lambda column: column.times.share > 0.95, "its values are times")
     if not {"customer_id", "anonymous_id"} & chosen.keys():
         yield from take("customer_id", _is_person, "its values come again and again, as people do")
+    if names_tell:
+        return  # what they call neither a price nor a quantity is none
     if "price" not in chosen:
         yield from take("price", _is_price, "its values are amounts with cents")
     if "quantity" not in chosen and "event_type" not in chosen:

@@ -108,7 +108,7 @@ def table(path: Path, random: random.Random) -> Path:
 def _inspected(make: Callable[[Path, random.Random], Path], folder: Path) -> tuple[Path, Translator]:
     path = make(folder, random.Random(5))
     out = folder / "mapping.toml"
-    assert inspect.main([str(path), "--out", str(out)]) == 0
+    assert inspect.main([str(path), "--out", str(out), "--overwrite"]) == 0
     return path, Translator(read_mapping(out.read_bytes()))
 
 
@@ -189,6 +189,26 @@ def test_a_file_that_holds_no_events_is_refused_with_all_that_is_missing(
     path.write_text(content)
     assert inspect.main([str(path), "--out", str(tmp_path / "m.toml")]) == 2
     assert reason in capsys.readouterr().err
+
+
+def test_a_mapping_that_was_corrected_is_not_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "mapping.toml"
+    out.write_text("corrected")
+    assert inspect.main([str(german(tmp_path, random.Random(5))), "--out", str(out)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert out.read_text() == "corrected"
+
+
+def test_amounts_that_nobody_calls_a_price_are_none_where_names_tell(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.csv"
+    rows = (f"{i % 30},2023-01-{1 + i % 28:02d},{i / 7:.2f},{i % 5}\n" for i in range(300))
+    path.write_text("visitor_id,date,bounce_rate,hits\n" + "".join(rows))
+    assert inspect.main([str(path), "--out", str(tmp_path / "m.toml")]) == 0
+    mapping = read_mapping((tmp_path / "m.toml").read_bytes())
+    assert (mapping.columns, mapping.constants) == (
+        {"timestamp": "date", "anonymous_id": "visitor_id"},
+        {"event_type": "page_view"},
+    )
 
 
 def test_a_mapping_is_for_the_files_that_it_names(tmp_path: Path) -> None:
