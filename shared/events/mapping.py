@@ -7,6 +7,7 @@ lead into nested objects), the rest says what their values mean. Values never be
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -109,6 +110,14 @@ def _in_words(message: str) -> str:
     return f'there is no option "{unknown[1]}"{_meant(unknown[1], MappingFile.__struct_fields__)}'
 
 
+def _is_of_days(form: str) -> bool:
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of days without a year
+        try:
+            return datetime.strptime(_A_TIME.strftime(form), form).date() == _A_TIME.date()
+        except (ValueError, re.PatternError):
+            return False
+
+
 def _meant(name: str, names: tuple[str, ...]) -> str:
     import difflib
 
@@ -131,10 +140,8 @@ def _problems(mapping: MappingFile) -> Iterator[str]:
     if len(mapping.delimiter) != 1 and mapping.delimiter != WHITESPACE:
         yield f'delimiter is one character, or "{WHITESPACE}"'
     for form in mapping.times.formats:
-        try:
-            datetime.strptime(_A_TIME.strftime(form), form)
-        except (ValueError, re.PatternError):
-            yield f'"{form}" is no format of times; write one such as %d.%m.%Y %H:%M'
+        if not _is_of_days(form):
+            yield f'"{form}" is no format of times with their year, month and day; write one such as %d.%m.%Y %H:%M'
     try:
         ZoneInfo(mapping.times.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

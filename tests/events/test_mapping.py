@@ -38,6 +38,7 @@ def test_all_that_is_wrong_with_a_mapping_is_said_at_once() -> None:
         (b"a = " + b"[" * 9_000, "not valid TOML"),
         (GOOD + b'times = {formats = ["%d%d"]}', '"%d%d" is no format of times'),
         (GOOD + b'times = {formats = ["%Q"]}', '"%Q" is no format of times'),
+        (GOOD + b'times = {formats = ["%d.%m. %H:%M"]}', "with their year, month and day"),
         (b"format = 2\ncolumns = {}", "Invalid enum value 2"),
     ],
 )
