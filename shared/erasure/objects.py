@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
@@ -212,14 +213,13 @@ class _Attempt:
         empty = True
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as kept:
             file = cast(IO[bytes], kept)
-            out = cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="wb", mtime=0)) if self._is_zipped else file
-            for piece in self._read(read):
-                if not piece.theirs:
-                    people.update(piece.people)
-                    empty = empty and not piece.raw
-                    out.write(piece.raw)
-            if self._is_zipped:
-                out.close()
+            packing = gzip.GzipFile(fileobj=file, mode="wb", mtime=0) if self._is_zipped else nullcontext(file)
+            with packing as out:
+                for piece in self._read(read):
+                    if not piece.theirs:
+                        people.update(piece.people)
+                        empty = empty and not piece.raw
+                        out.write(piece.raw)
             if people:
                 # The object lives on from now, and so must its entries.
                 self._objects._places.note(self._key, people)
