@@ -1,7 +1,7 @@
 """Records of CSV as batches of parsed lines."""
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.events.batches import NOT_UTF8, Batch, is_utf8
@@ -62,20 +62,22 @@ class CsvForm:
     check: Callable[[list[str]], None] = _check
     """Given the names of the columns. Raises UnreadableFile."""
     delimiter: str = ","
-    has_header: bool = True
-    """Without one, columns are called column_1, column_2 and so on."""
+    header: bool | Sequence[str] = True
+    """Whether the first record names the columns; without, they are column_1, column_2 and so on, or these names."""
+    quotes: bool = True
+    """Whether values may stand in quotes."""
 
 
 def csv_batches(stream: ByteStream, form: CsvForm = CsvForm()) -> Iterator[Batch]:
     """The records, after the header where there is one. Raises UnreadableFile where the header is none."""
     text = _CsvText(stream)
-    records = _records(text, form.delimiter)
+    records = _records(text, form)
     header = header_of(records)
     count, original = text.record()
     batch = Batch()
-    if not form.has_header:
+    if form.header is not True:
         first = header
-        header = [f"column_{at}" for at in range(1, len(first) + 1)]
+        header = list(form.header or (f"column_{at}" for at in range(1, len(first) + 1)))
         _add(batch, 1, original, header, first, form)
     form.check(header)
     number = 1 + count
@@ -119,10 +121,12 @@ def header_of(records: Iterator[list[str]]) -> list[str]:
     return names
 
 
-def _records(text: _CsvText, delimiter: str) -> Iterator[list[str]]:
-    if delimiter == WHITESPACE:
+def _records(text: _CsvText, form: CsvForm) -> Iterator[list[str]]:
+    if form.delimiter == WHITESPACE:
         return map(str.split, text)
-    return csv.reader(text, delimiter=delimiter, strict=True)
+    if not form.quotes:
+        return csv.reader(text, delimiter=form.delimiter, strict=True, quoting=csv.QUOTE_NONE)
+    return csv.reader(text, delimiter=form.delimiter, strict=True)
 
 
 def _add(batch: Batch, number: int, original: bytes, header: list[str], values: list[str], form: CsvForm) -> None:

@@ -33,8 +33,8 @@ def read_mapped(stream: ByteStream, name: str, translator: Translator) -> Iterat
         if ending in (".ndjson", ".jsonl", ".json"):
             yield from json_batches(text, partial(_take_json, translator))
         else:
-            take = partial(take_record, translator)
-            yield from csv_batches(text, CsvForm(take, partial(_check, translator), mapping.delimiter, mapping.header))
+            take, check = partial(take_record, translator), partial(_check, translator)
+            yield from csv_batches(text, CsvForm(take, check, mapping.delimiter, mapping.header, mapping.quotes))
 
 
 def take_record(translator: Translator, batch: Batch, number: int, original: bytes, record: Mapping[str, Any]) -> None:

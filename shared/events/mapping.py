@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,6 +28,9 @@ LONGEST_TIME = 64
 """Characters of a time, which any way to write one stays far below."""
 type Columns = dict[str, str | Annotated[list[str], Meta(min_length=1, max_length=20)]]
 type Constants = dict[str, str | float | bool]
+type Where = dict[str, str | list[str]]
+IN_LIST = "[]"
+"""Behind the name of a list in a path: what follows is looked for in each of its entries."""
 
 
 _A_TIME = datetime(2001, 12, 31, 23, 59, 58, tzinfo=UTC)
@@ -52,6 +56,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     columns: Columns = {}
     constants: Constants = {}
+    where: Where = {}
 
 
 class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,9 +68,21 @@ class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Names of the files that it is for, with * and ?; of objects, their keys."""
     delimiter: Annotated[str, Meta(min_length=1, max_length=10)] = ","
     """One character, or `whitespace` for any run of blanks."""
-    header: bool = True
-    """Whether the first record of CSV names the columns; without, they are column_1, column_2 and so on."""
+    header: bool | Annotated[list[str], Meta(min_length=1, max_length=1_000)] = True
+    """Whether the first record of CSV names the columns; without, they are column_1, column_2 and so on, or as this
+    list names all of them."""
+    quotes: bool = True
+    """Whether values of CSV that hold delimiters or line ends stand in quotes; without, quotes are part of values."""
     encoding: Literal["utf-8", "utf-16", "latin-1", "cp1252"] = "utf-8"
+    optional: list[str] = []
+    """Fields for whose columns it is all right not to be there."""
+    where: Where = {}
+    """Columns and what they must be, with * and ?, or any of several, for a row to tell an event; "" is empty."""
+    joined: dict[str, Annotated[list[str], Meta(min_length=2, max_length=5)]] = {}
+    """Names of our own for values that stand in several columns, all of which must be filled."""
+    lists: dict[str, str | Annotated[list[str], Meta(min_length=1, max_length=2)]] = {}
+    """Columns that hold a list as text: what parts its entries, and what parts the values of an entry, which are then
+    called 1, 2 and so on."""
     constants: Constants = {}
     event_types: dict[str, str] = {}
     """Their words and ours; a word that is not listed is kept as it is."""
@@ -76,6 +93,8 @@ class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fields whose amounts are in hundredths."""
     price_of: Literal["unit", "line", "order"] = "unit"
     """Whether prices are of one piece, of all pieces of a line, or of the whole order, which then counts once."""
+    prices: Literal["paid", "before_discount"] = "paid"
+    """Whether the discount of a line is off its price already."""
     negative: Literal["refund", "refuse"] = "refund"
     """What a purchase with a negative quantity or price is."""
     missing: list[str] = msgspec.field(default_factory=lambda: [*MISSING])
@@ -136,6 +155,11 @@ def _problems(mapping: MappingFile) -> Iterator[str]:
         yield from (f"nothing says {field}{where}" for field in ("event_type", "timestamp") if field not in fields)
         if not {"customer_id", "anonymous_id"} & fields.keys():
             yield f"nothing says customer_id or anonymous_id{where}"
+        yield from _problems_of_lists(mapping, part, where)
+    yield from (f'optional names "{field}", which is no field' for field in mapping.optional if field not in FIELDS)
+    parting = [[marks] if isinstance(marks, str) else marks for marks in mapping.lists.values()]
+    if any(len(mark) != 1 for marks in parting for mark in marks):
+        yield "what parts the entries of lists is one character"
     yield from (f'cents names "{field}", which is no amount' for field in mapping.cents if field not in NUMBERS)
     if len(mapping.delimiter) != 1 and mapping.delimiter != WHITESPACE:
         yield f'delimiter is one character, or "{WHITESPACE}"'
@@ -146,3 +170,23 @@ def _problems(mapping: MappingFile) -> Iterator[str]:
         ZoneInfo(mapping.times.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         yield f'there is no time zone "{mapping.times.zone}"; write one such as Europe/Berlin'
+
+
+def lists_of(columns: Columns, where: Where) -> list[str]:
+    """The lists that paths lead into, the outermost first."""
+    named = [path for paths in columns.values() for path in ([paths] if isinstance(paths, str) else paths)]
+    prefixes = (part for path in [*named, *where] for part in _lists_on(path))
+    return sorted(set(prefixes), key=lambda name: (name.count(IN_LIST), name))
+
+
+def _lists_on(path: str) -> Iterator[str]:
+    *names, _ = path.split(IN_LIST)
+    for depth in range(1, len(names) + 1):
+        yield IN_LIST.join(names[:depth])
+
+
+def _problems_of_lists(mapping: MappingFile, part: Part, where: str) -> Iterator[str]:
+    lists = lists_of({**mapping.columns, **part.columns}, {**mapping.where, **part.where})
+    for outer, inner in pairwise(lists):
+        if not inner.startswith(f"{outer}{IN_LIST}"):
+            yield f"columns{where} lead into several lists, {outer} and {inner}; give each an entry in events"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,12 +18,17 @@ from shared.events.batches import content_of
 from shared.events.dialects import LineBroken
 from shared.events.dialects.dialect import Record, as_text, from_text, value_at
 from shared.events.event import DESCRIPTIONS, LEAST_MS, Event, explain, parse_timestamp
-from shared.events.mapping import LONGEST_TIME, NUMBERS, MappingFile, Part
+from shared.events.mapping import IN_LIST, LONGEST_TIME, NUMBERS, MappingFile, Part
+from shared.events.wide_rows import Kind, listed, root
 from shared.identity.keys import customer_key, visitor_key
 
 MILLISECONDS_OF: Mapping[str, float] = {"seconds": 1e3, "milliseconds": 1.0, "microseconds": 1e-3, "nanoseconds": 1e-6}
 """Units of times that are numbers, each with its milliseconds."""
 TIMES_REMEMBERED = 100_000
+MOST_EVENTS = 1_000
+"""Of one kind, told by a row: each takes a hundred times the bytes."""
+LONGEST_WHOLE = 100
+"""Characters of a record's id, so that what tells its events apart fits behind it."""
 _PEOPLE = {"customer_id": customer_key, "anonymous_id": visitor_key}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -37,11 +43,14 @@ class Translator:
 
     def __init__(self, mapping: MappingFile) -> None:
         self.mapping = mapping
-        self._parts = [_Fields(mapping, part) for part in mapping.events or [Part()]]
-        paths = [path for part in self._parts for paths in part.paths.values() for path in paths]
-        self.roots = frozenset(path.partition(".")[0] for path in paths) | frozenset(paths)
+        self._parts = [Kind(mapping, part) for part in mapping.events or [Part()]]
+        paths = {path for part in self._parts for path in part.all_paths}
+        made_of = [mapping.joined.get(path, (path,)) for path in paths]
+        self._columns = frozenset(column for columns in made_of for column in columns)
+        self.roots = frozenset(map(root, self._columns)) | self._columns
         """Columns that it looks at, and those that paths begin from."""
-        self._nested = frozenset(path.partition(".")[0] for path in paths if "." in path)
+        self._nested = frozenset(root(path) for path in paths if "." in path or IN_LIST in path) - mapping.lists.keys()
+        self._tells_several = len(self._parts) > 1 or any(part.lists for part in self._parts)
         self._missing = frozenset(["", *mapping.missing])
         self._zone = ZoneInfo(mapping.times.zone)
         self._time = lru_cache(TIMES_REMEMBERED, typed=True)(self._parsed_time)
@@ -53,16 +62,26 @@ class Translator:
     def absent(self, names: Collection[str]) -> list[str]:
         """Columns that the mapping names, and that are not among `names`."""
         known = frozenset(names)
-        fields = [paths for part in self._parts for paths in part.paths.values()]
-        absent = (paths[0] for paths in fields if not any({path, path.partition(".")[0]} & known for path in paths))
+        optional = self.mapping.optional
+        needed = [paths for part in self._parts for field, paths in part.paths.items() if field not in optional]
+        needed += [(column,) for part in self._parts for column in part.where]
+        absent: list[str] = []
+        for paths in needed:
+            lacking = [
+                [column for column in self.mapping.joined.get(path, (path,)) if not {column, root(column)} & known]
+                for path in paths
+            ]
+            if all(lacking):
+                absent += lacking[0]
         return list(dict.fromkeys(absent))
 
     def people(self, record: Record) -> tuple[str, ...]:
         """Profile keys of those whom a record names, however broken it is otherwise."""
-        record = self._looked_into(record)
+        content = self._looked_into(record)
         ids = [
-            (key, _id(self._value(record, part.paths[field])))
+            (key, _id(self._value(told, part.paths[field])))
             for part in self._parts
+            for told, _ in islice(part.told(content), MOST_EVENTS)
             for field, key in _PEOPLE.items()
             if field in part.paths
         ]
@@ -75,23 +94,37 @@ class Translator:
         mended since is no other event.
         """
         content = self._looked_into(record)
-        told = [(at, self._event(content, part)) for at, part in enumerate(self._parts)]
-        if all(event.event_id for _, event in told if event is not None):
-            return [event for _, event in told if event is not None]
-        row = xxh3_128_hexdigest(content_of(record))
+        told: dict[str, Event] = {}
+        for at, part in enumerate(self._parts):
+            for number, (row, place) in enumerate(part.told(content)):
+                if number == MOST_EVENTS:
+                    raise LineBroken(f"{part.lists[-1]} lists more than {MOST_EVENTS:,} entries")
+                event = self._event(row, part)
+                if event is not None:
+                    told[f"{at}{place}"] = event
+        if not self._tells_several and all(event.event_id for event in told.values()):
+            return list(told.values())
+        row_id = xxh3_128_hexdigest(content_of(record))
         return [
-            event if event.event_id else msgspec.structs.replace(event, event_id=f"{row}/{at}")
-            for at, event in told
-            if event is not None
+            msgspec.structs.replace(event, event_id=_place_in(event.event_id or row_id, place))
+            for place, event in told.items()
         ]
 
     def _looked_into(self, record: Record) -> Record:
-        """The record with the objects that columns hold as text, where paths lead into them."""
-        if not self._nested:
-            return record
-        return {**record, **{name: from_text(record[name]) for name in self._nested & record.keys()}}
+        """What the mapping looks at of a record: objects and lists that columns hold as text are looked into."""
+        content = {name: record[name] for name in self.roots if name in record}
+        content |= {name: from_text(content[name]) for name in self._nested & content.keys()}
+        for name, marks in self.mapping.lists.items():
+            if isinstance(text := content.get(name), str):
+                content[name] = listed(text, marks)
+        for name, columns in self.mapping.joined.items():
+            values = [as_text(_id(self._value(content, (column,)))) for column in columns]
+            content[name] = "/".join(values) if all(isinstance(value, str) for value in values) else None
+        return content
 
-    def _event(self, record: Record, part: _Fields) -> Event | None:
+    def _event(self, record: Record, part: Kind) -> Event | None:
+        if not all(self._is_one_of(record, path, patterns) for path, patterns in part.where.items()):
+            return None
         values: dict[str, Any] = {}
         for field, paths in part.paths.items():
             value = self._value(record, paths)
@@ -123,6 +156,12 @@ class Translator:
             if value is not None and not (isinstance(value, str) and value in self._missing):
                 return value
         return None
+
+    def _is_one_of(self, record: Record, path: str, patterns: Sequence[str]) -> bool:
+        """Whether the value, or any entry of a list, is what one of the patterns says."""
+        value = self._value(record, (path,))
+        words = [_word(entry) for entry in (value if isinstance(value, list) else [value])]
+        return any(fnmatchcase(word, pattern) for word in words for pattern in patterns if word is not None)
 
     def _converted(self, field: str, value: Any, column: str) -> Any:
         try:
@@ -172,8 +211,11 @@ class Translator:
                 values[field] = -values[field]
 
     def _as_unit_price(self, values: dict[str, Any]) -> None:
-        if self.mapping.price_of == "line" and values.get("price") is not None and (values.get("quantity") or 0) > 0:
-            values["price"] /= values["quantity"]
+        pieces = values.get("quantity", 1.0) if self.mapping.price_of != "order" else 1.0
+        if self.mapping.price_of == "line" and values.get("price") is not None and pieces > 0:
+            values["price"] /= pieces
+        if self.mapping.prices == "before_discount" and values.get("price") is not None and pieces > 0:
+            values["price"] = max(0.0, values["price"] - (values.get("discount") or 0.0) / pieces)
         if self.mapping.price_of == "order":
             values["quantity"] = None
             # Rows that repeat an order are one event.
@@ -182,13 +224,15 @@ class Translator:
                 values["event_id"] = f"order/{xxh3_128_hexdigest(order.encode(errors='surrogatepass'))}"
 
 
-class _Fields:
-    """Where each field of an event stands."""
+def _word(value: Any) -> str | None:
+    """A value as conditions on rows have it; None for objects and lists."""
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else as_text(value)
+    return text if isinstance(text, str) else None
 
-    def __init__(self, mapping: MappingFile, part: Part) -> None:
-        columns = {**mapping.columns, **part.columns}
-        self.paths = {field: (path,) if isinstance(path, str) else tuple(path) for field, path in columns.items()}
-        self.constants = {**mapping.constants, **part.constants}
+
+def _place_in(whole: str, place: str) -> str:
+    """An id for one of the events that a record tells, by the id of the record."""
+    return f"{whole if len(whole) <= LONGEST_WHOLE else xxh3_128_hexdigest(whole.encode())}/{place}"
 
 
 def number(value: Any, decimal: str = ".") -> float:

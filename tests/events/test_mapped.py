@@ -149,6 +149,14 @@ def test_a_file_without_a_header_has_its_columns_by_number() -> None:
     assert (chunk.events.keys, chunk.events.rows.net.tolist()) == (["customer#00004"], [293_300, 594_600])
 
 
+def test_a_file_without_a_header_has_the_names_that_the_mapping_gives() -> None:
+    options = 'header = ["when", "who", "what", "kind", "paid"]\ndelimiter = "\\t"\nquotes = false\n'
+    rows = b'2020-03-01\tme\tpurchase\t"Best" cheese\t3.50\n2020-03-01\tme\tpurchase\t3.50\n'
+    profiles, rejections = read(rows, "a.tsv", options)
+    assert (profiles.keys, profiles.rows.net.tolist()) == (["customer#me"], [35_000])
+    assert [r.reason for r in rejections] == ["4 values where the header names 5 columns"]
+
+
 @pytest.mark.parametrize("damage", [b"\xff\xfe\xff", b'"open\n', b"\x00" * 50, b"a," * 3_000])
 @pytest.mark.parametrize("name", ["a.csv", "a.ndjson", "a.parquet", "a.csv.gz"])
 def test_what_is_damaged_is_refused_and_ends_nothing(damage: bytes, name: str) -> None:

@@ -39,6 +39,12 @@ def test_all_that_is_wrong_with_a_mapping_is_said_at_once() -> None:
         (GOOD + b'times = {formats = ["%d%d"]}', '"%d%d" is no format of times'),
         (GOOD + b'times = {formats = ["%Q"]}', '"%Q" is no format of times'),
         (GOOD + b'times = {formats = ["%d.%m. %H:%M"]}', "with their year, month and day"),
+        (GOOD + b'optional = ["prise"]', 'optional names "prise", which is no field'),
+        (GOOD + b'lists = {a = ", "}', "what parts the entries of lists is one character"),
+        (
+            GOOD.replace(b'"b"', b'"b", price = "c[].d", quantity = "e[].f"'),
+            r"lead into several lists, c and e; give each an entry in events",
+        ),
         (b"format = 2\ncolumns = {}", "Invalid enum value 2"),
     ],
 )

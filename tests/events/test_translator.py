@@ -206,3 +206,14 @@ def test_any_row_gives_events_or_is_refused(row: dict[str, object]) -> None:
 def test_names_with_quotes_and_semicolons_are_names() -> None:
     mapping = """columns = {timestamp = 'size 5"; DROP', customer_id = "a.b"}\nconstants = {event_type = "purchase"}"""
     assert only(mapping, {'size 5"; DROP': "2020-01-01", "a.b": "1"}).customer_id == "1"
+
+
+def test_a_number_in_a_path_is_an_entry_of_a_list() -> None:
+    document = INVOICES.replace('"Invoice"', '"sales.0.id"')
+    assert only(document, {**ROW, "sales": [{"id": "x"}]}).order_id == "x"
+    assert only(document, {**ROW, "sales": []}).order_id is None
+
+
+def test_columns_of_optional_fields_may_be_absent() -> None:
+    assert translator(INVOICES).absent([*ROW][:-1]) == ["Customer ID"]
+    assert translator('optional = ["customer_id"]' + INVOICES).absent([*ROW][:-1]) == []

@@ -92,6 +92,11 @@ def _mapped(name: str) -> Callable[[bytes], object]:
     }
     types = {"event_type": "purchase"}
     mapping = {"columns": theirs, "constants": types, "encoding": "cp1252" if name == "b.csv" else "utf-8"}
+    if name == "lists.ndjson":
+        listed = {"category": "note[].kind", "brand": "extra[].2", "anonymous_id": "whoever"}
+        joined = {"whoever": ["customer_id", "timestamp"]}
+        parts = [{"columns": listed, "where": {"event_type": ["*a*", "?"]}}, {"where": {"note[].kind": ""}}]
+        mapping |= {"events": parts, "lists": {"extra": [",", ";"]}, "joined": joined, "prices": "before_discount"}
     translator = Translator(msgspec.convert(mapping, MappingFile))
     return lambda content: [fold(chunk.events) for chunk in read_file(io.BytesIO(content), name, RULES, translator)]
 
@@ -135,6 +140,11 @@ event_type = "purchase"
 [times]
 formats = ["%d.%m.%Y %H:%M"]
 zone = "Europe/Berlin"
+[lists]
+products = [",", ";"]
+[[events]]
+columns = {product_id = "products[].2"}
+where = {kind = ["2", ""]}
 """
 _CURSORS = Cursors(lambda: b"secret")
 _MANIFEST: Mapping[str, object] = {"segments": [{"id": 0, "name": "a"}, {"id": 1, "name": "b"}]}
@@ -147,6 +157,7 @@ PARSERS: Mapping[str, Parser] = {
     "csv.gz": Parser(_csv, _file("a.csv.gz"), (UnreadableFile,), packed=True),
     "parquet": Parser(_parquet, _file("a.parquet"), (UnreadableFile,), share=4),
     "mapped ndjson": Parser(_lines, _mapped("a.ndjson"), (UnreadableFile,)),
+    "mapped lists": Parser(_lines, _mapped("lists.ndjson"), (UnreadableFile,)),
     "mapped csv": Parser(_csv, _mapped("a.csv"), (UnreadableFile,)),
     "mapped cp1252": Parser(_csv, _mapped("b.csv"), (UnreadableFile,)),
     "mapped parquet": Parser(_parquet, _mapped("a.parquet"), (UnreadableFile,), share=2),

@@ -81,12 +81,18 @@ def translated(raw: Record, dialect: Dialect) -> list[Event]:
 
 
 def value_at(record: Record, path: str) -> Any:
-    """What `path` leads to, name by name or as one column with dots in its name; None where it leads nowhere."""
+    """What `path` leads to, name by name or as one column with dots in its name; None where it leads nowhere.
+
+    A number leads to that entry of a list, from 0.
+    """
     if path in record:
         return record[path]
     listed, bracket, inner = path.rpartition("[].")
     value: Any = record.get(f"{listed}[]") if bracket else record
     for name in inner.split("."):
+        if isinstance(value, list) and name.isdecimal():
+            value = dict(enumerate(value)).get(int(name[:9]))
+            continue
         value = by_key(value)
         value = value.get(name) if isinstance(value, dict) else None
     return value
