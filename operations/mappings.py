@@ -1,6 +1,6 @@
 """Lists the mappings by which a stack reads files in columns of their own, and puts one there once it is checked.
 
-python -m operations.mappings [--stack NAME] [--put mapping.toml --as shop-a] [--remove shop-a]
+python -m operations.mappings [--stack NAME] [--put mapping.toml --as shop-a --files 'events/a/*'] [--remove shop-a]
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from operations.stack import BAD_INPUT, DeployedStack, parser, run, say
+from shared.events import mappings
 from shared.events.mapping import MOST_BYTES, InvalidMapping, MappingFile, read_mapping
 from shared.intake.mappings import PREFIX
 
@@ -26,7 +27,9 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
     """The command line."""
     made = parser(prog, "List, check and change the mappings of a stack.")
     change = made.add_mutually_exclusive_group()
-    change.add_argument("--put", type=Path, metavar="FILE", help="a mapping to take, once it is checked")
+    built_in = f"a mapping to take, once it is checked: a file, or one of {', '.join(mappings.NAMES)}"
+    change.add_argument("--put", type=Path, metavar="FILE", help=built_in)
+    made.add_argument("--files", metavar="PATTERN", help="keys of the objects that it is for, in place of what it says")
     made.add_argument("--as", dest="name", metavar="NAME", help="what it is called; the file's name without an ending")
     change.add_argument("--remove", metavar="NAME", help="a mapping to take away")
     return run(_run, made, arguments)
@@ -40,7 +43,9 @@ def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
         return BAD_INPUT
     if given.put:
         try:
-            document = given.put.read_bytes()
+            document = mappings.named(given.put)
+            if given.files is not None:
+                document = mappings.with_options(document, {"files": given.files})
             mapping = read_mapping(document)
         except (OSError, InvalidMapping) as error:
             say(f"{given.put}: {error}")

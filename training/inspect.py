@@ -19,22 +19,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shared.events.dialects import LineBroken
-from shared.events.event import FIELDS, Event, parse_timestamp
-from shared.events.mapping import InvalidMapping, read_mapping
-from shared.events.translator import Translator
+from shared.events import FIELDS, Event, mappings
+from shared.events.event import parse_timestamp
+from shared.features import EVENT_TYPES
 from training.base import command
 from training.base.errors import InputError
 from training.data.events import event_files
 from training.inspection.guess import Guesses, guess
-from training.inspection.mapping_file import mapping_text
+from training.inspection.known import Known, as_it_is
+from training.inspection.proposal import LARGE_SHARE, Proposal, chosen, guessed, known
 from training.inspection.sample import ROWS, Sample, beginning_of, read_sample
 
 SHOWN_ROWS = 10
 COMPARED = 50
 """Files of a folder whose columns are compared with those of the first."""
-LARGE_SHARE = 0.05
-"""Of refused rows, from which it is said loudly."""
 
 
 def inspect(paths: Sequence[Path], out: Path, console: Console) -> None:
@@ -47,19 +45,21 @@ def inspect(paths: Sequence[Path], out: Path, console: Console) -> None:
     if sample.format != "ndjson" and others:
         differ = f"{len(others)} of {len(files)} files have other columns, such as {others[0].name}"
         console.print(Text(differ, "yellow"))
-    _show_guesses(guesses, console)
-    if problems := [*_gaps(guesses)]:
+    if plain := as_it_is(sample):
+        console.print(Text(f"These are {plain}, which are read as they are, without a mapping.", "green"))
+    problems = [*_gaps(guesses)]
+    proposal = chosen(None if problems else guessed(sample, guesses), known(files[0], sample, guesses))
+    if proposal is None:
+        _show_guesses(guesses, console)
         raise InputError("; ".join(problems))
-    document = mapping_text(sample, guesses)
-    try:
-        translator = Translator(read_mapping(document.encode()))
-    except InvalidMapping as error:
-        raise InputError(str(error)) from error
-    events, refused = _tried(sample, translator)
-    _show_events(events, console)
-    _show_refused(len(sample.rows), refused, console)
-    _show_types(guesses, events, console)
-    out.write_text(document)
+    if proposal.known:
+        _show_known(proposal.known, console)
+    else:
+        _show_guesses(guesses, console)
+    _show_events(proposal.events, console)
+    _show_refused(proposal, console)
+    _show_types(proposal.events, console)
+    out.write_text(proposal.document)
     console.print(Text(f"\nWrote {out}. Read it, correct what is wrong, and give it to --mapping."))
 
 
@@ -94,15 +94,10 @@ def _show_guesses(guesses: Guesses, console: Console) -> None:
     console.print(table)
 
 
-def _tried(sample: Sample, translator: Translator) -> tuple[list[Event], Counter[str]]:
-    events: list[Event] = []
-    refused: Counter[str] = Counter()
-    for row in sample.rows:
-        try:
-            events += translator.events(row)
-        except LineBroken as broken:
-            refused[str(broken)] += 1
-    return events, refused
+def _show_known(export: Known, console: Console) -> None:
+    title = f"This looks like {mappings.title(export.name)}: {export.share:.0%} of its columns are there."
+    console.print(Text(title, "green"))
+    console.print(Text(f"The mapping {export.name}, which comes with Tessera, reads it."))
 
 
 def _show_events(events: Sequence[Event], console: Console) -> None:
@@ -124,22 +119,25 @@ def _cell(name: str, value: object) -> str:
     return command.printable(str(value))
 
 
-def _show_refused(rows: int, refused: Counter[str], console: Console) -> None:
-    share = refused.total() / max(1, rows)
-    colour = "red" if share > LARGE_SHARE else "green"
-    console.print(f"\n[{colour}]{refused.total():,} of {rows:,} rows would be refused ({share:.1%})[/]")
-    for reason, count in refused.most_common(10):
+def _show_refused(proposal: Proposal, console: Console) -> None:
+    colour = "red" if proposal.refused_share > LARGE_SHARE else "green"
+    count, rows = proposal.refused.total(), proposal.rows
+    console.print(f"\n[{colour}]{count:,} of {rows:,} rows would be refused ({proposal.refused_share:.1%})[/]")
+    for reason, count in proposal.refused.most_common(10):
         console.print(Text(f"  {count:,}: {command.printable(reason)}"))
+    if proposal.untold:
+        console.print(f"{proposal.untold:,} rows tell no event")
 
 
-def _show_types(guesses: Guesses, events: Sequence[Event], console: Console) -> None:
+def _show_types(events: Sequence[Event], console: Console) -> None:
     counts = Counter(event.event_type for event in events)
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in counts.most_common(12))
     console.print(Text(command.printable(f"Events: {kinds}")))
-    if guesses.unknown_types:
-        words = ", ".join([*guesses.unknown_types][:12])
+    if unknown := [kind for kind, _ in counts.most_common() if kind not in EVENT_TYPES]:
+        share = sum(counts[kind] for kind in unknown) / counts.total()
+        words = f"Words that mean nothing to Tessera, and count as other activity: {', '.join(unknown[:12])}"
         console.print(
-            Text(command.printable(f"Words that mean nothing to Tessera, and count as other activity: {words}"))
+            Text(command.printable(f"{words} ({share:.0%} of the events)"), "red" if share > LARGE_SHARE else "")
         )
 
 

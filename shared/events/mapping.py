@@ -77,7 +77,8 @@ class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optional: list[str] = []
     """Fields for whose columns it is all right not to be there."""
     where: Where = {}
-    """Columns and what they must be, with * and ?, or any of several, for a row to tell an event; "" is empty."""
+    """Columns and what they must be, with * and ?, or any of several, for a row to tell an event; "" is empty, and what
+    begins with ! is what they must not be."""
     joined: dict[str, Annotated[list[str], Meta(min_length=2, max_length=5)]] = {}
     """Names of our own for values that stand in several columns, all of which must be filled."""
     lists: dict[str, str | Annotated[list[str], Meta(min_length=1, max_length=2)]] = {}
@@ -86,6 +87,8 @@ class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     constants: Constants = {}
     event_types: dict[str, str] = {}
     """Their words and ours; a word that is not listed is kept as it is."""
+    devices: dict[str, str] = {}
+    """Their words and ours, as with event types."""
     times: Times = Times()
     decimal: Literal[".", ","] = "."
     """What parts the whole from the fraction; the other one groups thousands."""

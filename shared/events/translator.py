@@ -126,42 +126,50 @@ class Translator:
         if not all(self._is_one_of(record, path, patterns) for path, patterns in part.where.items()):
             return None
         values: dict[str, Any] = {}
+        columns: dict[str, str] = {}
         for field, paths in part.paths.items():
-            value = self._value(record, paths)
-            if value is not None:
-                values[field] = self._converted(field, value, paths[0])
+            if filled := self._filled(record, paths):
+                columns[field], value = filled
+                values[field] = self._converted(field, value, columns[field])
         if "timestamp" not in values and self.mapping.events:
             return None  # of the events of a wide row, those that did not happen
         values = {**part.constants, **values}
         if values.keys().isdisjoint(_PEOPLE):
-            people = [part.paths[field][0] for field in _PEOPLE if field in part.paths]
-            raise LineBroken(f"{' and '.join(people)} {'are' if len(people) > 1 else 'is'} missing")
-        word = values.get("event_type")
-        if isinstance(word, str):
-            values["event_type"] = self.mapping.event_types.get(word, word)
+            raise LineBroken(_missing([path for field in _PEOPLE for path in part.paths.get(field, ())]))
+        for field, words in (("event_type", self.mapping.event_types), ("device", self.mapping.devices)):
+            word = values.get(field)
+            if isinstance(word, str):
+                values[field] = words.get(word, word)
         self._as_refund(values)
         self._as_unit_price(values)
         try:
             return msgspec.convert({name: v for name, v in values.items() if v is not None}, Event)
         except msgspec.ValidationError as error:
             field = re.split(r"\W", explain(error), maxsplit=1)[0]
-            column = part.paths.get(field, (field,))[0]
-            rule = "is missing" if values.get(field) is None else f"must be {DESCRIPTIONS[field]}"
-            raise LineBroken(f"{column} {rule}") from error
+            if values.get(field) is None:
+                raise LineBroken(_missing(part.paths.get(field, (field,)))) from error
+            raise LineBroken(f"{columns.get(field, field)} must be {DESCRIPTIONS[field]}") from error
 
     def _value(self, record: Record, paths: Sequence[str]) -> Any:
+        filled = self._filled(record, paths)
+        return filled[1] if filled else None
+
+    def _filled(self, record: Record, paths: Sequence[str]) -> tuple[str, Any] | None:
+        """The first path that leads to a value, and the value."""
         for path in paths:
             value = value_at(record, path)
             value = value.strip() if isinstance(value, str) else value
-            if value is not None and not (isinstance(value, str) and value in self._missing):
-                return value
+            if value is not None and not (isinstance(value, str | int | float) and as_text(value) in self._missing):
+                return path, value
         return None
 
     def _is_one_of(self, record: Record, path: str, patterns: Sequence[str]) -> bool:
-        """Whether the value, or any entry of a list, is what one of the patterns says."""
+        """Whether the value, or any entry of a list, is what one of the patterns says, and nothing that they forbid."""
         value = self._value(record, (path,))
         words = [_word(entry) for entry in (value if isinstance(value, list) else [value])]
-        return any(fnmatchcase(word, pattern) for word in words for pattern in patterns if word is not None)
+        allowed = [pattern for pattern in patterns if not pattern.startswith("!")] or ["*"]
+        forbidden = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+        return _any_is(words, allowed) and not _any_is(words, forbidden)
 
     def _converted(self, field: str, value: Any, column: str) -> Any:
         try:
@@ -222,6 +230,14 @@ class Translator:
             if values.get("event_id") is None and isinstance(values.get("order_id"), str):
                 order = f"{values.get('event_type')}/{values['order_id']}"
                 values["event_id"] = f"order/{xxh3_128_hexdigest(order.encode(errors='surrogatepass'))}"
+
+
+def _missing(paths: Sequence[str]) -> str:
+    return f"{' and '.join(paths)} {'are' if len(paths) > 1 else 'is'} missing"
+
+
+def _any_is(words: Sequence[str | None], patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(word, pattern) for word in words for pattern in patterns if word is not None)
 
 
 def _word(value: Any) -> str | None:

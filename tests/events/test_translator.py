@@ -74,7 +74,7 @@ def test_a_negative_quantity_is_a_refund(changed: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"Customer ID": "NULL"}, "Customer ID is missing"),
+        ({"Customer ID": "NULL"}, "Customer ID and CustomerID are missing"),
         ({"InvoiceDate": ""}, "InvoiceDate is missing"),
         ({"InvoiceDate": "Alice"}, "InvoiceDate must be a time in ISO 8601, or in seconds or milliseconds since 1970"),
         ({"Price": "free"}, "Price must be a number from 0 to 1,000,000,000"),

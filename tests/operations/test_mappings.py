@@ -57,3 +57,14 @@ def test_one_that_was_put_by_other_means_and_is_wrong_is_named(
     bucket.put_object(Bucket=BUCKET, Key="mappings/odd.toml", Body=b"columns = {}")
     assert mappings.main([]) == 0
     assert capsys.readouterr().out.startswith("odd: not used, nothing says event_type")
+
+
+def test_a_mapping_that_comes_with_the_product_is_put_for_the_files_that_are_named(
+    bucket: "S3Client", tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mappings.main(["--put", "shopify", "--files", "events/shopify/*"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "shopify reads events/shopify/* from now on; files that were read before are not read again"
+    assert said[1].startswith("shopify: events/shopify/*, ")
+    assert mappings.main(["--put", "shopfy"]) == 2
+    assert "no mapping of that name; there are adobe_analytics" in capsys.readouterr().out

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from shared.events import mappings
 from shared.events.event import parse_timestamp
 from shared.events.mapping import InvalidMapping, read_mapping
 from shared.events.translator import Translator
@@ -36,17 +37,22 @@ def printable(text: str) -> str:
 
 def add_mapping(parser: argparse.ArgumentParser) -> None:
     """The option for event files in columns of their own."""
-    parser.add_argument("--mapping", type=Path, metavar="FILE", help="what the columns of the files mean; see inspect")
+    built_in = f"what the columns of the files mean: a file that inspect wrote, or one of {', '.join(mappings.NAMES)}"
+    parser.add_argument("--mapping", type=Path, metavar="FILE", help=built_in)
 
 
 def translator(arguments: argparse.Namespace) -> Translator | None:
-    """What `--mapping` says, if it was given. Raises InputError, OSError."""
-    if arguments.mapping is None:
+    """What `--mapping` says, if it was given: a file, or where there is none a mapping that comes with the product.
+
+    Raises InputError, OSError.
+    """
+    path: Path | None = arguments.mapping
+    if path is None:
         return None
     try:
-        return Translator(read_mapping(arguments.mapping.read_bytes()))
+        return Translator(read_mapping(mappings.named(path)))
     except InvalidMapping as error:
-        raise InputError(f"{arguments.mapping}: {error}") from error
+        raise InputError(f"{path}: {error}") from error
 
 
 def run(

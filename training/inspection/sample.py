@@ -17,6 +17,7 @@ import msgspec
 import pyarrow.parquet as pq
 
 from shared.events.csv_text import WHITESPACE
+from shared.events.mapping import MappingFile
 from training.base.errors import InputError
 
 ROWS = 20_000
@@ -43,6 +44,10 @@ class Sample:
     delimiter: str = ","
     encoding: str = "utf-8"
     header: bool = True
+    records: Sequence[Row] = ()
+    """The rows as readers have them."""
+    width: int = 0
+    """Values of the first record of CSV."""
 
 
 def beginning_of(path: Path) -> Sample:
@@ -50,8 +55,11 @@ def beginning_of(path: Path) -> Sample:
     return read_sample(path, BYTES_OF_COLUMNS)
 
 
-def read_sample(path: Path, most_bytes: int = BYTES) -> Sample:
-    """The beginning of a file. Raises InputError where it is none of CSV, NDJSON and Parquet."""
+def read_sample(path: Path, most_bytes: int = BYTES, mapping: MappingFile | None = None) -> Sample:
+    """The beginning of a file, of CSV as a mapping says that it is written.
+
+    Raises InputError where it is none of CSV, NDJSON and Parquet.
+    """
     name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
     try:
         if name.endswith(".parquet"):
@@ -67,7 +75,7 @@ def read_sample(path: Path, most_bytes: int = BYTES) -> Sample:
         return _ndjson(text, encoding)
     if text.lstrip().startswith("["):
         raise InputError(f"{path} is a JSON list: write each object on a line of its own (jq -c '.[]')")
-    return _csv(text, encoding)
+    return _csv(text, encoding, mapping)
 
 
 def _beginning(path: Path, most_bytes: int) -> bytes:
@@ -104,39 +112,46 @@ def _parquet(path: Path) -> Sample:
     file = pq.ParquetFile(path)
     batches = file.iter_batches(batch_size=ROWS)
     table = next(batches, None)
-    rows = [_flat(row) for row in table.to_pylist()] if table is not None else []
-    return Sample("parquet", rows, _names(rows))
+    records = table.to_pylist() if table is not None else []
+    rows = [_flat(record) for record in records]
+    return Sample("parquet", rows, _names(rows), records=records)
 
 
 def _ndjson(text: str, encoding: str) -> Sample:
-    rows = []
+    records = []
     for line in itertools.islice(text.splitlines(), ROWS):
         try:
             record = msgspec.json.decode(line)
         except ValueError:
             continue
         if isinstance(record, dict):
-            rows.append(_flat(record))
-    if not rows:
+            records.append(record)
+    if not records:
         raise InputError("no line of it holds a JSON object")
-    return Sample("ndjson", rows, _names(rows), encoding=encoding)
+    rows = [_flat(record) for record in records]
+    return Sample("ndjson", rows, _names(rows), encoding=encoding, records=records)
 
 
-def _csv(text: str, encoding: str) -> Sample:
-    delimiter = _delimiter(text)
-    records = itertools.islice(_records(text, delimiter), ROWS + 1)
-    first = next(records, [])
-    header = not all(_DATA.fullmatch(value) for value in first)
+def _csv(text: str, encoding: str, mapping: MappingFile | None) -> Sample:
+    delimiter = mapping.delimiter if mapping else _delimiter(text)
+    values = itertools.islice(_records(text, delimiter, quotes=mapping is None or mapping.quotes), ROWS + 1)
+    first = next(values, [])
+    header = mapping.header is True if mapping else not all(_DATA.fullmatch(value) for value in first)
     names = first if header else [f"column_{i}" for i in range(1, len(first) + 1)]
-    rest = records if header else itertools.chain([first], records)
-    rows = [_looked_into(dict(zip(names, values, strict=False))) for values in rest if len(values) == len(names)]
-    return Sample("csv", rows, _names(rows) or names, delimiter, encoding, header)
+    if mapping and isinstance(mapping.header, list):
+        names = mapping.header
+    rest = values if header else itertools.chain([first], values)
+    records = [dict(zip(names, record, strict=True)) for record in rest if len(record) == len(names)]
+    rows = [_looked_into(record) for record in records]
+    return Sample("csv", rows, _names(rows) or names, delimiter, encoding, header, records, len(first))
 
 
-def _records(text: str, delimiter: str) -> Iterator[list[str]]:
+def _records(text: str, delimiter: str, *, quotes: bool = True) -> Iterator[list[str]]:
     if delimiter == WHITESPACE:
         return (line.split() for line in text.splitlines() if line.strip())
-    return (record for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if record)
+    quoting: Any = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    lines = io.StringIO(text, newline="")
+    return (record for record in csv.reader(lines, delimiter=delimiter, quoting=quoting) if record)
 
 
 def _delimiter(text: str) -> str:

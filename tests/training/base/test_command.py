@@ -43,3 +43,14 @@ def test_an_error_is_one_line_and_a_status(
 def test_a_command_may_have_a_status_of_its_own() -> None:
     assert command.run(argparse.ArgumentParser(), lambda _: None, []) == 0
     assert command.run(argparse.ArgumentParser(), lambda _: 3, []) == 3
+
+
+def test_a_mapping_is_a_file_or_the_name_of_one_that_comes_with_the_product() -> None:
+    parser = argparse.ArgumentParser()
+    command.add_mapping(parser)
+    assert command.translator(parser.parse_args([])) is None
+    translator = command.translator(parser.parse_args(["--mapping", "shopify"]))
+    assert translator
+    assert translator.mapping.columns["customer_id"] == "Email"
+    with pytest.raises(InputError, match="shopfy: there is no such file, and no mapping of that name"):
+        command.translator(parser.parse_args(["--mapping", "shopfy"]))

@@ -115,7 +115,8 @@ def _inspected(make: Callable[[Path, random.Random], Path], folder: Path) -> tup
 @pytest.mark.parametrize(
     ("make", "columns"),
     [
-        (invoices, {"timestamp": "InvoiceDate", "customer_id": "Customer ID", "order_id": "Invoice", "price": "Price",
+        (invoices, {"timestamp": "InvoiceDate", "customer_id": ["CustomerID", "Customer ID"],
+                    "order_id": ["InvoiceNo", "Invoice"], "price": ["UnitPrice", "Price"],
                     "product_id": "StockCode", "quantity": "Quantity", "region": "Country"}),
         (clicks, {"timestamp": "timestamp", "anonymous_id": "visitorid", "event_type": "event", "product_id": "itemid",
                   "order_id": "transactionid"}),
@@ -130,7 +131,7 @@ def _inspected(make: Callable[[Path, random.Random], Path], folder: Path) -> tup
     ids=["invoices", "clicks", "sessions", "german", "discs", "table"],
 )  # fmt: skip
 def test_a_file_as_it_is_becomes_events(
-    make: Callable[[Path, random.Random], Path], columns: dict[str, str], tmp_path: Path
+    make: Callable[[Path, random.Random], Path], columns: dict[str, str | list[str]], tmp_path: Path
 ) -> None:
     path, translator = _inspected(make, tmp_path)
     assert translator.mapping.columns == columns
@@ -152,7 +153,7 @@ def test_what_is_shown_are_rows_as_events_and_what_would_be_refused(
     shown = " ".join(capsys.readouterr().out.split())
     assert "CSV parted by commas, cp1252; 8 columns; 600 rows were looked at" in shown
     assert "The first 10 events" in shown
-    assert "30 of 600 rows would be refused (5.0%) 30: Customer ID is missing" in shown
+    assert "30 of 600 rows would be refused (5.0%) 30: CustomerID and Customer ID are missing" in shown
 
 
 def test_words_that_mean_nothing_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
