@@ -127,7 +127,7 @@ class _Standing:
 
 
 def _standing(history: History, bundle: Bundle, instant: str) -> _Standing:
-    matrix = features(history, parse_timestamp(instant))
+    matrix = features(history, parse_timestamp(instant), bundle.zone)
     names = {segment["id"]: segment["name"] for segment in bundle.manifest["segments"]}
     return _Standing(matrix, bundle.decide(matrix), names)
 

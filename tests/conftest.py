@@ -41,6 +41,7 @@ os.environ.update(
     DATA_BUCKET=BUCKET,
     TABLE_NAME=TABLE,
     CURRENCY="USD",
+    TIME_ZONE="UTC",
     EVENT_BUS=BUS,
     CURSOR_SECRET="cursors",
     CALLERS="roles",

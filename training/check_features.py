@@ -2,7 +2,8 @@
 
 Each PATH is a Parquet file of events in the contract's columns. Its events are folded twice: in one pass, and as files
 of one day each in random order, of which a fifth come twice and a tenth of whose lines come in another day's file.
-Both must give the same bytes, and every feature of every customer must be the oracle's at several instants.
+Both must give the same bytes, and every feature of every customer must be the oracle's at several instants, with days
+and hours of `--time-zone`.
 """
 
 import argparse
@@ -12,9 +13,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import batched
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -22,6 +25,7 @@ import pandas as pd
 from shared.events import Rules, read_file
 from shared.events.event import parse_timestamp
 from shared.features import FEATURE_NAMES, Profiles, encode, features, fold, merge
+from shared.features.time_zone import TimeZone, UnknownTimeZone
 from training.base import command
 from training.base.progress import progress
 from training.data.events import read_events
@@ -51,8 +55,8 @@ class Parity:
     percentile_99_bytes: float
 
 
-def check(path: Path, workers: int) -> Parity:
-    """Fold the file both ways and compare all features with the oracle's."""
+def check(path: Path, workers: int, zone: str = "UTC") -> Parity:
+    """Fold the file both ways and compare all features with the oracle's, in a time zone."""
     whole = read_events([path]).profiles
     frame = pd.read_parquet(path)
     if not pd.api.types.is_datetime64_any_dtype(frame.timestamp):
@@ -63,12 +67,12 @@ def check(path: Path, workers: int) -> Parity:
     changed = sum(states.get(key) != others.get(key) for key in states.keys() | others.keys())
 
     instants = _instants(frame)
-    matrices = [features(piecemeal, round(at.timestamp() * 1_000)) for at in instants]
+    matrices = [features(piecemeal, round(at.timestamp() * 1_000), TimeZone.of(zone)) for at in instants]
     differing: dict[str, int] = {}
     tasks = list(batched(_raw_histories(frame, piecemeal.keys), CUSTOMERS_A_TASK, strict=False))
     with ProcessPoolExecutor(workers) as pool, progress(f"oracle for {path.parent.name}", len(whole)) as advance:
         done = 0
-        for expected in pool.map(_oracle, tasks, [instants] * len(tasks)):
+        for expected in pool.map(partial(_oracle, instants=instants, zone=zone), tasks):
             for i, matrix in enumerate(matrices):
                 got = matrix[done : done + len(expected)]
                 wrong = ~np.isclose(got, expected[:, i], rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
@@ -123,9 +127,9 @@ def _raw_histories(frame: pd.DataFrame, keys: Sequence[str]) -> Iterator[list[di
         ]
 
 
-def _oracle(histories: Sequence[list[dict[str, Any]]], instants: Sequence[datetime]) -> np.ndarray[Any, Any]:
+def _oracle(histories: Sequence[list[dict[str, Any]]], instants: Sequence[datetime], zone: str) -> np.ndarray[Any, Any]:
     """Features of some customers at all instants [n_customers, n_instants, n_features]."""
-    by_customer = [[naive_features(history, at) for at in instants] for history in histories]
+    by_customer = [[naive_features(history, at, ZoneInfo(zone)) for at in instants] for history in histories]
     return np.array([[[row[name] for name in FEATURE_NAMES] for row in rows] for rows in by_customer], np.float32)
 
 
@@ -134,17 +138,25 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     parser = argparse.ArgumentParser(prog=prog, description="Hold features to a slow and obvious oracle.")
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="Parquet file of events")
     parser.add_argument("--workers", type=int, default=2, help="processes for the oracle")
+    parser.add_argument("--time-zone", type=_zone, default="UTC", metavar="NAME", help="whose days and hours count")
     return command.run(parser, _run, arguments)
+
+
+def _zone(name: str) -> str:
+    try:
+        return TimeZone.of(name).name
+    except UnknownTimeZone as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _run(arguments: argparse.Namespace) -> int:
     failed = False
     for path in arguments.paths:
-        parity = check(path, arguments.workers)
+        parity = check(path, arguments.workers, arguments.time_zone)
         wrong = sum(parity.differing.values())
         command.say(
             f"{path}: {parity.events:,} events, {parity.customers:,} customers, {parity.values:,} values compared,"
-            f" {wrong:,} differ, {parity.changed_states:,} states depend on the delivery;"
+            f" {wrong:,} differ in {arguments.time_zone}, {parity.changed_states:,} states depend on the delivery;"
             f" a state takes {parity.median_bytes:,.0f} bytes at the median,"
             f" {parity.percentile_99_bytes:,.0f} at the 99th percentile"
         )

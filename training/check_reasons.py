@@ -19,7 +19,7 @@ import shap
 from numpy.typing import NDArray
 
 from shared.decisions.intent import intents
-from shared.decisions.next_change import State, next_changes
+from shared.decisions.next_change import State, midnight_after, next_changes
 from shared.features import EventColumns, Profiles, features, fold, merge, until
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle, Decisions
@@ -125,12 +125,16 @@ def check_announced(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> Iterat
             some = profiles.take(list(range(first, min(first + AT_ONCE, len(profiles)))))
             days = np.array(
                 [_codes(some, bundle, as_of_ms)]
-                + [_codes(some, bundle, (as_of_ms // DAY_MS + day) * DAY_MS) for day in range(1, HORIZON_DAYS + 1)]
+                + [
+                    _codes(some, bundle, midnight_after(as_of_ms, day, bundle.zone))
+                    for day in range(1, HORIZON_DAYS + 1)
+                ]
             )
             differs = days != days[0]
             true = np.where(differs.any(axis=0), differs.argmax(axis=0), 0)
             announced = next_changes(some, _state(some, bundle, as_of_ms), bundle, as_of_ms, HORIZON_DAYS)
-            day = np.array([change.at_ms // DAY_MS - as_of_ms // DAY_MS if change else 0 for change in announced])
+            at_ms = np.array([change.at_ms if change else as_of_ms for change in announced])
+            day = bundle.zone.day(at_ms) - bundle.zone.day(np.array(as_of_ms))
             right += int((day == true).sum())
             changing += int((true > 0).sum())
             for i in np.flatnonzero(day != true):
@@ -144,7 +148,7 @@ def check_announced(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> Iterat
 
 
 def _state(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> State:
-    known = features(profiles, as_of_ms)
+    known = features(profiles, as_of_ms, bundle.zone)
     decided = bundle.decide(known)
     return State.of(decided.segment, intents(decided, known, bundle.manifest))
 
@@ -163,7 +167,7 @@ def check_acts(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> Iterator[st
             customer = profiles.take([i])
             changes = acts_that_change(customer, as_of_ms, bundle)
             with_any += bool(changes)
-            [now] = bundle.decide(features(customer, as_of_ms)).segment.tolist()
+            [now] = bundle.decide(features(customer, as_of_ms, bundle.zone)).segment.tolist()
             for change in changes:
                 [act] = [act for act in feasible(customer, bundle.manifest) if act.name == change["act"]]
                 act = replace(act, count=change["count"])
@@ -185,7 +189,7 @@ def _delivered(act: Act, days: int, customer: Profiles, as_of_ms: int, bundle: B
     """What is decided once the act's events have come, that many days later."""
     rows = act.events(as_of_ms, days)
     incoming = EventColumns(customer.keys, np.zeros(len(rows), np.int64), rows, customer.category_names)
-    return bundle.decide(features(merge(customer, fold(incoming)), as_of_ms + days * DAY_MS))
+    return bundle.decide(features(merge(customer, fold(incoming)), as_of_ms + days * DAY_MS, bundle.zone))
 
 
 def _reached(goal: str, after: Decisions, now: int, bundle: Bundle) -> bool:
@@ -217,7 +221,7 @@ def _run(arguments: argparse.Namespace) -> None:
     currency = bundle.manifest["currency"] or ""
     profiles = read_events(arguments.events, currency, as_of_ms, command.translator(arguments)).profiles
     profiles = until(profiles.take(np.flatnonzero(known_at(profiles, as_of_ms))), as_of_ms)
-    everyone = features(profiles, as_of_ms)
+    everyone = features(profiles, as_of_ms, bundle.zone)
     customers = background(everyone, bundle.manifest["seed"])
     drawn = np.random.default_rng(SEED).permutation(len(profiles))
     X = everyone[np.sort(drawn[: arguments.customers])]

@@ -67,7 +67,7 @@ def evaluate(paths: list[Path], as_of_ms: int, config: Config, translator: Trans
         known = read_events(paths, config.currency, as_of_ms, translator).profiles
         pq.write_table(score.score(known, bundle, as_of_ms), out)
         scores = pq.read_table(out)
-    points = PointsInTime(whole)
+    points = PointsInTime(whole, config.zone)
     return [_result(target, bundle, scores, points, as_of_ms, config) for target in targets(config)]
 
 

@@ -49,7 +49,7 @@ type Values = NDArray[np.float64]
 
 def page(profiles: Profiles, as_of_ms: int, key: str, bundle: Bundle, reasons: Reasons) -> str:
     """The whole page on customers, as of an instant in UTC milliseconds, and on the one of them at a profile key."""
-    X = features(profiles, as_of_ms)
+    X = features(profiles, as_of_ms, bundle.zone)
     at = profiles.keys.index(key)
     acts = acts_that_change(profiles.take([at]), as_of_ms, bundle)
     body = [

@@ -46,11 +46,13 @@ class Space:
 
     def __init__(self, model: ModelProto, bundle: Bundle) -> None:
         self._own = bundle.own
+        self._zone = bundle.zone
         model.graph.output.append(helper.make_tensor_value_info(POINT, TensorProto.FLOAT, None))
         self._session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
-    def points(self, X: Matrix) -> Matrix:
-        """Of features [n, len(FEATURES)], points [n, n_components]."""
+    def points(self, profiles: Profiles, as_of_ms: int) -> Matrix:
+        """Where customers are at an instant in UTC milliseconds [n_profiles, n_components]."""
+        X = features(profiles, as_of_ms, self._zone)
         return self._session.run([POINT], {"features": self._own(X)})[0]  # type: ignore[no-any-return]
 
 
@@ -67,17 +69,17 @@ def look_alikes(
     own = np.flatnonzero(ids == customer_id)
     if not len(own):
         raise InputError(f'there is no customer "{customer_id}" with an event before {iso(as_of_ms)}')
-    centre = space.points(features(known.take(own), as_of_ms))
+    centre = space.points(known.take(own), as_of_ms)
     distance = np.concatenate([_distances(space, part, centre, as_of_ms) for part in _chunks(known)])
     nearest = [i for i in np.lexsort((ids, distance)).tolist() if i != own[0]][:count]
     shown = [int(own[0]), *nearest]
-    segment = bundle.decide(features(known.take(shown), as_of_ms)).segment
+    segment = bundle.decide(features(known.take(shown), as_of_ms, bundle.zone)).segment
     alike = [LookAlike(str(ids[i]), float(distance[i]), int(s)) for i, s in zip(shown, segment, strict=True)]
     return alike[0], alike[1:]
 
 
 def _distances(space: Space, profiles: Profiles, centre: Matrix, as_of_ms: int) -> NDArray[np.float64]:
-    points = space.points(features(profiles, as_of_ms))
+    points = space.points(profiles, as_of_ms)
     return np.linalg.norm(points.astype(np.float64) - centre, axis=1)
 
 

@@ -51,7 +51,7 @@ def score(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> pa.Table:
     customers = profiles.take(at)
     if not len(customers):
         raise InputError(f"no customer has an event before {iso(as_of_ms)}")
-    X = features(customers, as_of_ms)
+    X = features(customers, as_of_ms, bundle.zone)
     decisions = bundle.decide(X)
     intent_of = intents(decisions, X, bundle.manifest)
     names = {segment["id"]: segment["name"] for segment in bundle.manifest["segments"]}

@@ -61,9 +61,9 @@ def train(
     Raises InputError for events that cannot be trained on, and Refused where the export does not decide as the models.
     """
     profiles, window = _known(_read(paths, as_of_ms, config, translator), as_of_ms, config)
-    points = PointsInTime(profiles)
+    points = PointsInTime(profiles, config.zone)
     fitted, matching = _fit(points, window, previous, config)
-    exported = bundle(fitted.segmentation, fitted.models, len(FEATURE_NAMES), _metadata(window))
+    exported = bundle(fitted.segmentation, fitted.models, len(FEATURE_NAMES), _metadata(window, config))
     content = exported.SerializeToString(deterministic=True)
     segments, heights = catalogue(fitted.segmentation, fitted.X, matching.before)
     about = manifest(model_version(exported), window.as_of_ms, profiles, fitted, segments, config)
@@ -142,7 +142,7 @@ def _fit(points: PointsInTime, window: Window, previous: Bundle | None, config: 
     return Fitted(X, segmentation, fitted), matching
 
 
-def _metadata(window: Window) -> dict[str, str]:
+def _metadata(window: Window, config: Config) -> dict[str, str]:
     # The last millisecond that counts, so that "the end of September" is called by its day.
     day = datetime.fromtimestamp((window.as_of_ms - 1) / 1000, UTC)
     return {
@@ -152,6 +152,7 @@ def _metadata(window: Window) -> dict[str, str]:
         "feature_set_hash": FEATURE_SET_HASH,
         "feature_definitions": to_json(DEFINITIONS),
         "training_window": f"{iso(window.first_ms)}/{iso(window.as_of_ms)}",
+        **({} if config.zone.is_utc else {"time_zone": config.time_zone}),
     }
 
 

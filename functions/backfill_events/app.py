@@ -39,7 +39,7 @@ marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
 quarantine = Quarantine(s3, bucket, places, int(os.environ["QUARANTINE_MEGABYTES_A_FILE"]) << 20)
-live_bundle = LiveBundle(s3, bucket)
+live_bundle = LiveBundle(s3, bucket, time_zone=os.environ["TIME_ZONE"])
 mappings = Mappings(s3, bucket)
 
 

@@ -37,7 +37,7 @@ admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
 quarantine = Quarantine(s3, bucket, places)
 archive = Archive(s3, bucket, places, marks)
-live_bundle = LiveBundle(s3, bucket)
+live_bundle = LiveBundle(s3, bucket, time_zone=os.environ["TIME_ZONE"])
 read = reader(s3, bucket)
 
 

@@ -26,7 +26,7 @@ table_name = os.environ["TABLE_NAME"]
 queue = os.environ["REFRESH_QUEUE_URL"]
 s3, dynamodb, sqs = boto3.client("s3"), boto3.client("dynamodb"), boto3.client("sqs")
 table = ProfileTable(dynamodb, table_name)
-live_bundle = LiveBundle(s3, bucket)
+live_bundle = LiveBundle(s3, bucket, time_zone=os.environ["TIME_ZONE"])
 
 
 @watched()

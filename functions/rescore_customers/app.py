@@ -28,7 +28,7 @@ table_name = os.environ["TABLE_NAME"]
 s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
 table = ProfileTable(dynamodb, table_name)
 # Asked before every page, so that a run ends soon after another model went live.
-live_bundle = LiveBundle(s3, bucket, check_every=0)
+live_bundle = LiveBundle(s3, bucket, check_every=0, time_zone=os.environ["TIME_ZONE"])
 
 
 @watched()

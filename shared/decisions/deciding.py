@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from shared.decisions.decision import Decision, NextChange
 from shared.decisions.intent import intents
-from shared.decisions.next_change import State, next_changes
+from shared.decisions.next_change import State, midnight_after, next_changes
 from shared.features import Profiles, features
-from shared.features.columns import DAY_MS
 from shared.models.labels import action
 
 if TYPE_CHECKING:
     from shared.clock import Moment
+    from shared.features.time_zone import TimeZone
     from shared.models.bundle import Bundle, Decisions, Floats
 
 
@@ -27,7 +27,7 @@ def decide(
     """
     if not len(profiles):
         return {}
-    known = features(profiles, moment.as_of_ms)
+    known = features(profiles, moment.as_of_ms, bundle.zone)
     decided = bundle.decide(known)
     defined = decided.defined.tolist()
     if not all(defined):
@@ -48,7 +48,7 @@ def decide(
             model_version=bundle.bundle_id,
             automated=automated[i],
             next_change=changes[i],
-            due_ms=_due_ms(changes[i], moment),
+            due_ms=_due_ms(changes[i], moment, bundle.zone),
         )
         for i, key in enumerate(profiles.keys)
         if defined[i]
@@ -69,11 +69,11 @@ def _numbers(decided: Decisions) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _due_ms(change: NextChange | None, moment: Moment) -> int | None:
+def _due_ms(change: NextChange | None, moment: Moment, zone: TimeZone) -> int | None:
     """At the next change, or at the end of the days that were looked ahead, if any were."""
     if change:
         return change.at_ms
-    return (moment.as_of_ms // DAY_MS + moment.horizon_days) * DAY_MS if moment.horizon_days else None
+    return midnight_after(moment.as_of_ms, moment.horizon_days, zone) if moment.horizon_days else None
 
 
 def _since(before: Decision | None, segment: int, moment: Moment) -> int:

@@ -12,6 +12,7 @@ from shared.decisions.decision import NextChange
 from shared.decisions.intent import ACTIONS, intents
 from shared.features import FEATURE_NAMES, FEATURES, Profiles, features
 from shared.features.columns import DAY_MS
+from shared.features.time_zone import TimeZone
 
 if TYPE_CHECKING:
     from shared.models.bundle import Bundle
@@ -35,6 +36,7 @@ OVERDUE, SINCE_ORDER, INTERVAL = map(FEATURE_NAMES.index, ("order_overdue", "day
 """The first grows with the second, over the third."""
 
 _INTENTS = list(ACTIONS)
+_LONG_AGO_MS = -(2**40)
 
 type Days = NDArray[np.int64]
 
@@ -60,7 +62,7 @@ class State:
 def next_changes(
     profiles: Profiles, now: State, bundle: Bundle, as_of_ms: int, horizon_days: int
 ) -> list[NextChange | None]:
-    """Of each profile, the first of the next `horizon_days` midnights (UTC) on which `now` no longer holds.
+    """Of each profile, the first of the next `horizon_days` midnights of the shop on which `now` no longer holds.
 
     Tried are the days on which something leaves a window and one day a week, or all days where much leaves; where one
     of them differs, the first that does is searched for between it and the one before. So a change that comes and goes
@@ -68,7 +70,7 @@ def next_changes(
     """
     if not horizon_days:
         return [None] * len(profiles)
-    leaving = _leaving(profiles, as_of_ms, horizon_days)
+    leaving = _leaving(profiles, as_of_ms, horizon_days, bundle.zone)
     evaluations = _Evaluations(profiles, bundle, as_of_ms, now.code, leaving)
     held, changed = _tried(evaluations, _to_try(leaving))
     who = np.flatnonzero(changed)
@@ -112,19 +114,29 @@ def _first_between(evaluations: _Evaluations, who: Days, held: Days, changed: Da
     return high
 
 
-def _leaving(profiles: Profiles, as_of_ms: int, horizon_days: int) -> NDArray[np.bool_]:
+def midnight_after(as_of_ms: int, days: int, zone: TimeZone) -> int:
+    """The midnight at which the shop's day begins that is some days after that of an instant, UTC milliseconds."""
+    return int(zone.midnight(zone.day(np.array(as_of_ms)) + days))
+
+
+def _leaving(profiles: Profiles, as_of_ms: int, horizon_days: int, zone: TimeZone) -> NDArray[np.bool_]:
     """Whether something leaves a window or begins to count on each of the days 0 to `horizon_days` from now, 0 being
     now itself [n_profiles, horizon + 1]."""
     days = np.zeros((len(profiles), horizon_days + 1), bool)
     owner = profiles.owner
     time_ms = profiles.rows.time_ms
-    happened = time_ms // DAY_MS - as_of_ms // DAY_MS
+    today = zone.day(np.array(as_of_ms))
+
+    def mark(at_ms: Days) -> None:
+        first = zone.day(at_ms) + 1 - today  # whose midnight is after it
+        within = (first > 0) & (first <= horizon_days)
+        days[owner[within], first[within]] = True
+
+    dated = (time_ms,) if zone.is_utc else (time_ms, zone.midnight(zone.day(time_ms)))  # a day counts from its midnight
     for window in WINDOWS:
-        leaves = happened + window + 1
-        within = (leaves > 0) & (leaves <= horizon_days)
-        days[owner[within], leaves[within]] = True
-    to_come = (time_ms >= as_of_ms) & (happened < horizon_days)
-    days[owner[to_come], happened[to_come] + 1] = True
+        for at_ms in dated:
+            mark(at_ms + window * DAY_MS)
+    mark(np.where(time_ms >= as_of_ms, time_ms, _LONG_AGO_MS))
     return days
 
 
@@ -155,7 +167,8 @@ class _Evaluations:
     ) -> None:
         self._profiles = profiles
         self._bundle = bundle
-        self._today = as_of_ms // DAY_MS
+        self._zone = bundle.zone
+        self._today = self._zone.day(np.array(as_of_ms))
         self._now = now
         self._codes = np.empty(leaving.shape, np.int64)
         self._since = np.maximum.accumulate(np.where(leaving, np.arange(leaving.shape[1]), 1), axis=1)
@@ -182,15 +195,19 @@ class _Evaluations:
         for part in np.split(new, self._cuts(new // self._row.shape[1])):
             self._learn(*np.divmod(part, self._row.shape[1]))
         known: NDArray[np.float32] = self._known[self._row[who, since]]
-        known[:, GROWING] += (days - since)[:, None].astype(np.float32)
+        grown = (self._midnights(days) - self._midnights(since)) / DAY_MS
+        known[:, GROWING] += grown[:, None].astype(np.float32)
         often = known[:, INTERVAL] > 0
         known[often, OVERDUE] = known[often, SINCE_ORDER] / known[often, INTERVAL]
         return known
 
     def _learn(self, who: Days, days: Days) -> None:
         self._row[who, days] = len(self._known) + np.arange(len(who))
-        known = features(self._profiles.take(who), (self._today + days) * DAY_MS)
+        known = features(self._profiles.take(who), self._midnights(days), self._zone)
         self._known = np.concatenate((self._known, known))
+
+    def _midnights(self, days: Days) -> Days:
+        return self._zone.midnight(self._today + days)
 
     def _cuts(self, who: Days) -> Days:
         return np.flatnonzero(np.diff(np.cumsum(self._profiles.event_counts[who]) // ROWS_AT_ONCE)) + 1
@@ -202,10 +219,11 @@ class _Evaluations:
 
     def answers(self, changed: Days) -> list[NextChange | None]:
         """What each customer changes to, on the day that was `changed`; None where that is 0."""
-        states = zip(changed.tolist(), self._codes[np.arange(len(changed)), changed].tolist(), strict=True)
-        return [_change(self._today + day, code) if day else None for day, code in states]
+        codes = self._codes[np.arange(len(changed)), changed].tolist()
+        states = zip(changed.tolist(), self._midnights(changed).tolist(), codes, strict=True)
+        return [_change(at_ms, code) if day else None for day, at_ms, code in states]
 
 
-def _change(day: int, code: int) -> NextChange:
+def _change(at_ms: int, code: int) -> NextChange:
     segment, intent = divmod(code, len(_INTENTS))
-    return NextChange(day * DAY_MS, segment, _INTENTS[intent])
+    return NextChange(at_ms, segment, _INTENTS[intent])

@@ -12,10 +12,11 @@ _HEAD = """\
 
 What Tessera knows of every customer, at any instant, from the events strictly before it. {count} numbers, float32, in
 this order. A share or an average has no value (NaN) where there is nothing to share or to average; models treat that as
-unknown. Days are UTC. A visit is a session, or, where events carry no session id, what has no gap of more than
-30 minutes; refunds, e-mails and identification belong to no visit. A visit's device and channel are the first that its
-events name; channels are shares of the visits that have one. A visit is dated at its first event, an order at its first
-line, an active day at its midnight, and a window of d days holds what is dated at most d days before.
+unknown. Hours, weekdays, months and days are those of the shop's time zone; windows are of 24 hours a day. A visit is a
+session, or, where events carry no session id, what has no gap of more than 30 minutes; refunds, e-mails and
+identification belong to no visit. A visit's device and channel are the first that its events name; channels are shares
+of the visits that have one. A visit is dated at its first event, an order at its first line, an active day at its
+midnight, and a window of d days holds what is dated at most d times 24 hours before.
 
 Made by `python -m shared.features > docs/features.md` from `shared/features/catalogue.py`.
 """
@@ -23,7 +24,7 @@ Made by `python -m shared.features > docs/features.md` from `shared/features/cat
 
 def _row(feature: Feature) -> str:
     window = "whole history" if feature.window_days is None else f"{feature.window_days} days"
-    return f"| `{feature.name}` | {feature.description} | {feature.unit} | {window} |"
+    return f"| `{feature.name}` | {feature.shown} | {feature.unit} | {window} |"
 
 
 def markdown() -> str:

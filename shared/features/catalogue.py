@@ -31,6 +31,7 @@ from shared.features.columns import (
 from shared.features.definitions import Definition, set_hash
 from shared.features.history import History
 from shared.features.state import Profiles
+from shared.features.time_zone import UTC_TIME, TimeZone
 from shared.features.timeline import Floats, Ints
 
 type Formula = Callable[[History, int | None], Floats | Ints]
@@ -56,6 +57,11 @@ class Feature:
     """One more whenever the formula gives other values than before: bundles trained on those are refused then."""
     grows_daily: bool = False
     """Whether it grows by one a day as long as nothing happens: a time since something, in days."""
+
+    @property
+    def shown(self) -> str:
+        """The description, for people: what it says of UTC holds for the shop's own time, whichever that is."""
+        return self.description.replace(" UTC", "")
 
     @property
     def definition(self) -> Definition:
@@ -223,13 +229,13 @@ FEATURE_SET_HASH: str = set_hash(DEFINITIONS)
 """Changes whenever the meaning of the feature matrix does: by this the release before knows the bundles it can run."""
 
 
-def features(profiles: Profiles, as_of_ms: int | Ints) -> NDArray[np.float32]:
+def features(profiles: Profiles, as_of_ms: int | Ints, zone: TimeZone = UTC_TIME) -> NDArray[np.float32]:
     """The feature matrix at `as_of_ms` (UTC milliseconds), from the events strictly before it; the instant is one for
-    all profiles, or one each [n_profiles].
+    all profiles, or one each [n_profiles]. Hours, weekdays, months and days are those of the shop's `zone`.
 
     Returns float32 [n_profiles, len(FEATURES)] in the order of FEATURES; NaN where a feature is undefined.
     """
-    history = History(profiles, as_of_ms)
+    history = History(profiles, as_of_ms, zone)
     matrix = np.empty((len(profiles), len(FEATURES)), np.float32)
     for j, feature in enumerate(FEATURES):
         matrix[:, j] = feature.formula(history, feature.window_days)

@@ -92,7 +92,10 @@ def order_overdue(history: History) -> Floats:
 
 def last_quarter_share(history: History, days: Window) -> Floats:
     """Orders of October to December over all orders."""
-    month = history.orders.time_ms.astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64) % 12
+    month = (
+        history.zone.local(history.orders.time_ms).astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64)
+        % 12
+    )
     return ratio(history.orders.total(month >= 9, days), history.orders.count(days))
 
 
@@ -113,20 +116,22 @@ def per_visit(history: History, values: Ints, days: Window) -> Floats:
 
 
 def on_weekend(history: History) -> Mask:
-    """Visits that begin on a Saturday or Sunday, UTC."""
-    return _weekday(history.visits) >= 5
+    """Visits that begin on a Saturday or Sunday."""
+    return _weekday(history, history.visits) >= 5
 
 
 def in_quarter(history: History, quarter: int) -> Mask:
-    """Visits that begin in a quarter of the day, UTC: 0 from midnight to 06:00, 3 from 18:00."""
-    inside: Mask = history.visits.time_ms % DAY_MS // (6 * HOUR_MS) == quarter
+    """Visits that begin in a quarter of the day: 0 from midnight to 06:00, 3 from 18:00."""
+    inside: Mask = history.zone.local(history.visits.time_ms) % DAY_MS // (6 * HOUR_MS) == quarter
     return inside
 
 
 def weekday_concentration(history: History, days: Window) -> Floats:
     """Sum of the squared shares of visits on each weekday (Herfindahl index): 1/7 evenly spread, 1 all on one day."""
     visits = history.visits.within(days)
-    each = np.bincount(_weekday(visits) * history.n + visits.owner, minlength=7 * history.n).reshape(7, history.n)
+    each = np.bincount(_weekday(history, visits) * history.n + visits.owner, minlength=7 * history.n).reshape(
+        7, history.n
+    )
     return np.sum(np.square(ratio(each, visits.count())), axis=0)
 
 
@@ -182,6 +187,6 @@ def _deviation(owner: Ints, values: Floats | Ints, n: int) -> Floats:
     return np.sqrt(_mean(owner, spread, n))
 
 
-def _weekday(visits: Timeline) -> Ints:
+def _weekday(history: History, visits: Timeline) -> Ints:
     """0 for Monday to 6 for Sunday."""
-    return (visits.time_ms // DAY_MS + _MONDAY_OFFSET) % 7
+    return (history.zone.day(visits.time_ms) + _MONDAY_OFFSET) % 7

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from shared.features.columns import (
     CHANNELS,
-    DAY_MS,
     DEVICES,
     EMAIL_CLICK,
     EMAIL_OPEN,
@@ -23,6 +22,7 @@ from shared.features.columns import (
     Rows,
 )
 from shared.features.state import Profiles
+from shared.features.time_zone import UTC_TIME, TimeZone
 from shared.features.timeline import WINDOWS, Ints, Lines, Mask, Positions, Timeline, Visits, running_sum
 
 VISIT_GAP_MS = 30 * 60_000
@@ -50,12 +50,15 @@ class Counts:
 
 
 class History:
-    """The events of `profiles` strictly before `as_of_ms`: one instant for all, or one each [n_profiles]."""
+    """The events of `profiles` strictly before `as_of_ms`: one instant for all, or one each [n_profiles].
 
-    def __init__(self, profiles: Profiles, as_of_ms: int | Ints) -> None:
+    Hours, weekdays, months and days are those of `zone`.
+    """
+
+    def __init__(self, profiles: Profiles, as_of_ms: int | Ints, zone: TimeZone = UTC_TIME) -> None:
         until = as_of_ms if isinstance(as_of_ms, int) else np.repeat(as_of_ms, profiles.event_counts)
         known = profiles.rows.time_ms < until
-        self.n, self.as_of_ms = len(profiles), as_of_ms
+        self.n, self.as_of_ms, self.zone = len(profiles), as_of_ms, zone
         self.rows: Rows = profiles.rows if known.all() else profiles.rows.take(known)
         owner = profiles.owner
         self.events = Timeline(owner if known.all() else owner[known], self.rows.time_ms, self.n, as_of_ms)
@@ -115,10 +118,12 @@ class History:
 
     @cached_property
     def active_days(self) -> Timeline:
-        """One entry for every UTC day with a visit's event, dated at the start of the day."""
-        owner, day = self.visiting.owner, self.visiting.time_ms // DAY_MS
+        """One entry for every day with a visit's event, dated at the start of the day."""
+        owner, day = self.visiting.owner, self.zone.day(self.visiting.time_ms)
+        if (day[1:] < day[:-1])[owner[1:] == owner[:-1]].any():  # clocks were put back across midnight
+            owner, day = np.divmod(np.sort(_pair(owner, day)), _ABOVE_SESSIONS)
         new = _changes(owner, day)
-        return Timeline(owner[new], day[new] * DAY_MS, self.n, self.as_of_ms)
+        return Timeline(owner[new], self.zone.midnight(day[new]), self.n, self.as_of_ms)
 
     @cached_property
     def _in_visit(self) -> Positions | slice:
@@ -212,7 +217,7 @@ def _at(mask: Mask) -> Positions | slice:
     return slice(None) if mask.all() else np.flatnonzero(mask)
 
 
-def _pair(owner: Ints, code: NDArray[np.uint32]) -> Ints:
+def _pair(owner: Ints, code: NDArray[np.uint32] | Ints) -> Ints:
     return owner << 32 | code
 
 

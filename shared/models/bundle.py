@@ -12,12 +12,15 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from shared.features import DEFINITIONS
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
+from shared.features.time_zone import UTC_TIME, TimeZone, UnknownTimeZone
 from shared.models.layout import MANIFEST_FILE, ONNX_FILE
 from shared.models.manifests import MANIFEST, TARGETS
 from shared.models.manifests import BundleMismatch as BundleMismatch
 from shared.models.shapes import Misfit, check, parsed
 
 BUNDLE_FORMAT = "1"
+ZONED_FORMAT = "2"
+"""Of a bundle whose hours and days are not those of UTC, which a release that knows no others must not run."""
 SEGMENT_OUTPUTS = ("segment", "segment_distance", "runner_up", "runner_up_distance")
 ROWS_AT_ONCE = 500
 """Rows of one run: each is held beside every prototype of a segment, of which there may be 2,000."""
@@ -92,6 +95,8 @@ class Bundle:
         """Why it could not decide, once it could not on some row."""
         self.features = tuple(definition.name for definition in definitions)
         """The features it needs, in the order of its columns."""
+        self.zone = TimeZone.of(manifest.get("time_zone", UTC_TIME.name))
+        """The shop's time, in which its features were computed."""
         self._columns = columns(definitions, DEFINITIONS)
         self._is_whole = self._columns == list(range(len(DEFINITIONS)))
         fields = Decisions.__dataclass_fields__
@@ -116,6 +121,8 @@ class Bundle:
             bundle = cls(session, manifest, needed(metadata))
         except Misfit as misfit:
             raise BundleMismatch(f"the manifest beside bundle.onnx is refused: {misfit}") from misfit
+        except UnknownTimeZone as error:
+            raise BundleMismatch(f"bundle {manifest.get('bundle_id')}: {error}") from error
         except FeaturesChanged as error:
             raise BundleMismatch(
                 f"bundle {manifest.get('bundle_id')} was trained on other features: {error}"
@@ -172,6 +179,11 @@ class Bundle:
             raise BundleMismatch(f"bundle {self.bundle_id} gives numbers that are undefined or infinite")
 
 
+def bundle_format(zone: str) -> str:
+    """The format of a bundle for a shop of this time zone."""
+    return BUNDLE_FORMAT if zone == UTC_TIME.name else ZONED_FORMAT
+
+
 def _session(onnx: bytes) -> tuple[ort.InferenceSession, Mapping[str, str]]:
     options = ort.SessionOptions()
     # A graph this small loses more to handing work between threads than it gains from them.
@@ -187,10 +199,14 @@ def _session(onnx: bytes) -> tuple[ort.InferenceSession, Mapping[str, str]]:
 
 def _require_match(session: ort.InferenceSession, metadata: Mapping[str, str], manifest: Mapping[str, Any]) -> None:
     bundle_id = manifest.get("bundle_id")
-    if metadata.get("bundle_format") != BUNDLE_FORMAT:
+    zone = metadata.get("time_zone", UTC_TIME.name)
+    if metadata.get("bundle_format") != bundle_format(zone):
         raise BundleMismatch(
-            f"bundle {bundle_id} has format {metadata.get('bundle_format')!r}; this code reads format {BUNDLE_FORMAT!r}"
+            f"bundle {bundle_id} has format {metadata.get('bundle_format')!r}; this code reads format"
+            f" {BUNDLE_FORMAT!r}, and {ZONED_FORMAT!r} of another time zone than UTC"
         )
+    if manifest.get("time_zone", UTC_TIME.name) != zone:
+        raise BundleMismatch(f"bundle {bundle_id} was trained for days in {zone}, and its manifest names another zone")
     if metadata.get("model_version") != bundle_id:
         raise BundleMismatch(f"manifest of {bundle_id} lies beside the graph of {metadata.get('model_version')}")
     missing = set(SEGMENT_OUTPUTS) - {output.name for output in session.get_outputs()}

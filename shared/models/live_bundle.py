@@ -33,8 +33,12 @@ class LiveBundle:
     the pointer names a bundle that loads.
     """
 
-    def __init__(self, s3: S3Client, bucket: str, check_every: float = CHECK_EVERY_SECONDS) -> None:
+    def __init__(
+        self, s3: S3Client, bucket: str, check_every: float = CHECK_EVERY_SECONDS, time_zone: str | None = None
+    ) -> None:
+        """Of the bucket; only bundles trained for days in `time_zone`, where one is given."""
         self._s3 = s3
+        self._time_zone = time_zone
         self._bucket = bucket
         self._check_every = check_every
         self._pointer = FreshObject(s3, bucket, POINTER_KEY, check_every)
@@ -103,9 +107,15 @@ class LiveBundle:
         manifest = self._object(bundle_key(bundle_id, MANIFEST_FILE))
         onnx = self._object(bundle_key(bundle_id, ONNX_FILE))
         try:
-            return Bundle.from_bytes(onnx, manifest)
+            bundle = Bundle.from_bytes(onnx, manifest)
         except BundleMismatch as error:
             raise BundleMismatch(f"{PREFIX}{bundle_id}: {error}") from error
+        if self._time_zone not in (None, bundle.zone.name):
+            raise BundleMismatch(
+                f"{PREFIX}{bundle_id}: it was trained for days in {bundle.zone.name}, and this stack's are those of"
+                f" {self._time_zone}: train with that time_zone, or deploy with TimeZone={bundle.zone.name}"
+            )
+        return bundle
 
     def _object(self, key: str) -> bytes:
         try:

@@ -40,6 +40,7 @@ MANIFEST = {
     "reasons?": {"sha256": Text(64)},
     "feature_set_hash?": Text(64),
     "currency?": (Text(3), None),
+    "time_zone?": Text(64),
 }
 """The shape of those parts of `manifest.json` that functions use."""
 

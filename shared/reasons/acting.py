@@ -60,7 +60,7 @@ def acts_that_change(history: Profiles, as_of_ms: int, bundle: Bundle) -> list[d
     is time: every day until then has been tried.
     """
     history = until(history, as_of_ms)
-    known = features(history, as_of_ms)
+    known = features(history, as_of_ms, bundle.zone)
     now = bundle.decide(known)
     open_goals = goals(known[0], now, bundle.manifest)
     acts = [replace(act, count=n) for act in feasible(history, bundle.manifest) for n in range(1, MOST_TIMES + 1)]
@@ -88,7 +88,7 @@ def acts_that_change(history: Profiles, as_of_ms: int, bundle: Bundle) -> list[d
 def decided_after(history: Profiles, plans: Plans, as_of_ms: int, bundle: Bundle) -> Decisions:
     """What is decided of the only customer of `history` right after each of `plans` [n_plans]."""
     days = np.array([day for _, day in plans])
-    return bundle.decide(features(_with_acts(history, plans, as_of_ms), as_of_ms + days * DAY_MS))
+    return bundle.decide(features(_with_acts(history, plans, as_of_ms), as_of_ms + days * DAY_MS, bundle.zone))
 
 
 def _with_acts(history: Profiles, plans: Plans, as_of_ms: int) -> Profiles:

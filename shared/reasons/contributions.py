@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shared.features import DEFINITIONS
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
+from shared.features.time_zone import UTC_TIME, TimeZone, UnknownTimeZone
 from shared.models.manifests import TARGETS
 from shared.reasons.nearest import Nearest, Preparation, Row, Vector
 from shared.reasons.shapley import Linear, Trees
@@ -102,6 +103,8 @@ class Reasons:
     segment: Nearest
     predictions: Mapping[str, PredictionReasons]
     """By output."""
+    zone: TimeZone = UTC_TIME
+    """The shop's time, in which the features were computed."""
 
     def own(self, x: Row) -> Row:
         """Of a customer's features [len(FEATURES)] those that the bundle needs [n_features]."""
@@ -126,6 +129,9 @@ class Reasons:
         try:
             definitions = _definitions(arrays, manifest)
             at = columns(definitions, DEFINITIONS)
+            zone = TimeZone.of(manifest.get("time_zone", UTC_TIME.name))
+        except UnknownTimeZone as error:
+            raise ReasonsMismatch(f"bundle {bundle_id}: {error}") from error
         except FeaturesChanged as error:
             raise ReasonsMismatch(f"bundle {bundle_id} was trained on other features: {error}") from error
         return cls(
@@ -133,6 +139,7 @@ class Reasons:
             at,
             _nearest(arrays),
             {output: _prediction(output, name, arrays) for output, name in TARGETS.items() if f"{name}/base" in arrays},
+            zone,
         )
 
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from shared.aws.fresh_object import is_absent
 from shared.decisions.decision import Decision
 from shared.features import BrokenState, UnknownStateVersion, features
+from shared.features.time_zone import TimeZone
 from shared.models.layout import bundle_key
 from shared.profiles.histories import histories
 from shared.profiles.stored_profile import StoredProfile
@@ -106,7 +107,7 @@ def explanation(profile: StoredProfile, manifest: Manifest, reasons: Reasons) ->
     """
     decision = profile.decision
     assert decision is not None
-    x = reasons.own(_features(profile, decision))
+    x = reasons.own(_features(profile, decision, reasons.zone))
     shares, difference = reasons.segment.contributions(x, decision.segment, decision.runner_up)
     sentences = _Sentences(reasons.features, x, decision.segment, manifest)
     shown: dict[str, Any] = {"segment": sentences.all(shares)}
@@ -133,14 +134,14 @@ def top_reasons(profile: StoredProfile, manifest: Manifest, reasons: Reasons, mo
     """The features that speak most for the profile's segment over the runner-up, the strongest first."""
     decision = profile.decision
     assert decision is not None
-    x = reasons.own(_features(profile, decision))
+    x = reasons.own(_features(profile, decision, reasons.zone))
     shares, _ = reasons.segment.contributions(x, decision.segment, decision.runner_up)
     for_it = [j for j in np.argsort(-shares, kind="stable")[:most].tolist() if shares[j] > 0]
     return _Sentences(reasons.features, x, decision.segment, manifest).some(shares, for_it)
 
 
-def _features(profile: StoredProfile, decision: Decision) -> Row:
-    row: Row = features(histories([profile]), decision.as_of_ms)[0]
+def _features(profile: StoredProfile, decision: Decision, zone: TimeZone) -> Row:
+    row: Row = features(histories([profile]), decision.as_of_ms, zone)[0]
     return row
 
 

@@ -7,7 +7,7 @@ from math import isnan
 from shared.features import FEATURES, Feature
 
 ABOUT: Mapping[str, Feature] = {feature.name: feature for feature in FEATURES}
-_SUBJECTS = {name: f"{feature.description[0].lower()}{feature.description[1:]}" for name, feature in ABOUT.items()}
+_SUBJECTS = {name: f"{feature.shown[0].lower()}{feature.shown[1:]}" for name, feature in ABOUT.items()}
 
 _SINCE = {
     "days_since_visit": ("no visit for {}", "no visit yet"),

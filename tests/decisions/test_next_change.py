@@ -8,9 +8,10 @@ from shared.clock import Moment
 from shared.decisions.deciding import decide
 from shared.decisions.decision import NextChange
 from shared.decisions.intent import intents
-from shared.decisions.next_change import State, _Evaluations, _leaving, next_changes
+from shared.decisions.next_change import State, _Evaluations, _leaving, midnight_after, next_changes
 from shared.features import Profiles, features, fold
 from shared.features.columns import DAY_MS
+from shared.features.time_zone import TimeZone
 from shared.models.bundle import Bundle
 from tests.support.bundles import make_bundle
 
@@ -20,19 +21,32 @@ PROFILES = fold(shop_events(400))
 NOON = AS_OF_MS + DAY_MS // 2
 
 
-def test_is_the_day_that_a_brute_force_day_by_day_finds() -> None:
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe"])
+def test_is_the_day_that_a_brute_force_day_by_day_finds(zone: str) -> None:
     # The bundle looks at visits alone, which change on the days that are tried and on no other.
-    assert changes(PROFILES, NOON) == brute_force(PROFILES, NOON)
+    bundle = in_zone(zone)
+    assert changes(PROFILES, NOON, bundle=bundle) == brute_force(PROFILES, NOON, bundle)
 
 
+def test_active_days_change_on_the_days_that_are_tried_when_clocks_change() -> None:
+    # A day counts from its midnight, which may leave a window of so many times 24 hours a day before its events do.
+    bundle = Bundle.from_files(*make_bundle(feature="active_days_30d", centroids=(0.0, 1.0, 3.0)))
+    bundle.zone = TimeZone.of("Europe/Berlin")
+    summer_ends = AS_OF_MS + 20 * DAY_MS
+    assert changes(PROFILES, summer_ends, bundle=bundle) == brute_force(PROFILES, summer_ends, bundle)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
 @pytest.mark.parametrize("as_of_ms", [AS_OF_MS, NOON, AS_OF_MS - 40 * DAY_MS + 12_345_678])
-def test_features_of_days_to_come_are_those_computed_anew(as_of_ms: int) -> None:
+def test_features_of_days_to_come_are_those_computed_anew(as_of_ms: int, zone: str) -> None:
+    bundle = in_zone(zone)
     random = np.random.default_rng(1)
     who = np.sort(random.integers(0, len(PROFILES), 2_000))
     days = random.integers(1, HORIZON + 1, 2_000)
-    leaving = _leaving(PROFILES, as_of_ms, HORIZON)
-    evaluations = _Evaluations(PROFILES, BUNDLE, as_of_ms, np.zeros(len(PROFILES), int), leaving)
-    anew = features(PROFILES.take(who), (as_of_ms // DAY_MS + days) * DAY_MS)
+    leaving = _leaving(PROFILES, as_of_ms, HORIZON, bundle.zone)
+    evaluations = _Evaluations(PROFILES, bundle, as_of_ms, np.zeros(len(PROFILES), int), leaving)
+    midnights = bundle.zone.midnight(bundle.zone.day(np.array(as_of_ms)) + days)
+    anew = features(PROFILES.take(who), midnights, bundle.zone)
     np.testing.assert_allclose(evaluations.features(who, days), anew, rtol=1e-6, atol=0)
 
 
@@ -62,27 +76,35 @@ def test_who_does_not_change_is_looked_at_again_at_the_end_of_the_horizon() -> N
         assert decision.due_ms == due
 
 
-def changes(profiles: Profiles, as_of_ms: int, horizon_days: int = HORIZON) -> list[NextChange | None]:
-    return next_changes(profiles, state(profiles, as_of_ms), BUNDLE, as_of_ms, horizon_days)
+def in_zone(name: str) -> Bundle:
+    bundle = Bundle.from_files(*make_bundle(feature="visits_30d", centroids=(0.0, 1.0, 3.0)))
+    bundle.zone = TimeZone.of(name)
+    return bundle
 
 
-def state(profiles: Profiles, as_of_ms: int) -> State:
-    known = features(profiles, as_of_ms)
-    decided = BUNDLE.decide(known)
-    return State.of(decided.segment, intents(decided, known, BUNDLE.manifest))
+def changes(
+    profiles: Profiles, as_of_ms: int, horizon_days: int = HORIZON, bundle: Bundle = BUNDLE
+) -> list[NextChange | None]:
+    return next_changes(profiles, state(profiles, as_of_ms, bundle), bundle, as_of_ms, horizon_days)
 
 
-def brute_force(profiles: Profiles, as_of_ms: int) -> list[NextChange | None]:
+def state(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> State:
+    known = features(profiles, as_of_ms, bundle.zone)
+    decided = bundle.decide(known)
+    return State.of(decided.segment, intents(decided, known, bundle.manifest))
+
+
+def brute_force(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> list[NextChange | None]:
     def each_day() -> Iterator[tuple[int, list[tuple[int, str]]]]:
         for day in range(1, HORIZON + 1):
-            midnight = (as_of_ms // DAY_MS + day) * DAY_MS
-            known = features(profiles, midnight)
-            decided = BUNDLE.decide(known)
-            yield midnight, list(zip(decided.segment.tolist(), intents(decided, known, BUNDLE.manifest), strict=True))
+            midnight = midnight_after(as_of_ms, day, bundle.zone)
+            known = features(profiles, midnight, bundle.zone)
+            decided = bundle.decide(known)
+            yield midnight, list(zip(decided.segment.tolist(), intents(decided, known, bundle.manifest), strict=True))
 
-    known = features(profiles, as_of_ms)
-    decided = BUNDLE.decide(known)
-    now = list(zip(np.asarray(decided.segment).tolist(), intents(decided, known, BUNDLE.manifest), strict=True))
+    known = features(profiles, as_of_ms, bundle.zone)
+    decided = bundle.decide(known)
+    now = list(zip(np.asarray(decided.segment).tolist(), intents(decided, known, bundle.manifest), strict=True))
     first: list[NextChange | None] = [None] * len(profiles)
     for midnight, then in each_day():
         for i, (segment, intent) in enumerate(then):

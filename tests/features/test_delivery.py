@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from itertools import batched, pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ import shared.features.state as state_module
 from shared.features import FEATURE_NAMES, Profiles, changed, decode, encode, features, fold, merge, top_categories
 from shared.features.columns import COLUMN_TYPES, DAY_MS, EventColumns, Rows
 from shared.features.state import MOST_EVENTS
+from shared.features.time_zone import TimeZone
 from tests.features.histories import LEAP_DAY, corrected_histories, folded, histories
 from training.data.naive_features import naive_features, naive_top_categories
+
+ZONES = ("UTC", "Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe")
 
 History = list[dict[str, Any]]
 
@@ -52,16 +56,16 @@ def test_merge_is_commutative_associative_and_idempotent(x: History, y: History,
     assert stored(merge(a, Profiles.empty())) == stored(a)
 
 
-@given(histories(), st.timedeltas(timedelta(days=-1), timedelta(days=420)))
-def test_features_equal_the_oracle_at_any_instant(history: History, since: timedelta) -> None:
+@given(histories(), st.timedeltas(timedelta(days=-1), timedelta(days=420)), st.sampled_from(ZONES))
+def test_features_equal_the_oracle_at_any_instant(history: History, since: timedelta, zone: str) -> None:
     as_of = LEAP_DAY + timedelta(milliseconds=since // timedelta(milliseconds=1))
     state = reread(folded(history))
-    matrix = features(state, round(as_of.timestamp() * 1_000))
+    matrix = features(state, round(as_of.timestamp() * 1_000), TimeZone.of(zone))
     favourites = top_categories(state, round(as_of.timestamp() * 1_000))
     for key, row, categories in zip(state.keys, matrix, favourites, strict=True):
         mine = [e for e in history if f"customer#{e['customer_id']}" == key]
         assert categories == naive_top_categories(mine, as_of)
-        expected = naive_features(mine, as_of)
+        expected = naive_features(mine, as_of, ZoneInfo(zone))
         np.testing.assert_allclose(row, [expected[name] for name in FEATURE_NAMES], rtol=1e-6, atol=1e-9)
 
 

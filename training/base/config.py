@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 
 from msgspec import Meta, convert
 
+from shared.features.time_zone import TimeZone, UnknownTimeZone
 from training.base.errors import InputError
 from training.base.options import Count, Currency, Days, Groups, Share, accepts, may_be, number, one_of, shown, whole
 
@@ -26,6 +27,9 @@ class Config:
     """Threads of XGBoost. Part of the recipe, since sums in another order differ in their last digit."""
     currency: Currency = ""
     """The one currency counted, such as "USD"; lines in another are refused. Empty takes amounts as they are."""
+    time_zone: str = "UTC"
+    """The shop's own time, by its IANA name, such as "Europe/Berlin": it decides hours, weekdays, months and days, and
+    must be the stack's parameter `TimeZone`."""
     minimum_customers: Count = 100
     """Fewer customers than this before `as_of` are refused."""
 
@@ -124,6 +128,11 @@ class Config:
         if mistakes := _mistakes({field.name: getattr(self, field.name) for field in fields(self)}):
             raise InputError("; ".join(mistakes))
 
+    @property
+    def zone(self) -> TimeZone:
+        """The zone of that name."""
+        return TimeZone.of(self.time_zone)
+
     @classmethod
     def load(cls, path: Path | None) -> "Config":
         """The defaults, changed by the TOML file at `path` if there is one.
@@ -154,6 +163,11 @@ OPTIONS: dict[str, Any] = get_type_hints(Config, include_extras=True)
 def _mistakes(values: Mapping[str, Any]) -> list[str]:
     """What is wrong with values of all options, each in words."""
     wrong = {name: f"must be {may_be(of)}" for name, of in OPTIONS.items() if not accepts(of, values[name])}
+    if "time_zone" not in wrong:
+        try:
+            TimeZone.of(values["time_zone"])
+        except UnknownTimeZone:
+            wrong["time_zone"] = "must be a time zone's IANA name, such as Europe/Berlin"
     if values["segments"] == 1:
         wrong["segments"] = f"must be {may_be(OPTIONS['segments'])}"
     if not {"fewest_segments", "most_segments"} & wrong.keys() and values["most_segments"] < values["fewest_segments"]:

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
-from shared.models.bundle import BUNDLE_FORMAT
+from shared.features.time_zone import UTC_TIME
+from shared.models.bundle import bundle_format
 from training.bundle.graph import OPSET
 from training.bundle.model_graph import model_steps
 from training.bundle.segment_graph import segment_steps
@@ -50,7 +51,7 @@ def bundle(
     )
     onnx.checker.check_model(model_proto, full_check=True)
     named = {
-        "bundle_format": BUNDLE_FORMAT,
+        "bundle_format": bundle_format(metadata.get("time_zone", UTC_TIME.name)),
         "opset": json.dumps(OPSET),
         "libraries": json.dumps(versions()),
         **metadata,

@@ -32,6 +32,7 @@ def manifest(
         "created_at": iso(int(datetime.now(UTC).timestamp()) * 1000),
         "as_of": iso(as_of_ms),
         "currency": config.currency or None,
+        "time_zone": "UTC" if config.zone.is_utc else config.time_zone,
         "events": _events(profiles, as_of_ms),
         "features": list(FEATURE_NAMES),
         "feature_set_hash": FEATURE_SET_HASH,

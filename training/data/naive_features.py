@@ -6,7 +6,7 @@ Only what shops call their channels is read as the files are: tests/events/test_
 
 import math
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 from statistics import fmean, pstdev
 from typing import Any
@@ -19,8 +19,11 @@ CHANNELS = ("direct", "search", "advertising", "social", "message", "referral", 
 Event = dict[str, Any]
 
 
-def naive_features(events: list[Event], as_of: datetime) -> dict[str, float]:
-    """Every feature of the customer behind `events`, by name, from the events strictly before `as_of`."""
+def naive_features(events: list[Event], as_of: datetime, zone: tzinfo = UTC) -> dict[str, float]:
+    """Every feature of the customer behind `events`, by name, from the events strictly before `as_of`.
+
+    Hours, weekdays, months and days are those of `zone`.
+    """
     known = sorted((e for e in _distinct(events) if _time(e) < as_of), key=_time)
     visits = _visits(known)
     orders = _orders(known)
@@ -30,8 +33,8 @@ def naive_features(events: list[Event], as_of: datetime) -> dict[str, float]:
         lines = [e for e in known if _time(e) >= since]
         recent = [v for v in visits if _start(v) >= since]
         placed = [time for time in orders if time >= since]
-        midnights = {_midnight(_time(e)) for e in known if _in_visit(e)}
-        values = _money(lines, placed) | _browsing(lines, recent) | _habits(lines, recent, placed)
+        midnights = {_midnight(_time(e).astimezone(zone)) for e in known if _in_visit(e)}
+        values = _money(lines, placed) | _browsing(lines, recent) | _habits(lines, recent, placed, zone)
         values |= {"visits": len(recent), "orders": len(placed), "active_days": sum(m >= since for m in midnights)}
         out |= {f"{name}_{days}d": value for name, value in values.items()}
     for name, whole in _money(known, orders).items():
@@ -110,18 +113,19 @@ def _browsing(lines: list[Event], visits: list[list[Event]]) -> dict[str, float]
     return out
 
 
-def _habits(lines: list[Event], visits: list[list[Event]], placed: list[datetime]) -> dict[str, float]:
-    weekdays = Counter(_start(v).weekday() for v in visits)
+def _habits(lines: list[Event], visits: list[list[Event]], placed: list[datetime], zone: tzinfo) -> dict[str, float]:
+    began = [_start(v).astimezone(zone) for v in visits]
+    weekdays = Counter(at.weekday() for at in began)
     categories = Counter(e["category"] for e in lines if e.get("category"))
     brands = {e["brand"] for e in lines if e.get("brand")}
     return {
-        "weekend_share": _share(visits, [_start(v).weekday() >= 5 for v in visits]),
-        "night_share": _share(visits, [_start(v).hour < 6 for v in visits]),
-        "morning_share": _share(visits, [6 <= _start(v).hour < 12 for v in visits]),
-        "afternoon_share": _share(visits, [12 <= _start(v).hour < 18 for v in visits]),
-        "evening_share": _share(visits, [_start(v).hour >= 18 for v in visits]),
+        "weekend_share": _share(visits, [at.weekday() >= 5 for at in began]),
+        "night_share": _share(visits, [at.hour < 6 for at in began]),
+        "morning_share": _share(visits, [6 <= at.hour < 12 for at in began]),
+        "afternoon_share": _share(visits, [12 <= at.hour < 18 for at in began]),
+        "evening_share": _share(visits, [at.hour >= 18 for at in began]),
         "weekday_concentration": sum((n / len(visits)) ** 2 for n in weekdays.values()) if visits else NAN,
-        "last_quarter_order_share": _ratio(sum(time.month >= 10 for time in placed), len(placed)),
+        "last_quarter_order_share": _ratio(sum(time.astimezone(zone).month >= 10 for time in placed), len(placed)),
         "burstiness": _burstiness(sorted(_start(v) for v in visits)),
         "distinct_categories": len(categories),
         "distinct_brands": len(brands),
@@ -165,7 +169,7 @@ def _time(event: Event) -> datetime:
 
 
 def _midnight(at: datetime) -> datetime:
-    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return at.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
 
 
 def _net(event: Event) -> float:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from shared.features import MONEY_UNITS, PURCHASE, REFUND, Profiles, features
 from shared.features.columns import DAY_MS
+from shared.features.time_zone import UTC_TIME, TimeZone
 from training.base.config import Config
 from training.data.preparation import Matrix
 from training.prediction.models import Kind, Vector
@@ -80,14 +81,15 @@ def known_at(profiles: Profiles, cutoff_ms: int) -> Mask:
 class PointsInTime:
     """Rows of many cut-offs of the same profiles; the features of each instant are computed once."""
 
-    def __init__(self, profiles: Profiles) -> None:
+    def __init__(self, profiles: Profiles, zone: TimeZone = UTC_TIME) -> None:
         self.profiles = profiles
+        self.zone = zone
         self._features: dict[int, Matrix] = {}
 
     def features(self, cutoff_ms: int) -> Matrix:
         """Features of every profile at the cut-off [n_profiles, n_features]."""
         if cutoff_ms not in self._features:
-            self._features[cutoff_ms] = features(self.profiles, cutoff_ms)
+            self._features[cutoff_ms] = features(self.profiles, cutoff_ms, self.zone)
         return self._features[cutoff_ms]
 
     def slice(self, target: Target, cutoff_ms: int) -> Slice:

@@ -75,13 +75,13 @@ def _prediction(output: str, why: PredictionReasons, X: Matrix) -> str:
     if not order:
         return f"<article>{title}<p>The prediction is the same for everyone.</p></article>"
     rows = "".join(
-        f'<tr><th scope="row">{escape(ABOUT[FEATURE_NAMES[j]].description)}</th>'
+        f'<tr><th scope="row">{escape(ABOUT[FEATURE_NAMES[j]].shown)}</th>'
         f"<td>{bar(sizes[j] / sizes[order[0]], f'{sizes[j]:.3f}')}</td></tr>"
         for j in order
     )
     figures = "".join(
         f"<figure>{_dependence(values[:, j], X[:, j], FEATURE_NAMES[j], why)}<figcaption>"
-        f"{escape(ABOUT[FEATURE_NAMES[j]].description)}: above the dashed line it raises the prediction."
+        f"{escape(ABOUT[FEATURE_NAMES[j]].shown)}: above the dashed line it raises the prediction."
         "</figcaption></figure>"
         for j in order[:DRAWN]
     )
@@ -105,14 +105,14 @@ def _dependence(values: Values, x: NDArray[np.float32], name: str, why: Predicti
             room = 0.04 * (high - low) or 0.5
             axes.set_xlim(low - room, high + room)
         axes.set(xlabel=ABOUT[name].unit, ylabel=f"share ({why.calibration.scale})")
-        return svg(figure, f"Share of {ABOUT[name].description.lower()} in the prediction, by its value")
+        return svg(figure, f"Share of {ABOUT[name].shown.lower()} in the prediction, by its value")
 
 
 def _segments(X: Matrix, bundle: Bundle, reasons: Reasons) -> str:
     def told(entry: Mapping[str, Any], name: str) -> str:
         value = entry["profile"].get(name)
         typical = format_value(ABOUT[name].unit, float("nan") if value is None else value)
-        return f"{ABOUT[name].description[0].lower()}{ABOUT[name].description[1:]} (typical: {typical})"
+        return f"{ABOUT[name].shown[0].lower()}{ABOUT[name].shown[1:]} (typical: {typical})"
 
     rows = "".join(
         f'<tr><th scope="row" class="name">{dot(entry["id"])}{entry["id"]} {escape(entry["name"])}</th>'

@@ -19,7 +19,7 @@ SAME = 0.15
 """Features of a group that differ by less than this in every segment say the same."""
 FULL_COLOUR = 2.0
 """Standard deviations from the average at which a cell has its full colour."""
-DESCRIPTIONS = {feature.name: feature.description for feature in FEATURES}
+DESCRIPTIONS = {feature.name: feature.shown for feature in FEATURES}
 
 type Cell = str | float | int | None
 
@@ -64,7 +64,7 @@ def heat_map(segments: Sequence[Mapping[str, Any]], heights: NDArray[np.float64]
         cells = "".join(
             _heat_cell(feature, segment["profile"][feature.name], heights[i, j]) for i, segment in enumerate(segments)
         )
-        body += f'<tr><th scope="row">{escape(feature.description)}</th>{cells}</tr>'
+        body += f'<tr><th scope="row">{escape(feature.shown)}</th>{cells}</tr>'
     return (
         f'<div class="wide"><table class="heat"><thead><tr><th scope="col">median of</th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
