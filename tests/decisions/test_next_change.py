@@ -28,14 +28,6 @@ def test_is_the_day_that_a_brute_force_day_by_day_finds(zone: str) -> None:
     assert changes(PROFILES, NOON, bundle=bundle) == brute_force(PROFILES, NOON, bundle)
 
 
-def test_active_days_change_on_the_days_that_are_tried_when_clocks_change() -> None:
-    # A day counts from its midnight, which may leave a window of so many times 24 hours a day before its events do.
-    bundle = Bundle.from_files(*make_bundle(feature="active_days_30d", centroids=(0.0, 1.0, 3.0)))
-    bundle.zone = TimeZone.of("Europe/Berlin")
-    summer_ends = AS_OF_MS + 20 * DAY_MS
-    assert changes(PROFILES, summer_ends, bundle=bundle) == brute_force(PROFILES, summer_ends, bundle)
-
-
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
 @pytest.mark.parametrize("as_of_ms", [AS_OF_MS, NOON, AS_OF_MS - 40 * DAY_MS + 12_345_678])
 def test_features_of_days_to_come_are_those_computed_anew(as_of_ms: int, zone: str) -> None:

@@ -23,9 +23,12 @@ from training import score
 pytestmark = pytest.mark.e2e
 
 HOUSEHOLDS = 120
-BUNDLE = make_bundle(feature="visits_90d", centroids=(0.0, 8.0, 25.0))
-LATER = "2018-03-03T00:00:00Z"
-LATEST = "2018-05-02T00:00:00Z"
+ZONE = "America/Sao_Paulo"
+"""Where clocks were put back on 18 February 2018."""
+BUNDLE = make_bundle(feature="visits_90d", centroids=(0.0, 8.0, 25.0), zone=ZONE)
+LATER = "2018-03-03T03:00:00Z"
+LATEST = "2018-05-02T03:00:00Z"
+"""Midnights there."""
 A_TICK_SECONDS = 150
 
 
@@ -41,7 +44,7 @@ def purchases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stack(purchases: Path) -> Iterator[Stack]:
     """Everyone decided on at the beginning of 2018."""
-    with local_stack(clock=AS_OF, RefreshMinutes="1") as deployed:
+    with local_stack(clock=AS_OF, RefreshMinutes="1", TimeZone=ZONE) as deployed:
         events = deployed.emulator.session.client("events", endpoint_url=deployed.endpoint)
         # The run for a new model would still be going on when the clock moves, and decide on everyone.
         (rule,) = [found["Name"] for found in events.list_rules()["Rules"] if "ModelPublished" in found["Name"]]

@@ -50,6 +50,8 @@ def test_loads_from_a_folder(tmp_path: Path) -> None:
     ("metadata", "message"),
     [
         ({"bundle_format": "2"}, "has format '2'"),
+        ({"time_zone": "Europe/Berlin"}, "has format '1'"),
+        ({"bundle_format": "2", "time_zone": "Europe/Berlin"}, "its manifest names another zone"),
         ({"feature_names": json.dumps(FEATURE_NAMES[1:])}, "does not say what its features mean"),
         ({"feature_names": "{"}, "its feature_names cannot be read"),
         ({"feature_definitions": "[" * 10_000}, "its feature_definitions cannot be read"),
@@ -85,3 +87,9 @@ def test_bundle_without_thresholds_is_refused() -> None:
 def test_bytes_that_are_no_model_are_refused(onnx: bytes) -> None:
     with pytest.raises(BundleMismatch):
         Bundle.from_files(onnx, {"bundle_id": "x"})
+
+
+def test_a_time_zone_that_nobody_knows_is_refused() -> None:
+    onnx, manifest = make_bundle(metadata={"bundle_format": "2", "time_zone": "Europe/Bonn"})
+    with pytest.raises(BundleMismatch, match="there is no time zone 'Europe/Bonn'"):
+        Bundle.from_files(onnx, {**manifest, "time_zone": "Europe/Bonn"})

@@ -109,3 +109,13 @@ def test_loaded_bundle_outlives_s3(s3: "S3Client") -> None:
 def version(live: LiveBundle, now: float) -> str | None:
     bundle = live.get(now)
     return bundle.bundle_id if bundle else None
+
+
+def test_a_bundle_for_days_in_another_time_zone_is_refused_and_the_one_before_stays(s3: "S3Client") -> None:
+    publish(s3, make_bundle(OLD))
+    live = LiveBundle(s3, BUCKET, time_zone="UTC")
+    live.get(0)
+    publish(s3, make_bundle(NEW, zone="Europe/Berlin"))
+    assert version(live, 20) == OLD
+    assert "it was trained for days in Europe/Berlin, and this stack's are those of UTC" in str(live.problem)
+    assert version(LiveBundle(s3, BUCKET, time_zone="Europe/Berlin"), 0) == NEW

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from shared.features import DEFINITIONS
 from shared.features.definitions import Definition, set_hash, to_json
-from shared.models.bundle import BUNDLE_FORMAT
+from shared.models.bundle import bundle_format
 from shared.models.layout import MANIFEST_FILE, ONNX_FILE, POINTER_KEY, bundle_key
 from tests.conftest import BUCKET
 
@@ -25,9 +25,10 @@ def make_bundle(
     metadata: Mapping[str, str] | None = None,
     without: str | None = None,
     definitions: Sequence[Definition] = DEFINITIONS,
+    zone: str = "UTC",
 ) -> tuple[bytes, dict[str, Any]]:
     """`bundle.onnx` and the manifest of a bundle whose segment i is the nearest of `centroids` to `feature`, and that
-    needs the features of `definitions`."""
+    needs the features of `definitions`, with days of `zone`."""
     projection = np.array([[definition.name == feature] for definition in definitions], np.float32)
     constants: dict[str, np.ndarray] = {
         "zero": np.zeros(1, np.float32),
@@ -69,7 +70,8 @@ def make_bundle(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     known = {
-        "bundle_format": BUNDLE_FORMAT,
+        "bundle_format": bundle_format(zone),
+        "time_zone": zone,
         "feature_names": json.dumps([definition.name for definition in definitions]),
         "feature_set_hash": set_hash(definitions),
         "feature_definitions": to_json(definitions),
@@ -80,6 +82,7 @@ def make_bundle(
     onnx.checker.check_model(model)
     manifest = {
         "bundle_id": bundle_id,
+        "time_zone": zone,
         "segments": [{"id": i, "name": f"About {centre:g}", "size": 1} for i, centre in enumerate(centroids)],
         "thresholds": {"dormant_days": 90.0, "newcomer_days": 30.0, "loyal_orders": 10.0, "likely_to_churn": 0.1},
         "targets": {

@@ -14,7 +14,20 @@ from msgspec import Meta, convert
 
 from shared.features.time_zone import TimeZone, UnknownTimeZone
 from training.base.errors import InputError
-from training.base.options import Count, Currency, Days, Groups, Share, accepts, may_be, number, one_of, shown, whole
+from training.base.options import (
+    Count,
+    Currency,
+    Days,
+    Groups,
+    Share,
+    Zone,
+    accepts,
+    may_be,
+    number,
+    one_of,
+    shown,
+    whole,
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +40,7 @@ class Config:
     """Threads of XGBoost. Part of the recipe, since sums in another order differ in their last digit."""
     currency: Currency = ""
     """The one currency counted, such as "USD"; lines in another are refused. Empty takes amounts as they are."""
-    time_zone: str = "UTC"
+    time_zone: Zone = "UTC"
     """The shop's own time, by its IANA name, such as "Europe/Berlin": it decides hours, weekdays, months and days, and
     must be the stack's parameter `TimeZone`."""
     minimum_customers: Count = 100
@@ -163,16 +176,21 @@ OPTIONS: dict[str, Any] = get_type_hints(Config, include_extras=True)
 def _mistakes(values: Mapping[str, Any]) -> list[str]:
     """What is wrong with values of all options, each in words."""
     wrong = {name: f"must be {may_be(of)}" for name, of in OPTIONS.items() if not accepts(of, values[name])}
-    if "time_zone" not in wrong:
-        try:
-            TimeZone.of(values["time_zone"])
-        except UnknownTimeZone:
-            wrong["time_zone"] = "must be a time zone's IANA name, such as Europe/Berlin"
+    if "time_zone" not in wrong and not _is_known(values["time_zone"]):
+        wrong["time_zone"] = f"must be {may_be(OPTIONS['time_zone'])}"
     if values["segments"] == 1:
         wrong["segments"] = f"must be {may_be(OPTIONS['segments'])}"
     if not {"fewest_segments", "most_segments"} & wrong.keys() and values["most_segments"] < values["fewest_segments"]:
         wrong["most_segments"] = f"must be at least fewest_segments, which is {values['fewest_segments']}"
     return [f"{name} {rule}, not {shown(values[name])}" for name, rule in wrong.items()]
+
+
+def _is_known(zone: str) -> bool:
+    try:
+        TimeZone.of(zone)
+    except UnknownTimeZone:
+        return False
+    return True
 
 
 def _unknown(name: str) -> str:

@@ -32,6 +32,9 @@ Share = Annotated[float, number(0, 1)]
 Currency = Annotated[
     str, Meta(pattern=r"^([A-Z]{3})?\Z", description='a code of three capital letters such as "USD", or ""')
 ]
+Zone = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_+/-]{1,64}\Z", description="a time zone's IANA name, such as Europe/Berlin")
+]
 Groups = Annotated[
     tuple[Annotated[str, one_of(*GROUPS)], ...], Meta(description=f"a list of any of {', '.join(GROUPS)}")
 ]

@@ -5,6 +5,7 @@ import math
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import pytest
 from hypothesis import given
@@ -58,7 +59,8 @@ def _literal(value: Any) -> str:
 
 
 def allowed(name: str, value: Any) -> bool:
-    return accepts(OPTIONS[name], value) and (name, value) != ("segments", 1)
+    known = name != "time_zone" or value in available_timezones()
+    return known and accepts(OPTIONS[name], value) and (name, value) != ("segments", 1)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,9 @@ def test_any_config_is_either_within_limits_or_answered_in_one_line_with_all_tha
         ("clustering", "k-medoids"),
         ("choose_by", "auc"),
         ("currency", "usd"),
+        ("time_zone", "Europe/Bonn"),
+        ("time_zone", "../etc"),
+        ("time_zone", 1),
         ("left_out_of_segments", ("Channel", "Weather")),
         ("left_out_of_segments", "Channel"),
     ],
