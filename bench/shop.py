@@ -43,6 +43,7 @@ _REACHED_SHARES = [0.80, 0.10, 0.05, 0.05]
 _REFUNDED = 0.04
 _DEVICE_SHARES = [0.02, 0.45, 0.45, 0.06, 0.02]
 _CHANNEL_SHARES = [0.02, 0.22, 0.3, 0.15, 0.1, 0.1, 0.06, 0.03, 0, 0.02]
+_PRODUCTS = 2_000
 _CATEGORIES = np.array([category_hash(f"Category {i}") for i in range(20)], np.uint32)
 _NAMES = {category_hash(f"Category {i}"): f"Category {i}" for i in range(20)}
 
@@ -69,6 +70,7 @@ def shop_file(events: EventColumns) -> bytes:
             "order_id": texts("order-", rows.order),
             "category": pd.Series(rows.category).map(events.category_names),
             "brand": texts("Brand ", rows.brand),
+            "product_id": texts("product-", rows.product),
             "device": np.array([None, *DEVICES[1:]])[rows.device],
             "channel": np.array([None, *CHANNELS[1:]])[rows.channel],
             "engagement_seconds": rows.engagement_ms / 1_000,
@@ -119,6 +121,9 @@ def shop_events(customers: int, seed: int = 7, first_customer: int = 0) -> Event
         "engagement_ms": rng.integers(0, 60_000, n),
         "device": rng.choice(len(DEVICES), len(customer), p=_DEVICE_SHARES)[visit],
         "channel": rng.choice(len(CHANNELS), len(customer), p=_CHANNEL_SHARES)[visit],
+        "product": np.where(on_product, 1 + np.random.default_rng(seed + 1).zipf(1.3, n) % _PRODUCTS, 0),
+        "campaign": np.zeros(n),
+        "arm": np.zeros(n),
     }
     order = np.argsort(time_ms, kind="stable")
     rows = Rows(*(columns[name][order].astype(dtype) for name, dtype in COLUMN_TYPES.items()))

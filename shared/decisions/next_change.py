@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared.decisions.decision import NextChange
 from shared.decisions.intent import ACTIONS, intents
 from shared.features import FEATURE_NAMES, FEATURES, Profiles, features
-from shared.features.columns import DAY_MS
+from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS
 from shared.features.time_zone import TimeZone
 
 if TYPE_CHECKING:
@@ -123,8 +123,9 @@ def _leaving(profiles: Profiles, as_of_ms: int, horizon_days: int, zone: TimeZon
     """Whether something leaves a window or begins to count on each of the days 0 to `horizon_days` from now, 0 being
     now itself [n_profiles, horizon + 1]."""
     days = np.zeros((len(profiles), horizon_days + 1), bool)
-    owner = profiles.owner
-    time_ms = profiles.rows.time_ms
+    counted = profiles.rows.kind != CAMPAIGN_EXPOSURE  # of which no feature knows
+    owner = profiles.owner[counted]
+    time_ms = profiles.rows.time_ms[counted]
     today = zone.day(np.array(as_of_ms))
 
     def mark(at_ms: Days) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from shared.events.dialects import PEOPLE, LineBroken, translate
-from shared.events.dialects.dialect import value_at
-from shared.events.event import FIELDS, Event, explain, first_broken
+from shared.events.dialects.dialect import from_text, value_at
+from shared.events.event import BESIDE, FIELDS, Event, explain, first_broken
 from shared.events.streams import LONGEST_LINE
 
 BATCH_LINES = 50_000
@@ -69,6 +69,8 @@ class Batch:
 
     def add(self, line: int, original: bytes, raw: dict[str, Any], *, strict: bool) -> None:
         """Parse one record of named values; where it breaks a rule, keep it as a rejection."""
+        if isinstance(raw.get("attributes"), str):  # as tables have objects
+            raw = {**raw, "attributes": from_text(raw["attributes"])}
         try:
             event = msgspec.convert(raw, Event, strict=strict)
         except msgspec.ValidationError as error:
@@ -126,6 +128,7 @@ def people_of(line: bytes) -> tuple[str, ...]:
         return ()
 
 
+_TOLD = {*FIELDS}.difference(BESIDE)
 _NAMING = dict.fromkeys(path.partition(".")[0] for path in PEOPLE)
 _decode_people = msgspec.json.Decoder(msgspec.defstruct("People", [(name, Any, None) for name in _NAMING])).decode
 _decode_event = msgspec.json.Decoder(Event).decode
@@ -141,7 +144,10 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 
 def _extras(raw: dict[str, Any]) -> bytes:
-    extras = {name: _as_text(value) for name, value in raw.items() if name not in FIELDS and value is not None}
+    extras = {name: _as_text(value) for name, value in raw.items() if name not in _TOLD and value is not None}
+    if isinstance(known := extras.get("attributes"), dict):  # columns of objects have a place for every name
+        extras["attributes"] = {name: value for name, value in known.items() if value is not None}
+        extras = {name: value for name, value in extras.items() if value or name != "attributes"}
     return msgspec.json.encode(extras, order="deterministic") if extras else b""
 
 

@@ -1,6 +1,6 @@
 """Consecutive lines of a file as what is counted of them, and what is said beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,8 +9,17 @@ from xxhash import xxh3_64_intdigest
 
 from shared.events.batches import Batch, Rejection
 from shared.events.columns import FINGERPRINT_MASK, concatenated, to_columns
-from shared.events.event import Event
-from shared.events.judging import RuleBroken, Rules, net_of, people_of_event, profile_key, time_ms_of
+from shared.events.event import BESIDE, Event
+from shared.events.judging import (
+    RuleBroken,
+    Rules,
+    check_exposure,
+    known_by,
+    net_of,
+    people_of_event,
+    profile_key,
+    time_ms_of,
+)
 from shared.features.columns import EventColumns
 from shared.identity.consents import Consent
 from shared.identity.keys import visitor_key
@@ -39,6 +48,8 @@ class _Valid(NamedTuple):
     net: int
     key: str
     """Of the profile that it belongs to."""
+    known: Mapping[str, str]
+    """What it says of its customer."""
     line: int
     original: bytes
     extras: bytes
@@ -52,6 +63,7 @@ def to_chunk(batch: Batch, rules: Rules) -> Chunk:
         [each.key for each in valid],
         [each.time_ms for each in valid],
         [each.net for each in valid],
+        [each.known for each in valid],
     )
     nameless = [i for i, each in enumerate(valid) if not each.event.event_id]
     columns.rows.fingerprint[nameless] = [_content_fingerprint(valid[i]) for i in nameless]
@@ -75,7 +87,8 @@ def _judged(batch: Batch, rules: Rules) -> tuple[list[_Valid], list[Rejection]]:
     valid: list[_Valid] = []
     for event, line, original, extras in zip(batch.events, batch.lines, batch.originals, batch.extras, strict=True):
         try:
-            judged = time_ms_of(event, rules), net_of(event, rules), profile_key(event)
+            check_exposure(event)
+            judged = time_ms_of(event, rules), net_of(event, rules), profile_key(event), known_by(event)
         except RuleBroken as error:
             refused[line] = Rejection(line, str(error), original, people_of_event(event))
         else:
@@ -119,5 +132,7 @@ def _unwritten(valid: Sequence[_Valid], columns: EventColumns, rules: Rules) -> 
 
 def _content_fingerprint(nameless: _Valid) -> int:
     """What stands for an event without an id: the hash of all that it says."""
-    whole = msgspec.json.encode(msgspec.structs.replace(nameless.event, timestamp=nameless.time_ms))
+    # Those are among the extras.
+    told = msgspec.structs.replace(nameless.event, timestamp=nameless.time_ms, **dict.fromkeys(BESIDE))
+    whole = msgspec.json.encode(told)
     return xxh3_64_intdigest(whole + nameless.extras) & FINGERPRINT_MASK

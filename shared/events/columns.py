@@ -1,15 +1,20 @@
 """Events as the columns that profiles are folded from: numbers, and codes that stand for texts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.events.attributes import regions
 from shared.events.channels import channel_code
 from shared.events.event import Event
 from shared.events.texts import Texts
+from shared.features.attributes import Attributes
 from shared.features.codec import category_hash
 from shared.features.columns import (
+    ARMS,
+    CAMPAIGN_EXPOSURE,
     DEVICES,
     EVENT_TYPES,
     MONEY_UNITS,
@@ -29,9 +34,16 @@ FINGERPRINT_MASK = (1 << FINGERPRINT_BITS) - 1
 
 
 def to_columns(
-    events: Sequence[Event], keys: Sequence[str], time_ms: Sequence[int], net: Sequence[int]
+    events: Sequence[Event],
+    keys: Sequence[str],
+    time_ms: Sequence[int],
+    net: Sequence[int],
+    known: Sequence[Mapping[str, str]] = (),
 ) -> EventColumns:
-    """Events, with the profile, the time and the worth of each [n each]; those without an id have that of no text."""
+    """Events, with the profile, the time and the worth of each, and what each says of its customer [n each].
+
+    Those without an id have that of no text.
+    """
     kind = np.array([_KINDS.get(event.event_type, OTHER) for event in events], np.uint8)
     discount = np.array([event.discount or 0.0 for event in events])
     engagement = np.array([event.engagement_seconds or 0.0 for event in events])
@@ -40,8 +52,11 @@ def to_columns(
     channels = _Memo(channel_code)
     devices = _Memo(_device_code)
     distinct, profile = _positions(keys)
+    times = np.array(time_ms, np.int64)
+    exposed = kind == CAMPAIGN_EXPOSURE
+    exposures = [events[at] for at in np.flatnonzero(exposed).tolist()]
     rows = Rows(
-        time_ms=np.array(time_ms, np.int64),
+        time_ms=times,
         kind=kind,
         fingerprint=event_fingerprints(Texts.of([event.event_id or "" for event in events])),
         session=text_codes(Texts.of([event.session_id or "" for event in events])),
@@ -53,8 +68,12 @@ def to_columns(
         engagement_ms=whole(engagement, 1_000),
         device=np.array([devices[event.device] for event in events], np.uint8),
         channel=np.array([channels[event.channel] for event in events], np.uint8),
+        product=text_codes(Texts.of([event.product_id or "" for event in events])),
+        campaign=_of_some(exposed, [categories[event.campaign] for event in exposures], np.uint32),
+        arm=_of_some(exposed, [ARMS.index(event.arm) for event in exposures], np.uint8),
     )
-    return EventColumns(distinct, profile, rows, names)
+    said = regions(profile, times, Texts.of([event.region or "" for event in events]))
+    return EventColumns(distinct, profile, rows, names, _with_known(said, profile, times, known))
 
 
 def concatenated(parts: list[EventColumns]) -> EventColumns:
@@ -62,12 +81,37 @@ def concatenated(parts: list[EventColumns]) -> EventColumns:
     keys: dict[str, int] = {}
     names: dict[int, str] = {}
     profile = [np.zeros(0, np.int64)]
+    places = []
     for part in parts:
-        own = [keys.setdefault(key, len(keys)) for key in part.keys]
-        profile.append(np.array(own, np.int64)[part.profile])
+        own = np.array([keys.setdefault(key, len(keys)) for key in part.keys], np.int64)
+        profile.append(own[part.profile])
+        places.append(own)
         for name in part.category_names.values():
             add_name(names, name)
-    return EventColumns(list(keys), np.concatenate(profile), Rows.concatenate([part.rows for part in parts]), names)
+    rows = Rows.concatenate([part.rows for part in parts])
+    attributes = Attributes.united([part.attributes for part in parts], places)
+    return EventColumns(list(keys), np.concatenate(profile), rows, names, attributes)
+
+
+def _of_some(some: NDArray[np.bool_], values: Sequence[int], dtype: type[np.generic]) -> NDArray[Any]:
+    """The values where `some` is set, and 0 elsewhere [n]."""
+    column = np.zeros(len(some), dtype)
+    column[some] = values
+    return column
+
+
+def _with_known(
+    regions: Attributes, profile: NDArray[np.int64], time_ms: NDArray[np.int64], known: Sequence[Mapping[str, str]]
+) -> Attributes:
+    """The `regions` and what else rows say of their customers."""
+    entries = [(at, name, value) for at, said in enumerate(known) for name, value in said.items()]
+    if not entries:
+        return regions
+    at, names, values = zip(*entries, strict=True)
+    rows = np.array(at)
+    rest = Attributes.said(profile[rows], time_ms[rows], names, values)
+    both = np.arange(profile.max() + 1)
+    return Attributes.united([regions, rest], [both, both])
 
 
 def _positions(keys: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
@@ -93,15 +137,21 @@ class _Memo(dict[str | None, int]):
 
 
 def text_codes(texts: Texts) -> NDArray[np.uint32]:
-    """What stands for sessions, orders or brands among their customer's: 32 bits, 0 for none [n]."""
+    """What stands for sessions, orders, brands or products among their customer's: 32 bits, 0 for none [n]."""
     codes = texts.hashes().astype(np.uint32)
     codes[codes == 0] = 1
     codes[texts.sizes == 0] = 0
     return codes
 
 
+def product_code(product_id: str) -> int:
+    """The value of `Rows.product` for a product's id; 0 for none."""
+    return int(text_codes(Texts.of([product_id]))[0])
+
+
 def add_name(names: dict[int, str], category: str) -> int:
-    """The code of a category, which `names` then knows; 0 for none. Of two names with one code the smaller stands."""
+    """The code of a category or campaign, which `names` then knows; 0 for none. Of two names with one code the smaller
+    stands."""
     if not category:
         return 0
     code = category_hash(category)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from shared.features.attributes import MOST_ATTRIBUTES
 from shared.identity.keys import LONGEST_ID
 
 LARGEST_AMOUNT = 1e9
@@ -15,6 +16,8 @@ LARGEST_AMOUNT = 1e9
 bits."""
 LARGEST_QUANTITY = 1e6
 LONGEST_TEXT = 1_024
+LONGEST_ATTRIBUTE = 256
+"""Bytes of an attribute, its name and its value together."""
 LEAST_MS = 100_000_000_000
 """Times that are numbers from here on are milliseconds: as seconds they would lie beyond the year 5000."""
 
@@ -32,6 +35,14 @@ type EventType = Annotated[
 ]
 type Timestamp = Annotated[
     str | float, Meta(description="a time in ISO 8601, or in seconds or milliseconds since 1970")
+]
+type Attributes = Annotated[
+    dict[str, Any],
+    Meta(
+        max_length=MOST_ATTRIBUTES,
+        description=f"an object of at most {MOST_ATTRIBUTES} entries, each text, a number, true or false,"
+        f" and of at most {LONGEST_ATTRIBUTE} bytes with its name",
+    ),
 ]
 type Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="a currency code of ISO 4217, such as USD")]
 
@@ -58,9 +69,15 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     channel: Text | None = None
     engagement_seconds: Amount | None = None
     consent: Annotated[bool, Meta(description="true or false")] | None = None
+    attributes: Attributes | None = None
+    campaign: Annotated[Any, Meta(description=f"text of 1 to {LONGEST_ID} characters")] = None
+    arm: Annotated[Any, Meta(description="treatment or control")] = None
+    """Campaign and arm are read of exposures alone: other events may say anything by these names."""
 
 
 FIELDS: tuple[str, ...] = Event.__struct_fields__
+BESIDE = ("attributes", "campaign", "arm")
+"""Fields that tell apart events without an id as fields of others' do, as which they came once."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -103,6 +120,8 @@ def explain(error: Exception, raw: Mapping[str, Any] | None = None) -> str:
             return f"{field} must be {DESCRIPTIONS[field]}"
         if raw.get(field) is None:
             return f"{field} is missing"
+        if field == "attributes":
+            return f"{field} must be {DESCRIPTIONS[field]}"
         return f"{field} must be {DESCRIPTIONS[field]}, not {_shown(raw[field], is_text='got `str`' in message)}"
     if found := _REQUIRED.search(message):
         return f"{found[1]} is missing"

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from shared.events.attributes import NotAnAttribute, attributes_of
 from shared.events.event import DESCRIPTIONS, LARGEST_AMOUNT, Event, parse_timestamp
-from shared.features.columns import DAY_MS, MONEY_UNITS
-from shared.identity.keys import customer_key, visitor_key
+from shared.features.columns import ARMS, CAMPAIGN_EXPOSURE, DAY_MS, EVENT_TYPES, MONEY_UNITS, NO_ARM
+from shared.identity.keys import LONGEST_ID, customer_key, visitor_key
 
+EXPOSURE = EVENT_TYPES[CAMPAIGN_EXPOSURE]
 AHEAD_MS = DAY_MS
 LATEST_MS = 253_402_300_800_000
 """The year 10000, past which Python has no dates."""
@@ -75,6 +77,27 @@ def net_of(event: Event, rules: Rules) -> int:
     if net > LARGEST_AMOUNT:
         raise RuleBroken(f"quantity times price is {net:,.0f}, above {LARGEST_AMOUNT:,.0f}")
     return round(net * MONEY_UNITS)
+
+
+def check_exposure(event: Event) -> None:
+    """Raises RuleBroken where the event is an exposure that does not say to what, or who was held back."""
+    if event.event_type != EXPOSURE:
+        return
+    broken = []
+    if not isinstance(event.campaign, str) or not 1 <= len(event.campaign) <= LONGEST_ID:
+        broken.append("campaign")
+    if event.arm not in ARMS or event.arm == ARMS[NO_ARM]:
+        broken.append("arm")
+    if broken:
+        raise RuleBroken(" and ".join(f"{field} must be {DESCRIPTIONS[field]}" for field in broken))
+
+
+def known_by(event: Event) -> Mapping[str, str]:
+    """What it says of its customer, as JSON by name. Raises RuleBroken."""
+    try:
+        return attributes_of(event.attributes) if event.attributes else {}
+    except NotAnAttribute as error:
+        raise RuleBroken(f"attributes must be {DESCRIPTIONS['attributes']}") from error
 
 
 def people_of_event(event: Event) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.events.arrow import BrokenStream, Columns, batches
+from shared.events.attributes import regions
 from shared.events.batches import BATCH_BYTES, BATCH_LINES, Batch
 from shared.events.channels import channel_code
 from shared.events.columns import add_name, event_fingerprints, text_codes, whole
@@ -43,7 +44,7 @@ LARGEST_FILE = 2**31 - 2**27
 _SHORTENED_BYTES = 256
 """Taken for each value of a row that is too long."""
 _TOO_MUCH = "it takes too much memory: write it with smaller pages and shorter texts"
-_ID_COLUMNS = {name for name in FIELDS if name.endswith("_id")} | {"region"}
+_ID_COLUMNS = {name for name in FIELDS if name.endswith("_id")} | {"region", "campaign"}
 
 type Row = tuple[int, int, dict[str, Any]]
 """Its number from 1, its bytes, and its values by name."""
@@ -217,10 +218,12 @@ def _event_columns(found: Columns, at: NDArray[np.int64]) -> EventColumns:
         return found.texts(name).take(at)
 
     keys, profile = _profiles(texts("person"), numbers("visitor", np.uint8))
-    names, category = _categories(texts("category"))
+    names: dict[int, str] = {}
+    category = _named(names, texts("category"))
     kind = numbers("kind", np.uint8)
+    time_ms = numbers("time_ms", np.int64)
     rows = Rows(
-        time_ms=numbers("time_ms", np.int64),
+        time_ms=time_ms,
         kind=kind,
         fingerprint=event_fingerprints(texts("event_id")),
         session=text_codes(texts("session_id")),
@@ -232,8 +235,11 @@ def _event_columns(found: Columns, at: NDArray[np.int64]) -> EventColumns:
         engagement_ms=whole(numbers("engagement"), 1_000),
         device=numbers("device", np.uint8),
         channel=_channels(texts("channel")),
+        product=text_codes(texts("product_id")),
+        campaign=_named(names, texts("campaign")),
+        arm=numbers("arm", np.uint8),
     )
-    return EventColumns(keys, profile, rows, names)
+    return EventColumns(keys, profile, rows, names, regions(profile, time_ms, texts("region")))
 
 
 def _profiles(people: Texts, visitor: NDArray[np.uint8]) -> tuple[list[str], NDArray[np.int64]]:
@@ -248,12 +254,13 @@ def _profiles(people: Texts, visitor: NDArray[np.uint8]) -> tuple[list[str], NDA
     return keys, rank[both]
 
 
-def _categories(texts: Texts) -> tuple[dict[int, str], NDArray[np.uint32]]:
-    """The names behind the codes, and the code of each row."""
-    names: dict[int, str] = {}
-    positions, category = texts.distinct()
+def _named(names: dict[int, str], texts: Texts) -> NDArray[np.uint32]:
+    """The code of each category or campaign, which `names` then knows [n]."""
+    if not texts.sizes.any():  # as where the file has no such column
+        return np.zeros(len(texts), np.uint32)
+    positions, named = texts.distinct()
     codes = [add_name(names, name) for name in texts.take(positions).tolist()]
-    return names, np.array(codes, np.uint32)[category]
+    return np.array(codes, np.uint32)[named]
 
 
 def _channels(texts: Texts) -> NDArray[np.uint8]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.events.event import FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LEAST_MS, LONGEST_TEXT
-from shared.events.judging import AHEAD_MS, LATEST_MS, Rules
+from shared.events.event import BESIDE, FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LEAST_MS, LONGEST_TEXT
+from shared.events.judging import AHEAD_MS, EXPOSURE, LATEST_MS, Rules
 from shared.events.streams import LONGEST_LINE
-from shared.features.columns import DEVICES, EVENT_TYPES, OTHER, OTHER_DEVICE, UNKNOWN_DEVICE
+from shared.features.columns import ARMS, DEVICES, EVENT_TYPES, NO_ARM, OTHER, OTHER_DEVICE, UNKNOWN_DEVICE
 from shared.identity.keys import LONGEST_ID
 
 _WHOLE = ("tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint", "hugeint")
@@ -24,7 +24,8 @@ _NESTED = ("struct", "list", "map", "array", "union", "variant")
 _NUMBER_FIELDS = ("quantity", "price", "discount", "engagement_seconds")
 _ID_FIELDS = tuple(name for name in FIELDS if name.endswith("_id"))
 _SHORT = ("event_id", "event_type", "customer_id", "anonymous_id")
-_TEXTS = ("event_id", "session_id", "order_id", "category", "brand", "channel")
+_TEXTS = ("event_id", "session_id", "order_id", "product_id", "category", "brand", "channel", "region")
+_EXPOSURE = f"'{EXPOSURE}'"
 _PLAIN_BYTES = 512
 """Of the texts of a row that is read by the column: bounds what a batch of them takes."""
 _SHOWN_CHARACTERS = 200
@@ -108,7 +109,7 @@ def parameters(table: Table, rules: Rules) -> Mapping[str, str]:
 
 
 def _contract_texts() -> list[str]:
-    return [name for name in FIELDS if name not in (*_NUMBER_FIELDS, "timestamp", "consent")]
+    return [name for name in FIELDS if name not in (*_NUMBER_FIELDS, *BESIDE, "timestamp", "consent")]
 
 
 def _plain(table: Table, rules: Rules) -> str:
@@ -128,7 +129,8 @@ def _plain(table: Table, rules: Rules) -> str:
             # A number that is no id is a NULL above, but not nobody's.
             *(f"(({table.at(name)} IS NULL) = ({_text(name, table)} IS NULL))" for name in texts if name in _ID_FIELDS),
             *(["false"] if rules.unwritten else []),  # lines are asked for, of which columns do not know
-            *([f"{table.at('consent')} IS NULL"] if table.at("consent") else []),
+            *(f"{table.at(name)} IS NULL" for name in ("consent", "attributes") if table.at(name)),
+            f"({_text('event_type', table)} <> {_EXPOSURE} OR {_whole_exposure(table)})",
             *(f"coalesce(strlen({_text(name, table)}), 0) <= {LONGEST_TEXT}" for name in texts if name not in _SHORT),
             f"{joined or '0'} <= {_PLAIN_BYTES}",
             *([f"coalesce({currency.format(_text('currency', table))}, true)"] if table.at("currency") else []),
@@ -159,7 +161,26 @@ def _plain_columns(table: Table) -> dict[str, str]:
         "engagement": _number("engagement_seconds", table, 0),
         "device": f"(CASE WHEN NOT plain OR coalesce({_text('device', table)}, '') = '' THEN {UNKNOWN_DEVICE}"
         f" ELSE {device} END)::UTINYINT",
+        "campaign": f"CASE WHEN {_exposed(table)} THEN {table.at('campaign') or 'NULL'} END::VARCHAR",
+        "arm": f"(CASE WHEN {_exposed(table)} THEN {_arm(table)} ELSE {NO_ARM} END)::UTINYINT",
     }
+
+
+def _exposed(table: Table) -> str:
+    return f"plain AND {_text('event_type', table)} = {_EXPOSURE}"
+
+
+def _arm(table: Table) -> str:
+    """SQL for the position in ARMS of what an exposure says, none for any other word."""
+    column = table.at("arm")
+    return f"coalesce(list_position({list(ARMS)}, {column}) - 1, {NO_ARM})" if column else str(NO_ARM)
+
+
+def _whole_exposure(table: Table) -> str:
+    """SQL for whether campaign and arm are those of an exposure."""
+    if table.kind("campaign") != "varchar" or table.kind("arm") != "varchar":
+        return "false"
+    return f"(strlen({table.at('campaign')}) BETWEEN 1 AND {LONGEST_ID} AND {_arm(table)} <> {NO_ARM})"
 
 
 def _time(table: Table) -> str:

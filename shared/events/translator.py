@@ -180,6 +180,8 @@ class Translator:
                 return amount / 100 if field in self.mapping.cents else amount
         except (ValueError, TypeError, OverflowError) as error:
             raise LineBroken(f"{column} must be {DESCRIPTIONS[field]}") from error
+        if field == "attributes":
+            return from_text(value)
         if field == "consent":
             return _TRUTHS.get(str(value).lower(), value)
         return _id(value) if field.endswith("_id") else as_text(value)

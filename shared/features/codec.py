@@ -1,17 +1,16 @@
 """Profiles to bytes and back, for many customers at once.
 
-A profile is a fixed header, its incompressible hashes, and a deflated body of varints, column after column, as
-`stored_columns` lists them.
+A profile is a header, its incompressible hashes, and a deflated body, which `bodies` describes.
 
-    header   version u8, flags u8, rows u32, ids u32, brands u32, bytes of category names u32
-    hashes   fingerprints 5 bytes each, session and order ids u32 each, brands u32 each, if flagged a sketch's SKETCHED
-             fingerprints
-    body     UNITS, number of categories, COLUMNS of `rows` values each, lengths of the category names, then the names
+    header   version u8, flags u8, and the numbers of rows, ids, brands, products and bytes of texts, each in as many
+             bytes as is flagged; before version 3 none of products, and u32 each
+    hashes   fingerprints 5 bytes each, session and order ids u32 each, brands u32 each, products u32 each, if flagged a
+             sketch's SKETCHED fingerprints
 """
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -21,12 +20,19 @@ from numpy.typing import NDArray
 
 from shared.features.bodies import Bodies, Body, BrokenState, cut, demand, read_bodies, write_bodies
 from shared.features.state import FINGERPRINT_BITS, SKETCHED, Profiles
-from shared.features.stored_columns import COLUMNS, Dictionary, Ints, to_numbers, to_rows
+from shared.features.stored_attributes import attributes_from, attributes_of
+from shared.features.stored_columns import COLUMNS, HASHED, NAMED, Dictionary, Ints, to_numbers, to_rows
 
 VERSION = COLUMNS[-1].since
 """Goes up with each column that is stored beside those before."""
-_HEADER = struct.Struct("<BBIIII")
-_DEFLATED, _SKETCHED = 1, 2
+_HEADERS = [struct.Struct(f"<BB5{size}") for size in "BHI"]
+"""By how large the largest number in it is."""
+_HEADER_BEFORE = struct.Struct("<BB4I")
+_LAST_BEFORE = 2
+"""The last version with a header of that form."""
+_DEFLATED, _SKETCHED, _WIDTH_SHIFT = 1, 2, 2
+_WIDTH = 3 << _WIDTH_SHIFT
+"""Which of the headers it is."""
 _FINGERPRINT_BYTES = FINGERPRINT_BITS // 8
 _HASH_BYTES = 4
 
@@ -47,16 +53,10 @@ class _Heads(NamedTuple):
     rows: Ints
     ids: Ints
     brands: Ints
-    name_bytes: Ints
-
-
-class _Hashes(NamedTuple):
-    """The incompressible parts of a profile, in their order."""
-
-    fingerprints: bytes
-    ids: bytes
-    brands: bytes
-    sketch: bytes
+    products: Ints
+    text_bytes: Ints
+    size: Ints
+    """Bytes of the header itself."""
 
 
 @cache
@@ -70,11 +70,15 @@ def encode(profiles: Profiles) -> list[bytes]:
     if not len(profiles):
         return []
     numbers, dictionaries = to_numbers(profiles.rows, profiles.starts)
-    categories = dictionaries["categories"]
+    categories = dictionaries[NAMED]
     encoded = {code: name.encode() for code, name in profiles.category_names.items()}
     names = [encoded[code] for code in categories.values.tolist()]
-    bodies = write_bodies(Bodies(numbers, profiles.event_counts, names, categories.counts))
-    return [_blob(*parts) for parts in zip(_hashes(profiles, dictionaries), bodies, strict=True)]
+    attributes = attributes_of(profiles)
+    bodies = write_bodies(Bodies(numbers, profiles.event_counts, names, categories.counts, attributes))
+    listed = [dictionaries[name] for name in HASHED]
+    counts = zip(profiles.event_counts.tolist(), *(each.counts.tolist() for each in listed), strict=True)
+    parts = zip(counts, _hashes(profiles, listed), _sketches(profiles), bodies, strict=True)
+    return [_blob(*own) for own in parts]
 
 
 def decode(keys: list[str], blobs: list[bytes]) -> Profiles:
@@ -92,30 +96,29 @@ def decode(keys: list[str], blobs: list[bytes]) -> Profiles:
 
 def rows_in(blob: bytes) -> int:
     """How many events a profile's state holds, without decoding it; of broken bytes, no more than fit into them."""
-    return min(int.from_bytes(blob[2:6], "little"), len(blob) // _FINGERPRINT_BYTES)
+    width = 4 if blob[:1] <= bytes([_LAST_BEFORE]) else 1 << ((blob[1] if len(blob) > 1 else 0) >> _WIDTH_SHIFT & 3)
+    return min(int.from_bytes(blob[2 : 2 + width], "little"), len(blob) // _FINGERPRINT_BYTES)
 
 
 # ---- To bytes --------------------------------------------------------------------------------------------------------
 
 
-def _hashes(profiles: Profiles, dictionaries: Mapping[str, Dictionary]) -> list[_Hashes]:
-    fingerprints = cut(_fingerprint_bytes(profiles.rows.fingerprint), _FINGERPRINT_BYTES * profiles.event_counts)
-    ids, brands = (
-        cut(dictionaries[name].values.astype("<u4").tobytes(), _HASH_BYTES * dictionaries[name].counts)
-        for name in ("ids", "brands")
-    )
-    sketches = [
-        _fingerprint_bytes(profiles.sketches[key]) if key in profiles.sketches else b"" for key in profiles.keys
-    ]
-    return list(map(_Hashes, fingerprints, ids, brands, sketches))
+def _hashes(profiles: Profiles, listed: Sequence[Dictionary]) -> list[bytes]:
+    """The fingerprints of each profile, and what is in its dictionaries [n_profiles]."""
+    parts = [cut(_fingerprint_bytes(profiles.rows.fingerprint), _FINGERPRINT_BYTES * profiles.event_counts)]
+    parts += [cut(each.values.astype("<u4").tobytes(), _HASH_BYTES * each.counts) for each in listed]
+    return list(map(b"".join, zip(*parts, strict=True)))
 
 
-def _blob(hashes: _Hashes, body: Body) -> bytes:
-    flags = (_DEFLATED if body.deflated else 0) | (_SKETCHED if hashes.sketch else 0)
-    rows = len(hashes.fingerprints) // _FINGERPRINT_BYTES
-    ids, brands = len(hashes.ids) // _HASH_BYTES, len(hashes.brands) // _HASH_BYTES
-    head = _HEADER.pack(VERSION, flags, rows, ids, brands, body.name_bytes)
-    return b"".join([head, *hashes, body.content])
+def _sketches(profiles: Profiles) -> list[bytes]:
+    return [_fingerprint_bytes(profiles.sketches[key]) if key in profiles.sketches else b"" for key in profiles.keys]
+
+
+def _blob(counts: tuple[int, ...], hashes: bytes, sketch: bytes, body: Body) -> bytes:
+    numbers = (*counts, body.text_bytes)
+    width = (max(numbers) >= 1 << 8) + (max(numbers) >= 1 << 16)
+    flags = (_DEFLATED if body.deflated else 0) | (_SKETCHED if sketch else 0) | width << _WIDTH_SHIFT
+    return b"".join([_HEADERS[width].pack(VERSION, flags, *numbers), hashes, sketch, body.content])
 
 
 # ---- From bytes ------------------------------------------------------------------------------------------------------
@@ -123,37 +126,44 @@ def _blob(hashes: _Hashes, body: Body) -> bytes:
 
 def _decoded(keys: list[str], blobs: list[bytes]) -> Profiles:
     heads = _Heads(*np.array([_header(blob) for blob in blobs], np.int64).T)
-    (fingerprints, ids, brands, sketches), begins = _split_hashes(heads, blobs)
+    (fingerprints, *hashes, sketches), begins = _split_hashes(heads, blobs)
     inflated = [
         zlib.decompress(blob[begin:], wbits=-15) if flags & _DEFLATED else blob[begin:]
         for blob, begin, flags in zip(blobs, begins, heads.flags.tolist(), strict=True)
     ]
-    bodies = read_bodies(inflated, heads.name_bytes, heads.version, heads.rows)
+    bodies = read_bodies(inflated, heads.text_bytes, heads.version, heads.rows)
     distinct = {name: name.decode() for name in sorted({*bodies.names}, reverse=True)}
     codes = {name: category_hash(text) for name, text in distinct.items()}
     dictionaries = {
-        "ids": Dictionary(np.frombuffer(b"".join(ids), "<u4"), heads.ids),
-        "brands": Dictionary(np.frombuffer(b"".join(brands), "<u4"), heads.brands),
-        "categories": Dictionary(np.array([codes[name] for name in bodies.names], np.uint32), bodies.categories),
+        name: Dictionary(np.frombuffer(b"".join(parts), "<u4"), getattr(heads, name))
+        for name, parts in zip(HASHED, hashes, strict=True)
     }
+    named = np.array([codes[name] for name in bodies.names], np.uint32)
+    dictionaries[NAMED] = Dictionary(named, bodies.categories)
     starts = np.concatenate(([0], np.cumsum(heads.rows)))
     rows = to_rows(bodies.numbers, dictionaries, _fingerprints(b"".join(fingerprints)), starts)
     category_names = {codes[name]: text for name, text in distinct.items()}  # of two with one code the smaller
     known = {key: _fingerprints(sketch) for key, sketch in zip(keys, sketches, strict=True) if sketch}
-    return Profiles(keys, starts, rows, category_names, known)
+    attributes = attributes_from(bodies.attributes, rows.time_ms, starts)
+    return Profiles(keys, starts, rows, category_names, known, attributes)
 
 
 def _header(blob: bytes) -> tuple[int, ...]:
     if not 1 <= blob[0] <= VERSION:
         raise UnknownStateVersion(f"profile state of version {blob[0]}, but this code reads versions up to {VERSION}")
-    return _HEADER.unpack_from(blob)
+    if blob[0] <= _LAST_BEFORE:
+        *numbers, text_bytes = _HEADER_BEFORE.unpack_from(blob)
+        return *numbers, 0, text_bytes, _HEADER_BEFORE.size
+    width = (blob[1] & _WIDTH) >> _WIDTH_SHIFT
+    header = _HEADERS[width]
+    return *header.unpack_from(blob), header.size
 
 
 def _split_hashes(heads: _Heads, blobs: list[bytes]) -> tuple[list[list[bytes]], list[int]]:
-    """The hashes of all profiles, a list for each field of `_Hashes`, and where in each blob its body begins."""
+    """Fingerprints, dictionaries and sketches of all profiles, a list each, and where in each blob its body begins."""
     sketch_bytes = np.where(heads.flags & _SKETCHED, _FINGERPRINT_BYTES * SKETCHED, 0)
-    sizes = [_FINGERPRINT_BYTES * heads.rows, _HASH_BYTES * heads.ids, _HASH_BYTES * heads.brands, sketch_bytes]
-    ends = _HEADER.size + np.cumsum([np.zeros(len(blobs), np.int64), *sizes], axis=0)
+    listed = [_HASH_BYTES * getattr(heads, name) for name in HASHED]
+    ends = np.cumsum([heads.size, _FINGERPRINT_BYTES * heads.rows, *listed, sketch_bytes], axis=0)
     demand(ends[-1] <= np.array(list(map(len, blobs))))
     bounds = ends.tolist()
     hashes = [

@@ -4,11 +4,13 @@ Amounts are whole ten-thousandths of the stack's currency and times whole millis
 do not depend on the order in which events arrive.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shared.features.attributes import Attributes
 
 EVENT_TYPES = (
     "other",
@@ -24,6 +26,7 @@ EVENT_TYPES = (
     "email_open",
     "email_click",
     "identify",
+    "campaign_exposure",
 )
 (
     OTHER,
@@ -39,6 +42,7 @@ EVENT_TYPES = (
     EMAIL_OPEN,
     EMAIL_CLICK,
     IDENTIFY,
+    CAMPAIGN_EXPOSURE,
 ) = range(len(EVENT_TYPES))
 
 DEVICES = ("unknown", "mobile", "desktop", "tablet", "other")
@@ -61,6 +65,10 @@ CHANNELS = (
     OTHER_CHANNEL,
 ) = range(len(CHANNELS))
 
+ARMS = ("none", "treatment", "control")
+"""Of a campaign: who was approached, and who was held back."""
+NO_ARM, TREATMENT, CONTROL = range(len(ARMS))
+
 MONEY_UNITS = 10_000
 """Units of `net` and `discount` in one unit of the currency."""
 
@@ -70,7 +78,7 @@ HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Events as columns, all of one length [n]. Zero means "none" in `session`, `order`, `category` and `brand`."""
+    """Events as columns, all of one length [n]. Zero means "none" in what stands for a text."""
 
     time_ms: NDArray[np.int64]
     """UTC, milliseconds since 1970."""
@@ -90,6 +98,11 @@ class Rows:
     """Index into DEVICES."""
     channel: NDArray[np.uint8]
     """Index into CHANNELS."""
+    product: NDArray[np.uint32]
+    campaign: NDArray[np.uint32]
+    """Of an exposure; its name is found as a category's is."""
+    arm: NDArray[np.uint8]
+    """Of an exposure: index into ARMS."""
 
     def __len__(self) -> int:
         return len(self.time_ms)
@@ -100,7 +113,7 @@ class Rows:
 
     def columns(self) -> list[NDArray[Any]]:
         """The columns in the order of COLUMN_TYPES."""
-        return [getattr(self, field.name) for field in fields(self)]
+        return [getattr(self, column.name) for column in fields(self)]
 
     @classmethod
     def empty(cls) -> Self:
@@ -128,6 +141,9 @@ COLUMN_TYPES: dict[str, type[np.generic]] = {
     "engagement_ms": np.int64,
     "device": np.uint8,
     "channel": np.uint8,
+    "product": np.uint32,
+    "campaign": np.uint32,
+    "arm": np.uint8,
 }
 
 
@@ -141,7 +157,9 @@ class EventColumns:
     """Index into `keys` of each row's profile [n]."""
     rows: Rows
     category_names: dict[int, str]
-    """The name behind each value of `rows.category`."""
+    """The name behind each value of `rows.category` and `rows.campaign`."""
+    attributes: Attributes = field(default_factory=Attributes.none)
+    """What the events say of their profiles, which are known by their index into `keys`."""
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features.columns import (
+    CAMPAIGN_EXPOSURE,
     CHANNELS,
     DEVICES,
     EMAIL_CLICK,
@@ -50,14 +51,16 @@ class Counts:
 
 
 class History:
-    """The events of `profiles` strictly before `as_of_ms`: one instant for all, or one each [n_profiles].
+    """What customers did strictly before `as_of_ms`: one instant for all, or one each [n_profiles].
+
+    Exposures are no part of it: to be approached by a campaign is nothing that a customer does.
 
     Hours, weekdays, months and days are those of `zone`.
     """
 
     def __init__(self, profiles: Profiles, as_of_ms: int | Ints, zone: TimeZone = UTC_TIME) -> None:
         until = as_of_ms if isinstance(as_of_ms, int) else np.repeat(as_of_ms, profiles.event_counts)
-        known = profiles.rows.time_ms < until
+        known = (profiles.rows.time_ms < until) & (profiles.rows.kind != CAMPAIGN_EXPOSURE)
         self.n, self.as_of_ms, self.zone = len(profiles), as_of_ms, zone
         self.rows: Rows = profiles.rows if known.all() else profiles.rows.take(known)
         owner = profiles.owner

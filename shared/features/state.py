@@ -1,4 +1,4 @@
-"""The profile state: what is kept of every customer, as a set of events.
+"""The profile state: what is kept of every customer, as a set of events, and what these say of them.
 
 A set is the whole trick. Its union is commutative, associative and idempotent, so any order of events, any split into
 batches and any repetition end in the same state, and every feature can be computed exactly at any instant.
@@ -12,7 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features.columns import DAY_MS, EventColumns, Rows
+from shared.features.attributes import Attributes
+from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS, EventColumns, Rows
 
 MOST_EVENTS = 6_000
 """Events kept of one customer, the latest ones. Keeping the latest commutes with union, so the state stays a function
@@ -27,7 +28,7 @@ FINGERPRINT_BITS = 40
 
 PRECEDENCE = (
     "time_ms", "net", "discount", "engagement_ms", "kind", "device", "session", "order", "category", "brand",
-    "channel",
+    "channel", "product", "campaign", "arm",
 )  # fmt: skip
 """Of rows with one fingerprint the last in this order stands: the latest, and of equal times the one with the larger
 amounts."""
@@ -52,6 +53,8 @@ class Profiles:
     category_names: dict[int, str]
     sketches: dict[str, Sketch] = field(default_factory=dict)
     """Of the profiles that have had more than MOST_EVENTS, by key."""
+    attributes: Attributes = field(default_factory=Attributes.none)
+    """What is known of the profiles, by their index."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -82,9 +85,15 @@ class Profiles:
 
     @property
     def automated(self) -> NDArray[np.bool_]:
-        """Whether a profile has more events than a person makes: MOST_EVENTS within KEPT_DAYS [n_profiles]."""
+        """Whether a profile has more events than a person makes: MOST_EVENTS within KEPT_DAYS [n_profiles].
+
+        Campaigns make nobody a machine: where more than half of the events are exposures, it is not.
+        """
         full = self.event_counts == MOST_EVENTS
         automated: NDArray[np.bool_] = full & (self.last_event_ms - self.first_event_ms < KEPT_DAYS * DAY_MS)
+        if automated.any():
+            exposures = np.bincount(self.owner, self.rows.kind == CAMPAIGN_EXPOSURE, minlength=len(self))
+            automated &= 2 * exposures <= MOST_EVENTS
         return automated
 
     @property
@@ -100,7 +109,8 @@ class Profiles:
         rows = self.rows.take(np.repeat(self.starts[at] - starts[:-1], counts) + np.arange(starts[-1]))
         keys = [self.keys[i] for i in at]
         sketches = {key: self.sketches[key] for key in keys if key in self.sketches} if self.sketches else {}
-        return type(self)(keys, starts, rows, self.category_names, sketches)
+        attributes = self.attributes.take(at, len(self))
+        return type(self)(keys, starts, rows, self.category_names, sketches, attributes)
 
     @classmethod
     def empty(cls) -> Self:
@@ -113,7 +123,8 @@ def fold(*events: EventColumns) -> Profiles:
     keys, places = _together([part.keys for part in events])
     owners = [place[part.profile] for place, part in zip(places, events, strict=True)]
     names = _united([part.category_names for part in events])
-    return _profiles(keys, owners, [part.rows for part in events], names)
+    attributes = Attributes.united([part.attributes for part in events], places)
+    return _profiles(keys, owners, [part.rows for part in events], names, attributes)
 
 
 def merge(*states: Profiles) -> Profiles:
@@ -125,18 +136,23 @@ def merge(*states: Profiles) -> Profiles:
         for key, sketch in state.sketches.items():
             sketches[key] = _sketch(sketches.get(key, _NOTHING), sketch)
     names = _united([state.category_names for state in states])
-    return _profiles(keys, owners, [state.rows for state in states], names, sketches)
+    attributes = Attributes.united([state.attributes for state in states], places)
+    return _profiles(keys, owners, [state.rows for state in states], names, attributes, sketches)
 
 
 def until(profiles: Profiles, until_ms: int) -> Profiles:
-    """The same without the events from an instant on, in UTC milliseconds; who has none before it stays, empty."""
+    """The same without the events from an instant on, in UTC milliseconds; who has none before it stays, empty.
+
+    Of an attribute that was said anew since then, the value before is not known any more: it is left out.
+    """
     kept = profiles.rows.time_ms < until_ms
     starts = np.concatenate(([0], np.cumsum(kept)))[profiles.starts]
-    return replace(profiles, rows=profiles.rows.take(kept), starts=starts)
+    attributes = profiles.attributes.where(profiles.attributes.time_ms < until_ms)
+    return replace(profiles, rows=profiles.rows.take(kept), starts=starts, attributes=attributes)
 
 
 def since(profiles: Profiles, from_ms: Mapping[str, int]) -> Profiles:
-    """The same without the events of some, by key, before an instant of theirs in UTC milliseconds."""
+    """The same without what is known of some, by key, from before an instant of theirs in UTC milliseconds."""
     limits = np.array([from_ms.get(key, 0) for key in profiles.keys], np.int64)
     kept = profiles.rows.time_ms >= limits[profiles.owner] if len(profiles) else np.zeros(0, bool)
     counts = np.bincount(profiles.owner[kept], minlength=len(profiles))
@@ -144,7 +160,10 @@ def since(profiles: Profiles, from_ms: Mapping[str, int]) -> Profiles:
     keys = [profiles.keys[i] for i in present]
     starts = np.concatenate(([0], np.cumsum(counts[present])))
     sketches = {key: sketch for key, sketch in profiles.sketches.items() if key not in from_ms}
-    return Profiles(keys, starts, profiles.rows.take(np.flatnonzero(kept)), profiles.category_names, sketches)
+    rows = profiles.rows.take(np.flatnonzero(kept))
+    attributes = profiles.attributes.where(profiles.attributes.time_ms >= limits[profiles.attributes.owner])
+    attributes = attributes.take(present, len(profiles))
+    return Profiles(keys, starts, rows, profiles.category_names, sketches, attributes)
 
 
 def changed(before: Profiles, after: Profiles) -> NDArray[np.intp]:
@@ -155,7 +174,9 @@ def changed(before: Profiles, after: Profiles) -> NDArray[np.intp]:
     same[at] = before.event_counts == after.event_counts[at]
     old, new = before.take(np.flatnonzero(same[at])), after.take(np.flatnonzero(same))
     differs = np.logical_or.reduce([a != b for a, b in zip(old.rows.columns(), new.rows.columns(), strict=True)])
-    same[same] = np.bincount(new.owner, differs, minlength=len(new)) == 0
+    same[same] = (np.bincount(new.owner, differs, minlength=len(new)) == 0) & ~new.attributes.differing(
+        old.attributes, len(new)
+    )
     for key, sketch in after.sketches.items():
         same[position[key]] &= np.array_equal(sketch, before.sketches.get(key, _NOTHING))
     return np.flatnonzero(~same)
@@ -185,6 +206,7 @@ def _profiles(
     owners: list[NDArray[np.int64]],
     parts: list[Rows],
     category_names: dict[int, str],
+    attributes: Attributes,
     sketches: Mapping[str, Sketch] = MappingProxyType({}),
 ) -> Profiles:
     """The rows of all parts in the one order of `Profiles`, each event once; who has none is left out."""
@@ -197,7 +219,8 @@ def _profiles(
         counts = np.minimum(counts, MOST_EVENTS)
     present = np.flatnonzero(counts)
     starts = np.concatenate(([0], np.cumsum(counts[present])))
-    return Profiles([keys[i] for i in present], starts, rows.take(order), category_names, sketched)
+    attributes = attributes.take(present, len(keys))
+    return Profiles([keys[i] for i in present], starts, rows.take(order), category_names, sketched, attributes)
 
 
 def _followers(counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -52,14 +52,21 @@ COLUMNS = (
     StoredColumn("engagement_ms", unit="engagement"),
     StoredColumn("device"),
     StoredColumn("channel", since=2),
+    StoredColumn("product", since=3, dictionary="products"),
+    StoredColumn("campaign", since=3, dictionary="categories"),
+    StoredColumn("arm", since=3),
 )
 """Every column but the fingerprints, which are stored as they are. New ones come last."""
 
 _COUNTED_IN = {unit: [column.name for column in COLUMNS if column.unit == unit] for unit in UNITS}
 _LISTED_IN = {
     dictionary: [column.name for column in COLUMNS if column.dictionary == dictionary]
-    for dictionary in ("ids", "brands", "categories")
+    for dictionary in dict.fromkeys(column.dictionary for column in COLUMNS if column.dictionary)
 }
+NAMED = "categories"
+"""The dictionary whose values stand for names, which are stored in their place."""
+HASHED = tuple(name for name in _LISTED_IN if name != NAMED)
+"""The dictionaries whose values are stored as they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ import pytest
 
 from local.stack import Stack
 from shared.events import FIELDS
+from shared.events.columns import product_code
+from shared.features import decode
+from shared.features.columns import CAMPAIGN_EXPOSURE, CONTROL
 from tests.e2e.attempts import attempts
 from tests.e2e.conftest import deployed_with_model, wait_until
 from tests.e2e.rights import Caller, allowed, client, functions_roles, resources, used
@@ -65,15 +68,20 @@ EVERY_FIELD: dict[str, Any] = {
     "channel": "email",
     "engagement_seconds": 12.5,
     "consent": True,
+    "attributes": {"tier": "gold", "born": 1987, "e-mail": True},
+    "campaign": "autumn",
+    "arm": "control",
 }
 
 
 def events_of(customer: str) -> list[Event]:
-    """All there is to tell of a customer, a refused line of theirs, and one who refuses to be profiled."""
+    """All there is to tell of a customer, a refused line of theirs, one who refuses to be profiled, and an exposure."""
     full = {name: value.format(customer) if isinstance(value, str) else value for name, value in EVERY_FIELD.items()}
     refused = {**full, "event_id": f"{customer}-2", "price": -1}
     stranger = {**full, "event_id": f"{customer}-3", "customer_id": f"refuser of {customer}", "consent": False}
-    return [full, refused, {**stranger, "anonymous_id": f"device of refuser of {customer}"}]
+    stranger["anonymous_id"] = f"device of refuser of {customer}"
+    exposed = {**full, "event_id": f"{customer}-4", "event_type": "campaign_exposure"}
+    return [full, refused, stranger, exposed]
 
 
 def drop(write: Callable[[list[Event]], bytes], kind: str, stack: Stack, events: list[Event]) -> None:
@@ -99,7 +107,7 @@ def back_fill(stack: Stack, events: list[Event]) -> None:
 
 def call(stack: Stack, events: list[Event]) -> None:
     status, answer = stack.api("POST", "/events", {"events": events})
-    assert (status, answer["accepted"], answer["rejected"]) == (202, 2, 1)
+    assert (status, answer["accepted"], answer["rejected"]) == (202, 3, 1)
 
 
 def put_on_bus(stack: Stack, events: list[Event]) -> None:
@@ -169,7 +177,7 @@ def known_customers_act_again_and_then_refuse(stack: Stack) -> None:
                     assert stack.api("POST", "/events", {"events": [again]})[1]["accepted"] == 1
         if consent is None:
             for source in ("ndjson", "back-fill", "API"):
-                wait_until(lambda source=source: events_stored(stack, source) == 2, SECONDS)  # type: ignore[misc]
+                wait_until(lambda source=source: events_stored(stack, source) == 3, SECONDS)  # type: ignore[misc]
         else:
             for source in ("ndjson", "back-fill", "API"):
                 wait_until(
@@ -256,7 +264,14 @@ def test_every_field_by_every_source_is_counted_and_who_refuses_is_not(stack: St
     stored = stack.dynamodb.get_item(
         TableName=stack.table, Key={"pk": {"S": f"customer#{source}"}, "sk": {"S": "profile"}}
     )
-    assert stored["Item"]["events"] == {"N": "1"}
+    assert stored["Item"]["events"] == {"N": "2"}
+    known = decode([source], [stored["Item"]["state"]["B"]])
+    exposed = known.rows.take(known.rows.kind == CAMPAIGN_EXPOSURE)
+    assert [known.category_names[code] for code in exposed.campaign.tolist()] == ["autumn"]
+    assert (exposed.arm.tolist(), {*known.rows.product.tolist()}) == ([CONTROL], {product_code("p-1")})
+    assert {name: value for _, name, _, value in known.attributes.entries()} == {
+        "tier": '"gold"', "born": "1987", "e-mail": "true", "region": '"DE"',
+    }  # fmt: skip
     assert [*stored["Item"]["visitors"]["M"]] == [f"device of {source}"]
     assert stack.api_get(f"/customers/refuser%20of%20{source}/segment")[0] == 404
 

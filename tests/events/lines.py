@@ -36,6 +36,9 @@ BROKEN = {
     '{"event_type": "page_view", "timestamp": -5, "customer_id": "1"}': "timestamp -5.0 is before 1970",
     '{"event_type": "page_view", "timestamp": null, "customer_id": "1"}': "timestamp is missing",
     '{"event_type": "page_view", "timestamp": true, "customer_id": "1"}': "timestamp must be a time",
+    '{"event_type": "identify", "timestamp": 1, "customer_id": "1", "attributes": "gold"}': "must be an object of",
+    '{"event_type": "identify", "timestamp": 1, "customer_id": "1", "attributes": {"a": []}}': "must be an object of",
+    '{"event_type": "campaign_exposure", "timestamp": 1, "customer_id": "1", "arm": "b"}': "arm must be treatment or",
 }
 
 

@@ -1,19 +1,24 @@
 """Parquet: its rows are read and judged as lines of text would be, and a damaged file is refused."""
 
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow.parquet import write_table
 
 from shared.events import Rejection, Rules, UnreadableFile, read_file
+from shared.events.columns import product_code
 from shared.events.event import LEAST_MS
 from shared.features import encode
+from shared.features.columns import ARMS
 from tests.events.lines import GOOD, ndjson, read
 from tests.features.histories import histories
 
@@ -30,11 +35,19 @@ ODD_VALUES: dict[str, list[Any]] = {
     "quantity": [0.0, -1.0, 0.333, 1e7],
     "discount": [-1.0, 0.015],
     "engagement_seconds": [-1.0, 0.0005],
+    "product_id": ["", "x" * 1_025],
+    "region": ["", "x" * 251, "x" * 1_025],
+    "campaign": ["", "x" * 129, "Autumn"],
+    "arm": ["", "Control", "none"],
+    "attributes": [{"tier": ["gold"]}, {"tier": "x" * 253}, {f"{i}": i for i in range(31)}],
 }
 ODD_MOMENTS = (-(2**63), -1, 0, 1, LEAST_MS - 1, LEAST_MS, 1_506_852_000_123, 2**53, 2**63 - 1)
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:
+    if "attributes" in frame:  # no structs: of those all objects in a file have the same names and types
+        texts = [json.dumps(known) if isinstance(known, dict) else None for known in frame.attributes]
+        frame["attributes"] = pd.Series(texts, frame.index, object)
     out = io.BytesIO()
     frame.to_parquet(out, index=False)
     return out.getvalue()
@@ -58,6 +71,60 @@ def test_parquet_folds_to_the_same_bytes_as_ndjson(tmp_path: Path) -> None:
         for i in range(100)
     ]
     assert encode(read(as_parquet(events, tmp_path), "a.parquet")[0]) == encode(read(ndjson(*events))[0])
+
+
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (pa.struct({"tier": pa.string(), "vip": pa.bool_()}), [{"tier": "gold", "vip": True}, {"tier": None}, None]),
+        (pa.map_(pa.string(), pa.string()), [[("tier", "gold"), ("vip", "yes")], [], None]),
+        (pa.string(), ['{"tier": "gold", "vip": true}', "{}", None]),
+    ],
+    ids=["struct", "map", "text"],
+)
+def test_attributes_are_a_struct_a_map_or_json(kind: pa.DataType, values: list[Any]) -> None:
+    frame = pd.DataFrame([{**GOOD, "event_id": f"e{i}", "timestamp": 1_506_852_000 + i} for i in range(len(values))])
+    table = pa.Table.from_pandas(frame, preserve_index=False).append_column("attributes", pa.array(values, kind))
+    write_table(table, out := io.BytesIO())
+    state, rejections = read(out.getvalue(), "a.parquet")
+    assert (rejections, state.event_counts.tolist()) == ([], [3])
+    known = {name: value for _, name, _, value in state.attributes.entries()}
+    assert known == {"tier": '"gold"', "vip": '"yes"' if pa.types.is_map(kind) else "true"}
+
+
+def exposures(campaign: list[Any], arm: list[Any]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "event_id": [f"e{i}" for i in range(len(arm))],
+            "event_type": "campaign_exposure",
+            "timestamp": 1_506_852_000,
+            "customer_id": "889",
+            "campaign": campaign,
+            "arm": arm,
+        }
+    )
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_exposures_are_read_by_the_column_and_broken_ones_say_why() -> None:
+    frame = exposures(["autumn", "autumn", "", None, "x" * 129], ["treatment", "control", "control", "Control", "none"])
+    state, rejections = read(_parquet(frame), "a.parquet")
+    assert [ARMS[code] for code in sorted(state.rows.arm)] == ["treatment", "control"]
+    assert [state.category_names[code] for code in state.rows.campaign.tolist()] == ["autumn", "autumn"]
+    assert [rejection.reason for rejection in rejections] == [
+        "campaign must be text of 1 to 128 characters",
+        *["campaign must be text of 1 to 128 characters and arm must be treatment or control"] * 2,
+    ]
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_other_events_may_say_anything_by_the_names_of_exposures() -> None:
+    frame = exposures([1.5, 2.5], ["b", None]).assign(event_type="page_view", region=["DE", ""], product_id=["p", ""])
+    state, rejections = read(_parquet(frame), "a.parquet")
+    assert (rejections, state.rows.campaign.tolist(), state.rows.arm.tolist()) == ([], [0, 0], [0, 0])
+    assert sorted(state.rows.product.tolist()) == [0, product_code("p")]
+    assert [*state.attributes.entries()] == [(0, "region", 1_506_852_000_000, '"DE"')]
 
 
 @pytest.mark.usefixtures("in_this_process")

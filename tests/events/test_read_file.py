@@ -14,13 +14,14 @@ from shared.events.batches import BATCH_LINES
 from shared.features import encode, merge
 from tests.events.lines import BROKEN, GOOD, ndjson, read
 from tests.features.histories import folded, histories
+from tests.support.event_files import as_cell
 
 
 def as_csv(events: list[dict[str, Any]]) -> bytes:
     out = io.StringIO()
     writer = csv.DictWriter(out, sorted({name for event in events for name in event}))
     writer.writeheader()
-    writer.writerows(events)
+    writer.writerows([{name: as_cell(value) for name, value in event.items()} for event in events])
     return out.getvalue().encode()
 
 

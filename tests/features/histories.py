@@ -18,6 +18,12 @@ _offsets = st.one_of(
     st.integers(0, 395 * 86_400),
 )
 _pool = st.sampled_from
+ATTRIBUTES: tuple[dict[str, Any], ...] = (
+    {},
+    {"tier": "gold"},
+    {"tier": "silver", "born": 1987, "score": 0.5},
+    {"email ok": False, "region": "FR", "Größe": "ü" * 100, "gone": None},
+)
 
 
 @st.composite
@@ -38,7 +44,12 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
         "quantity": draw(_pool([None, 1.0, 3.0])),
         "discount": draw(_pool([None, 0.0, 1.5])),
         "engagement_seconds": draw(_pool([None, 12.5, 4_000.0])),
+        "product_id": draw(_pool([None, None, "p1", "p2", "Hats"])),
+        "region": draw(_pool([None, None, "DE", "Köln"])),
+        "attributes": draw(_pool([None, None, *ATTRIBUTES])),
     }
+    if event["event_type"] == "campaign_exposure":
+        event |= {"campaign": draw(_pool(["spring", "Shoes"])), "arm": draw(_pool(["treatment", "control"]))}
     return {name: value for name, value in event.items() if value is not None}
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.features import EVENT_TYPES, BrokenState, UnknownStateVersion, decode, encode
+from shared.features import EVENT_TYPES, BrokenState, UnknownStateVersion, decode, encode, rows_in
 from shared.features.codec import VERSION
 from shared.features.columns import CHANNELS, COLUMN_TYPES
 from tests.features.histories import folded, histories
@@ -23,8 +23,9 @@ def test_decoding_gives_back_every_column(history: list[dict[str, object]]) -> N
     for name, mine, theirs in zip(COLUMN_TYPES, state.rows.columns(), read.rows.columns(), strict=True):
         assert mine.dtype == theirs.dtype, name
         np.testing.assert_array_equal(mine, theirs, name)
-    used = set(state.rows.category.tolist()) - {0}
+    used = {*state.rows.category.tolist(), *state.rows.campaign.tolist()} - {0}
     assert {code: read.category_names[code] for code in used} == {code: state.category_names[code] for code in used}
+    assert [*read.attributes.entries()] == [*state.attributes.entries()]
 
 
 def test_an_unknown_version_is_refused_by_number() -> None:
@@ -40,6 +41,7 @@ def test_states_of_every_version_so_far_are_read(path: Path) -> None:
     for name, mine, theirs in zip(COLUMN_TYPES, expected.rows.columns(), read.rows.columns(), strict=True):
         np.testing.assert_array_equal(mine, theirs, name)
     assert read.category_names == expected.category_names
+    assert [*read.attributes.entries()] == [*expected.attributes.entries()]
 
 
 def test_states_of_all_versions_are_read_together() -> None:
@@ -50,7 +52,10 @@ def test_states_of_all_versions_are_read_together() -> None:
     assert [CHANNELS[code] for code in read.rows.channel[read.owner == 1]] == [
         "search", "unknown", "advertising", "unknown", "unknown", "store",
     ]  # fmt: skip
-    assert encode(read)[1].hex() == blobs[1]
+    assert [EVENT_TYPES[code] for code in read.rows.kind[read.owner == 2]][-1] == "campaign_exposure"
+    assert encode(read)[2].hex() == blobs[2]
+    assert rows_in(bytes.fromhex(blobs[0])) == rows_in(bytes.fromhex(blobs[1])) == 6
+    assert rows_in(bytes.fromhex(blobs[2])) == 8
 
 
 @pytest.mark.parametrize("n", [999, 1_000, 1_001])

@@ -121,7 +121,12 @@ def test_of_an_id_with_several_contents_the_latest_counts(history: History) -> N
 def test_a_million_events_of_one_customer_stay_small_and_are_called_automated() -> None:
     n, rng = 1_000_000, np.random.default_rng(3)
     time_ms = rng.integers(0, 30 * DAY_MS, n)
-    unique = {"fingerprint": rng.integers(0, 2**40, n), "session": np.arange(n), "time_ms": time_ms}
+    unique = {
+        **dict.fromkeys(("product", "campaign", "arm"), np.zeros(n)),
+        "fingerprint": rng.integers(0, 2**40, n),
+        "session": np.arange(n),
+        "time_ms": time_ms,
+    }
     rows = Rows(**{name: unique.get(name, rng.integers(0, 9, n)).astype(dtype) for name, dtype in COLUMN_TYPES.items()})
     names = {code: f"category {code}" for code in range(1, 9)}
     state = fold(EventColumns(["customer#bot"], np.zeros(n, np.int64), rows, names))

@@ -31,7 +31,7 @@ def column(numbers: Numbers, name: str) -> list[int]:
 def test_every_column_but_the_fingerprint_is_stored_and_newer_ones_come_last() -> None:
     assert {each.name for each in COLUMNS} == {*COLUMN_TYPES} - {"fingerprint"}
     assert [each.since for each in COLUMNS] == sorted(each.since for each in COLUMNS)
-    assert [columns_of(version) for version in (1, 2)] == [10, 11]
+    assert [columns_of(version) for version in (1, 2, 3)] == [10, 11, 14]
 
 
 def test_amounts_are_counted_in_the_coarsest_unit_that_is_exact_for_their_profile() -> None:

@@ -39,9 +39,21 @@ class Played:
 
 OLDER = {
     "shared.features.stored_columns": [
-        ('    StoredColumn("channel", since=2),\n', ""),
-        ("Rows(fingerprint=fingerprint, ", 'Rows(fingerprint=fingerprint, channel=np.zeros(len(owner), "u1"), '),
-    ]
+        ('    StoredColumn("product", since=3, dictionary="products"),\n', ""),
+        ('    StoredColumn("campaign", since=3, dictionary="categories"),\n', ""),
+        ('    StoredColumn("arm", since=3),\n', ""),
+        (
+            "Rows(fingerprint=fingerprint, ",
+            'Rows(fingerprint=fingerprint, product=(none := np.zeros(len(owner), "u4")), campaign=none,'
+            ' arm=none.astype("u1"), ',
+        ),
+    ],
+    "shared.features.codec": [
+        ('struct.Struct(f"<BB5{size}")', 'struct.Struct("<BB4I")'),
+        (" | width << _WIDTH_SHIFT", ""),
+        ("attributes_of(profiles)", "attributes_of(replace(profiles, attributes=type(profiles.attributes).none()))"),
+        ("import struct\n", "import struct\nfrom dataclasses import replace\n"),
+    ],
 }
 """What makes the code one that neither writes nor reads the present encoding of histories, but the one before."""
 

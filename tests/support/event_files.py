@@ -40,8 +40,13 @@ def csv_file(events: Iterable[Event]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows([{name: as_cell(value) for name, value in row.items()} for row in rows])
     return text.getvalue().encode()
+
+
+def as_cell(value: Any) -> Any:
+    """A value as a table of texts has it: objects as JSON."""
+    return json.dumps(value) if isinstance(value, dict) else value
 
 
 def parquet(events: Iterable[Event]) -> bytes:

@@ -24,7 +24,7 @@ def naive_features(events: list[Event], as_of: datetime, zone: tzinfo = UTC) -> 
 
     Hours, weekdays, months and days are those of `zone`.
     """
-    known = sorted((e for e in _distinct(events) if _time(e) < as_of), key=_time)
+    known = sorted((e for e in _distinct(events) if _time(e) < as_of and not _is_exposure(e)), key=_time)
     visits = _visits(known)
     orders = _orders(known)
     out = _lifelong(known, visits, orders, as_of)
@@ -136,9 +136,13 @@ def _habits(lines: list[Event], visits: list[list[Event]], placed: list[datetime
 
 def naive_top_categories(events: list[Event], as_of: datetime, most: int = 3) -> list[str]:
     """The customer's favourite categories of the last 365 days."""
-    known = [e for e in _distinct(events) if as_of - 365 * DAY <= _time(e) < as_of]
+    known = [e for e in _distinct(events) if as_of - 365 * DAY <= _time(e) < as_of and not _is_exposure(e)]
     counts = Counter(e["category"] for e in known if e.get("category"))
     return sorted(counts, key=lambda name: (-counts[name], name))[:most]
+
+
+def _is_exposure(event: Event) -> bool:
+    return bool(event["event_type"] == "campaign_exposure")
 
 
 def _burstiness(starts: list[datetime]) -> float:

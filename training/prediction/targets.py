@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features import MONEY_UNITS, PURCHASE, REFUND, Profiles, features
-from shared.features.columns import DAY_MS
+from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS
 from shared.features.time_zone import UTC_TIME, TimeZone
 from training.base.config import Config
 from training.data.preparation import Matrix
@@ -74,8 +74,9 @@ def targets(config: Config) -> tuple[Target, ...]:
 
 
 def known_at(profiles: Profiles, cutoff_ms: int) -> Mask:
-    """Who had any event before the cut-off [n_profiles]."""
-    return profiles.rows.time_ms[profiles.starts[:-1]] < cutoff_ms
+    """Who did anything before the cut-off; to be approached by a campaign is not to do anything [n_profiles]."""
+    did = (profiles.rows.time_ms < cutoff_ms) & (profiles.rows.kind != CAMPAIGN_EXPOSURE)
+    return np.bincount(profiles.owner[did], minlength=len(profiles)) > 0
 
 
 class PointsInTime:

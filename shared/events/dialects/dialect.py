@@ -10,7 +10,9 @@ import msgspec
 from msgspec.structs import replace
 from xxhash import xxh3_128_hexdigest
 
+from shared.events.attributes import fitting_attributes
 from shared.events.event import DESCRIPTIONS, LARGEST_AMOUNT, Event, explain
+from shared.features.attributes import MOST_ATTRIBUTES
 
 type Record = Mapping[str, Any]
 type Filled = dict[str, tuple[str, Any]]  # of each field of the contract, the path that held it and its value
@@ -54,6 +56,8 @@ class Dialect:
     """The lines of an order, with prices after discounts and with discounts of all units of a line."""
     order_amounts: tuple[str, ...] = ()
     """Paths of `price` that hold what all of an order cost."""
+    attributes: Callable[[Record], Mapping[str, Any]] = lambda _record: {}
+    """What a prepared record says of its customer, of which only what can be an attribute is taken."""
     prepared: Callable[[Record], Record] = lambda record: record
     """The record with its values where `fields` looks for them."""
 
@@ -74,6 +78,8 @@ def translated(raw: Record, dialect: Dialect) -> list[Event]:
         raise LineBroken(" is missing, and so is ".join(people))
     named = {"event_type": (path, event_type)}
     ids = _event_ids(record, dialect, len(lines))
+    if known := fitting_attributes(dialect.attributes(record), MOST_ATTRIBUTES):
+        lines[0]["attributes"] = ("", known)
     events = [_event({**line, **named, "event_id": ("", id_)}, dialect) for line, id_ in zip(lines, ids, strict=True)]
     if lines[0].get("price", ("",))[0] in dialect.order_amounts:
         return [replace(events[0], quantity=1.0)]

@@ -4,6 +4,7 @@ The words are those of Google's "[GA4] BigQuery Export schema" (support.google.c
 "Apply a discount to an ecommerce event" (developers.google.com/analytics/devguides/collection/ga4/apply-discount).
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -36,6 +37,19 @@ def _of_all_units(events: list[Event]) -> list[Event]:
     return [replace(event, discount=(event.discount or 0.0) * (event.quantity or 1.0)) for event in events]
 
 
+def _properties(record: Record) -> Mapping[str, Any]:
+    """User properties but for those that Google sets itself: each has one value of four types, and when it was set."""
+    listed = record.get("user_properties")
+    values = {
+        each["key"]: {kind: value for kind, value in each["value"].items() if kind != "set_timestamp_micros"}
+        for each in (listed if isinstance(listed, list) else ())
+        if isinstance(each, dict) and isinstance(each.get("key"), str) and isinstance(each.get("value"), dict)
+    }
+    known = by_key([{"key": key, "value": value} for key, value in values.items()])
+    return {key: value for key, value in known.items() if not key.startswith(_GOOGLES)}
+
+
+_GOOGLES = ("_", "ga_", "google_", "firebase_", "first_open_")
 _SENT = ("user_pseudo_id", "user_id", "event_timestamp", "event_name", "event_bundle_sequence_id")
 _BATCH = ("batch_page_id", "batch_ordering_id", "batch_event_index")
 GA4 = Dialect(
@@ -77,5 +91,6 @@ GA4 = Dialect(
         ),
     },
     in_contract_amounts=_of_all_units,
+    attributes=_properties,
     prepared=_unnested,
 )

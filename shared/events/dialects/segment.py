@@ -5,13 +5,13 @@ The words are those of Segment's "Spec: V2 Ecommerce Events", "Spec: Common fiel
 SDKs" (rudderstack.com/docs).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import accumulate, pairwise
 from typing import Any
 
 from msgspec.structs import replace
 
-from shared.events.dialects.dialect import Dialect, LineBroken, Record, upper_case
+from shared.events.dialects.dialect import Dialect, LineBroken, Record, upper_case, value_at
 from shared.events.event import Event
 
 CALLS = ("track", "page", "screen", "identify", "group", "alias")
@@ -49,6 +49,17 @@ def _spread_discount(events: list[Event]) -> list[Event]:
     ]
 
 
+def _traits(record: Record) -> Mapping[str, Any]:
+    """Traits of the person: a group's are another's. What tells who it is, is no attribute."""
+    found = [value_at(record, "context.traits"), None if record["type"] == "group" else record.get("traits")]
+    traits = {name: value for each in found if isinstance(each, dict) for name, value in each.items()}
+    return {name: value for name, value in traits.items() if name not in _WHO}
+
+
+_WHO = {
+    "address", "avatar", "description", "email", "firstName", "first_name", "id", "lastName", "last_name", "name",
+    "phone", "username", "website",
+}  # fmt: skip
 _DEVICES = {  # tablets call themselves mobile too, so they come first
     "tablet": ("ipad", "tablet"),
     "mobile": ("mobi", " ios ", "android"),
@@ -101,5 +112,6 @@ SEGMENT = Dialect(
     identity=("messageId",),
     meanings={"currency": upper_case, "device": _device},
     in_contract_amounts=_spread_discount,
+    attributes=_traits,
     order_amounts=_ORDER_AMOUNTS,
 )
