@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from shared.events.batches import Batch, Rejection, people_of
 from shared.events.chunks import Chunk, joined, to_chunk
+from shared.events.columnar import Parts, read_text
 from shared.events.event import FIELDS, Event
 from shared.events.judging import Rules
 from shared.events.parquet import read_parquet
-from shared.events.readers import read_batches
 from shared.events.streams import ByteStream, UnreadableFile
 from shared.identity.links import Claim
 
@@ -45,23 +45,22 @@ def read_file(
     if isinstance(source, Path):
         with source.open("rb") as stream:
             yield from read_file(stream, name, rules, translator)
-    elif name.lower().endswith(".parquet"):
-        for plain, rest in read_parquet(source, rules, translator):
+    else:
+        for plain, rest in _parts(source, name, rules, translator):
             if plain is not None:
                 yield Chunk(plain, [], [])
             if rest.lines or rest.rejections:
                 yield to_chunk(rest, rules)
-    else:
-        for batch in _batches(source, name, translator):
-            yield to_chunk(batch, rules)
 
 
-def _batches(source: ByteStream, name: str, translator: Translator | None) -> Iterator[Batch]:
+def _parts(source: ByteStream, name: str, rules: Rules, translator: Translator | None) -> Parts:
+    if name.lower().endswith(".parquet"):
+        return read_parquet(source, rules, translator)
     if translator is None:
-        return read_batches(source, name)
+        return read_text(source, name, rules)
     from shared.events.mapped import read_mapped  # most functions read no files, and most files need none
 
-    return read_mapped(source, name, translator)
+    return ((None, batch) for batch in read_mapped(source, name, translator))
 
 
 def read_lines(lines: Iterable[bytes], rules: Rules, first: int = 1) -> Chunk:

@@ -18,6 +18,7 @@ from shared.features.columns import (
     DEVICES,
     EVENT_TYPES,
     MONEY_UNITS,
+    NO_ARM,
     OTHER,
     OTHER_DEVICE,
     PURCHASE,
@@ -27,6 +28,7 @@ from shared.features.columns import (
     Rows,
 )
 from shared.features.state import FINGERPRINT_BITS
+from shared.identity.keys import customer_key, visitor_key
 
 _KINDS = {name: code for code, name in enumerate(EVENT_TYPES)}
 _DEVICE_CODES = {"": UNKNOWN_DEVICE, **{name: code for code, name in enumerate(DEVICES)}}
@@ -44,7 +46,7 @@ def to_columns(
 
     Those without an id have that of no text.
     """
-    kind = np.array([_KINDS.get(event.event_type, OTHER) for event in events], np.uint8)
+    kind = np.array([_kind(event.event_type) for event in events], np.uint8)
     discount = np.array([event.discount or 0.0 for event in events])
     engagement = np.array([event.engagement_seconds or 0.0 for event in events])
     names: dict[int, str] = {}
@@ -120,6 +122,10 @@ def _positions(keys: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
     return list(position), np.fromiter(map(position.__getitem__, keys), np.int64, len(keys))
 
 
+def _kind(event_type: str) -> int:
+    return _KINDS.get(event_type, OTHER)
+
+
 def _device_code(device: str) -> int:
     return _DEVICE_CODES.get(device.lower(), OTHER_DEVICE)
 
@@ -162,6 +168,43 @@ def add_name(names: dict[int, str], category: str) -> int:
 def event_fingerprints(ids: Texts) -> NDArray[np.uint64]:
     """What stands for events among their customer's: 40 bits of the hashes of their ids [n]."""
     return ids.hashes() & np.uint64(FINGERPRINT_MASK)
+
+
+def profiles_of(people: Texts, visitor: NDArray[np.uint8]) -> tuple[list[str], NDArray[np.int64]]:
+    """The keys of customers, and of visitors where `visitor` says so, and which of them each row belongs to."""
+    positions, person = people.distinct()
+    both = 2 * person + visitor
+    used = np.flatnonzero(np.bincount(both, minlength=2 * len(positions)))
+    ids = people.take(positions[used // 2]).tolist()
+    keys = [(customer_key, visitor_key)[code % 2](id_) for code, id_ in zip(used.tolist(), ids, strict=True)]
+    rank = np.zeros(2 * len(positions), np.int64)
+    rank[used] = np.arange(len(used))
+    return keys, rank[both]
+
+
+def name_codes(names: dict[int, str], texts: Texts) -> NDArray[np.uint32]:
+    """The code of each category or campaign, which `names` then knows [n]."""
+    return texts.each(lambda name: add_name(names, name)).astype(np.uint32)
+
+
+def channel_codes(texts: Texts) -> NDArray[np.uint8]:
+    """What stands for the names of channels [n]."""
+    return texts.each(channel_code).astype(np.uint8)
+
+
+def arm_codes(texts: Texts) -> NDArray[np.uint8]:
+    """What stands for who was approached and who was held back: NO_ARM for all other words [n]."""
+    return texts.each(lambda name: ARMS.index(name) if name in ARMS else NO_ARM).astype(np.uint8)
+
+
+def device_codes(texts: Texts) -> NDArray[np.uint8]:
+    """What stands for the names of devices [n]."""
+    return texts.each(_device_code).astype(np.uint8)
+
+
+def kinds(texts: Texts) -> NDArray[np.uint8]:
+    """What stands for the names of event types [n]."""
+    return texts.each(_kind).astype(np.uint8)
 
 
 def whole(amounts: NDArray[np.float64], units: int) -> NDArray[np.int64]:

@@ -20,8 +20,8 @@ class _LongRecord(ValueError):
 class _CsvText:
     """Lines for Python's reader, and the bytes that it took for the record it is at."""
 
-    def __init__(self, stream: ByteStream) -> None:
-        self._lines = lines(stream)
+    def __init__(self, numbered: Iterator[tuple[int, bytes]]) -> None:
+        self._lines = numbered
         self._taken: list[bytes] = []
         self._size = 0
 
@@ -68,36 +68,57 @@ class CsvForm:
     """Whether values may stand in quotes."""
 
 
-def csv_batches(stream: ByteStream, form: CsvForm = CsvForm()) -> Iterator[Batch]:
-    """The records, after the header where there is one. Raises UnreadableFile where the header is none."""
-    text = _CsvText(stream)
-    records = _records(text, form)
-    header = header_of(records)
-    count, original = text.record()
-    batch = Batch()
-    if form.header is not True:
-        first = header
-        header = list(form.header or (f"column_{at}" for at in range(1, len(first) + 1)))
-        _add(batch, 1, original, header, first, form)
-    form.check(header)
-    number = 1 + count
-    while True:
+class CsvRecords:
+    """Reads records one by one, the header first."""
+
+    def __init__(self, numbered: Iterator[tuple[int, bytes]], form: CsvForm) -> None:
+        """Of the lines `numbered`. Raises UnreadableFile where the header is none."""
+        self._text = _CsvText(numbered)
+        self._records = _records(self._text, form)
+        self._form = form
+        first = header_of(self._records)
+        count, self._original = self._text.record()
+        self.number = 1 + count
+        """Of the line at which the next record begins."""
+        self.header = first
+        self._first: list[str] | None = None
+        if form.header is not True:
+            self.header = list(form.header or (f"column_{at}" for at in range(1, len(first) + 1)))
+            self._first = first
+        form.check(self.header)
+
+    def add_first(self, batch: Batch) -> None:
+        """The first record, where it is no header."""
+        if self._first is not None:
+            _add(batch, 1, self._original, self.header, self._first, self._form)
+
+    def add_next(self, batch: Batch, number: int) -> bool:
+        """The next record, which begins at this line; whether there is one."""
         broken: Exception | None = None
         values: list[str] = []
         try:
-            values = next(records)
+            values = next(self._records)
         except StopIteration:
-            break
+            return False
         except (csv.Error, _LongRecord) as error:
             broken = error
-        count, original = text.record()
+        count, original = self._text.record()
         if isinstance(broken, _LongRecord):
             batch.refuse_long(number, original)
         elif broken:
             batch.refuse(number, f"not valid CSV: {broken}", original)
         else:
-            _add(batch, number, original, header, values, form)
-        number += count
+            _add(batch, number, original, self.header, values, self._form)
+        self.number = number + count
+        return True
+
+
+def csv_batches(stream: ByteStream, form: CsvForm = CsvForm()) -> Iterator[Batch]:
+    """The records, after the header where there is one. Raises UnreadableFile where the header is none."""
+    records = CsvRecords(lines(stream), form)
+    batch = Batch()
+    records.add_first(batch)
+    while records.add_next(batch, records.number):
         if batch.is_full:
             yield batch
             batch = Batch()

@@ -21,8 +21,14 @@ from numpy.typing import NDArray
 from shared.events.arrow import BrokenStream, Columns, batches
 from shared.events.attributes import regions
 from shared.events.batches import BATCH_BYTES, BATCH_LINES, Batch
-from shared.events.channels import channel_code
-from shared.events.columns import add_name, event_fingerprints, text_codes, whole
+from shared.events.columns import (
+    channel_codes,
+    event_fingerprints,
+    name_codes,
+    profiles_of,
+    text_codes,
+    whole,
+)
 from shared.events.confined import BrokenOff, confined
 from shared.events.event import FIELDS
 from shared.events.judging import Rules
@@ -32,7 +38,6 @@ from shared.events.streams import BLOCK, LARGEST_EXPANSION, LONGEST_LINE, MOST_E
 from shared.events.tables import MOST_COLUMNS, check_names
 from shared.events.texts import Texts
 from shared.features.columns import MONEY_UNITS, PURCHASE, REFUND, EventColumns, Rows
-from shared.identity.keys import customer_key, visitor_key
 
 if TYPE_CHECKING:
     import duckdb
@@ -217,9 +222,9 @@ def _event_columns(found: Columns, at: NDArray[np.int64]) -> EventColumns:
     def texts(name: str) -> Texts:
         return found.texts(name).take(at)
 
-    keys, profile = _profiles(texts("person"), numbers("visitor", np.uint8))
+    keys, profile = profiles_of(texts("person"), numbers("visitor", np.uint8))
     names: dict[int, str] = {}
-    category = _named(names, texts("category"))
+    category = name_codes(names, texts("category"))
     kind = numbers("kind", np.uint8)
     time_ms = numbers("time_ms", np.int64)
     rows = Rows(
@@ -234,37 +239,9 @@ def _event_columns(found: Columns, at: NDArray[np.int64]) -> EventColumns:
         discount=whole(np.where(kind == PURCHASE, numbers("discount"), 0), MONEY_UNITS),
         engagement_ms=whole(numbers("engagement"), 1_000),
         device=numbers("device", np.uint8),
-        channel=_channels(texts("channel")),
+        channel=channel_codes(texts("channel")),
         product=text_codes(texts("product_id")),
-        campaign=_named(names, texts("campaign")),
+        campaign=name_codes(names, texts("campaign")),
         arm=numbers("arm", np.uint8),
     )
     return EventColumns(keys, profile, rows, names, regions(profile, time_ms, texts("region")))
-
-
-def _profiles(people: Texts, visitor: NDArray[np.uint8]) -> tuple[list[str], NDArray[np.int64]]:
-    """The keys of customers, and of visitors where `visitor` says so, and which of them each row belongs to."""
-    positions, person = people.distinct()
-    both = 2 * person + visitor
-    used = np.flatnonzero(np.bincount(both, minlength=2 * len(positions)))
-    ids = people.take(positions[used // 2]).tolist()
-    keys = [(customer_key, visitor_key)[code % 2](id_) for code, id_ in zip(used.tolist(), ids, strict=True)]
-    rank = np.zeros(2 * len(positions), np.int64)
-    rank[used] = np.arange(len(used))
-    return keys, rank[both]
-
-
-def _named(names: dict[int, str], texts: Texts) -> NDArray[np.uint32]:
-    """The code of each category or campaign, which `names` then knows [n]."""
-    if not texts.sizes.any():  # as where the file has no such column
-        return np.zeros(len(texts), np.uint32)
-    positions, named = texts.distinct()
-    codes = [add_name(names, name) for name in texts.take(positions).tolist()]
-    return np.array(codes, np.uint32)[named]
-
-
-def _channels(texts: Texts) -> NDArray[np.uint8]:
-    if not texts.sizes.any():  # as where the file has no such column
-        return np.zeros(len(texts), np.uint8)
-    positions, channel = texts.distinct()
-    return np.array([channel_code(name) for name in texts.take(positions).tolist()], np.uint8)[channel]

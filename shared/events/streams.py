@@ -13,7 +13,7 @@ LONGEST_LINE = 2**20
 MOST_EXPANDED = 2**28
 LARGEST_EXPANSION = 200
 """How many times its size a packed file may hold, beyond MOST_EXPANDED bytes; event files have some 10 to 30."""
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class ByteStream(Protocol):
@@ -87,7 +87,7 @@ def lines(stream: ByteStream) -> Iterator[tuple[int, bytes]]:
     """Lines from 1 without their line ends; of one longer than LONGEST_LINE only a beginning that is longer too."""
     read = 0
     rest = b""
-    block = stream.read(len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK) or stream.read(BLOCK)
+    block = stream.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK) or stream.read(BLOCK)
     while block:
         *whole, rest = (rest + block).split(b"\n")
         yield from enumerate(whole, read + 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,14 +50,33 @@ class Texts:
         """Texts that follow each other in `data`, which is copied; text i is data[bounds[i]:bounds[i + 1]]."""
         return cls(bounds[:-1].copy(), np.diff(bounds), np.concatenate((data, np.zeros(_WORD, np.uint8))))
 
+    @classmethod
+    def none(cls, count: int) -> Texts:
+        """So many empty texts."""
+        return cls(np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(_WORD, np.uint8))
+
     def take(self, at: Positions) -> Texts:
         """The texts at the positions `at` [m]."""
         return Texts(self.begins[at], self.sizes[at], self.buffer)
 
+    def where(self, kept: NDArray[np.bool_]) -> Texts:
+        """The texts where `kept` is set, and empty ones elsewhere [n]."""
+        return Texts(self.begins, np.where(kept, self.sizes, 0), self.buffer)
+
+    def filled(self, others: Texts) -> Texts:
+        """The same where they are not empty, and the `others` [n], of the same buffer, where they are."""
+        filled = self.sizes > 0
+        begins, sizes = np.where(filled, self.begins, others.begins), np.where(filled, self.sizes, others.sizes)
+        return Texts(begins, sizes, max(self.buffer, others.buffer, key=len))
+
+    def bytes_at(self, at: int) -> bytes:
+        """The bytes of one text."""
+        return self.buffer[self.begins[at] : self.begins[at] + self.sizes[at]].tobytes()
+
     def tolist(self) -> list[str]:
         """As Python's texts."""
-        data, begins, ends = self.buffer.tobytes(), self.begins.tolist(), (self.begins + self.sizes).tolist()
-        return [data[begin:end].decode() for begin, end in zip(begins, ends, strict=True)]
+        data, begins, ends = self.buffer.data, self.begins.tolist(), (self.begins + self.sizes).tolist()
+        return [str(data[begin:end], "utf-8") for begin, end in zip(begins, ends, strict=True)]
 
     def hashes(self) -> Hashes:
         """64 bits of each text, the same everywhere and for ever, as stored states hold some of them [n].
@@ -79,20 +99,36 @@ class Texts:
 
     def distinct(self) -> tuple[Positions, Positions]:
         """Positions of one of each different text [n_distinct], and which of these each text equals [n]."""
-        hashes, left = self.hashes(), np.arange(len(self))
+        short = self._words(self.begins, self.sizes, 0) if self.sizes.max(initial=0) <= _WORD else None
+        hashes = self.hashes() if short is None else _mixed(short ^ self.sizes.astype(np.uint64) * _LENGTH_FACTOR)
+        left = np.arange(len(self))
         like, stands = left.copy(), np.empty(1 << _SLOT_BITS, np.int64)
         while len(left):
             # Whichever of those that share a slot was put there last stands for all that equal it.
             slots = (hashes & np.uint64(len(stands) - 1)).astype(np.int64)
             stands[slots] = left
             found = stands[slots]
-            equal = self._equal(left, found)
+            if short is None:
+                equal = self._equal(left, found)
+            else:
+                equal = (short[left] == short[found]) & (self.sizes[left] == self.sizes[found])
+            if equal.all():
+                like[left] = found
+                break
             like[left[equal]] = found[equal]
             left, hashes = left[~equal], hashes[~equal] >> np.uint64(_SLOT_BITS // 2)
         positions = np.flatnonzero(like == np.arange(len(self)))
         rank = np.empty(len(self), np.int64)
         rank[positions] = np.arange(len(positions))
         return positions, rank[like]
+
+    def each[T: (int, float)](self, value: Callable[[str], T]) -> NDArray[Any]:
+        """What `value` gives for each text, asked once for each different one [n]."""
+        if not self.sizes.any():  # as where the file has no such column
+            return np.full(len(self), value(""))
+        positions, which = self.distinct()
+        values: NDArray[Any] = np.array([value(text) for text in self.take(positions).tolist()])[which]
+        return values
 
     def _equal(self, a: Positions, b: Positions) -> NDArray[np.bool_]:
         sizes = self.sizes[a]
@@ -105,8 +141,8 @@ class Texts:
 
     def _words(self, begins: Positions, sizes: Positions, offset: int) -> Hashes:
         """The 8 bytes from `offset` on of texts that are longer, with zeros for what is beyond their ends."""
-        everywhere = np.ndarray(len(self.buffer) - _WORD + 1, "<u8", self.buffer, strides=(1,))
-        words: Hashes = everywhere[begins + offset]
+        everywhere = np.ndarray(len(self.buffer) - _WORD + 1 - offset, "<u8", self.buffer, offset, strides=(1,))
+        words: Hashes = everywhere[begins]
         left = sizes - offset
         if left.min(initial=_WORD) < _WORD:
             words &= _MASKS[np.minimum(left, _WORD)]

@@ -1,0 +1,87 @@
+"""The lines of a text file, many at once: their bytes as one run, and where each begins and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.events.batches import is_utf8
+from shared.events.streams import BLOCK, BYTE_ORDER_MARK, LONGEST_LINE, ByteStream
+from shared.events.texts import Positions
+
+LONGEST_LOOK = 4_096
+"""Bytes that may be looked at from any place in a block on, as zeros follow it."""
+_ZEROS = bytes(LONGEST_LOOK + 8)
+_LINE_END, _RETURN, _BACKSLASH, _SPACE = b"\n\r\\ "
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some consecutive lines [n]."""
+
+    number: int
+    """Of the first line, from 1."""
+    text: NDArray[np.uint8]
+    """All lines with their ends, and zeros after them."""
+    begins: Positions
+    """Where each line begins [n]."""
+    ends: Positions
+    """Where each line ends, without what ends it: its \\n, and a \\r before that [n]."""
+    stops: Positions
+    """Where the \\n of each line is [n]."""
+
+    def __len__(self) -> int:
+        return len(self.begins)
+
+    def line(self, at: int) -> bytes:
+        """Line `at`, from 0, without its \\n."""
+        return self.text[self.begins[at] : self.stops[at]].tobytes()
+
+    def line_of(self, places: Positions) -> Positions:
+        """The lines, from 0, in which the places are [m]."""
+        return np.searchsorted(self.stops, places)
+
+    def odd(self) -> tuple[NDArray[np.bool_], Positions]:
+        """Lines that are empty, too long, no text or hold control characters [n], and places of all backslashes."""
+        text = self.text[: self.stops[-1]]
+        odd: NDArray[np.bool_] = (self.ends <= self.begins) | (self.stops - self.begins > LONGEST_LINE)
+        found = np.flatnonzero((text < _SPACE) | (text == _BACKSLASH))
+        if len(found) >= len(self):  # more than the line ends, of which the last is left out
+            found = found[text[found] != _LINE_END]
+            values = text[found]
+            controls = found[values < _SPACE]
+            odd[self.line_of(controls[self.ends[self.line_of(controls)] != controls])] = True
+            found = found[values == _BACKSLASH]
+        else:
+            found = found[:0]
+        if not is_utf8(text.tobytes()):
+            odd |= [not is_utf8(self.line(at)) for at in range(len(self))]
+        return odd, found
+
+
+def blocks(stream: ByteStream) -> Iterator[Block]:
+    """All lines of a stream; of one longer than LONGEST_LINE only a beginning that is longer too."""
+    number = 1
+    rest = b""
+    read = stream.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK) or stream.read(BLOCK)
+    while read:
+        rest += read
+        read = stream.read(BLOCK)
+        size = rest.rfind(b"\n") + 1 if read else len(rest)
+        if size:
+            block = _block(number, rest[:size])
+            yield block
+            number += len(block)
+        rest = rest[size : size + LONGEST_LINE + 1]
+
+
+def _block(number: int, lines: bytes) -> Block:
+    if not lines.endswith(b"\n"):
+        lines += b"\n"
+    text = np.frombuffer(lines + _ZEROS, np.uint8)
+    stops = np.flatnonzero(text[: len(lines)] == _LINE_END)
+    begins = np.concatenate(([0], stops[:-1] + 1))
+    return Block(number, text, begins, stops - (text[stops - 1] == _RETURN), stops)
