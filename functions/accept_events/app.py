@@ -1,6 +1,7 @@
 """Takes live events from the API: POST /events."""
 
 import os
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +16,7 @@ from shared.clock import keep_days, now_ms, read_clock
 from shared.events import Rules
 from shared.intake.accepting import rejections
 from shared.intake.live_events import Message, folder_of, packed
+from shared.intake.mappings import Mappings
 from shared.intake.quarantine import Quarantine
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.marks import Marks, keepable, secret
@@ -31,12 +33,15 @@ epoch = int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), KeptMarks(s3, bucket), epoch)
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
 quarantine = Quarantine(s3, bucket, places)
+mappings = Mappings(s3, bucket)
 
 
 class Delivery(msgspec.Struct, frozen=True):
     """The body of a request."""
 
     events: list[msgspec.Raw]
+    mapping: str | None = None
+    """The name of the one in the bucket by which they are read; without, they have the contract's columns."""
 
 
 @watched(correlation_paths.API_GATEWAY_REST)
@@ -52,19 +57,23 @@ def accept() -> tuple[dict[str, Any], int]:
 
     Those of people who were erased are kept nowhere.
     """
-    lines = [bytes(event) for event in _delivery().events]
+    delivery = _delivery()
+    lines = [bytes(event) for event in delivery.events]
     if len(lines) > EVENTS_A_CALL:
         raise Refused(
             HTTPStatus.BAD_REQUEST, "too_many_events", f"At most {EVENTS_A_CALL} events a call, not {len(lines)}."
         )
+    message = Message(app.current_event.request_context.request_id, "api", lines, mapping=delivery.mapping or "")
+    message = message.read_by(lambda name: mappings.named(name, time.monotonic()))
+    if message.problem:
+        raise Refused(HTTPStatus.BAD_REQUEST, "unknown_mapping", f"Nothing was taken: {message.problem}.")
     rules = Rules(os.environ["CURRENCY"] or None, read_clock().as_of_ms)
-    refused = rejections(lines, rules, takes_consent=os.environ["CONSENT_BY_API"] != "refuse")
+    refused = rejections(message, rules, takes_consent=os.environ["CONSENT_BY_API"] != "refuse")
     if kept := keepable(refused, marks):
-        message = Message(app.current_event.request_context.request_id, "api", lines)
         folder_of(message, quarantine).lines(kept)
     refused_lines = {rejection.line for rejection in refused}
     accepted = [line for number, line in enumerate(lines, 1) if number not in refused_lines]
-    for body in packed(accepted):
+    for body in packed(accepted, message.mapping):
         sqs.send_message(QueueUrl=queue, MessageBody=body)
     metrics.add_metric("EventsAccepted", MetricUnit.Count, len(accepted))
     metrics.add_metric("EventsQuarantined", MetricUnit.Count, len(kept))

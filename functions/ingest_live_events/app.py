@@ -1,6 +1,7 @@
 """Folds live events into customer profiles and decides their segments, whatever brought them: SQS, Kinesis, Kafka."""
 
 import os
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from shared.intake.gathering import Intake
 from shared.intake.given_up import reader, received
 from shared.intake.halving import take_in_or_refuse
 from shared.intake.live_events import Message, can_fail_alone, folder_of, refusals, take_in
+from shared.intake.mappings import Mappings
 from shared.intake.quarantine import Quarantine
 from shared.models.live_bundle import LiveBundle
 from shared.profiles.kept_marks import KeptMarks
@@ -36,6 +38,7 @@ marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET
 admission = Admission(marks, asking(sqs, os.environ["ERASURE_QUEUE_URL"]))
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)
 quarantine = Quarantine(s3, bucket, places)
+mappings = Mappings(s3, bucket)
 archive = Archive(s3, bucket, places, marks)
 live_bundle = LiveBundle(s3, bucket, time_zone=os.environ["TIME_ZONE"])
 read = reader(s3, bucket)
@@ -53,6 +56,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     moment = read_clock()
     bundle = live_bundle.watched(logger, metrics)
     batch, missing = received(event, read)
+    batch = [message.read_by(lambda name: mappings.named(name, time.monotonic())) for message in batch]
+    if mappings.refused:
+        metrics.add_metric("MappingsRefused", MetricUnit.Count, mappings.refused)
     again: dict[str, str] = {}
     not_taken: dict[str, Unwritten] = {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,11 +64,19 @@ def _parts(source: ByteStream, name: str, rules: Rules, translator: Translator |
     return ((None, batch) for batch in read_mapped(source, name, translator))
 
 
-def read_lines(lines: Iterable[bytes], rules: Rules, first: int = 1) -> Chunk:
-    """Events that came without a file: lines of one JSON object each, counted from `first`."""
+def read_lines(lines: Iterable[bytes], rules: Rules, first: int = 1, translator: Translator | None = None) -> Chunk:
+    """Events that came without a file: lines of one JSON object each, counted from `first`.
+
+    A `translator` says what columns mean that are not the contract's.
+    """
+    take = Batch.add_json
+    if translator is not None:
+        from shared.events.mapped import take_line
+
+        take = partial(take_line, translator)
     chunks, batch = [], Batch()
     for number, line in enumerate(lines, first):
-        batch.add_json(number, line)
+        take(batch, number, line)
         if batch.is_full:
             chunks.append(to_chunk(batch, rules))
             batch = Batch()

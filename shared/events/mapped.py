@@ -31,10 +31,30 @@ def read_mapped(stream: ByteStream, name: str, translator: Translator) -> Iterat
     with plain_bytes(stream, name) as unpacked:
         text = unpacked if mapping.encoding == "utf-8" else Transcoded(unpacked, mapping.encoding)
         if ending in (".ndjson", ".jsonl", ".json"):
-            yield from json_batches(text, partial(_take_json, translator))
+            yield from json_batches(text, partial(take_line, translator))
         else:
             take, check = partial(take_record, translator), partial(_check, translator)
             yield from csv_batches(text, CsvForm(take, check, mapping.delimiter, mapping.header, mapping.quotes))
+
+
+def take_line(translator: Translator, batch: Batch, number: int, original: bytes) -> None:
+    """Keeps what a line of JSON tells, or the line as a rejection."""
+    if not is_utf8(original):
+        batch.refuse(number, NOT_UTF8, original)
+    elif (record := _record(original)) is None:
+        batch.refuse(number, "a line must hold one JSON object", original)
+    else:
+        take_record(translator, batch, number, original, record)
+
+
+def in_our_words(translator: Translator, line: bytes) -> list[bytes]:
+    """The events that a line of JSON tells which keeps all rules, each as a line of the contract."""
+    return [msgspec.json.encode(event) for event in translator.events(_record(line) or {})]
+
+
+def people_of_line(translator: Translator, line: bytes) -> tuple[str, ...]:
+    """Profile keys of those whom a line of JSON names in the shop's columns; none where it is no object."""
+    return translator.people(_record(line) or {})
 
 
 def take_record(translator: Translator, batch: Batch, number: int, original: bytes, record: Mapping[str, Any]) -> None:
@@ -48,18 +68,12 @@ def take_record(translator: Translator, batch: Batch, number: int, original: byt
         batch.keep(event, number, original, b"")
 
 
-def _take_json(translator: Translator, batch: Batch, number: int, original: bytes) -> None:
-    if not is_utf8(original):
-        batch.refuse(number, NOT_UTF8, original)
-        return
+def _record(line: bytes) -> dict[str, Any] | None:
     try:
-        record = _decode(original)
+        decoded = _decode(line)
     except (ValueError, RecursionError):
-        record = None
-    if isinstance(record, dict):
-        take_record(translator, batch, number, original, record)
-    else:
-        batch.refuse(number, "a line must hold one JSON object", original)
+        return None
+    return decoded if isinstance(decoded, dict) else None
 
 
 def _check(translator: Translator, names: list[str]) -> None:

@@ -44,7 +44,9 @@ class Archive:
         """
         people = {person for taken in batch for person in people_of(taken.chunk)}
         limits = self._limits(people, [consent for taken in batch for consent in taken.chunk.consents])
-        lines = [line for taken in batch for line in _valid(taken) if not limits or _counts(line, limits)]
+        valid = (line for taken in batch for line in taken.valid() if len(line) <= LONGEST_LINE_BYTES)
+        # A file has an event a line. In JSON line ends stand between values alone, where an event is indented.
+        lines = [b" ".join(line.splitlines()) for line in valid if not limits or _counts(line, limits)]
         if not lines:
             return 0
         ids = [taken.message.id + taken.message.part for taken in batch]
@@ -82,10 +84,3 @@ def people_in(line: bytes) -> set[str]:
 def _counts(line: bytes, limits: Mapping[str, int]) -> bool:
     chunk = read_lines([line], Rules(currency=None))
     return all(limits.get(person, 0) <= int(chunk.events.rows.time_ms.min()) for person in people_of(chunk))
-
-
-def _valid(taken: TakenIn) -> list[bytes]:
-    refused = {rejection.line for rejection in taken.chunk.rejections}
-    valid = [line for number, line in enumerate(taken.message.lines, taken.message.first) if number not in refused]
-    # A file has an event a line. In JSON line ends stand between values alone, as they do where an event is indented.
-    return [b" ".join(line.splitlines()) for line in valid if len(line) <= LONGEST_LINE_BYTES]

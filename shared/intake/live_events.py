@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,6 +19,10 @@ from shared.intake.gathering import Intake, Source
 from shared.intake.quarantine import Folder, Quarantine
 from shared.telemetry.errors import AnonymousError
 
+if TYPE_CHECKING:
+    from shared.events.translator import Translator
+
+NO_MAPPING = "the mapping that it names is none of the bucket's, or cannot be used"
 LONGEST_EVENT_BYTES = 100_000
 """Of an event as JSON, so that it fits every queue on the way."""
 MESSAGE_BYTES = 200_000
@@ -55,6 +59,30 @@ class Message:
     """Which part it is; empty for all of it."""
     problem: str = ""
     """Why none of it is taken, be its lines what they may."""
+    mapping: str = ""
+    """The name of the mapping by which its lines are read; empty for the contract's columns."""
+    translator: Translator | None = None
+    """What that mapping says."""
+
+    def read_by(self, mapping: Callable[[str], Translator | None]) -> Message:
+        """The message with the mapping that it names, as it is known by its name; whole where there is none."""
+        if not self.mapping:
+            return self
+        if translator := mapping(self.mapping):
+            return replace(self, translator=translator)
+        return replace(self, lines=[_enveloped(self.lines, mapping=self.mapping)], mapping="", problem=NO_MAPPING)
+
+    def read(self, rules: Rules) -> Chunk:
+        """What is counted of it, and what is refused."""
+        return read_lines(self.lines, rules, self.first, self.translator)
+
+    def people_of(self, line: bytes) -> tuple[str, ...]:
+        """Profile keys of those whom one of its lines names."""
+        if self.translator is None:
+            return people_of(line)
+        from shared.events.mapped import people_of_line
+
+        return people_of_line(self.translator, line)
 
     def halves(self) -> tuple[Message, Message]:
         """Two parts of it, of one line or more each."""
@@ -76,6 +104,18 @@ class TakenIn:
     quarantined: int
     """Refused lines that are kept."""
 
+    def valid(self) -> Iterator[bytes]:
+        """Its lines that count, in the contract's columns: what a mapping says may change, and these do not."""
+        refused = {rejection.line for rejection in self.chunk.rejections}
+        lines = (line for number, line in enumerate(self.message.lines, self.message.first) if number not in refused)
+        if self.message.translator is None:
+            yield from lines
+            return
+        from shared.events.mapped import in_our_words
+
+        for line in lines:
+            yield from in_our_words(self.message.translator, line)
+
 
 def messages(event: Mapping[str, Any]) -> list[Message]:
     """The messages of an invocation by SQS, Kinesis or Kafka, in their order. Raises NoBatch."""
@@ -90,21 +130,21 @@ def messages(event: Mapping[str, Any]) -> list[Message]:
             raise NoBatch("this is no batch of SQS, Kinesis or Kafka")
 
 
-def packed(events: Iterable[bytes]) -> Iterator[str]:
-    """Bodies of messages for the queue that hold these events, each event whole."""
+def packed(events: Iterable[bytes], mapping: str = "") -> Iterator[str]:
+    """Bodies of messages for the queue that hold these events, each event whole, to be read by the `mapping`."""
     body: list[str] = []
     size = 0
     for event in events:
         text = message_text(event.decode())
         bytes_more = len(text.encode())
         if body and size + bytes_more > MESSAGE_BYTES:
-            yield _body(body)
+            yield _body(body, mapping)
             body = []
             size = 0
         body.append(text)
         size += bytes_more
     if body:
-        yield _body(body)
+        yield _body(body, mapping)
 
 
 def can_fail_alone(messages: Iterable[str], event: Mapping[str, Any]) -> bool:
@@ -116,12 +156,12 @@ def can_fail_alone(messages: Iterable[str], event: Mapping[str, Any]) -> bool:
 def take_in(message: Message, quarantine: Quarantine, rules: Rules, intake: Intake) -> TakenIn:
     """Hands the message's valid events to `intake`, and keeps the others in quarantine."""
     folder = folder_of(message, quarantine)
-    chunk = read_lines(message.lines, rules, message.first)
+    chunk = message.read(rules)
     if message.problem:
         chunk = replace(read_lines([], rules), rejections=refusals(message, message.problem))
     source = Source(
         message.id,
-        lambda unwritten: read_lines(message.lines, replace(rules, unwritten=unwritten), message.first).unwritten,
+        lambda unwritten: message.read(replace(rules, unwritten=unwritten)).unwritten,
         keep=partial(folder.lines, kind="unwritten"),
     )
     intake.add(chunk, partial(folder.lines, kind="claims"), source)
@@ -133,7 +173,8 @@ def take_in(message: Message, quarantine: Quarantine, rules: Rules, intake: Inta
 def refusals(message: Message, reason: str) -> list[Rejection]:
     """All lines of a message, refused for one reason."""
     return [
-        Rejection(number, reason, line, people_of(line)) for number, line in enumerate(message.lines, message.first)
+        Rejection(number, reason, line, message.people_of(line))
+        for number, line in enumerate(message.lines, message.first)
     ]
 
 
@@ -142,8 +183,14 @@ def folder_of(message: Message, quarantine: Quarantine) -> Folder:
     return quarantine.folder(f"live/{message.source}", message.id)
 
 
-def _body(events: list[str]) -> str:
-    return '{"source":"api","events":[' + ",".join(events) + "]}"
+def _body(events: list[str], mapping: str) -> str:
+    # A name may hold what the queue does not take, as events may.
+    named = f'"mapping":{message_text(json.dumps(mapping))},' if mapping else ""
+    return f'{{"source":"api",{named}"events":[{",".join(events)}]}}'
+
+
+def _enveloped(lines: Sequence[bytes], mapping: str) -> bytes:
+    return b'{"mapping":' + json.dumps(mapping).encode() + b',"events":[' + b",".join(lines) + b"]}"
 
 
 def _message(record: Any) -> Message:
@@ -180,9 +227,9 @@ def _holding(body: bytes, message_id: str, source: str, sent_ms: int) -> Message
         raise TypeError
     # Kafka takes whatever time a producer says.
     sent_ms = sent_ms if 0 <= sent_ms < LATEST_MS else 0
-    lines = _lines(_detail(body))
+    mapping, lines = _lines(_detail(body))
     if len(lines) <= MOST_EVENTS:
-        return Message(message_id, source, lines, sent_ms)
+        return Message(message_id, source, lines, sent_ms, mapping=mapping)
     problem = f"a message may hold {MOST_EVENTS:,} events, not {len(lines):,}"
     return Message(message_id, source, [body], sent_ms, problem=problem)
 
@@ -196,14 +243,20 @@ def _detail(body: bytes) -> bytes:
     return body
 
 
-def _lines(body: bytes) -> list[bytes]:
-    """The events in a message: one, a list of them, an object with a list `events`, or lines. What is none of it stays
-    one line, which is then refused."""
+def _lines(body: bytes) -> tuple[str, list[bytes]]:
+    """The events in a message: one, a list of them, an object with a list `events`, or lines; before them the name of
+    the mapping that stands beside such a list. What is none of it stays one line, which is then refused."""
     with suppress(ValueError, RecursionError):
-        return [bytes(event) for event in _decode_list(body)]
+        return "", [bytes(event) for event in _decode_list(body)]
     with suppress(ValueError, RecursionError):
         fields = _decode_object(body)
         if "events" in fields and "event_type" not in fields:
-            return [bytes(event) for event in _decode_list(fields["events"])]
-        return [body]
-    return [line for line in body.splitlines() if line.strip()] or [body]
+            return _name(fields.get("mapping")), [bytes(event) for event in _decode_list(fields["events"])]
+        return "", [body]
+    return "", [line for line in body.splitlines() if line.strip()] or [body]
+
+
+def _name(mapping: msgspec.Raw | None) -> str:
+    """What is no text is the name of none."""
+    named = None if mapping is None else msgspec.json.decode(mapping)
+    return named if isinstance(named, str) else "" if named is None else "no name"

@@ -1,4 +1,5 @@
-"""The mappings of the data bucket: `mappings/*.toml`, of which a dropped file is read by the first that names it."""
+"""The mappings of the data bucket, `mappings/*.toml`: a dropped file is read by the first that names it, live events by
+the one that they name."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 PREFIX = "mappings/"
 CHECK_EVERY_SECONDS = 15.0
+LEAST_SECONDS = 1.0
+"""Between two looks for names that nobody knows."""
 MOST_MAPPINGS = 100
 
 
@@ -50,6 +53,19 @@ class Mappings:
             self._checked = now
         usable = (known.translator for _, known in sorted(self._known.items()) if known.translator)
         return next((translator for translator in usable if translator.suits(key)), None)
+
+    def named(self, name: str, now: float) -> Translator | None:
+        """The one that live events name, at `now`; None where there is none of that name that can be used.
+
+        One that is not known yet is looked for at once. Raises ClientError when S3 cannot be asked.
+        """
+        key = f"{PREFIX}{name}.toml"
+        since = now - self._checked
+        if since >= self._check_every or (key not in self._known and since >= LEAST_SECONDS):
+            self._refresh()
+            self._checked = now
+        known = self._known.get(key)
+        return known.translator if known else None
 
     @property
     def refused(self) -> int:

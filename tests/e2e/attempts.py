@@ -88,7 +88,7 @@ def attempts(stack: Stack) -> list[Attempt]:
     for prefix, readers, writers in (
         ("events/", {"IngestEventsRole", "BackfillEventsRole"}, set[str]()),
         ("history/", {"BackfillEventsRole"}, set()),
-        ("mappings/", {"IngestEventsRole", "BackfillEventsRole"}, set()),
+        ("mappings/", {*FOLDING, "AcceptEventsRole"}, set()),
         ("models/", READING_MODELS, set()),
         ("archive/", {"BackfillEventsRole", *ERASING}, {"IngestLiveEventsRole", *ERASING}),
         ("marks/", set(), FOLDING | ERASING),

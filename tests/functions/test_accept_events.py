@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from shared.events import Rules, read_lines
 from shared.features import fold
 from shared.intake.live_events import MESSAGE_BYTES, messages, packed
+from tests.conftest import BUCKET
 from tests.functions.conftest import Context, function, kept
 from tests.support.document import check_answer
 from tests.support.event_files import purchase
@@ -192,3 +193,27 @@ def test_packing_loses_nothing_and_keeps_the_order(sizes: list[int]) -> None:
     bodies = [*packed(events)]
     assert [event for body in bodies for event in json.loads(body)["events"]] == [*map(json.loads, events)]
     assert all(len(body) <= MESSAGE_BYTES + 1_000 for body in bodies)
+
+
+MAPPING = b"""
+columns = {timestamp = "at", customer_id = "who", price = "paid"}
+constants = {event_type = "purchase"}
+"""
+
+
+def test_events_are_taken_by_the_mapping_that_stands_beside_them(send: Send, queue: Bodies, s3: "S3Client") -> None:
+    s3.put_object(Bucket=BUCKET, Key="mappings/shop-a.toml", Body=MAPPING)
+    rows = [{"at": "2017-10-01", "who": "889", "paid": 2}, {"at": "2017-10-01", "who": "889", "paid": "free"}]
+    status, answer = send({"mapping": "shop-a", "events": rows})
+    assert (status, answer["accepted"]) == (202, 1)
+    assert answer["reasons"] == [{"index": 1, "reason": "paid must be a number from 0 to 1,000,000,000"}]
+    [body] = queue()
+    assert json.loads(body) == {"source": "api", "mapping": "shop-a", "events": rows[:1]}
+    [record] = kept(s3, "api/request-1/")
+    assert record["people"] == ["customer#889"]
+
+
+def test_a_mapping_that_is_none_takes_nothing(send: Send, queue: Bodies) -> None:
+    status, answer = send({"mapping": "shop-b", "events": [purchase("889")]})
+    assert (status, answer["error"]["code"]) == (400, "unknown_mapping")
+    assert queue() == []

@@ -16,7 +16,7 @@ from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.table import ProfileNotWritten, ProfileTable
 from shared.telemetry.errors import AnonymousError
 from tests.conftest import BUCKET, TABLE
-from tests.functions.conftest import Context, Unhurried, kept
+from tests.functions.conftest import Context, Unhurried, batch, kept
 from tests.functions.live import archived, in_kafka, in_kinesis, on_the_bus, queued
 from tests.support.event_files import ndjson, purchase
 
@@ -178,3 +178,80 @@ def test_kafka_waits_for_the_newer_release(ingest: ModuleType, dynamodb: "Dynamo
     with pytest.raises(AnonymousError, match="newer release"):
         ingest.handler(in_kafka(json.dumps(purchase("newer", 1)).encode()), Context())
     assert ingest.handler(in_kafka(json.dumps(purchase("889")).encode()), Context()) == {"batchItemFailures": []}
+
+
+MAPPING = b"""
+[columns]
+timestamp = "at"
+customer_id = "who"
+anonymous_id = "device"
+product_id = "items[].sku"
+price = "items[].paid"
+[constants]
+event_type = "purchase"
+"""
+ROWS: list[dict[str, Any]] = [
+    {
+        "at": "2017-10-01T10:00:00Z",
+        "who": "889",
+        "device": "phone",
+        "items": [{"sku": "a", "paid": 3}, {"paid": "2,000"}],
+    },
+    {"at": "2017-10-02T10:00:00Z", "who": "889", "items": []},
+    {"at": "2017-10-03T10:00:00Z", "items": [{"sku": "a", "paid": 3}]},
+]
+
+
+@pytest.mark.parametrize(
+    "invocation",
+    [
+        pytest.param(on_the_bus({"mapping": "shop-a", "events": ROWS}), id="bus"),
+        pytest.param(queued(packed([json.dumps(row).encode() for row in ROWS], "shop-a")), id="api"),
+        pytest.param(in_kinesis(json.dumps({"mapping": "shop-a", "events": ROWS}).encode()), id="kinesis"),
+        pytest.param(in_kafka(json.dumps({"events": ROWS, "mapping": "shop-a"}).encode()), id="kafka"),
+    ],
+)
+def test_events_in_a_shops_own_columns_end_as_a_file_of_them_and_as_their_archive_does(
+    ingest: ModuleType,
+    ingest_events: ModuleType,
+    backfill_events: ModuleType,
+    s3: "S3Client",
+    dynamodb: "DynamoDBClient",
+    table: ProfileTable,
+    invocation: dict[str, Any],
+) -> None:
+    mapping: Any = {"Bucket": BUCKET, "Key": "mappings/shop-a.toml"}
+    s3.put_object(**mapping, Body=b'files = "events/a/*"' + MAPPING)
+    for _ in range(2):
+        assert ingest.handler(invocation, Context()) == {"batchItemFailures": []}
+    live = states(table)
+    assert {key: events for key, (events, _) in live.items()} == {"customer#889": 3, "visitor#phone": 0}
+    assert {(record["reason"], record["line"]) for record in kept(s3, "")} == {("who and device are missing", 3)}
+    empty(dynamodb)
+    s3.put_object(Bucket=BUCKET, Key="events/a/rows.ndjson", Body=ndjson(ROWS))
+    ingest_events.handler(batch("events/a/rows.ndjson"), Context())
+    assert states(table) == live
+    # What was archived says the same, by whatever mapping it came.
+    empty(dynamodb)
+    s3.put_object(**mapping, Body=b'files = "*"' + MAPPING.replace(b"paid", b"other"))
+    run = {"run": "r", "batch": {"number": 0, "keys": [*archived(s3)]}}
+    assert backfill_events.handler(run, Unhurried()) == {"done": True}
+    assert states(table) == live
+
+
+def states(table: ProfileTable) -> dict[str, tuple[int, bytes]]:
+    return {key: (stored.events, stored.state) for key, stored in table.load(["customer#889", "visitor#phone"]).items()}
+
+
+def empty(dynamodb: "DynamoDBClient") -> None:
+    for item in dynamodb.scan(TableName=TABLE)["Items"]:
+        dynamodb.delete_item(TableName=TABLE, Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+def test_a_message_whose_mapping_is_not_there_is_kept_whole(ingest: ModuleType, s3: "S3Client") -> None:
+    invocation = on_the_bus({"mapping": "shop-b", "events": ROWS})
+    assert ingest.handler(invocation, Context()) == {"batchItemFailures": []}
+    [record] = kept(s3, "bus/message-0/")
+    assert record["reason"] == "the mapping that it names is none of the bucket's, or cannot be used"
+    assert json.loads(record["original"]) == {"mapping": "shop-b", "events": ROWS}
+    assert archived(s3) == {}

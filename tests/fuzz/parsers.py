@@ -16,7 +16,7 @@ from shared.events import Rules, UnreadableFile, read_file, read_lines
 from shared.events.mapping import InvalidMapping, MappingFile, read_mapping
 from shared.events.translator import Translator
 from shared.features import BrokenState, UnknownStateVersion, decode, encode, fold
-from shared.intake.live_events import messages
+from shared.intake.live_events import TakenIn, messages, refusals
 from shared.models.bundle import BundleMismatch
 from shared.models.labels import labelled, parse_labels
 from shared.models.live_bundle import _bundle_id
@@ -108,17 +108,27 @@ def _live(content: bytes) -> object:
     kinesis = {"sequenceNumber": "1", "data": data}
     streamed = {"Records": [{"eventSource": "aws:kinesis", "eventID": "1", "kinesis": kinesis}]}
     kafka = {"records": {"t-0": [{"topic": "t", "partition": 0, "offset": 1, "value": data}]}}
-    return [
-        fold(read_lines(message.lines, RULES).events)
+    translator = Translator(read_mapping(_MAPPING))
+    delivered = [
+        message.read_by(lambda name: translator if name == "shop" else None)
         for event in (queued, streamed, kafka)
         for message in messages(event)
     ]
+    taken = [TakenIn(message, message.read(RULES), 0) for message in delivered]
+    return [(fold(each.chunk.events), [*each.valid()], refusals(each.message, "why")) for each in taken]
 
 
 def _bodies() -> tuple[bytes, ...]:
     first, *_ = _lines()
     batch = b"[" + first.replace(b"\n", b",") + b"]"
-    return (first, batch, b'{"source":"api","events":' + batch + b"}", b'{"detail-type":"x","detail":' + batch + b"}")
+    mapped = b'{"mapping":"shop","events":[{"at":"01.02.2023 10:00","who":7,"kind":"2","products":"a;b,c;d"}]}'
+    return (
+        first,
+        batch,
+        b'{"source":"api","events":' + batch + b"}",
+        b'{"detail-type":"x","detail":' + batch + b"}",
+        mapped,
+    )
 
 
 @cache

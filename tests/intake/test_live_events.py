@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.events import Rules, read_lines
+from shared.events.mapping import read_mapping
+from shared.events.translator import Translator
+from shared.features import encode, fold
 from shared.intake.live_events import (
     MESSAGE_BYTES,
     MOST_EVENTS,
     Message,
     NoBatch,
+    TakenIn,
     can_fail_alone,
     messages,
     packed,
@@ -96,3 +101,57 @@ def test_only_messages_of_the_batch_itself_can_fail_alone() -> None:
     event = {"Records": [queued("{}", "a"), queued("{}", "b")]}
     assert can_fail_alone(["a"], event)
     assert not can_fail_alone(["a", "brought by a notice"], event)
+
+
+MAPPED = Translator(
+    read_mapping(b"""
+        columns = {timestamp = "at", customer_id = "who", product_id = "items[].sku"}
+        constants = {event_type = "purchase"}
+    """)
+)
+ROW = {"at": "2023-01-01", "who": "a", "items": [{"sku": "x"}, {"sku": "y"}]}
+
+
+def mapped(*rows: Any, name: Any = "shop-a", known: str = "shop-a") -> Message:
+    [message] = messages({"Records": [queued(json.dumps({"mapping": name, "events": rows}))]})
+    return message.read_by(lambda name: MAPPED if name == known else None)
+
+
+def test_events_beside_a_mappings_name_are_read_by_it() -> None:
+    message = mapped(ROW, {**ROW, "who": ""})
+    chunk = message.read(Rules())
+    assert (chunk.events.keys, len(chunk.events)) == (["customer#a"], 2)
+    assert [(rejection.line, rejection.reason) for rejection in chunk.rejections] == [(2, "who is missing")]
+    first, second = message.halves()
+    assert (len(first.read(Rules()).events), second.read(Rules()).rejections[0].line) == (2, 2)
+
+
+def test_what_is_kept_of_them_for_good_are_events_in_our_words_that_say_the_same() -> None:
+    message = mapped(ROW, {**ROW, "who": ""}, {**ROW, "items": []})
+    taken = TakenIn(message, message.read(Rules()), 0)
+    lines = [*taken.valid()]
+    assert len(lines) == 3
+    assert encode(fold(read_lines(lines, Rules()).events)) == encode(fold(taken.chunk.events))
+
+
+@pytest.mark.parametrize("name", ["shop-b", 5, ["shop-a"], {}])
+def test_a_message_that_names_no_mapping_of_ours_is_kept_whole(name: Any) -> None:
+    message = mapped(ROW, name=name)
+    assert message.problem == "the mapping that it names is none of the bucket's, or cannot be used"
+    assert json.loads(message.lines[0])["events"] == [ROW]
+
+
+@pytest.mark.parametrize("name", ["", None])
+def test_without_a_name_events_have_our_columns(name: Any) -> None:
+    assert mapped({"n": 1}, name=name).translator is None
+
+
+def test_a_refused_message_says_whom_it_names_in_the_shops_columns() -> None:
+    assert [rejection.people for rejection in refusals(mapped(ROW, [1]), "why")] == [("customer#a",), ()]
+
+
+@given(st.lists(st.just(b'{"n":1}'), min_size=1, max_size=4), st.text(min_size=1))
+def test_what_is_packed_names_its_mapping(events: list[bytes], name: str) -> None:
+    [body] = packed(events, name)
+    [message] = messages({"Records": [queued(body)]})
+    assert (message.source, message.mapping, message.lines) == ("api", name, events)

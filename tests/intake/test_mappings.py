@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from shared.intake.mappings import CHECK_EVERY_SECONDS, Mappings
+from shared.intake.mappings import CHECK_EVERY_SECONDS, LEAST_SECONDS, Mappings
 from tests.conftest import BUCKET
 
 if TYPE_CHECKING:
@@ -48,3 +48,22 @@ def test_a_change_counts_after_seconds(s3: "S3Client") -> None:
     put(s3, "a.toml", MAPPING.format("history/*"))
     assert mappings.translator("events/x.csv", CHECK_EVERY_SECONDS - 1) is not None
     assert mappings.translator("events/x.csv", CHECK_EVERY_SECONDS) is None
+
+
+def test_live_events_name_theirs_and_a_new_one_is_looked_for_at_once(s3: "S3Client") -> None:
+    put(s3, "shop-a.toml", MAPPING.format("events/*"))
+    put(s3, "wrong.toml", "columns = 5")
+    mappings = Mappings(s3, BUCKET)
+    assert mappings.named("shop-a", 0) is not None
+    assert [mappings.named(name, 0) for name in ("wrong", "shop-b", "../mappings/shop-a")] == [None] * 3
+    put(s3, "shop-b.toml", MAPPING.format("events/*"))
+    assert mappings.named("shop-b", LEAST_SECONDS / 2) is None
+    assert mappings.named("shop-b", LEAST_SECONDS) is not None
+
+
+def test_one_that_was_taken_away_is_known_no_more(s3: "S3Client") -> None:
+    put(s3, "shop-a.toml", MAPPING.format("events/*"))
+    mappings = Mappings(s3, BUCKET)
+    assert mappings.named("shop-a", 0) is not None
+    s3.delete_object(Bucket=BUCKET, Key="mappings/shop-a.toml")
+    assert mappings.named("shop-a", CHECK_EVERY_SECONDS) is None
