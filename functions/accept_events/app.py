@@ -40,7 +40,7 @@ class Delivery(msgspec.Struct, frozen=True):
     """The body of a request."""
 
     events: list[msgspec.Raw]
-    mapping: str | None = None
+    mapping: str = ""
     """The name of the one in the bucket by which they are read; without, they have the contract's columns."""
 
 
@@ -63,10 +63,10 @@ def accept() -> tuple[dict[str, Any], int]:
         raise Refused(
             HTTPStatus.BAD_REQUEST, "too_many_events", f"At most {EVENTS_A_CALL} events a call, not {len(lines)}."
         )
-    message = Message(app.current_event.request_context.request_id, "api", lines, mapping=delivery.mapping or "")
+    message = Message(app.current_event.request_context.request_id, "api", lines, mapping=delivery.mapping)
     message = message.read_by(lambda name: mappings.named(name, time.monotonic()))
     if message.problem:
-        raise Refused(HTTPStatus.BAD_REQUEST, "unknown_mapping", f"Nothing was taken: {message.problem}.")
+        raise Refused(HTTPStatus.NOT_FOUND, "mapping_not_found", f"Nothing was taken: {message.problem}.")
     rules = Rules(os.environ["CURRENCY"] or None, read_clock().as_of_ms)
     refused = rejections(message, rules, takes_consent=os.environ["CONSENT_BY_API"] != "refuse")
     if kept := keepable(refused, marks):

@@ -215,5 +215,5 @@ def test_events_are_taken_by_the_mapping_that_stands_beside_them(send: Send, que
 
 def test_a_mapping_that_is_none_takes_nothing(send: Send, queue: Bodies) -> None:
     status, answer = send({"mapping": "shop-b", "events": [purchase("889")]})
-    assert (status, answer["error"]["code"]) == (400, "unknown_mapping")
+    assert (status, answer["error"]["code"]) == (404, "mapping_not_found")
     assert queue() == []

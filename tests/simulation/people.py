@@ -168,9 +168,13 @@ def in_their_words(body: bytes) -> bytes:
     """Lines of JSON, packed or not, in the columns of a shop of its own."""
     packed = body.startswith(b"\x1f\x8b")
     plain = gzip.decompress(body) if packed else body
-    lines = [{f"their {name}": value for name, value in json.loads(line).items()} for line in plain.splitlines()]
-    theirs = ndjson(lines)
+    theirs = ndjson([in_their_columns(json.loads(line)) for line in plain.splitlines()])
     return gzip.compress(theirs, mtime=0) if packed else theirs
+
+
+def in_their_columns(event: Event) -> Event:
+    """An event as that shop has it."""
+    return {f"their {name}": value for name, value in event.items()}
 
 
 def _csv(events: list[Event]) -> bytes:

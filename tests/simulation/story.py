@@ -21,6 +21,7 @@ from tests.simulation.people import (
     Sent,
     as_json,
     file_of,
+    in_their_columns,
     in_their_words,
     named,
 )
@@ -36,7 +37,7 @@ MODELS = {
 
 
 MAPPED_EVERY = 5
-"""Of so many files of lines of JSON, one is in columns of its own."""
+"""Of so many files of lines of JSON, and of live messages, one is in columns of its own."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Story:
         self.live_model: str | None = None
         self._files = 0
         self._numbers = 0
+        self._messages = 0
         world.cloud.objects.put_object({"Key": "mappings/theirs.toml", "Body": MAPPING.encode()})
         world.faults.rate = self.weather.fault_rate
         world.faults.kills = self.weather.kill_rate
@@ -142,14 +144,21 @@ class Story:
             self._drop_file(f"history/{run}")
         self.world.start(backfill(self.world, run, {"prefix": f"history/{run}/"}))
 
+    def _enveloped(self, events: list[dict[str, Any]]) -> dict[str, Any]:
+        """Events of a message, some of them in a shop's own columns."""
+        self._messages += 1
+        if self._messages % MAPPED_EVERY:
+            return {"events": events}
+        return {"mapping": "theirs", "events": [in_their_columns(event) for event in events]}
+
     def _call(self) -> None:
-        event = request("POST", "/events", 0, {"events": self._mixed(6)})
+        event = request("POST", "/events", 0, self._enveloped(self._mixed(6)))
         self.world.start(called(self.world, "accept_events", event, 202, []))
 
     def _put_on_bus(self) -> None:
         events = self._mixed(4)
         for given in [events] if len(events) > 1 and self.rng.random() < 0.5 else [[event] for event in events]:
-            shaped = given[0] if len(given) == 1 and self.rng.random() < 0.5 else {"events": given}
+            shaped = given[0] if len(given) == 1 and self.rng.random() < 0.5 else self._enveloped(given)
             body = json.dumps({"version": "0", "id": "1", "source": "shop", "detail-type": "event", "detail": shaped})
             # The bus delivers at least once.
             for _ in range(1 + (self.rng.random() < 0.1)):
@@ -159,7 +168,8 @@ class Story:
         shard = self.rng.choice([self.world.kinesis, self.world.kafka])
         for event in self._mixed(6):
             self._numbers += 1
-            shard.records.append({"number": f"{self._numbers:09d}", "body": as_json(event)})
+            shaped = self._enveloped([event]) if self._numbers % 2 else event
+            shard.records.append({"number": f"{self._numbers:09d}", "body": as_json(shaped)})
 
     # ---- Everything else ----
 
