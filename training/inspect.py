@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 import msgspec
+import tomli_w
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -31,6 +32,7 @@ from training.inspection.proposal import LARGE_SHARE, Proposal, chosen, guessed,
 from training.inspection.sample import ROWS, Sample, beginning_of, read_sample
 
 SHOWN_ROWS = 10
+MOST_NAMES = 8
 COMPARED = 50
 """Files of a folder whose columns are compared with those of the first."""
 
@@ -41,10 +43,8 @@ def inspect(paths: Sequence[Path], out: Path, console: Console) -> None:
     sample = read_sample(files[0])
     guesses = guess(sample)
     console.print(Text(files[0].name, "bold"), Text(f": {_described(sample)}"), sep="")
-    others = [file for file in files[1 : 1 + COMPARED] if beginning_of(file).names != sample.names]
-    if sample.format != "ndjson" and others:
-        differ = f"{len(others)} of {len(files)} files have other columns, such as {others[0].name}"
-        console.print(Text(differ, "yellow"))
+    if sample.format != "ndjson":
+        _show_others(sample, files[1 : 1 + COMPARED], console)
     if plain := as_it_is(sample):
         console.print(Text(f"These are {plain}, which are read as they are, without a mapping.", "green"))
     problems = [*_gaps(guesses)]
@@ -71,6 +71,26 @@ def _described(sample: Sample) -> str:
     )
     more = "the first " if len(sample.rows) >= ROWS else ""
     return f"{form}{how}; {len(sample.names)} columns; {more}{len(sample.rows):,} rows were looked at"
+
+
+def _show_others(sample: Sample, files: Sequence[Path], console: Console) -> None:
+    """What other files call their columns, in so many words where a column has another name there."""
+    others = {file: names for file in files if (names := beginning_of(file).names) != sample.names}
+    if not others:
+        return
+    file, names = next(iter(others.items()))
+    lacking = [name for name in sample.names if name not in names]
+    more = [name for name in names if name not in sample.names]
+    differ = f"{len(others)} of {1 + len(files)} files have other columns: {file.name}"
+    if lacking:
+        differ += f" has no {', '.join(lacking[:MOST_NAMES])}"
+    if more:
+        differ += f"{', but' if lacking else ' has'} {', '.join(more[:MOST_NAMES])}"
+    console.print(Text(command.printable(differ), "yellow"))
+    if len(lacking) == len(more) == 1:
+        both = tomli_w.dumps({"column": [lacking[0], more[0]]}).partition("= ")[2]
+        hint = f"If these are one and the same, write {' '.join(both.split())} for it in the mapping."
+        console.print(Text(command.printable(hint), "yellow"))
 
 
 def _gaps(guesses: Guesses) -> Iterator[str]:
