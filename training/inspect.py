@@ -88,8 +88,8 @@ def _show_others(sample: Sample, files: Sequence[Path], console: Console) -> Non
         differ += f"{', but' if lacking else ' has'} {', '.join(more[:MOST_NAMES])}"
     console.print(Text(command.printable(differ), "yellow"))
     if len(lacking) == len(more) == 1:
-        both = tomli_w.dumps({"column": [lacking[0], more[0]]}).partition("= ")[2]
-        hint = f"If these are one and the same, write {' '.join(both.split())} for it in the mapping."
+        first, second = (tomli_w.dumps({"": name}).partition("= ")[2].strip() for name in (*lacking, *more))
+        hint = f"If they are one and the same, the mapping says so by [{first}, {second}]."
         console.print(Text(command.printable(hint), "yellow"))
 
 

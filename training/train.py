@@ -93,6 +93,11 @@ def _read(paths: list[Path], as_of_ms: int | None, config: Config, translator: T
             f"{files.refused_share:.0%} of all lines were refused, more than most_refused allows"
             f" ({config.most_refused:.0%}): correct the mapping or the files"
         )
+    if files.unread_share > config.most_refused:
+        raise InputError(
+            f"{len(files.unreadable):,} of {files.files:,} files could not be read, {files.unread_share:.0%} of all"
+            f" bytes and more than most_refused allows ({config.most_refused:.0%}): correct the mapping or the files"
+        )
     return files.profiles
 
 

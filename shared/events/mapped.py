@@ -78,6 +78,16 @@ def _record(line: bytes) -> dict[str, Any] | None:
 
 def _check(translator: Translator, names: list[str]) -> None:
     if absent := translator.absent(names):
-        raise UnreadableFile(f"it has no column {' and no column '.join(absent)}, which the mapping names")
+        named = f"it has no column {' and no column '.join(absent)}, which the mapping names"
+        raise UnreadableFile("; ".join([named, *_meant(absent, names)]))
     if repeated := sorted(name for name in translator.roots if names.count(name) > 1):
         raise UnreadableFile(f"it has several columns {' and several columns '.join(repeated)}")
+
+
+def _meant(absent: list[str], names: list[str]) -> Iterator[str]:
+    """What columns may be called that are not there."""
+    import difflib
+
+    near = [match for column in absent for match in difflib.get_close_matches(column, names, 1)]
+    if near and all(map(str.isprintable, near)):
+        yield f"did you mean {' and '.join(dict.fromkeys(near))}?"

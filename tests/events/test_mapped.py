@@ -137,6 +137,11 @@ def test_all_columns_that_are_not_there_are_named_at_once() -> None:
         read(b"when,kind,paid\n", "a.csv")
 
 
+def test_what_they_are_probably_called_is_said() -> None:
+    with pytest.raises(UnreadableFile, match=r"no column who, which the mapping names; did you mean whom\?"):
+        read(b"when,whom,what,kind,paid\n", "a.csv")
+
+
 def test_a_file_without_a_header_has_its_columns_by_number() -> None:
     mapping = """
         header = false

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ RENAMED = "2024-06-01"
 
 
 def invoices(folder: Path) -> Path:
-    """A wholesaler's list of invoices, as archive.ics.uci.edu/dataset/352 has it: cancellations, and lines of nobody."""
+    """A wholesaler's list of invoices, as UCI's Online Retail is one: cancellations, and lines of nobody."""
     header = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"]
     sold = [event for event in shop_events() if event["event_type"] in ("purchase", "refund")]
     rows = []
@@ -46,6 +46,8 @@ def hits(folder: Path) -> Path:
         time = f"{_at(event):%Y-%m-%d %H:%M:%S} UTC"
         row = [time, f"GA1.{event['customer_id']}", WORDS[event["event_type"]], device, ecommerce]
         halves[time >= RENAMED].append(row)
+    for half in halves:
+        half.sort(key=lambda row: str(row[0]))
     _table(folder / "hits-1.csv", header, halves[0])
     _table(folder / "hits-2.csv", ["hitTime", "clientId", *header[2:]], halves[1])
     return folder
@@ -80,9 +82,9 @@ def _at(event: Event) -> datetime:
     return datetime.fromisoformat(event["timestamp"])
 
 
-def _table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], encoding: str = "utf-8") -> Path:
+def _table(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]], encoding: str = "utf-8") -> Path:
     with path.open("w", newline="", encoding=encoding) as file:
         writer = csv.writer(file)
         writer.writerow(header)
-        writer.writerows(sorted(rows, key=lambda row: str(row[0])) if header[0] == "hitTime" else rows)
+        writer.writerows(rows)
     return path

@@ -40,6 +40,8 @@ class EventFiles:
     """Of the accepted, those of a type that counts as other activity."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Files that could not be read to their end, with the reason."""
+    unread_share: float = 0.0
+    """Of all bytes, those of such files."""
     links: Mapping[str, Link] = field(default_factory=dict)
     """Of visitors whom events know as customers, by profile key: their events are in their customers' profiles."""
 
@@ -74,6 +76,11 @@ class EventFiles:
             )
         for path, reason in self.unreadable.items():
             yield f"could not read {path}: {reason}"
+        if self.unread_share > LOUD_SHARE:
+            yield (
+                f"WARNING: {len(self.unreadable):,} of {self.files:,} files, with {self.unread_share:.0%} of all bytes,"
+                " could not be read; what follows is about the rest alone"
+            )
         if self.unreadable:
             yield "`tessera inspect PATH` shows what the columns of other files may mean, and writes a mapping"
 
@@ -92,7 +99,8 @@ def read_events(
     claims = _Claims()
     consents: set[Consent] = set()
     rules = Rules(currency=currency or None, now_ms=time.time_ns() // 1_000_000)
-    with progress("reading events", sum(file.stat().st_size for file in files)) as advance:
+    sizes = {str(file): file.stat().st_size for file in files}
+    with progress("reading events", sum(sizes.values())) as advance:
         for file in files:
             try:
                 suited = translator if translator is not None and translator.suits(file.name) else None
@@ -106,7 +114,8 @@ def read_events(
                     advance(0, f"{read.accepted:,} events")
             except UnreadableFile as error:
                 read.unreadable[str(file)] = str(error)
-            advance(file.stat().st_size, f"{read.accepted:,} events")
+            advance(sizes[str(file)], f"{read.accepted:,} events")
+    read.unread_share = sum(sizes[path] for path in read.unreadable) / max(1, sum(sizes.values()))
     read.links = resolve(claims.before(as_of_ms))
     read.profiles = agreed(stack.merged(), read.links, consents, as_of_ms)
     if not len(read.profiles):
