@@ -53,6 +53,8 @@ os.environ.update(
     TABLE_EPOCH="",
     QUARANTINE_RETENTION_DAYS="400",
     QUARANTINE_MEGABYTES_A_FILE="256",
+    PART_BYTES=str(64 << 20),
+    INGEST_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/ingest",
     ARCHIVE_RETENTION_DAYS="0",
     REFRESH_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/refresh",
     POWERTOOLS_SERVICE_NAME="tessera",

@@ -14,9 +14,10 @@ from shared.bulk.run_parts import RunParts
 from shared.clock import keep_days, now_ms, read_clock
 from shared.erasure.receipts import asking
 from shared.events import Rules
-from shared.intake.dropped_file import take_in
+from shared.intake.dropped_file import DroppedFiles, FileReport
 from shared.intake.gathering import Intake
 from shared.intake.mappings import Mappings
+from shared.intake.object_parts import Part
 from shared.intake.quarantine import Quarantine
 from shared.models.bundle import Bundle
 from shared.models.live_bundle import LiveBundle
@@ -58,12 +59,24 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     capped = progress.capped
     not_taken: dict[str, Unwritten] = {}
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=read_clock().as_of_ms)
+    files = DroppedFiles(quarantine, rules, part_bytes=int(os.environ["PART_BYTES"]))
 
     def bundle() -> Bundle | None:
         return live_bundle.watched(logger, metrics) if batch.decides else None
 
     def intake() -> Intake:
-        return Intake(table, bundle(), read_clock(), admission=admission, waits=batch.decides, not_taken=not_taken)
+        return Intake(
+            table,
+            bundle(),
+            read_clock(),
+            admission=admission,
+            waits=batch.decides,
+            not_taken=not_taken,
+            seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000,
+        )
+
+    def take_in(part: Part, intake: Intake) -> FileReport:
+        return files.take_in(part, intake, translator=mappings.translator(part.key, time.monotonic()))
 
     def keep(progress: BatchProgress) -> None:
         progress.updated_ms = read_clock().scored_at_ms
@@ -71,9 +84,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
 
     take_batch(
         progress,
-        lambda file, intake: take_in(
-            file, quarantine, rules, intake, translator=mappings.translator(file.key, time.monotonic())
-        ),
+        take_in,
         intake,
         keep,
         time.monotonic,

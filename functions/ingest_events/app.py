@@ -15,9 +15,10 @@ from shared.clock import keep_days, now_ms, read_clock
 from shared.erasure.receipts import asking
 from shared.events import Rules
 from shared.identity.keys import anonymous
-from shared.intake.dropped_file import announced, take_in
+from shared.intake.dropped_file import DroppedFiles, announced, as_message
 from shared.intake.gathering import Intake
 from shared.intake.mappings import Mappings
+from shared.intake.object_parts import Part
 from shared.intake.quarantine import Quarantine
 from shared.models.live_bundle import LiveBundle
 from shared.profiles.kept_marks import KeptMarks
@@ -42,16 +43,22 @@ processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, l
 
 @watched()
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Takes a batch of SQS messages, each an "Object Created" event of EventBridge.
+    """Takes a batch of SQS messages, each an "Object Created" event of EventBridge or a part of a large file.
 
     A file that cannot be fetched fails its own message, and so does one with events of a profile that may take them
     later. A failing write raises, so that every message comes again: what the files of a batch have in common is
-    written once, and only after they were read.
+    written once, and only after they were read. What there is no time for goes back into the queue.
     """
     moment = read_clock()
-    intake = Intake(table, live_bundle.watched(logger, metrics), moment, admission=admission)
+
+    def seconds_left() -> float:
+        return context.get_remaining_time_in_millis() / 1_000
+
+    bundle = live_bundle.watched(logger, metrics)
+    intake = Intake(table, bundle, moment, admission=admission, seconds_left=seconds_left)
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=moment.as_of_ms)
-    with processor(event["Records"], lambda record: _read_announced_file(record, rules, intake)):
+    files = DroppedFiles(quarantine, rules, _queue, int(os.environ["PART_BYTES"]))
+    with processor(event["Records"], lambda record: _read_announced_file(record, files, intake)):
         processor.process()
     _write(intake)
     answer = processor.response()
@@ -60,27 +67,40 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     return answer
 
 
-def _read_announced_file(record: SQSRecord, rules: Rules, intake: Intake) -> None:
-    file = announced(record.body)
-    if file.key.endswith("/"):
+def _queue(part: Part) -> None:
+    sqs.send_message(QueueUrl=os.environ["INGEST_QUEUE_URL"], MessageBody=as_message(part))
+
+
+def _read_announced_file(record: SQSRecord, files: DroppedFiles, intake: Intake) -> None:
+    part = announced(record.body)
+    if part.key.endswith("/"):
         return  # the S3 console marks a new folder with an empty object
-    translator = mappings.translator(file.key, time.monotonic())
-    file_report = take_in(file, quarantine, rules, intake, record.message_id, translator)
+    if not intake.has_time() and intake.accepted:
+        _queue(part)
+        return
+    translator = mappings.translator(part.key, time.monotonic())
+    file_report = files.take_in(part, intake, record.message_id, translator)
+    if file_report.rest:
+        _queue(file_report.rest)
+    sent = file_report.sent + (file_report.rest is not None)
     _count(
         EventsQuarantined=file_report.quarantined,
         FilesUnreadable=int(file_report.unreadable is not None),
         FilesMissing=int(file_report.missing),
+        PartsQueued=sent,
         QuarantineCapped=file_report.capped,
         MappingsRefused=mappings.refused,
     )
     logger.info(
-        "File read",
+        "File read" if part.is_whole else "Part of a file read",
         extra={
-            "file": anonymous(file.key),
+            "file": anonymous(part.key),
+            "line": part.begin.line,
             "accepted": file_report.accepted,
             "quarantined": file_report.quarantined,
             "unreadable": file_report.unreadable is not None,
             "missing": file_report.missing,
+            "parts_queued": sent,
         },
     )
 

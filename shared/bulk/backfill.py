@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,8 +12,10 @@ from msgspec.structs import replace
 
 from shared.aws.fresh_object import is_absent
 from shared.bulk.run_parts import span
-from shared.intake.dropped_file import DroppedFile, FileReport
+from shared.events.pieces import without_text
+from shared.intake.dropped_file import FileReport
 from shared.intake.gathering import Intake
+from shared.intake.object_parts import Part
 from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:
@@ -54,6 +57,8 @@ class BatchProgress(msgspec.Struct):
     """Files not yet in, those that failed excepted."""
     started_ms: int
     updated_ms: int
+    rest: Part | None = None
+    """What is not yet in of the first of these, where that is not all of it."""
     failed: dict[str, str] = {}
     """Why files are not in, by key."""
     files: int = 0
@@ -127,13 +132,13 @@ def read_plan(s3: S3Client, bucket: str, key: str) -> list[Batch] | None:
 
 def take_batch(
     progress: BatchProgress,
-    take_in: Callable[[DroppedFile, Intake], FileReport],
+    take_in: Callable[[Part, Intake], FileReport],
     intake: Callable[[], Intake],
     keep: Callable[[BatchProgress], None],
     monotonic: Callable[[], float],
     go_on: Callable[[], bool],
 ) -> None:
-    """Goes on from `progress`, which it changes, a file at least and then while `go_on` says so.
+    """Goes on from `progress`, which it changes, a file or a part of one at least and then while `go_on` says so.
 
     `keep` is given it whenever files are in. A file that S3 does not give, or with events of a profile that may take
     them later, is noted and left for another attempt.
@@ -146,34 +151,56 @@ def take_batch(
     while progress.todo:
         since = monotonic()
         gathered = intake()
-        taken: dict[str, FileReport] = {}
-        failed: dict[str, str] = {}
+        taken = _Taken()
         for key in progress.todo:
+            part = progress.rest if progress.rest and not taken.reports else Part(key)
             try:
-                taken[key] = take_in(DroppedFile(key), gathered)
+                taken.add(key, part, take_in(part, gathered))
             except (ClientError, BotoCoreError) as error:
-                failed[key] = str(error)
-            if monotonic() - since >= CHECKPOINT_SECONDS or not go_on():
+                taken.failed[key] = str(error)
+            if taken.rest or monotonic() - since >= CHECKPOINT_SECONDS or not go_on():
                 break
         gathered.flush()
-        _add(progress, taken, failed, gathered)
+        _add(progress, taken, gathered)
         keep(progress)
         if not go_on():
             break
 
 
-def _add(progress: BatchProgress, taken: Mapping[str, FileReport], failed: Mapping[str, str], intake: Intake) -> None:
-    progress.todo = progress.todo[len(taken) + len(failed) :]
-    progress.failed = {**progress.failed, **failed, **intake.again}
-    progress.files += len(taken.keys() - intake.again.keys())
+@dataclass
+class _Taken:
+    """What came of files, of which the last may have a rest."""
+
+    reports: dict[str, FileReport] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    rest: Part | None = None
+
+    def add(self, key: str, part: Part, report: FileReport) -> None:
+        """Takes in what came of a file or a part of one."""
+        if report.missing and not part.is_whole:
+            # It was replaced since it was begun, and is read from its new beginning, or found to be gone.
+            report = FileReport(rest=Part(key))
+        self.reports[key] = report
+        if report.rest:
+            # Progress is kept where an erasure does not look.
+            self.rest = replace(report.rest, begin=without_text(report.rest.begin))
+
+
+def _add(progress: BatchProgress, taken: _Taken, intake: Intake) -> None:
+    reports = taken.reports.values()
+    waiting = {key for key, report in taken.reports.items() if report.rest and key not in intake.again}
+    progress.rest = taken.rest if waiting else None
+    progress.todo = progress.todo[len(taken.reports) + len(taken.failed) - len(waiting) :]
+    progress.failed = {**progress.failed, **taken.failed, **intake.again}
+    progress.files += len(taken.reports.keys() - intake.again.keys() - waiting)
     progress.accepted += intake.accepted
     progress.counted += intake.total.events
     progress.forgotten += intake.total.forgotten
     progress.customers += intake.total.customers
-    progress.quarantined += intake.refused + intake.unwritten + sum(file.quarantined for file in taken.values())
-    progress.capped += sum(file.capped for file in taken.values())
-    progress.unreadable = [*progress.unreadable, *(key for key, file in taken.items() if file.unreadable)]
-    progress.missing = [*progress.missing, *(key for key, file in taken.items() if file.missing)]
+    progress.quarantined += intake.refused + intake.unwritten + sum(report.quarantined for report in reports)
+    progress.capped += sum(report.capped for report in reports)
+    progress.unreadable = [*progress.unreadable, *(key for key, report in taken.reports.items() if report.unreadable)]
+    progress.missing = [*progress.missing, *(key for key, report in taken.reports.items() if report.missing)]
 
 
 def report(parts: Sequence[BatchProgress], expected: int) -> Mapping[str, Any]:

@@ -83,7 +83,7 @@ class CsvRecords:
         self.header = first
         self._first: list[str] | None = None
         if form.header is not True:
-            self.header = list(form.header or (f"column_{at}" for at in range(1, len(first) + 1)))
+            self.header = list(form.header or numbered_names(first))
             self._first = first
         form.check(self.header)
 
@@ -123,6 +123,11 @@ def csv_batches(stream: ByteStream, form: CsvForm = CsvForm()) -> Iterator[Batch
             yield batch
             batch = Batch()
     yield batch
+
+
+def numbered_names(first: Sequence[str]) -> list[str]:
+    """What columns are called that have no names, by the values of the first record."""
+    return [f"column_{at}" for at in range(1, len(first) + 1)]
 
 
 def header_of(records: Iterator[list[str]]) -> list[str]:

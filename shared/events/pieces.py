@@ -17,11 +17,12 @@ import msgspec
 
 from shared.events import Chunk, Rules, read_file
 from shared.events.checkpoints import Blocks, Checkpoint, Fetch, text_blocks
-from shared.events.csv_text import WHITESPACE, header_of
+from shared.events.csv_text import WHITESPACE, header_of, numbered_names
 from shared.events.record_ends import record_end
 from shared.events.streams import LONGEST_LINE, ByteStream, UnreadableFile
 
 if TYPE_CHECKING:
+    from shared.events.mapping import MappingFile
     from shared.events.translator import Translator
 
 PIECE_BYTES = 8 * 2**20
@@ -67,12 +68,12 @@ class Piece:
     name: str
     open: Callable[[], tuple[ByteStream, int]]
     """Gives its bytes, and by how much the numbers of its lines fall short of those in the whole file."""
-    translator: Translator | None = None
+    translator: Callable[[], Translator | None]
 
     def chunks(self, rules: Rules) -> Iterator[Chunk]:
         """The events, with lines numbered as in the whole file. Raises UnreadableFile."""
         stream, shift = self.open()
-        for chunk in read_file(stream, self.name, rules, self.translator):
+        for chunk in read_file(stream, self.name, rules, self.translator()):
             yield _shifted(chunk, shift) if shift else chunk
 
 
@@ -84,19 +85,21 @@ def text_pieces(
     Raises UnreadableFile where the file cannot be read on.
     """
     form = _Form(fetch, name, translator)
-    cutter = _Cutter(form.blocks(begin.checkpoint), begin)
+    cutter = _Cutter(form.blocks(begin.checkpoint), begin, is_plain=form.is_plain)
     end: Position | None = begin
     while end:
         begin = end
-        text, size, end = cutter.cut(least, form.delimiter)
+        text, size, end = cutter.cut(least, form.quoted)
         yield form.piece(begin, end, size, text)
 
 
 class _Cutter:
     """Takes text apart between records."""
 
-    def __init__(self, blocks: Blocks, begin: Position) -> None:
+    def __init__(self, blocks: Blocks, begin: Position, *, is_plain: bool = False) -> None:
+        """Where the file `is_plain`, its bytes are the text, which can be read from anywhere."""
         self._blocks = blocks
+        self._is_plain = is_plain
         self._line = begin.line
         self._text = begin.text
         self._checkpoint = begin.checkpoint
@@ -112,11 +115,11 @@ class _Cutter:
         self._error: UnreadableFile | None = None
         self._skip(begin.skip)
 
-    def cut(self, least: int, delimiter: str | None) -> tuple[bytes, int, Position | None]:
+    def cut(self, least: int, quoted: str | None) -> tuple[bytes, int, Position | None]:
         """The next piece, the bytes of text that it takes in the file, and where the one after it begins."""
         while len(self._held) < least and self._read():
             pass
-        while (end := self._record_end(least, delimiter)) is None and self._read():
+        while (end := self._record_end(least, quoted)) is None and self._read():
             pass
         if end is None:
             if self._error:
@@ -127,12 +130,17 @@ class _Cutter:
         self._text += size
         self._line += text.count(b"\n")
         if self._held or self._read() or self._error:
-            return text, size, Position(self._checkpoint, self._since, self._text, self._line)
+            return text, size, self._position()
         return text, size, None
 
-    def _record_end(self, least: int, delimiter: str | None) -> int | None:
+    def _position(self) -> Position:
+        if self._is_plain:
+            return Position(Checkpoint(self._text, self._text), 0, self._text, self._line)
+        return Position(self._checkpoint, self._since, self._text, self._line)
+
+    def _record_end(self, least: int, quoted: str | None) -> int | None:
         mark = len(_BYTE_ORDER_MARK) if self._line == 1 and self._held.startswith(_BYTE_ORDER_MARK) else 0
-        end = record_end(bytes(self._held[mark:]), least - mark, delimiter)
+        end = record_end(bytes(self._held[mark:]), least - mark, quoted)
         return None if end is None else end + mark
 
     def _read(self) -> bool:
@@ -196,55 +204,61 @@ class _Form:
         self._fetch = fetch
         self._is_packed = name.lower().endswith(".gz")
         self._name = name[: -len(".gz")] if self._is_packed else name
-        self._translator = translator
-        mapping = translator.mapping if translator else None
-        self._encoding = mapping.encoding if mapping else "utf-8"
-        self._has_header = mapping.header if mapping else True
-        is_of_lines = Path(self._name.lower()).suffix in _OF_LINES
-        self.delimiter = None if is_of_lines else mapping.delimiter if mapping else ","
-        """Of CSV; None where each line is a record."""
+        self._mapping = translator.mapping if translator else None
+        self.is_plain = not self._is_packed and (self._mapping is None or self._mapping.encoding == "utf-8")
+        """Whether the bytes are the text."""
+        self._is_csv = Path(self._name.lower()).suffix not in _OF_LINES
+        self._has_header = self._is_csv and (self._mapping is None or self._mapping.header is True)
+        self._delimiter = self._mapping.delimiter if self._mapping else ","
+        is_quoted = self._delimiter != WHITESPACE and (self._mapping is None or self._mapping.quotes)
+        self.quoted = self._delimiter if self._is_csv and is_quoted else None
+        """The delimiter of CSV whose records may hold line ends; None where each line is a record."""
 
     def blocks(self, begin: Checkpoint) -> Blocks:
         """The text from a checkpoint on."""
-        return text_blocks(self._fetch, begin, packed=self._is_packed, encoding=self._encoding)
+        encoding = self._mapping.encoding if self._mapping else "utf-8"
+        return text_blocks(self._fetch, begin, packed=self._is_packed, encoding=encoding)
 
     def piece(self, begin: Position, end: Position | None, size: int, text: bytes) -> Piece:
         """A piece of the file, whose bytes are `text`."""
-        is_first = begin.line == 1
+        if begin.line == 1:
+            return Piece(begin, end, size, self._name, lambda: (io.BytesIO(text), 0), self._as_first)
 
         def opened() -> tuple[ByteStream, int]:
             # At the beginning of a file, and there alone, a mark of the order of bytes is none of its text.
-            header = b"" if is_first else self._header if self.delimiter else b"\n"
+            header = self._header if self._has_header else b"\n"
             return io.BytesIO(header + text), begin.line - 1 - header.count(b"\n")
 
-        return Piece(begin, end, size, self._name, opened, self._first if is_first else self._later)
+        return Piece(begin, end, size, self._name, opened, self._as_later)
 
     @cached_property
     def _header(self) -> bytes:
-        """The record that names the columns. Raises UnreadableFile."""
-        first, _, _ = _Cutter(self.blocks(START.checkpoint), START).cut(1, self.delimiter)
-        if self._has_header:
-            return first.removeprefix(_BYTE_ORDER_MARK)
-        text = first.decode(errors="surrogateescape")
-        delimiter = " " if self.delimiter == WHITESPACE else self.delimiter or ","
-        is_of_words = self.delimiter == WHITESPACE
-        values = text.split() if is_of_words else header_of(csv.reader([text], delimiter=delimiter, strict=True))
-        return delimiter.join(f"column_{at}" for at in range(1, len(values) + 1)).encode() + b"\n"
+        """The record that the file begins with."""
+        first, _, _ = _Cutter(self.blocks(START.checkpoint), START).cut(1, self.quoted)
+        return first.removeprefix(_BYTE_ORDER_MARK)
 
-    @cached_property
-    def _first(self) -> Translator | None:
-        return self._read_as(has_header=self._has_header)
+    def _as_first(self) -> Translator | None:
+        return self._translator(self._mapping, self._mapping.header) if self._mapping else None
 
-    @cached_property
-    def _later(self) -> Translator | None:
-        return self._read_as(has_header=True)
+    def _as_later(self) -> Translator | None:
+        if self._mapping is None or not self._is_csv or self._mapping.header:
+            return self._as_first()
+        return self._translator(self._mapping, self._names(self._mapping))
 
-    def _read_as(self, *, has_header: bool) -> Translator | None:
-        if self._translator is None:
-            return None
+    def _names(self, mapping: MappingFile) -> list[str]:
+        """What the columns are called, of which the file says nothing."""
+        text = self._header.decode(errors="surrogateescape")
+        if self._delimiter == WHITESPACE:
+            return numbered_names(text.split())
+        if mapping.quotes:
+            return numbered_names(header_of(csv.reader([text], delimiter=self._delimiter, strict=True)))
+        return numbered_names(header_of(csv.reader([text], delimiter=self._delimiter, strict=True, quoting=csv.QUOTE_NONE)))
+
+    @staticmethod
+    def _translator(mapping: MappingFile, header: bool | list[str]) -> Translator:
         from shared.events.translator import Translator
 
-        return Translator(msgspec.structs.replace(self._translator.mapping, encoding="utf-8", header=has_header))
+        return Translator(msgspec.structs.replace(mapping, encoding="utf-8", header=header))
 
 
 def _shifted(chunk: Chunk, by: int) -> Chunk:

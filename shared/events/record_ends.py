@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.events.csv_text import WHITESPACE
 from shared.events.streams import LONGEST_LINE
 
+csv.field_size_limit(LONGEST_LINE)
 _QUOTE = ord('"')
 _RETURN = ord("\r")
 _NEWLINE = ord("\n")
@@ -23,11 +23,11 @@ _NEWLINE = ord("\n")
 def record_end(text: bytes, least: int, delimiter: str | None) -> int | None:
     """Where the first record ends that ends at `least` bytes or later, of `text`, at whose beginning one begins.
 
-    The `delimiter` is that of CSV, or None where each line is a record. None where the end is not in the text yet.
+    The `delimiter` is that of CSV with quotes, or None where each line is a record. None where the end is not in the
+    text yet.
     """
-    if delimiter in (None, WHITESPACE) or b'"' not in text:
+    if delimiter is None or b'"' not in text:
         return text.find(b"\n", max(least - 1, 0)) + 1 or None
-    assert delimiter is not None
     ends, certain = _quoted_ends(np.frombuffer(text, np.uint8), delimiter)
     at = int(np.searchsorted(ends, least))
     if at < len(ends):

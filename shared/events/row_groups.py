@@ -66,7 +66,7 @@ def parquet_pieces(
         end = _position(groups, last, line_after) if last < len(groups) else None
         here = _position(groups, first, line)
         opened = partial(_opened, fetch, footer, some, line - 1)
-        yield Piece(here, end, last - first, "events.parquet", opened, translator)
+        yield Piece(here, end, last - first, "events.parquet", opened, lambda: translator)
         first = last
         line = line_after
 

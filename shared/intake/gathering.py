@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,10 @@ BYTES_AT_ONCE = 32 << 20
 """Of events gathered before they are written, and of the lines that their claims are kept with."""
 EVENT_BYTES = 60
 """Of an event in columns."""
+RESERVE_SECONDS = 5.0
+"""Left for the answer, and for what takes longer than it ever did."""
+SECONDS_A_PROFILE = 1 / 1_000
+"""That writing takes at least, in the worst case of one that nothing else of what is gathered concerns."""
 KEY_BYTES = 200
 """Of a profile's key and its place among others."""
 
@@ -70,6 +75,8 @@ class Intake:
     """Without a bundle, whether those who change are due to be decided on as soon as there is one."""
     sleep: Sleep = time.sleep
     rows_at_once: int = ROWS_AT_ONCE
+    seconds_left: Callable[[], float] = lambda: math.inf
+    """Until the invocation is ended."""
     unwritten: int = 0
     """Lines that are in quarantine because their profile does not take them."""
     again: dict[str, str] = field(default_factory=dict)
@@ -82,6 +89,23 @@ class Intake:
     _bytes: int = 0
     _claims: list[tuple[list[Claim], Refuse]] = field(default_factory=list)
     _consents: set[Consent] = field(default_factory=set)
+    _asked_s: float = 0.0
+    """Seconds that were left when it was asked last."""
+    _longest_s: float = 0.0
+    """Between two times that it was asked."""
+    _seconds_a_profile: float = SECONDS_A_PROFILE
+    """That writing takes."""
+
+    def has_time(self) -> bool:
+        """Whether as much as ever came between two calls of this can come once more, and all that has gathered be
+        written after it, before the invocation is ended."""
+        left = self.seconds_left()
+        if left == math.inf:
+            return True
+        self._longest_s = max(self._longest_s, self._asked_s - left)
+        self._asked_s = left
+        waiting = sum(len(profiles.keys) for _, profiles in self._folded)
+        return left > RESERVE_SECONDS + 2 * (self._longest_s + waiting * self._seconds_a_profile)
 
     def add(self, chunk: Chunk, refuse: Refuse, source: Source | None = None) -> None:
         """Takes events in, and writes what has gathered once it is much.
@@ -146,6 +170,8 @@ class Intake:
         return replace(why, held=frozenset(profile.rows.fingerprint.tolist()), full_since_ms=full_since_ms)
 
     def _write(self) -> None:
+        began_s = self.seconds_left()
+        waiting = sum(len(profiles.keys) for _, profiles in self._folded)
         claims = Claims((claim for made, _ in self._claims for claim in made), self.table, self.admission)
         updater = Updater(self.table, self.bundle, self.moment, self.sleep, admission=self.admission, waits=self.waits)
         self.total += fold_in(merge(*(profiles for _, profiles in self._folded)), updater, claims, self._consents)
@@ -163,6 +189,8 @@ class Intake:
         self._claims.clear()
         self._consents.clear()
         self._bytes = 0
+        if waiting and began_s < math.inf:
+            self._seconds_a_profile = max((began_s - self.seconds_left()) / waiting, SECONDS_A_PROFILE)
 
     def _sort_out(self, unwritten: Mapping[str, Unwritten]) -> None:
         """Finds the sources of events that were not written."""

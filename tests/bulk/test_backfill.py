@@ -22,8 +22,9 @@ from shared.bulk.backfill import (
 )
 from shared.clock import Moment
 from shared.events import Rules, read_lines
-from shared.intake.dropped_file import DroppedFile, FileReport
+from shared.intake.dropped_file import FileReport
 from shared.intake.gathering import Intake
+from shared.intake.object_parts import Part
 from tests.conftest import BUCKET
 from tests.simulation.objects import Objects
 from tests.support.event_files import ndjson, purchase
@@ -77,7 +78,7 @@ def take(progress: BatchProgress, broken: str = "", go_on: Callable[[], bool] = 
     """Takes files in that hold a customer's order each, and says how often progress was kept."""
     table, kept = MemoryTable(), list[int]()
 
-    def take_in(file: DroppedFile, intake: Intake) -> FileReport:
+    def take_in(file: Part, intake: Intake) -> FileReport:
         if file.key in broken:
             raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
         intake.add(read_lines(ndjson([purchase(file.key)]).splitlines(), Rules()), lambda _: None)

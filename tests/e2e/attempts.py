@@ -112,7 +112,7 @@ def attempts(stack: Stack) -> list[Attempt]:
         asked = {"SecretId": ids[secret]}
         add(f"read {secret}", "secretsmanager", by, partial(call, "get_secret_value", asked))
     for queue, by in (
-        ("IngestQueue", set[str]()),
+        ("IngestQueue", {"IngestEventsRole"}),
         ("LiveQueue", {"AcceptEventsRole"}),
         ("ErasureQueue", {"RequestErasureRole", *FOLDING, *ERASING}),
         ("RefreshQueue", {"RefreshSegmentsRole"}),

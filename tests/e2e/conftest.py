@@ -13,9 +13,10 @@ STACK_CLOCK = "2018-01-01T00:00:00Z"
 
 
 @contextmanager
-def deployed_with_model(host: str = LOOPBACK) -> Iterator[Stack]:
+def deployed_with_model(host: str = LOOPBACK, **parameters: str) -> Iterator[Stack]:
     """The template deployed to a local AWS, its clock at the start of 2018, with a small model published."""
-    with local_stack(clock=STACK_CLOCK, host=host, KinesisStream="new", RefreshMinutes="60") as deployed:
+    given = {"KinesisStream": "new", "RefreshMinutes": "60", **parameters}
+    with local_stack(clock=STACK_CLOCK, host=host, **given) as deployed:
         publish(deployed.s3, make_bundle())
         yield deployed
 

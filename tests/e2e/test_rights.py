@@ -25,6 +25,7 @@ from tests.support.template import template
 pytestmark = pytest.mark.e2e
 
 SECONDS = 180
+PART_BYTES = 16_384
 ROLES = sorted(
     name for name in template()["Resources"] if f"{name.removesuffix('Role')}Function" in template()["Resources"]
 )
@@ -103,6 +104,14 @@ def drop_mapped(stack: Stack, events: list[Event]) -> None:
     stack.s3.put_object(Bucket=stack.bucket, Key="events/rights.mapped.csv", Body=csv_file(in_their_columns(events)))
 
 
+def drop_large(write: Callable[[list[Event]], bytes], kind: str, stack: Stack, events: list[Event]) -> None:
+    """More than one message should stand for."""
+    others = [purchase(f"in parts {kind} {number}", number) for number in range(200)]
+    body = write([{**dict.fromkeys(EVERY_FIELD), **event} for event in [*others, *events, *others]])
+    assert len(body) > PART_BYTES // (8 if kind.endswith(".gz") else 1)
+    stack.s3.put_object(Bucket=stack.bucket, Key=f"events/rights.large.{kind}", Body=body)
+
+
 def back_fill(stack: Stack, events: list[Event]) -> None:
     stack.s3.put_object(Bucket=stack.bucket, Key="history/rights.ndjson", Body=ndjson(events))
     client(stack, "stepfunctions").start_execution(stateMachineArn=stack.backfill_arn, name="rights", input="{}")
@@ -155,6 +164,8 @@ SOURCES: dict[str, Callable[[Stack, list[Event]], None]] = {
     "csv": partial(drop, csv_file, "csv"),
     "parquet": partial(drop, parquet, "parquet"),
     "mapped": drop_mapped,
+    "large-csv": partial(drop_large, csv_file, "csv"),
+    "large-ndjson.gz": partial(drop_large, ndjson_gz, "ndjson.gz"),
     "back-fill": back_fill,
     "API": call,
     "mapped API": call_mapped,
@@ -261,7 +272,7 @@ def events_stored(stack: Stack, customer: str) -> int:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with deployed_with_model() as deployed:
+    with deployed_with_model(PartBytes=str(PART_BYTES)) as deployed:
         deployed.s3.put_object(Bucket=deployed.bucket, Key="mappings/rights.toml", Body=MAPPING.encode())
         for source, deliver in SOURCES.items():
             deliver(deployed, events_of(source))

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events import Chunk, Rejection, Rules, UnreadableFile, read_file
@@ -20,6 +20,7 @@ from shared.events.streams import LONGEST_LINE
 from shared.events.translator import Translator
 from shared.features import encode, fold, merge
 from tests.events.lines import BROKEN, GOOD, NOW_MS
+from tests.support.examples import at_most
 
 RULES = Rules(now_ms=NOW_MS)
 THEIRS = MappingFile(columns={name: name for name in ("event_type", "timestamp", "customer_id", "brand")})
@@ -124,6 +125,7 @@ HEADERS = st.sampled_from(
 
 
 @given(HEADERS, st.lists(GOOD_ROWS | ROWS, max_size=15), LEAST, st.sampled_from(["", "\ufeff"]))
+@settings(max_examples=at_most(40))
 def test_records_of_csv(header: str, rows: list[str], least: int, mark: str) -> None:
     check((mark + header + "".join(rows)).encode(), "events.csv", least)
 
@@ -133,15 +135,19 @@ def test_records_of_csv(header: str, rows: list[str], least: int, mark: str) -> 
     LEAST,
     st.sampled_from(["utf-8", "utf-16", "latin-1", "cp1252"]),
     st.sampled_from([",", ";", "¦", "whitespace"]),
+    st.sampled_from([True, False, ["event_type", "timestamp", "customer_id", "brand"]]),
     st.booleans(),
 )
-def test_records_of_a_mapping(rows: list[str], least: int, encoding: Any, delimiter: str, has_header: bool) -> None:
-    mapping = msgspec.structs.replace(THEIRS, encoding=encoding, delimiter=delimiter, header=has_header)
-    if not has_header:
+@settings(max_examples=at_most(40))
+def test_records_of_a_mapping(
+    rows: list[str], least: int, encoding: Any, delimiter: str, header: bool | list[str], quotes: bool
+) -> None:
+    mapping = msgspec.structs.replace(THEIRS, encoding=encoding, delimiter=delimiter, header=header, quotes=quotes)
+    if not header:
         columns = {name: f"column_{at}" for at, name in enumerate(THEIRS.columns, 1)}
         mapping = msgspec.structs.replace(mapping, columns=columns)
     written = {"whitespace": " "}.get(delimiter, delimiter)
-    text = "event_type,timestamp,customer_id,brand\n" * has_header + "".join(rows)
+    text = "event_type,timestamp,customer_id,brand\n" * (header is True) + "".join(rows)
     content = text.replace(",", written).encode(encoding)
     check(content, "events.csv", least, Translator(mapping))
 
@@ -150,6 +156,7 @@ MEMBERS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), min_size=1,
 
 
 @given(MEMBERS, st.integers(1, 30_000), st.integers(0, 3))
+@settings(max_examples=at_most(40))
 def test_gzip_of_many_members_and_levels(members: list[tuple[int, int]], least: int, padding: int) -> None:
     numbers = iter(range(10_000))
     content = b""

@@ -33,6 +33,10 @@ class Context(LambdaContext):
     _invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:function"
     _aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 900_000
+
 
 class Hurried(Context):
     """An invocation that never has time for a second page or file."""
@@ -44,10 +48,6 @@ class Hurried(Context):
 
 class Unhurried(Context):
     """An invocation at its beginning."""
-
-    @staticmethod
-    def get_remaining_time_in_millis() -> int:
-        return 900_000
 
 
 def function(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:

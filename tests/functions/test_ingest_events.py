@@ -37,6 +37,7 @@ def test_dropped_file_becomes_a_decision(s3: "S3Client", drop: Drop, table: Prof
         "FilesUnreadable": 0,
         "QuarantineCapped": 0,
         "FilesMissing": 0,
+        "PartsQueued": 0,
         "MappingsRefused": 0,
         "CustomersChanged": 1,
         "SegmentsChanged": 0,

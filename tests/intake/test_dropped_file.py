@@ -7,8 +7,9 @@ import pytest
 
 from shared.clock import Moment
 from shared.events import Rules
-from shared.intake.dropped_file import DroppedFile, FileReport, announced, take_in
+from shared.intake.dropped_file import DroppedFiles, FileReport, announced
 from shared.intake.gathering import Intake
+from shared.intake.object_parts import Part
 from shared.intake.quarantine import Quarantine
 from tests.conftest import BUCKET
 from tests.functions.conftest import announcement
@@ -37,9 +38,9 @@ def intake() -> Intake:
     return Intake(MemoryTable(), None, NOVEMBER)
 
 
-def drop(quarantine: Quarantine, body: bytes, key: str = KEY) -> DroppedFile:
+def drop(quarantine: Quarantine, body: bytes, key: str = KEY) -> Part:
     quarantine.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
-    return DroppedFile(key)
+    return Part(key)
 
 
 def kept(quarantine: Quarantine) -> list[dict[str, Any]]:
@@ -49,7 +50,7 @@ def kept(quarantine: Quarantine) -> list[dict[str, Any]]:
 
 
 def test_an_announcement_names_the_object_and_its_version() -> None:
-    assert announced(json.dumps(announcement("events/a b.csv", "v1"))) == DroppedFile("events/a b.csv", "v1")
+    assert announced(json.dumps(announcement("events/a b.csv", "v1"))) == Part("events/a b.csv", "v1")
     assert announced(json.dumps(announcement("events/a.csv"))).source == {"Key": "events/a.csv"}
 
 
@@ -61,7 +62,7 @@ def test_what_announces_no_file_is_an_error(body: str) -> None:
 
 def test_valid_lines_are_counted_and_the_others_kept_with_their_reason(quarantine: Quarantine, intake: Intake) -> None:
     file = drop(quarantine, ndjson([purchase("a"), purchase("b", price=-1)]))
-    assert take_in(file, quarantine, Rules(), intake) == FileReport(accepted=1, quarantined=1)
+    assert DroppedFiles(quarantine, Rules()).take_in(file, intake) == FileReport(accepted=1, quarantined=1)
     [record] = kept(quarantine)
     assert (record["source_key"], record["line"], record["people"]) == (KEY, 2, ["customer#b"])
     intake.flush()
@@ -69,5 +70,5 @@ def test_valid_lines_are_counted_and_the_others_kept_with_their_reason(quarantin
 
 
 def test_a_file_that_is_gone_leaves_a_trace(quarantine: Quarantine, intake: Intake) -> None:
-    assert take_in(DroppedFile(KEY), quarantine, Rules(), intake) == FileReport(missing=True)
+    assert DroppedFiles(quarantine, Rules()).take_in(Part(KEY), intake) == FileReport(missing=True)
     assert kept(quarantine)[0]["reason"] == "the object was deleted before it could be read"

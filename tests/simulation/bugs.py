@@ -278,6 +278,17 @@ def _told_in_logs(code: Planting) -> None:
     code.in_containers("ingest_live_events", change)
 
 
+def _parts_lost(code: Planting) -> None:
+    files = code.module("shared.intake.dropped_file").DroppedFiles
+    cut = files._cut
+
+    def forgetful(self: Any, opened: Any, folder: Any, send: Any, intake: Any) -> Any:
+        numbers = count(1)
+        return cut(self, opened, folder, lambda part: send(part) if next(numbers) % 2 else None, intake)
+
+    code.set(files, "_cut", forgetful)
+
+
 BUGS = (
     Bug("new events take the place of the history", _history_replaced),
     Bug("who loses a race writes all the same", _blind_write, 3),
@@ -304,4 +315,5 @@ BUGS = (
     Bug("a visitor's history is not handed to the customer", _claims_ignored),
     Bug("a visitor who became a customer keeps a decision", _decision_stays, 1),
     Bug("what people sent stands in the log", _told_in_logs),
+    Bug("every other part of a large file is forgotten", _parts_lost),
 )

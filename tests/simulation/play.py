@@ -7,7 +7,7 @@ import io
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -69,7 +69,8 @@ def stage() -> tuple[Surroundings, Release, Release]:
 def play(seed: int, trace: Callable[[str], None] | None = None, *, private: bool = True) -> Played:
     """Plays one seed."""
     surroundings, release, older = stage()
-    with _written() as written:
+    # In half of the worlds most files are larger than one message should stand for.
+    with _written({**ENVIRONMENT, "PART_BYTES": str((1_024, 64 << 20)[seed % 2])}) as written:
         world = World(seed, surroundings, release, older)
         if trace:
             world.trace = trace
@@ -96,11 +97,11 @@ def _audited(story: Story) -> list[str]:
 
 
 @contextlib.contextmanager
-def _written() -> Iterator[io.StringIO]:
+def _written(environment: Mapping[str, str]) -> Iterator[io.StringIO]:
     """Where logs and metrics go while a world is played."""
     output = io.StringIO()
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    os.environ.update(ENVIRONMENT)
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
     logger = logging.getLogger(SERVICE)
     for handler in logger.handlers:
         if isinstance(handler, logging.StreamHandler):
