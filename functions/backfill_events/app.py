@@ -59,7 +59,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     capped = progress.capped
     not_taken: dict[str, Unwritten] = {}
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=read_clock().as_of_ms)
-    files = DroppedFiles(quarantine, rules, part_bytes=int(os.environ["PART_BYTES"]))
+    files = DroppedFiles(quarantine, rules, int(os.environ["PART_BYTES"]))
 
     def bundle() -> Bundle | None:
         return live_bundle.watched(logger, metrics) if batch.decides else None

@@ -57,37 +57,43 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     bundle = live_bundle.watched(logger, metrics)
     intake = Intake(table, bundle, moment, admission=admission, seconds_left=seconds_left)
     rules = Rules(currency=os.environ["CURRENCY"] or None, now_ms=moment.as_of_ms)
-    files = DroppedFiles(quarantine, rules, _queue, int(os.environ["PART_BYTES"]))
-    with processor(event["Records"], lambda record: _read_announced_file(record, files, intake)):
+    files = DroppedFiles(quarantine, rules, int(os.environ["PART_BYTES"]), cuts=True)
+    left: dict[str, tuple[Part, ...]] = {}
+
+    def read(record: SQSRecord) -> None:
+        left[record.message_id] = _read_announced_file(record, files, intake)
+
+    with processor(event["Records"], read):
         processor.process()
     _write(intake)
     answer = processor.response()
     for message_id in intake.again:
         answer["batchItemFailures"].append({"itemIdentifier": message_id})
+    failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+    _queue([part for message_id, parts in left.items() if message_id not in failed for part in parts])
     return answer
 
 
-def _queue(part: Part) -> None:
-    sqs.send_message(QueueUrl=os.environ["INGEST_QUEUE_URL"], MessageBody=as_message(part))
+def _queue(parts: list[Part]) -> None:
+    # Not before all of what these follow is written: a message that comes again would bring them again each time.
+    for message in dict.fromkeys(as_message(part) for part in parts):
+        sqs.send_message(QueueUrl=os.environ["INGEST_QUEUE_URL"], MessageBody=message)
+    _count(PartsQueued=len(parts))
 
 
-def _read_announced_file(record: SQSRecord, files: DroppedFiles, intake: Intake) -> None:
+def _read_announced_file(record: SQSRecord, files: DroppedFiles, intake: Intake) -> tuple[Part, ...]:
+    """What is left of it for other invocations."""
     part = announced(record.body)
     if part.key.endswith("/"):
-        return  # the S3 console marks a new folder with an empty object
+        return ()  # the S3 console marks a new folder with an empty object
     if not intake.has_time() and intake.accepted:
-        _queue(part)
-        return
+        return (part,)
     translator = mappings.translator(part.key, time.monotonic())
     file_report = files.take_in(part, intake, record.message_id, translator)
-    if file_report.rest:
-        _queue(file_report.rest)
-    sent = file_report.sent + (file_report.rest is not None)
     _count(
         EventsQuarantined=file_report.quarantined,
         FilesUnreadable=int(file_report.unreadable is not None),
         FilesMissing=int(file_report.missing),
-        PartsQueued=sent,
         QuarantineCapped=file_report.capped,
         MappingsRefused=mappings.refused,
     )
@@ -100,9 +106,10 @@ def _read_announced_file(record: SQSRecord, files: DroppedFiles, intake: Intake)
             "quarantined": file_report.quarantined,
             "unreadable": file_report.unreadable is not None,
             "missing": file_report.missing,
-            "parts_queued": sent,
+            "parts": len(file_report.rest),
         },
     )
+    return file_report.rest
 
 
 def _write(intake: Intake) -> None:

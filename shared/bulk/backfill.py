@@ -179,11 +179,11 @@ class _Taken:
         """Takes in what came of a file or a part of one."""
         if report.missing and not part.is_whole:
             # It was replaced since it was begun, and is read from its new beginning, or found to be gone.
-            report = FileReport(rest=Part(key))
+            report = FileReport(rest=(Part(key),))
         self.reports[key] = report
-        if report.rest:
+        for rest in report.rest:
             # Progress is kept where an erasure does not look.
-            self.rest = replace(report.rest, begin=without_text(report.rest.begin))
+            self.rest = replace(rest, begin=without_text(rest.begin))
 
 
 def _add(progress: BatchProgress, taken: _Taken, intake: Intake) -> None:

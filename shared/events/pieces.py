@@ -252,7 +252,9 @@ class _Form:
             return numbered_names(text.split())
         if mapping.quotes:
             return numbered_names(header_of(csv.reader([text], delimiter=self._delimiter, strict=True)))
-        return numbered_names(header_of(csv.reader([text], delimiter=self._delimiter, strict=True, quoting=csv.QUOTE_NONE)))
+        return numbered_names(
+            header_of(csv.reader([text], delimiter=self._delimiter, strict=True, quoting=csv.QUOTE_NONE))
+        )
 
     @staticmethod
     def _translator(mapping: MappingFile, header: bool | list[str]) -> Translator:

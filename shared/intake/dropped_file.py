@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,7 @@ from shared.events import Rejection, Rules, UnreadableFile
 from shared.events.streams import ByteStream
 from shared.intake import archive
 from shared.intake.gathering import Intake, Source
-from shared.intake.object_parts import PART_BYTES, Opened, Part, send_parts
+from shared.intake.object_parts import PART_BYTES, Opened, Part, parts_of
 from shared.intake.quarantine import Folder, Quarantine
 from shared.profiles.unwritten import Unwritten
 
@@ -41,10 +41,8 @@ class FileReport:
     """The object was gone; that is kept in quarantine too, so that no trace is lost."""
     capped: int = 0
     """Refused lines, or the whole file, whose originals are in the file alone: quarantine has enough of it."""
-    rest: Part | None = None
-    """What there was no time for."""
-    sent: int = 0
-    """Parts that it was cut into, of which messages tell."""
+    rest: tuple[Part, ...] = ()
+    """What is left for others to read: the parts that it was cut into, or the one that there was no time for."""
 
 
 def announced(body: str) -> Part:
@@ -71,26 +69,26 @@ class DroppedFiles:
 
     quarantine: Quarantine
     rules: Rules
-    send: Callable[[Part], None] | None = None
-    """Where the parts of large files go; without, these are read from their beginning to their end."""
     part_bytes: int = PART_BYTES
+    cuts: bool = False
+    """Whether what is larger is cut into parts; otherwise it is read from its beginning to its end."""
 
     def take_in(
         self, part: Part, intake: Intake, source_id: str = "", translator: Translator | None = None
     ) -> FileReport:
         """Reads an object, or a part of it, and hands its valid events to `intake`, which may write some already.
 
-        What is larger than `part_bytes` is cut into parts, which are sent and not read. Once the intake has no time for
-        more, the report has the rest. A `translator` says what columns mean, where they are not the contract's. The
-        intake knows the file by `source_id`, or else by its key.
+        What is to be cut is not read. Once the intake has no time for more, the report has the rest. A `translator`
+        says what columns mean, where they are not the contract's. The intake knows the file by `source_id`, or else by
+        its key.
 
         Raises what S3 raises when it cannot be asked or breaks off; taking the same part in again is always safe.
         """
         try:
             opened = self._open(part, translator)
             folder = self._folder(opened)
-            if self.send and opened.is_large:
-                return self._cut(opened, folder, self.send, intake)
+            if self.cuts and opened.is_large:
+                return self._cut(opened, folder, intake)
             return self._read(opened, folder, intake, source_id)
         except ClientError as error:
             self._note_missing(part, error)
@@ -123,21 +121,23 @@ class DroppedFiles:
             raise error
         self.quarantine.folder(part.key, "missing").note(reason)
 
-    def _cut(self, opened: Opened, folder: Folder, send: Callable[[Part], None], intake: Intake) -> FileReport:
+    def _cut(self, opened: Opened, folder: Folder, intake: Intake) -> FileReport:
+        parts: list[Part] = []
         try:
             if opened.part.is_whole:
                 # What is wrong with a header is wrong with every part.
                 for _ in next(opened.pieces()).chunks(self.rules):
                     pass
-            return FileReport(sent=send_parts(opened, send, intake.has_time))
+            parts.extend(parts_of(opened, intake.has_time))
         except UnreadableFile as error:
             folder.whole(str(error), opened.size)
-            return FileReport(unreadable=str(error), capped=folder.capped)
+            return FileReport(unreadable=str(error), capped=folder.capped, rest=tuple(parts))
+        return FileReport(rest=tuple(parts))
 
     def _read(self, opened: Opened, folder: Folder, intake: Intake, source_id: str) -> FileReport:
         part = opened.part
         accepted = quarantined = pieces = length = 0
-        rest: Part | None = None
+        rest: tuple[Part, ...] = ()
 
         def lines_of(unwritten: Mapping[str, Unwritten]) -> Iterator[Rejection]:
             return self._lines_of(opened, pieces, unwritten)
@@ -157,7 +157,7 @@ class DroppedFiles:
                 length += piece.size
                 left = None if part.length is None else part.length - length
                 if piece.end and left != 0 and not intake.has_time():
-                    rest = opened.rest(piece.end, left, part.until)
+                    rest = (opened.rest(piece.end, left, part.until),)
                     break
         except UnreadableFile as error:
             folder.whole(str(error), opened.size)

@@ -132,54 +132,32 @@ class Opened:
         return cast(ByteStream, self.quarantine.s3.get_object(Bucket=self.quarantine.bucket, **wanted)["Body"])
 
 
-def send_parts(opened: Opened, send: Callable[[Part], None], has_time: Callable[[], bool]) -> int:
-    """Cuts an object into parts and sends each as soon as it is known, and the rest as one once there is no time left.
+def parts_of(opened: Opened, has_time: Callable[[], bool]) -> Iterator[Part]:
+    """Cuts an object into parts; once there is no time left, the last of them is all the rest, and of no known length.
 
-    How many it sent. Raises UnreadableFile, all that came before being sent, and what S3 and `send` raise.
+    Raises UnreadableFile, once all parts are told that come before, and what S3 raises.
     """
-    sender = _Sender(opened, send)
+    some: list[tuple[Position, int]] = []
+    end: Position | None = None
     try:
         for piece in opened.pieces():
-            sender.add(piece)
-            if piece.end and not has_time():
-                sender.flush()
-                send(opened.rest(piece.end))
-                return sender.sent + 1
+            some.append((piece.begin, piece.size))
+            end = piece.end
+            if len(some) == PIECES_A_PART:
+                yield _joined(opened, some, end)
+            if end and not has_time():
+                break
     except UnreadableFile:
-        sender.flush()
+        yield from [_joined(opened, some, end)] if some else ()
         raise
-    sender.flush()
-    return sender.sent
+    if some:
+        yield _joined(opened, some, end)
+    if end:
+        yield opened.rest(end)
 
 
-class _Sender:
-    """Gathers pieces into parts."""
-
-    def __init__(self, opened: Opened, send: Callable[[Part], None]) -> None:
-        self._opened = opened
-        self._send = send
-        self._begin: Position | None = None
-        self._end: Position | None = None
-        self._length = 0
-        self._pieces = 0
-        self.sent = 0
-
-    def add(self, piece: Piece) -> None:
-        """Takes one piece more, and sends those that are a part."""
-        self._begin = self._begin or piece.begin
-        self._end = piece.end
-        self._length += piece.size
-        self._pieces += 1
-        if self._pieces == PIECES_A_PART:
-            self.flush()
-
-    def flush(self) -> None:
-        """Sends what has gathered."""
-        if self._begin is None:
-            return
-        until = self._end.checkpoint.offset if self._end else None
-        self._send(self._opened.rest(self._begin, self._length, until))
-        self._begin = None
-        self._length = 0
-        self._pieces = 0
-        self.sent += 1
+def _joined(opened: Opened, some: list[tuple[Position, int]], end: Position | None) -> Part:
+    """The pieces that begin there and have these lengths as a part; they are taken out of `some`."""
+    part = opened.rest(some[0][0], sum(length for _, length in some), end.checkpoint.offset if end else None)
+    some.clear()
+    return part

@@ -1,6 +1,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ STACK_CLOCK = "2018-01-01T00:00:00Z"
 @contextmanager
 def deployed_with_model(host: str = LOOPBACK, **parameters: str) -> Iterator[Stack]:
     """The template deployed to a local AWS, its clock at the start of 2018, with a small model published."""
-    given = {"KinesisStream": "new", "RefreshMinutes": "60", **parameters}
+    given: dict[str, Any] = {"KinesisStream": "new", "RefreshMinutes": "60", **parameters}
     with local_stack(clock=STACK_CLOCK, host=host, **given) as deployed:
         publish(deployed.s3, make_bundle())
         yield deployed

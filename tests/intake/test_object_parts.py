@@ -1,0 +1,59 @@
+"""Objects in parts: which are cut, what messages say of them, and how much of quarantine is theirs."""
+
+import gzip
+from typing import Any
+
+import pytest
+
+from shared.events.pieces import START, Position
+from shared.intake.dropped_file import announced, as_message
+from shared.intake.object_parts import LEAST_SHARE, PIECES_A_PART, Opened, Part, parts_of
+from shared.intake.quarantine import Quarantine
+from tests.conftest import BUCKET
+from tests.simulation.objects import Objects
+from tests.support.event_files import ndjson, purchase
+from tests.support.memory_client import Client
+
+LINES = ndjson(purchase(str(i), i) for i in range(200))
+
+
+def opened(part: Part, content: bytes, part_bytes: int) -> Opened:
+    s3: Any = Client(Objects(lambda: 0))
+    etag = s3.put_object(Bucket=BUCKET, Key=part.key, Body=content)["ETag"]
+    return Opened(Quarantine(s3, BUCKET, None), part, etag, len(content), [], None, part_bytes)  # type: ignore[arg-type]
+
+
+def test_a_message_tells_of_a_part() -> None:
+    content = gzip.compress(LINES)
+    sent = [*parts_of(opened(Part("events/a\x01.ndjson.gz"), content, 4_096), lambda: True)]
+    assert [announced(as_message(part)) for part in sent] == sent
+    assert len(sent) > 5 and sent[1].begin != START and sent[0].etag
+
+
+def test_parts_are_all_of_an_object_and_no_line_twice() -> None:
+    whole = opened(Part("events/a.ndjson"), LINES, 4_096)
+    sent = [*parts_of(whole, lambda: True)]
+    assert len(sent) > 5
+    assert sum(part.length or 0 for part in sent) == len(LINES)
+    assert sum(opened(part, LINES, 4_096).share() for part in sent) == pytest.approx(1)
+    pieces = [[piece.size for piece in opened(part, LINES, 4_096).pieces()] for part in sent]
+    assert {len(sizes) for sizes in pieces[:-1]} == {PIECES_A_PART}
+    assert [size for sizes in pieces for size in sizes] == [piece.size for piece in whole.pieces()]
+
+
+def test_without_time_the_rest_is_one_part_that_is_cut_later() -> None:
+    sent = [*parts_of(opened(Part("events/a.ndjson"), LINES, 4_096), lambda: False)]
+    assert len(sent) == 2 and sent[1].length is None and opened(sent[1], LINES, 4_096).is_large
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "is_large"),
+    [("a.csv", 801, True), ("a.csv", 800, False), ("a.csv.gz", 101, True), ("a.parquet", 100, False)],
+)
+def test_what_is_packed_is_large_sooner(key: str, size: int, is_large: bool) -> None:
+    assert opened(Part(key), b"x" * size, 800).is_large == is_large
+    assert not opened(Part(key, length=5), b"x" * size, 800).is_large
+
+
+def test_a_part_without_a_width_has_some_share_all_the_same() -> None:
+    assert opened(Part("a.csv.gz", begin=Position(line=2), until=0), b"x" * 100, 10).share() == LEAST_SHARE
