@@ -35,7 +35,6 @@ class Queue:
     def __init__(self, function: ModuleType) -> None:
         self.function = function
         self.waiting: list[str] = []
-        function.sqs = self
         self.random = random.Random(7)
 
     def send_message(self, QueueUrl: str, MessageBody: str) -> None:
@@ -68,7 +67,9 @@ class Hurried(Context):
 @pytest.fixture
 def queue(ingest_events: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Queue:
     monkeypatch.setenv("PART_BYTES", "8192")
-    return Queue(ingest_events)
+    queue = Queue(ingest_events)
+    monkeypatch.setattr(ingest_events, "sqs", queue)
+    return queue
 
 
 def lines(s3: "S3Client") -> list[tuple[int, str]]:
