@@ -1,8 +1,8 @@
 """Large files through the deployed stack, whose function may take a minute: `python -m bench.large_files`.
 
-Writes a CSV and a gzipped NDJSON of `--megabytes` of text each, drops each below `events/` of a stack on this machine, and
-compares what is stored in the end with what is in them: the number of events of every customer, and the lines refused.
-It needs as much disk twice, no account, and `make build`.
+Writes a CSV and a gzipped NDJSON of `--megabytes` of text each, drops each below `events/` of a stack on this machine,
+and compares what is stored in the end with what is in them: the number of events of every customer, and the lines
+refused. It needs as much disk twice, no account, and `make build`.
 """
 
 from __future__ import annotations
