@@ -75,8 +75,8 @@ class Attributes:
             values,
         )._standing()
 
-    def where(self, kept: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
-        """Some of them: a mask [n] or positions in ascending order."""
+    def where(self, kept: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Self:
+        """Some of them: a mask [n], positions in ascending order or a slice."""
         return replace(
             self, owner=self.owner[kept], name=self.name[kept], time_ms=self.time_ms[kept], value=self.value[kept]
         )

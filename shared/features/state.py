@@ -112,6 +112,14 @@ class Profiles:
         attributes = self.attributes.take(at, len(self))
         return type(self)(keys, starts, rows, self.category_names, sketches, attributes)
 
+    def part(self, begin: int, end: int) -> Self:
+        """The profiles from one position up to another, as they are in these where they can be."""
+        rows = self.rows.take(slice(int(self.starts[begin]), int(self.starts[end])))
+        some = slice(*np.searchsorted(self.attributes.owner, (begin, end)).tolist())
+        attributes = replace(self.attributes.where(some), owner=self.attributes.owner[some] - begin)
+        starts = self.starts[begin : end + 1] - self.starts[begin]
+        return type(self)(self.keys[begin:end], starts, rows, self.category_names, self.sketches, attributes)
+
     @classmethod
     def empty(cls) -> Self:
         """No profiles."""

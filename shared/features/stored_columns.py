@@ -21,6 +21,7 @@ UNITS = {"time": (1, 1_000, 60_000), "money": (1, 100, 10_000), "engagement": (1
 """The sizes that each unit may have, in the order in which a profile names those that it takes."""
 
 PREVIOUS = "the row before"
+TIME = "time_ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +39,22 @@ class StoredColumn:
     """What is subtracted: the same of the row before, in its profile, or another column's of the row."""
     signed: bool = False
     """Whether a difference may be negative."""
+    lasts: bool = False
+    """Whether a row often has what the row before has."""
 
 
 COLUMNS = (
-    StoredColumn("time_ms", unit="time", less=PREVIOUS),
-    StoredColumn("kind"),
+    StoredColumn(TIME, unit="time", less=PREVIOUS),
+    StoredColumn("kind", lasts=True),
     StoredColumn("session", dictionary="ids", less=PREVIOUS, signed=True),
-    StoredColumn("order", dictionary="ids", less="session", signed=True),
+    StoredColumn("order", dictionary="ids", less="session", signed=True, lasts=True),
     StoredColumn("category", dictionary="categories"),
     StoredColumn("brand", dictionary="brands"),
     StoredColumn("net", unit="money"),
     StoredColumn("discount", unit="money"),
     StoredColumn("engagement_ms", unit="engagement"),
-    StoredColumn("device"),
-    StoredColumn("channel", since=2),
+    StoredColumn("device", lasts=True),
+    StoredColumn("channel", since=2, lasts=True),
     StoredColumn("product", since=3, dictionary="products"),
     StoredColumn("campaign", since=3, dictionary="categories"),
     StoredColumn("arm", since=3),
@@ -180,11 +183,11 @@ def _dictionary(owner: Ints, n_profiles: int, columns: Sequence[NDArray[np.uint3
     """The different values of each profile in `columns`, and the position of each row's value among those of its
     profile, from 1; 0 for none [n_columns, n_rows]."""
     values = np.column_stack(columns).ravel().astype(np.uint64)
-    owners = np.repeat(owner, len(columns)).astype(np.uint64)
     used = np.flatnonzero(values)
-    pairs, first, inverse = np.unique(
-        owners[used] << np.uint64(32) | values[used], return_index=True, return_inverse=True
-    )
+    owners = owner[used // len(columns)]
+    each = owners.astype(np.uint64) << np.uint64(32) | values[used]
+    runs = np.flatnonzero(np.append(True, each[1:] != each[:-1])[: len(each)])  # values often come many times in a row
+    pairs, first, inverse = np.unique(each[runs], return_index=True, return_inverse=True)
     by_appearance = np.argsort(first)
     pairs = pairs[by_appearance]
     counts = np.bincount((pairs >> np.uint64(32)).astype(np.int64), minlength=n_profiles)
@@ -192,7 +195,7 @@ def _dictionary(owner: Ints, n_profiles: int, columns: Sequence[NDArray[np.uint3
     position = np.empty(len(pairs), np.int64)
     position[by_appearance] = np.arange(len(pairs))
     positions = np.zeros(len(values), np.int64)
-    positions[used] = 1 + position[inverse] - starts[owners[used].astype(np.int64)]
+    positions[used] = 1 + np.repeat(position[inverse], np.diff(runs, append=len(each))) - starts[owners]
     dictionary = Dictionary((pairs & np.uint64(0xFFFFFFFF)).astype(np.uint32), counts)
     return dictionary, positions.reshape(-1, len(columns)).T
 

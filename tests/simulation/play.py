@@ -50,7 +50,8 @@ OLDER = {
     ],
     "shared.features.codec": [
         ('struct.Struct(f"<BB5{size}")', 'struct.Struct("<BB4I")'),
-        (" | width << _WIDTH_SHIFT", ""),
+        ("flags = width << _WIDTH_SHIFT", "flags = 0 * width"),
+        ("    written = write_packed(bodies)", "    return write_varints(bodies)"),
         ("attributes_of(profiles)", "attributes_of(replace(profiles, attributes=type(profiles.attributes).none()))"),
         ("import struct\n", "import struct\nfrom dataclasses import replace\n"),
     ],
