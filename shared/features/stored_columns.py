@@ -21,6 +21,7 @@ UNITS = {"time": (1, 1_000, 60_000), "money": (1, 100, 10_000), "engagement": (1
 """The sizes that each unit may have, in the order in which a profile names those that it takes."""
 
 PREVIOUS = "the row before"
+NEWEST = "the newest of the dictionary"
 TIME = "time_ms"
 
 
@@ -36,7 +37,9 @@ class StoredColumn:
     dictionary: str | None = None
     """Where its values stand; stored are their positions, from 1, and 0 for none. Columns may share one."""
     less: str | None = None
-    """What is subtracted: the same of the row before, in its profile, or another column's of the row."""
+    """What is subtracted: the same of the row before, in its profile, or another column's of the row; of NEWEST, how
+    long ago a value was new is counted, so that new ones take little: 0 for none, 1 for one that is new, 2 for the
+    newest so far, and so on."""
     signed: bool = False
     """Whether a difference may be negative."""
     lasts: bool = False
@@ -55,7 +58,7 @@ COLUMNS = (
     StoredColumn("engagement_ms", unit="engagement"),
     StoredColumn("device", lasts=True),
     StoredColumn("channel", since=2, lasts=True),
-    StoredColumn("product", since=3, dictionary="products"),
+    StoredColumn("product", since=3, dictionary="products", less=NEWEST),
     StoredColumn("campaign", since=3, dictionary="categories"),
     StoredColumn("arm", since=3),
 )
@@ -144,6 +147,8 @@ def _subtracted(column: StoredColumn, plain: Mapping[str, Ints], starts: Ints) -
     values = plain[column.name]
     if column.less == PREVIOUS:
         values = _differences(values, starts)
+    elif column.less == NEWEST:
+        values = np.where(values > 0, _newest_before(values, starts) + 2 - values, 0)
     elif column.less:
         values = values - plain[column.less]
     return zigzag(values).view(np.int64) if column.signed else values
@@ -154,7 +159,19 @@ def _added(column: StoredColumn, numbers: Ints, plain: Mapping[str, Ints], start
     values = unzigzag(numbers) if column.signed else numbers
     if column.less == PREVIOUS:
         return _running_sum(values, starts)
+    if column.less == NEWEST:
+        new = (values == 1).astype(np.int64)
+        return np.where(values > 0, _running_sum(new, starts) - new + 2 - values, 0)
     return values + plain[column.less] if column.less else values
+
+
+def _newest_before(positions: Ints, starts: Ints) -> Ints:
+    """The largest of the positions before each one in the same profile, 0 for the first."""
+    floor = _owner(starts) * (1 + positions.max(initial=0))
+    newest = np.maximum.accumulate(floor + positions) - floor
+    before = np.concatenate(([0], newest[:-1]))
+    before[starts[:-1]] = 0
+    return before
 
 
 def _differences(column: Ints, starts: Ints) -> Ints:

@@ -18,6 +18,7 @@ ROWS = Rows(
             "brand": [5, 0, 4, 4],
             "net": [100, 2_500, 0, 10_000],
             "channel": [1, 2, 3, 4],
+            "product": [8, 6, 8, 6],
         }.items()
     }
 )
@@ -50,6 +51,10 @@ def test_ids_are_positions_in_a_dictionary_of_their_profile_that_sessions_and_or
     assert dictionaries["ids"].values.tolist() == [7, 9, 7]
     assert dictionaries["ids"].counts.tolist() == [2, 1]
     assert dictionaries["brands"].values.tolist() == [5, 4, 4]
+
+
+def test_products_are_counted_from_the_newest_so_that_new_ones_take_little() -> None:
+    assert column(to_numbers(ROWS, STARTS)[0], "product") == [1, 1, 3, 1]
 
 
 def test_rows_come_back() -> None:

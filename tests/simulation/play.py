@@ -39,7 +39,7 @@ class Played:
 
 OLDER = {
     "shared.features.stored_columns": [
-        ('    StoredColumn("product", since=3, dictionary="products"),\n', ""),
+        ('    StoredColumn("product", since=3, dictionary="products", less=NEWEST),\n', ""),
         ('    StoredColumn("campaign", since=3, dictionary="categories"),\n', ""),
         ('    StoredColumn("arm", since=3),\n', ""),
         (
