@@ -190,18 +190,29 @@ def _write_report(
 
 def _summary(about: dict[str, Any]) -> list[str]:
     chosen = about["segmentation"]
-    figures = ", ".join(f"{name} {chosen[name]:.2f}" for name in ("silhouette", "stability", "noise", "fidelity"))
+    names = ("silhouette", "stability", "noise", "fidelity")
+    figures = ", ".join(f"{name} {chosen[name]:.2f}" for name in names if chosen[name] is not None)
     lines = [
-        f"segments by {chosen['algorithm']}, {chosen['setting']} ({figures})",
-        f"{len(about['segments'])} segments of {sum(s['size'] for s in about['segments']):,} customers:",
+        f"segments by {chosen['algorithm']}, {chosen['setting']} ({figures})"
+        if len(about["segments"]) > 1
+        else "nothing that was tried tells these customers apart within the bounds of the config: they are one segment",
+        f"{len(about['segments'])} segments of {sum(s['size'] for s in about['segments']):,} customers, and of how many each"
+        " name is true:",
     ]
-    lines += [f"  {s['id']}  {s['name']:<28} {s['size']:>8,}  {s['description']}" for s in about["segments"]]
+    lines += [
+        f"  {s['id']}  {s['name']:<28} {s['size']:>8,} {_true_of(s):>5}  {s['description']}" for s in about["segments"]
+    ]
     for name, target in about["targets"].items():
         figures = ", ".join(
             f"{key} {value:,.4g}" for key, value in target.get("metrics", {}).items() if value is not None
         )
         lines.append(f"{name}: {target['model']} ({figures})" if target["trained"] else f"{name}: {target['reason']}")
     return lines
+
+
+def _true_of(segment: dict[str, Any]) -> str:
+    true_of = segment["true_of"]
+    return f"{true_of['members']:.0%}" if true_of else ""
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.train") -> int:

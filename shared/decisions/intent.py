@@ -28,16 +28,20 @@ def intents(decisions: Decisions, features: NDArray[np.float32], manifest: Mappi
     nobody = np.zeros(len(decisions), bool)
 
     def above(predicted: NDArray[np.float32] | None, threshold: str) -> NDArray[np.bool_]:
+        # A threshold that bundles of earlier releases lack marks nobody either.
         return nobody if predicted is None or threshold not in thresholds else predicted >= thresholds[threshold]
 
     # Comparisons with NaN are false: who never visited is not dormant, who never ordered cannot churn.
     churning = above(decisions.churn_probability, "likely_to_churn") & (value["days_since_order"] >= 0)
     rules = {
         "dormant": value["days_since_visit"] >= thresholds["dormant_days"],
-        "likely_to_convert": above(decisions.conversion_probability, "likely_to_convert"),
+        # Who buys in any case needs no offer.
+        "likely_to_convert": above(decisions.conversion_probability, "likely_to_convert")
+        & ~above(decisions.conversion_probability, "sure_to_convert"),
         "high_value_newcomer": (value["tenure"] <= thresholds["newcomer_days"])
         & above(decisions.expected_ltv, "high_value"),
         "likely_to_churn": churning,
-        "loyal": value["orders_365d"] >= thresholds["loyal_orders"],
+        "loyal": (value["orders_365d"] >= thresholds["loyal_orders"])
+        & ~above(decisions.churn_probability, "expected_to_leave"),
     }
     return np.select(list(rules.values()), list(rules), default="steady").tolist()  # type: ignore[no-any-return]

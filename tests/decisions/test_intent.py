@@ -15,6 +15,8 @@ THRESHOLDS = {
     "loyal_orders": 5.0,
     "likely_to_churn": 0.4,
     "likely_to_convert": 0.7,
+    "sure_to_convert": 0.9,
+    "expected_to_leave": 0.3,
     "high_value": 500.0,
 }
 REGULAR = {"days_since_visit": 3.0, "days_since_order": 10.0, "tenure": 300.0, "orders_365d": 4.0}
@@ -40,7 +42,9 @@ def intent(
         ({}, "steady"),
         ({"orders_365d": 5}, "loyal"),
         ({"orders_365d": 5, "churn": 0.5}, "likely_to_churn"),
+        ({"orders_365d": 5, "churn": 0.35}, "steady"),
         ({"churn": 0.5, "days_since_order": np.nan}, "steady"),
+        ({"conversion": 0.95}, "steady"),
         ({"churn": 0.5, "tenure": 20, "ltv": 600}, "high_value_newcomer"),
         ({"tenure": 20, "ltv": 400}, "steady"),
         ({"tenure": 20, "ltv": 600, "conversion": 0.8}, "likely_to_convert"),

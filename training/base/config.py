@@ -73,7 +73,11 @@ class Config:
     most_segments: Annotated[int, whole(2, 1_000)] = 10
     """Largest number of segments tried."""
     smallest_segment: Share = 0.01
-    """No segment may hold a smaller share of the customers."""
+    """A segment of a smaller share of the customers is one with its nearest, unless it is worth one by itself."""
+    worth_a_segment: Share = 0.05
+    """Share of a year's spend from which on customers are a segment, however few they are."""
+    largest_segment: Share = 0.6
+    """No segment may hold a larger share of the customers as long as there are sound segments without such a one."""
     minimum_stability: Share = 0.7
     """Mean adjusted Rand index, between the segments of all customers and those of bootstrap samples, to reach."""
     stability_tolerance: Share = 0.05
@@ -121,9 +125,15 @@ class Config:
     """What decides between candidates by its mean over these slices: `log_loss`, `brier` or `average_precision`."""
 
     likely_to_churn_share: Share = 0.2
-    """Share of the buyers, those with the highest probability on the latest slice, marked `likely_to_churn`."""
+    """Share of the buyers who are not dormant, those with the highest probability on the latest slice, marked
+    `likely_to_churn`."""
     likely_to_convert_share: Share = 0.1
-    """Share of the customers, those with the highest probability on the latest slice, marked `likely_to_convert`."""
+    """Share of the customers who are not dormant and not sure to convert, those with the highest probability on the
+    latest slice, marked `likely_to_convert`."""
+    sure_to_convert: Share = 0.8
+    """Who converts with this probability does so in any case: no offer is for them."""
+    expected_to_leave: Share = 0.5
+    """Who churns with this probability is not called `loyal`."""
     likely_to_churn_precision: Share = 0.0
     """Share of those marked `likely_to_churn` that is to churn, instead of the share above; 0 leaves it at that."""
     likely_to_convert_precision: Share = 0.0

@@ -22,6 +22,12 @@ NEAREST = """
     other = ArgMin<axis = 1, keepdims = 0>(other_distance)
     DECIDE
 }"""
+ONE_SEGMENT = """
+    segment = Identity(nearest_owner)
+    segment_distance = Identity(nearest_distance)
+    runner_up = Identity(nearest_owner)
+    runner_up_distance = Identity(nearest_distance)"""
+"""Where there is no other segment, it is its own runner-up, and margins are 0."""
 BY_NEAREST = """
     segment = Identity(nearest_owner)
     segment_distance = Identity(nearest_distance)
@@ -64,7 +70,7 @@ def segment_steps(segmentation: Segmentation, n_features: int) -> list[GraphProt
 
 def _nearest(prototypes: Prototypes) -> GraphProto:
     values = {"prototypes": prototypes.points, "owner": prototypes.owner}
-    text = NEAREST.replace("DECIDE", BY_NEAREST)
+    text = NEAREST.replace("DECIDE", ONE_SEGMENT if prototypes.segments == 1 else BY_NEAREST)
     if prototypes.unusual is not None:
         text = NEAREST.replace("DECIDE", WITHIN_EPS).replace("float far", "float eps, int64 unusual, float far")
         values |= {"eps": np.float32(prototypes.eps), "unusual": np.int64(prototypes.unusual)}

@@ -38,6 +38,8 @@ class FittedTarget:
     """Mean prediction, mean outcome and rows for each tenth of the latest slice, by prediction."""
     holdout: tuple[Vector, Vector] | None = None
     """The winner's predictions for the latest slice, and what came of it."""
+    held_out: Matrix | None = None
+    """The features of these rows [n, n_features]."""
     cutoffs: list[int] = field(default_factory=list)
     """Of the slices behind the model, UTC milliseconds, latest first."""
     fitted_on: Matrix | None = None
@@ -99,6 +101,7 @@ def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
         missing=missing,
         bins=bins(slices[0].y, first),
         holdout=(first, slices[0].y),
+        held_out=slices[0].X,
         cutoffs=at,
         fitted_on=everything.X,
     )

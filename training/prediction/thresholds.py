@@ -23,6 +23,8 @@ def thresholds(X: Matrix, targets: Sequence[FittedTarget], config: Config) -> di
     return {
         "dormant_days": float(config.dormant_days),
         "newcomer_days": float(config.newcomer_days),
+        "sure_to_convert": config.sure_to_convert,
+        "expected_to_leave": config.expected_to_leave,
         "loyal_orders": max(2.0, float(np.quantile(orders, 1 - config.loyal_share))),
         **{
             INTENTS[fitted.target.name]: threshold(fitted, config)[0]
@@ -34,9 +36,8 @@ def thresholds(X: Matrix, targets: Sequence[FittedTarget], config: Config) -> di
 
 def threshold(fitted: FittedTarget, config: Config) -> tuple[float, str]:
     """The lowest prediction that marks a customer, and what it was chosen for: the wanted precision where one is set
-    and can be had, else the budget, a share of the customers."""
-    assert fitted.holdout is not None
-    predicted, y = fitted.holdout
+    and can be had, else the budget, a share of the customers to whom the rule comes."""
+    predicted, y = _asked(fitted, config)
     intent = INTENTS[fitted.target.name]
     wanted = getattr(config, f"{intent}_precision", 0.0)
     if wanted and (lowest := lowest_for(wanted, predicted, y)) is not None:
@@ -58,11 +59,23 @@ def lowest_for(precision: float, predicted: Vector, y: Vector) -> float | None:
     return float(ranked[np.flatnonzero(reached)[-1]]) if reached.any() else None
 
 
+def _asked(fitted: FittedTarget, config: Config) -> tuple[Vector, Vector]:
+    """Of the latest slice, predictions and outcomes of those whom no rule before takes: who is neither dormant nor, for
+    conversion, sure to convert. Of everybody, where that leaves too few."""
+    assert fitted.holdout is not None
+    predicted, y = fitted.holdout
+    asked = np.ones(len(y), bool)
+    if fitted.held_out is not None:
+        asked &= ~(fitted.held_out[:, FEATURE_NAMES.index("days_since_visit")] >= config.dormant_days)
+    if fitted.target.name == "conversion":
+        asked &= predicted < config.sure_to_convert
+    return (predicted[asked], y[asked]) if asked.sum() >= FEWEST else (predicted, y)
+
+
 def reached(fitted: FittedTarget, config: Config) -> dict[str, float | str]:
     """What the threshold picks out of the latest slice: its share, and of what kind."""
-    assert fitted.holdout is not None
     value, chosen_for = threshold(fitted, config)
-    predicted, y = fitted.holdout
+    predicted, y = _asked(fitted, config)
     above = predicted >= value
     figures: dict[str, float | str] = {"value": value, "chosen_for": chosen_for, "share": float(above.mean())}
     if fitted.target.kind == "amount":

@@ -86,16 +86,17 @@ def _header(about: Mapping[str, Any]) -> str:
 
 def _segments(about: Mapping[str, Any], findings: Findings) -> str:
     return (
-        "<h2>Segments</h2><p>Customers who behave alike, found without being told what to look for. The names are"
-        " suggestions and may be edited.</p>" + segment_table(about["segments"])
+        "<h2>Segments</h2><p>Customers who behave alike, found without being told what to look for. A name is true"
+        " of two in three of its customers at least, each by what they did; it is a suggestion and may be edited.</p>"
+        + segment_table(about["segments"])
     )
 
 
 def _profiles(about: Mapping[str, Any], findings: Findings) -> str:
     return (
-        "<h2>What is typical of each</h2><p>The middle customer of every segment, in the figures that tell the segments"
-        " apart most. Blue (▲) is above the average customer, orange (▼) below; the stronger, the farther.</p>"
-        + heat_map(about["segments"], findings.heights)
+        "<h2>What is typical of each</h2><p>The middle customer of every segment, of shares the mean, in the figures"
+        " that tell the segments apart most. Blue (▲) is above the average customer, orange (▼) below; the stronger,"
+        " the farther.</p>" + heat_map(about["segments"], findings.heights)
     )
 
 

@@ -44,15 +44,19 @@ def segment_table(segments: Sequence[Mapping[str, Any]]) -> str:
     rows = "".join(
         f'<tr><th scope="row" class="name">{dot(s["id"])}{s["id"]} {escape(s["name"])}</th>'
         f"<td>{bar(s['size'] / largest, f'{s["size"]:,} ({s["size"] / total:.1%})', colour(s['id']))}</td>"
+        f"<td{_number(True)}>{f'{s["true_of"]["members"]:.0%}' if s.get('true_of') else '·'}</td>"
         f"<td>{escape(s['description'])}</td></tr>"
         for s in sorted(segments, key=lambda s: -s["size"])
     )
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("segment", "customers", "what sets them apart"))
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("segment", "customers", "name true of", "what sets them apart")
+    )
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def heat_map(segments: Sequence[Mapping[str, Any]], heights: NDArray[np.float64]) -> str:
-    """Medians of the most telling features, coloured by `heights` [n_segments, n_features], in standard deviations."""
+    """What is typical of each segment in the most telling features, coloured by `heights` [n_segments, n_features], in
+    standard deviations."""
     head = "".join(f'<th scope="col">{dot(s["id"])}{s["id"]}<br>{escape(s["name"])}</th>' for s in segments)
     body = ""
     group = ""
@@ -66,7 +70,7 @@ def heat_map(segments: Sequence[Mapping[str, Any]], heights: NDArray[np.float64]
         )
         body += f'<tr><th scope="row">{escape(feature.shown)}</th>{cells}</tr>'
     return (
-        f'<div class="wide"><table class="heat"><thead><tr><th scope="col">median of</th>{head}</tr></thead>'
+        f'<div class="wide"><table class="heat"><thead><tr><th scope="col">typical</th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -60,6 +60,12 @@ class Prototypes:
         """How many, that of unusual customers included."""
         return len(np.unique(self.owner)) + int(np.isfinite(self.eps))
 
+    def joined(self, segment: int, other: int) -> Self:
+        """The same with the customers of one segment in another, and with ids without a gap."""
+        owner = np.unique(np.where(self.owner == segment, other, self.owner), return_inverse=True)[1].astype(np.int64)
+        order = np.argsort(owner, kind="stable")
+        return replace(self, points=self.points[order], owner=owner[order])
+
     def renumbered(self, ids: Sequence[int]) -> Self:
         """The same by other ids: those of `ids` [segments], in the order of the ids now, each used once."""
         now = np.unique([*self.owner, *([] if self.unusual is None else [self.unusual])])

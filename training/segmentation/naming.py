@@ -1,20 +1,25 @@
 """Names and sentences for segments, from what sets their customers apart."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from shared.features import FEATURES
 from shared.reasons.wording import format_value
 from training.data.preparation import Matrix
-from training.segmentation.facts import DESCRIPTIONS, Facts, facts
+from training.segmentation.facts import DESCRIPTIONS, Facts
 from training.segmentation.patterns import NAMES, WORDS, Condition, Pattern
 from training.segmentation.segments import Segmentation
+from training.segmentation.truth import Truth
 
 TELLING = 3
 """Facts told in a sentence."""
@@ -25,8 +30,8 @@ UNUSUAL = "Unusual customers"
 WORD_PRICE = 0.5
 """What a further word takes from a name's score: a plain name is better, unless another segment has it or the word has
 a weight of its own."""
-WORD_WORTH = 0.4
-"""What a word gives back where it is as true as can be."""
+WORTH = 1.5
+"""What a name gains that is true of all of the segment and of nobody else."""
 
 TELLING_SHARE = 0.05
 """Shares and indices closer to what is typical than this are not told."""
@@ -35,8 +40,8 @@ TELLING_TIMES = 1.2
 LARGEST_TIMES = 20
 """Larger ratios than this are not put as one."""
 
-EASE = 0.25
-"""A segment keeps the name it had where bounds are missed by up to this share: small changes change no name."""
+TRUE = 2 / 3
+"""Share of a segment's customers of whom its name is true, each by what they did themselves, at least."""
 
 type Previous = Mapping[int, Mapping[str, Any]]
 """Entries of an earlier catalogue by id, as the manifest holds them; those `edited` have a name of the user's."""
@@ -53,7 +58,10 @@ class Segment:
     description: str
     size: int
     profile: dict[str, float | None]
-    """Median of every feature, undefined values left out; null where all are."""
+    """What is typical of every feature, as in `facts`; null where it is undefined for all."""
+    true_of: dict[str, float] | None = None
+    """Shares of customers of whom the name is true: of its `members`, and of the `others`. None for a name that the
+    user gave or that says nothing."""
 
     def as_dict(self) -> dict[str, Any]:
         """The entry as the manifest holds it."""
@@ -67,6 +75,8 @@ class Candidate:
     name: str
     score: float
     conditions: tuple[Condition, ...]
+    true_of: dict[str, float] | None = None
+    """Of the members and of the others, the shares of whom it is true."""
 
 
 def catalogue(
@@ -85,20 +95,21 @@ def describe(
     `standardised` [n, n_features] are the prepared X.
     """
     ids = np.unique(segment).tolist()
-    members = {i: X[segment == i] for i in ids}
-    own = {i: facts(of) for i, of in members.items()}
-    everyone = facts(X)
+    truth = Truth(segment, X)
     heights = _heights(segment, standardised)
-    possible = _possible_names(own, everyone, unusual, before)
+    possible = _possible_names(truth, _neighbours(heights), unusual, before)
     segments = [
         Segment(
             i,
             chosen.name,
-            sentence(own[i], everyone, chosen.conditions, height),
-            len(members[i]),
-            _medians(members[i]),
+            sentence(own, truth.everyone, chosen.conditions, height),
+            truth.sizes[n],
+            {feature.name: _number(own[feature.name]) for feature in FEATURES},
+            chosen.true_of,
         )
-        for i, chosen, height in zip(ids, unique_names(possible, ids), heights, strict=True)
+        for n, (i, own, chosen, height) in enumerate(
+            zip(ids, truth.typical, unique_names(possible, ids), heights, strict=True)
+        )
     ]
     return segments, heights
 
@@ -111,62 +122,71 @@ def _heights(segment: NDArray[np.int64], standardised: Matrix) -> NDArray[np.flo
     return heights
 
 
+def _neighbours(heights: NDArray[np.float64]) -> list[int]:
+    """The segment most like each, by its place in the order of ids [n_segments]; itself where there is no other."""
+    apart = cdist(heights, heights)
+    np.fill_diagonal(apart, np.inf)
+    return apart.argmin(axis=1).tolist()  # type: ignore[no-any-return]
+
+
 def _possible_names(
-    own: Mapping[int, Facts], everyone: Facts, unusual: int | None, before: Previous
+    truth: Truth, neighbours: list[int], unusual: int | None, before: Previous
 ) -> list[list[Candidate]]:
     """For each segment the name that it keeps, or all that are true of it and that no other keeps."""
-    kept = {i: candidate for i in own if i in before and (candidate := _kept(before[i], own[i], everyone))}
+    kept = {
+        n: name for n, i in enumerate(truth.ids) if i in before and (name := _kept(before[i], truth, n, i == unusual))
+    }
     taken = {candidate.name for candidate in kept.values()}
     return [
-        [kept[i]]
-        if i in kept
-        else [candidate for candidate in candidates(own[i], everyone, i == unusual) if candidate.name not in taken]
-        for i in own
+        [kept[n]]
+        if n in kept
+        else [
+            candidate for candidate in candidates(truth, n, neighbours[n], i == unusual) if candidate.name not in taken
+        ]
+        for n, i in enumerate(truth.ids)
     ]
 
 
-def _kept(before: Mapping[str, Any], own: Facts, everyone: Facts) -> Candidate | None:
-    """The name that a segment had, where the user gave it or it is about true still."""
+def _kept(before: Mapping[str, Any], truth: Truth, n: int, unusual: bool) -> Candidate | None:
+    """The name that a segment had, where the user gave it or it is true still, though another may tell more by now."""
     if before.get("edited"):
         return Candidate(before["name"], 0.0, ())
-    eased = candidates(own, everyone, True, EASE)
-    return next((candidate for candidate in eased if candidate.name == before["name"]), None)
+    return next(
+        (candidate for candidate in candidates(truth, n, None, unusual) if candidate.name == before["name"]), None
+    )
 
 
-def candidates(own: Facts, everyone: Facts, unusual: bool = False, ease: float = 0.0) -> list[Candidate]:
-    """Every name that is true of a segment, whose facts are `own`, with all bounds eased by that share."""
-    words = [(word, strength) for word in WORDS if (strength := word.strength(own, everyone, ease)) is not None]
+def candidates(truth: Truth, n: int, neighbour: int | None, unusual: bool = False) -> list[Candidate]:
+    """Every name that is true of the nth segment, and truer of it than of the segment `neighbour`, if one is given."""
     possible = [Candidate(UNUSUAL, 100.0, ())] if unusual else []
+    words = [word for word in WORDS if truth.shares(truth.holds(word))[n] >= TRUE]
     for noun in NAMES:
-        strength = noun.strength(own, everyone, ease)
-        if strength is None:
+        if truth.shares(truth.holds(noun))[n] < TRUE:
             continue
-        possible.append(Candidate(noun.name, noun.weight + strength, noun.conditions))
-        possible += [
-            Candidate(
-                f"{word.name} {_lower(noun.name)}",
-                noun.weight + strength - WORD_PRICE + WORD_WORTH * worth + word.weight,
-                (*noun.conditions, *word.conditions),
-            )
-            for word, worth in words
-            if not word.topics & noun.topics
-        ]
-        possible += _with_two_words(noun, strength, words)
+        fitting = [word for word in words if not word.topics & noun.topics]
+        pairs = [(a, b) for a, b in combinations(fitting, 2) if not a.topics & b.topics]
+        for before in ((), *((word,) for word in fitting), *pairs):
+            if (candidate := _candidate(truth, n, neighbour, (*before, noun))) is not None:
+                possible.append(candidate)
     return possible
 
 
-def _with_two_words(noun: Pattern, strength: float, words: list[tuple[Pattern, float]]) -> list[Candidate]:
-    """Long names, for segments that shorter ones do not tell apart."""
-    return [
-        Candidate(
-            f"{first.name} {_lower(second.name)} {_lower(noun.name)}",
-            noun.weight + strength - 3 * WORD_PRICE + WORD_WORTH * min(a, b),
-            (*noun.conditions, *first.conditions, *second.conditions),
-        )
-        for i, (first, a) in enumerate(words)
-        for second, b in words[i + 1 :]
-        if not (first.topics & noun.topics or second.topics & noun.topics or first.topics & second.topics)
-    ]
+def _candidate(truth: Truth, n: int, neighbour: int | None, parts: tuple[Pattern, ...]) -> Candidate | None:
+    """The name of words and a noun, where it is true of the nth segment, and truer of it than of its neighbour."""
+    *words, noun = parts
+    name = _upper(" ".join(part.name for part in words) + f" {_lower(noun.name)}") if words else noun.name
+    conditions = tuple(condition for part in (noun, *words) for condition in part.conditions)
+    if not conditions:
+        return Candidate(name, noun.weight, ())
+    true = np.logical_and.reduce([truth.holds(part) for part in parts])
+    shares = truth.shares(true)
+    is_telling = neighbour in (None, n) or shares[n] > shares[neighbour]
+    if shares[n] < TRUE or not is_telling:
+        return None
+    others = truth.share_of_others(true, n)
+    score = noun.weight + sum(word.weight for word in words) + WORTH * (shares[n] - others)
+    score -= WORD_PRICE * (len(words) * (len(words) + 1) / 2)
+    return Candidate(name, score, conditions, {"members": round(float(shares[n]), 4), "others": round(others, 4)})
 
 
 def unique_names(candidates: Sequence[Sequence[Candidate]], ids: Sequence[int]) -> list[Candidate]:
@@ -231,11 +251,6 @@ def _telling(unit: str, own: float, usual: float) -> bool:
         return abs(own - usual) >= TELLING_SHARE
     low, high = sorted((abs(own), abs(usual)))
     return own * usual <= 0 or high / low >= TELLING_TIMES
-
-
-def _medians(X: Matrix) -> dict[str, float | None]:
-    known = (column[~np.isnan(column)] for column in X.T)
-    return {f.name: _number(float(np.median(v))) if len(v) else None for f, v in zip(FEATURES, known, strict=True)}
 
 
 def _number(value: float) -> float | None:

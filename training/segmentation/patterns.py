@@ -1,15 +1,21 @@
 """The patterns of behaviour that segments are named after, each with what must be true of whoever bears its name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from training.segmentation.facts import UNITS, Facts
+from training.segmentation.facts import Facts
+
+type Values = NDArray[np.float64]
+type Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What one fact must be, in its own unit and beside what is typical of everybody; all bounds given must hold."""
+    """What one fact of a customer must be, in its own unit and beside what is typical of everybody; all bounds given
+    must hold. Undefined is none of that."""
 
     fact: str
     least: float | None = None
@@ -19,32 +25,26 @@ class Condition:
     times_at_most: float | None = None
     everyone: float | None = None
     """What is typical of everybody must be at least this: otherwise the fact tells nobody apart."""
+    or_undefined: bool = False
+    """Whether the fact may also be undefined."""
 
-    def strength(self, own: Facts, everyone: Facts, ease: float = 0.0) -> float | None:
-        """How far beyond its bounds the fact lies, from 0 to 1; None where it does not pass or is unknown.
-
-        With `ease`, bounds are met that much short of them, as a share.
-        """
-        value = own[self.fact]
-        usual = everyone[self.fact]
-        if np.isnan(value) or np.isnan(usual) or (self.everyone is not None and usual < self.everyone):
-            return None
+    def holds(self, values: Values, usual: float) -> Mask:
+        """Of which customers it is true [n]: the fact has these `values` [n], and is `usual` for everybody."""
+        nobody = np.zeros(len(values), bool)
+        if np.isnan(usual) or (self.everyone is not None and usual < self.everyone):
+            return nobody
         # Anything is many times nothing, and nothing no less than nothing.
         if usual <= 0 and (self.times_at_most is not None or (self.times is not None and self.least is None)):
-            return None
+            return nobody
         lows = [bound for bound in (self.least, self.times and self.times * usual) if bound is not None]
         highs = [bound for bound in (self.most, self.times_at_most and self.times_at_most * usual) if bound is not None]
-        if any(value < low * (1 - ease) for low in lows) or any(value > high * (1 + ease) for high in highs):
-            return None
-        room = 1.0 if UNITS[self.fact] == "share" else np.inf
-        beyond = [(value - low) / max(min(low, room - low), 1e-9) for low in lows]
-        beyond += [(high - value) / max(high, 1e-9) for high in highs]
-        return float(np.clip(min(beyond, default=0.0), 0, 1))
+        within: Mask = (values >= max(lows, default=-np.inf)) & (values <= min(highs, default=np.inf))
+        return within | np.isnan(values) if self.or_undefined else within
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A name, or a word before one, and what must be true of a segment that bears it."""
+    """A name, or a word before one, and what must be true of a customer in a segment that bears it."""
 
     name: str
     topics: frozenset[str]
@@ -53,18 +53,24 @@ class Pattern:
     weight: float = 0.0
     """Between names that are all true, the one of the larger weight says more."""
 
-    def strength(self, own: Facts, everyone: Facts, ease: float = 0.0) -> float | None:
-        """From 0 (barely) to 1; None where it is not true, bounds eased by that share."""
-        strengths = [condition.strength(own, everyone, ease) for condition in self.conditions]
-        held = [strength for strength in strengths if strength is not None]
-        if len(held) < len(strengths):
-            return None
-        return float(np.mean(held)) if held else 0.0
+    def holds(self, values: Mapping[str, Values], everyone: Facts) -> Mask:
+        """Of which customers it is true [n], whose facts have these `values` [n each]."""
+        true = np.ones(len(next(iter(values.values()))), bool)
+        for condition in self.conditions:
+            true &= condition.holds(values[condition.fact], everyone[condition.fact])
+        return true
 
 
 def _pattern(name: str, topics: str, *conditions: Condition, weight: float = 0.0) -> Pattern:
     return Pattern(name, frozenset(topics.split()), conditions, weight)
 
+
+HABIT = (Condition("visits_365d", least=3),)
+"""Fewer visits make no habit of a day or an hour."""
+WEEKEND = Condition("weekend_share_365d", least=0.6, times=1.5)
+EVENING = Condition("evening_share_365d", least=0.6, times=1.5)
+BOUGHT_AGAIN = (Condition("orders_lifetime", least=2),)
+NEVER_BOUGHT = (Condition("orders_lifetime", most=0),)
 
 NAMES: tuple[Pattern, ...] = (
     _pattern("Newcomers", "recency tenure", Condition("tenure", most=45, times_at_most=0.5), weight=9),
@@ -78,15 +84,15 @@ NAMES: tuple[Pattern, ...] = (
     # One Christmas must lie far enough back that all other months had their chance.
     _pattern(
         "Seasonal gift buyers",
-        "season",
-        Condition("last_quarter_order_share_365d", least=0.6, times=1.5),
-        Condition("tenure", least=270),
+        "season trend",
+        Condition("last_quarter_order_share_365d", least=0.5, times=1.5),
+        Condition("tenure", least=240),
         Condition("orders_lifetime", least=2),
         weight=9,
     ),
     _pattern(
         "Lapsing customers",
-        "recency",
+        "recency trend",
         Condition("days_since_visit", least=30, times=2),
         Condition("missed_visits", least=2),
         Condition("orders_lifetime", least=2),
@@ -104,7 +110,7 @@ NAMES: tuple[Pattern, ...] = (
     _pattern(
         "Frequent browsers who rarely buy",
         "depth frequency money basket",
-        Condition("visits_90d", least=3, times=1.2),
+        Condition("visits_90d", least=3, times=1),
         Condition("views_90d", least=3),
         Condition("orders_per_visit", most=0.1, times_at_most=0.4, everyone=0.001),
         weight=7,
@@ -112,7 +118,7 @@ NAMES: tuple[Pattern, ...] = (
     _pattern(
         "Frequent browsers who have not bought",
         "depth frequency money basket discount",
-        Condition("visits_90d", least=3, times=1.2),
+        Condition("visits_90d", least=3, times=1),
         Condition("views_90d", least=3),
         Condition("orders_lifetime", most=0),
         weight=6.5,
@@ -146,19 +152,34 @@ NAMES: tuple[Pattern, ...] = (
         Condition("refunds_365d", least=2),
         weight=5.5,
     ),
-    _pattern("Weekend shoppers", "weekday", Condition("weekend_share_365d", least=0.6, times=1.5), weight=5),
+    _pattern("Weekend shoppers", "weekday", *HABIT, *BOUGHT_AGAIN, WEEKEND, weight=5),
     _pattern(
         "Loyal regulars",
-        "frequency",
+        "frequency trend",
         Condition("orders_365d", least=6, times=1.4),
         Condition("tenure", least=180),
         Condition("missed_visits", most=4),
+        Condition("order_pace", least=0.6),
         weight=4.5,
+    ),
+    _pattern(
+        "First-time buyers of late",
+        "frequency recency",
+        Condition("orders_lifetime", least=1, most=1),
+        Condition("days_since_order", most=60),
+        weight=4,
+    ),
+    _pattern(
+        "One-time buyers of long ago",
+        "frequency recency",
+        Condition("orders_lifetime", least=1, most=1),
+        Condition("days_since_order", least=180),
+        weight=4,
     ),
     _pattern(
         "Top spenders", "money", Condition("net_revenue_365d", times=2), Condition("orders_lifetime", least=2), weight=4
     ),
-    _pattern("Evening shoppers", "hour", Condition("evening_share_365d", least=0.6, times=1.5), weight=3.5),
+    _pattern("Evening shoppers", "hour", *HABIT, *BOUGHT_AGAIN, EVENING, weight=3.5),
     _pattern(
         "Big-basket shoppers",
         "basket money",
@@ -178,8 +199,23 @@ NAMES: tuple[Pattern, ...] = (
         "Passing visitors",
         "frequency depth money basket discount",
         Condition("visits_lifetime", most=1),
-        Condition("orders_lifetime", most=0),
+        *NEVER_BOUGHT,
+        Condition("visit_duration_90d", times_at_most=1.5, or_undefined=True),
         weight=3,
+    ),
+    _pattern(
+        "Visitors who came back and have not bought",
+        "frequency money basket discount",
+        Condition("visits_lifetime", least=2),
+        *NEVER_BOUGHT,
+        weight=2.5,
+    ),
+    _pattern(
+        "One-time visitors",
+        "frequency money basket discount",
+        Condition("visits_lifetime", most=1),
+        *NEVER_BOUGHT,
+        weight=2.5,
     ),
     _pattern(
         "Occasional shoppers",
@@ -188,22 +224,30 @@ NAMES: tuple[Pattern, ...] = (
         Condition("orders_lifetime", least=2),
         weight=2.5,
     ),
+    _pattern("Frequent shoppers", "frequency", Condition("orders_365d", least=6, times=1.3), weight=2.5),
     _pattern("Less frequent shoppers", "frequency", Condition("orders_365d", least=2, times_at_most=0.6), weight=2),
+    _pattern("Lookers who have not bought", "frequency money basket discount", *NEVER_BOUGHT, weight=2),
     _pattern(
-        "Lookers who have not bought", "frequency money basket discount", Condition("orders_lifetime", most=0), weight=2
+        "Regular shoppers",
+        "frequency trend",
+        Condition("orders_365d", least=4),
+        Condition("order_gap_variation", most=1),
+        Condition("order_overdue", most=2),
+        weight=2,
     ),
-    _pattern("Regular shoppers", "frequency", Condition("orders_365d", least=2, times=0.6), weight=1.5),
+    _pattern("Repeat buyers", "frequency", *BOUGHT_AGAIN, weight=1.5),
+    _pattern("Buyers", "frequency", Condition("orders_lifetime", least=1), weight=1.2),
     _pattern("Customers", "", weight=1),
 )
 """The last is true of anybody."""
 
 WORDS: tuple[Pattern, ...] = (
-    _pattern("Weekend", "weekday", Condition("weekend_share_365d", least=0.6, times=1.5)),
-    _pattern("Weekday", "weekday", Condition("weekend_share_365d", most=0.1, everyone=0.2)),
-    _pattern("Evening", "hour", Condition("evening_share_365d", least=0.6, times=1.5)),
-    _pattern("Morning", "hour", Condition("morning_share_365d", least=0.6, times=1.5)),
-    _pattern("Night-time", "hour", Condition("night_share_365d", least=0.4, times=1.5)),
-    _pattern("Daytime", "hour", Condition("evening_share_365d", most=0.1, everyone=0.2)),
+    _pattern("Weekend", "weekday", *HABIT, WEEKEND),
+    _pattern("Weekday", "weekday", *HABIT, Condition("weekend_share_365d", most=0.1, everyone=0.2)),
+    _pattern("Evening", "hour", *HABIT, EVENING),
+    _pattern("Morning", "hour", *HABIT, Condition("morning_share_365d", least=0.6, times=1.5)),
+    _pattern("Night-time", "hour", *HABIT, Condition("night_share_365d", least=0.4, times=1.5)),
+    _pattern("Daytime", "hour", *HABIT, Condition("evening_share_365d", most=0.1, everyone=0.2)),
     _pattern("Mobile", "device", Condition("mobile_share_365d", least=0.75, times=1.25)),
     _pattern("Desktop", "device", Condition("desktop_share_365d", least=0.75, times=1.25)),
     _pattern("Tablet", "device", Condition("tablet_share_365d", least=0.6, times=1.5)),
@@ -232,6 +276,16 @@ WORDS: tuple[Pattern, ...] = (
     ),
     _pattern("Very frequent", "frequency", Condition("orders_365d", least=4, times=2.5)),
     _pattern("Returning", "frequency", Condition("visits_lifetime", least=2, times=1.5)),
+    _pattern("Declining", "trend", Condition("orders_365d", least=4), Condition("order_pace", most=0.5), weight=1),
+    _pattern(
+        "Growing",
+        "trend",
+        Condition("orders_365d", least=4),
+        Condition("tenure", least=180),
+        Condition("order_pace", least=1.5),
+        weight=1,
+    ),
+    _pattern("Fading", "trend recency", *HABIT, Condition("tenure", least=180), Condition("visit_pace", most=0.4)),
     _pattern("Seldom seen", "frequency", Condition("visits_365d", times_at_most=0.5)),
     _pattern("Recent", "recency", Condition("days_since_visit", most=14, times_at_most=0.4)),
     _pattern("Long-gone", "recency", Condition("days_since_visit", least=45, times=1.5)),

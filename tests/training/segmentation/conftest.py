@@ -12,6 +12,7 @@ from training.data.preparation import Matrix
 from training.segmentation.facts import DERIVED
 from training.segmentation.micro import fit_micro_segments
 from training.segmentation.segments import Segmentation, choose, fit_segments
+from training.segmentation.truth import Truth
 
 BASE = Config(bootstraps=2, fewest_segments=3, most_segments=5, micro_segment_customers=20)
 
@@ -37,6 +38,7 @@ def chosen(fitted: Segmentation, X: Matrix, **asked: str | int) -> Segmentation:
     """What `fit_segments` answers when the config asks for something."""
     config = dataclasses.replace(BASE, **asked)  # type: ignore[arg-type]
     clustering = choose(fitted.tried, config)
+    assert clustering is not None
     points = fitted.components(X)
     micro = fit_micro_segments(points, clustering.prototypes.segment_of(points), config)
     return dataclasses.replace(fitted, chosen=clustering, micro=micro)
@@ -50,3 +52,18 @@ def segmentation(request: pytest.FixtureRequest, fitted: Segmentation, customers
 def facts(**known: float) -> Mapping[str, float]:
     usual = {"orders_lifetime": 3.0, "orders_365d": 3.0, "tenure": 300.0, "days_since_visit": 20.0, "visits_90d": 4.0}
     return {**dict.fromkeys((*FEATURE_NAMES, *DERIVED), 0.0), **usual, **known}
+
+
+def rows(**known: list[float]) -> Matrix:
+    """Customers with these features [n, n_features]; what is not said is usual."""
+    n = max(map(len, known.values()))
+    usual = facts()
+    X = np.tile(np.array([usual[name] for name in FEATURE_NAMES], np.float32), (n, 1))
+    for name, values in known.items():
+        X[:, FEATURE_NAMES.index(name)] = values
+    return X
+
+
+def truth(*segments: Matrix) -> Truth:
+    """Some customers in segments, whose ids are 0, 1 and so on."""
+    return Truth(np.repeat(np.arange(len(segments)), list(map(len, segments))), np.concatenate(segments))

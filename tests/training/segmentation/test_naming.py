@@ -1,18 +1,18 @@
 """Names and sentences that a marketer can read, and that are true."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pytest
 
 from shared.features import FEATURE_NAMES
 from shared.reasons.wording import format_value
 from tests.support.simulated import simulated
-from tests.training.segmentation.conftest import facts
+from tests.training.segmentation.conftest import facts, rows, truth
 from training.base.config import Config
 from training.data.preparation import Matrix
+from training.segmentation.facts import facts as typical_of
 from training.segmentation.naming import (
     TELLING,
+    TRUE,
     UNUSUAL,
     Candidate,
     Segment,
@@ -43,8 +43,8 @@ def standardised(X: Matrix) -> Matrix:
     return ((filled - filled.mean(axis=0)) / (filled.std(axis=0) + 1e-9)).astype(np.float32)
 
 
-def names_of(own: Mapping[str, float], everyone: Mapping[str, float]) -> set[str]:
-    return {candidate.name for candidate in candidates(own, everyone)}
+def names_of(own: Matrix, others: Matrix) -> set[str]:
+    return {candidate.name for candidate in candidates(truth(own, others), 0, neighbour=1)}
 
 
 def named(segment: np.ndarray, seed: int = 7) -> list[Segment]:
@@ -79,26 +79,65 @@ def test_names_stay_when_the_data_change_a_little() -> None:
         assert [segment.name for segment in again] == names
 
 
+def test_a_name_is_given_only_where_two_in_three_bear_it_out_whatever_their_median_is() -> None:
+    once = [1.0, 1.0, 1.0, 2.0]
+    others = rows(orders_lifetime=[4.0] * 8)
+    assert "One-time buyers" in names_of(rows(orders_lifetime=once), others)
+    assert "One-time buyers" not in names_of(rows(orders_lifetime=[*once, 2.0]), others)
+
+
+def test_a_name_says_of_how_many_it_is_true() -> None:
+    groups = truth(rows(orders_lifetime=[1.0, 1.0, 1.0, 2.0]), rows(orders_lifetime=[1.0] + [4.0] * 9))
+    [one_time] = [name for name in candidates(groups, 0, neighbour=1) if name.name == "One-time buyers"]
+    assert one_time.true_of == {"members": 0.75, "others": 0.1}
+
+
+def test_a_name_is_not_given_that_is_truer_of_the_segment_most_like_it() -> None:
+    groups = truth(rows(orders_lifetime=[1.0, 1.0, 1.0, 2.0]), rows(orders_lifetime=[1.0] * 9))
+    assert "One-time buyers" not in {name.name for name in candidates(groups, 0, neighbour=1)}
+    assert "One-time buyers" in {name.name for name in candidates(groups, 1, neighbour=0)}
+
+
+def test_few_visits_make_no_habit() -> None:
+    others = rows(weekend_share_365d=[0.2] * 9)
+    weekend = {"weekend_share_365d": [0.9] * 3, "orders_lifetime": [3.0] * 3}
+    assert "Weekend shoppers" in names_of(rows(**weekend, visits_365d=[5.0] * 3), others)
+    assert "Weekend shoppers" not in names_of(rows(**weekend, visits_365d=[2.0] * 3), others)
+    once = rows(weekend_share_365d=[0.9] * 3, visits_365d=[5.0] * 3, orders_lifetime=[1.0] * 3)
+    assert "Weekend shoppers" not in names_of(once, others)
+
+
+def test_nobody_is_loyal_who_comes_half_as_often_as_before() -> None:
+    others = rows(orders_365d=[3.0] * 9)
+    loyal = {"orders_365d": [20.0] * 3, "tenure": [400.0] * 3, "visits_lifetime": [30.0] * 3}
+    assert "Loyal regulars" in names_of(rows(**loyal, orders_90d=[5.0] * 3), others)
+    declining = names_of(rows(**loyal, orders_90d=[2.0] * 3), others)
+    assert "Loyal regulars" not in declining
+    assert "Declining frequent shoppers" in declining
+
+
 def test_nobody_is_called_seasonal_after_a_single_season() -> None:
-    christmas = {"last_quarter_order_share_365d": 1.0, "orders_lifetime": 2.0, "average_order_value_365d": 50.0}
-    everyone = facts(last_quarter_order_share_365d=0.4, average_order_value_365d=50.0)
-    assert "Seasonal gift buyers" in names_of(facts(**christmas, tenure=360.0), everyone)
-    assert "Seasonal gift buyers" not in names_of(facts(**christmas, tenure=90.0), everyone)
+    christmas = {"last_quarter_order_share_365d": [1.0] * 3, "orders_lifetime": [2.0] * 3}
+    others = rows(last_quarter_order_share_365d=[0.3] * 9)
+    assert "Seasonal gift buyers" in names_of(rows(**christmas, tenure=[360.0] * 3), others)
+    assert "Seasonal gift buyers" not in names_of(rows(**christmas, tenure=[90.0] * 3), others)
 
 
 def test_nobody_is_given_a_telling_name_where_everybody_is_alike() -> None:
-    assert names_of(facts(), facts()) == {"Regular shoppers", "Customers"}
+    alike = rows(orders_lifetime=[3.0] * 3)
+    assert names_of(alike, alike) == {"Customers"}
 
 
 def test_a_word_and_a_name_of_one_topic_do_not_go_together() -> None:
-    weekend = facts(weekend_share_365d=0.9, discount_share_365d=0.4)
-    names = names_of(weekend, facts(weekend_share_365d=0.3, discount_share_365d=0.1))
+    weekend = rows(weekend_share_365d=[0.9] * 3, discount_share_365d=[0.4] * 3, visits_365d=[9.0] * 3)
+    names = names_of(weekend, rows(weekend_share_365d=[0.2] * 9, discount_share_365d=[0.1] * 9))
     assert {"Weekend discount seekers", "Discount seekers", "Weekend shoppers"} <= names
     assert "Weekend weekend shoppers" not in names
 
 
 def test_two_segments_that_are_alike_still_get_different_names() -> None:
-    alike = candidates(facts(weekend_share_365d=0.9), facts(weekend_share_365d=0.3))
+    weekend = rows(weekend_share_365d=[0.9] * 3, visits_365d=[9.0] * 3)
+    alike = candidates(truth(weekend, rows(weekend_share_365d=[0.2] * 9)), 0, neighbour=1)
     chosen = [candidate.name for candidate in unique_names([alike] * (len(alike) + 9), range(len(alike) + 9))]
     assert len(set(chosen)) == len(alike) + 9
     assert sum(name.startswith("Segment ") for name in chosen) > 0
@@ -165,10 +204,18 @@ def test_values_are_written_with_their_units(unit: str, value: float, text: str)
     assert format_value(unit, value) == text
 
 
-def test_profiles_are_medians_of_what_is_known() -> None:
+def test_profiles_are_what_is_typical_as_the_sentence_says_it() -> None:
     shop = simulated()
     (segment, *_) = named(shop.kind)
-    own = shop.X[shop.kind == segment.id]
+    own = typical_of(shop.X[shop.kind == segment.id])
     assert list(segment.profile) == list(FEATURE_NAMES)
-    for (name, median), column in zip(segment.profile.items(), own.T, strict=True):
-        assert median is None or median == pytest.approx(np.nanmedian(column), abs=1e-4), name
+    for name, value in segment.profile.items():
+        assert value is None or value == pytest.approx(own[name], abs=1e-4), name
+
+
+@pytest.mark.parametrize("seed", [7, 8])
+def test_every_name_is_true_of_two_in_three_members(seed: int) -> None:
+    for segment in named(simulated(seed=seed).kind, seed):
+        assert segment.true_of is not None
+        assert segment.true_of["members"] >= TRUE
+        assert segment.true_of["members"] > segment.true_of["others"]

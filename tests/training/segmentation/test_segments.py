@@ -1,6 +1,7 @@
 """Segments by each algorithm: found, exported, chosen."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,11 @@ from training.base.errors import InputError
 from training.bundle import gate, parity
 from training.bundle.export import bundle as bundle_of
 from training.data.preparation import Matrix
+from training.segmentation.choice import Clustering, choose
 from training.segmentation.clustering import ALGORITHMS, Prototypes
-from training.segmentation.segments import Clustering, Segmentation, choose, fit_segments
+from training.segmentation.judging import Judges
+from training.segmentation.micro import fit_micro_segments
+from training.segmentation.segments import Segmentation, fit_segments
 
 
 def exported(segmentation: Segmentation, rows: Matrix) -> Decisions:
@@ -84,12 +88,24 @@ def test_a_bundle_with_unusual_customers_names_them_and_passes_the_gate(shop: Sh
     assert compared.failures() == []
 
 
+def test_a_single_segment_is_its_own_runner_up_in_the_export_too(fitted: Segmentation, customers: Matrix) -> None:
+    points = fitted.components(customers)
+    one = Judges.of(points, np.ones(len(points)), BASE).one_segment()
+    micro = fit_micro_segments(points, one.prototypes.segment_of(points), BASE)
+    segmentation = dataclasses.replace(fitted, chosen=one, micro=micro)
+    decided = exported(segmentation, customers)
+    assert parity.compare(parity.reference(segmentation, {}, customers), decided).failures() == []
+    assert not decided.segment.any() and not decided.runner_up.any() and not decided.margin.any()
+    assert json.dumps(segmentation.about(), allow_nan=False)
+
+
 # ---- Chosen by a rule ------------------------------------------------------------------------------------------------
 
 
 def clustering(segments: int, silhouette: float = 0.3, **figures: float | str) -> Clustering:
     prototypes = Prototypes(np.zeros((segments, 1), np.float32), np.arange(segments))
     usual = {"davies_bouldin": 1.0, "calinski_harabasz": 100.0, "stability": 0.9, "noise": 0.0, "smallest": 0.1}
+    usual["largest"] = 0.4
     known = {"algorithm": "k-means", "setting": "", **usual, **figures}
     return Clustering(prototypes=prototypes, silhouette=silhouette, **known)  # type: ignore[arg-type]
 
@@ -99,7 +115,9 @@ def clustering(segments: int, silhouette: float = 0.3, **figures: float | str) -
     [
         {"stability": 0.6},
         {"stability": 0.84},
-        {"smallest": 0.001},
+        {"trivial": True},
+        {"largest": 0.7},
+        {"noise": 0.05, "best_unusual": 0.2, "algorithm": "dbscan"},
         {"noise": 0.2, "algorithm": "dbscan"},
         {"fidelity": 0.8, "algorithm": "ward"},
         {"silhouette": 0.2},
@@ -126,9 +144,17 @@ def test_the_config_overrides_the_rule() -> None:
         choose(tried, Config(clustering="ward", segments=7))
 
 
-def test_where_nothing_is_sound_the_most_stable_without_a_tiny_segment_stands_in() -> None:
-    tried = [clustering(4, stability=0.3), clustering(5, stability=0.4), clustering(6, stability=0.6, smallest=0.001)]
-    assert choose(tried, Config()).segments == 5
+def test_where_nothing_is_sound_there_is_nothing_to_choose_but_what_the_config_asks_for() -> None:
+    tried = [clustering(4, stability=0.3), clustering(5, stability=0.4), clustering(6, stability=0.6, trivial=True)]
+    assert choose(tried, Config()) is None
+    assert choose(tried, Config(clustering="k-means")) is tried[1]
+
+
+def test_a_segment_of_nearly_everybody_is_chosen_only_where_all_sound_ones_have_one() -> None:
+    large = [clustering(4, 0.5, largest=0.9), clustering(5, 0.4, largest=0.8)]
+    assert choose(large, Config()) is large[0]
+    balanced = clustering(5, 0.1)
+    assert choose([*large, balanced], Config()) is balanced
 
 
 def test_the_leaderboard_has_every_algorithm_and_setting_with_all_figures(fitted: Segmentation) -> None:
