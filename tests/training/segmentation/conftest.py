@@ -9,9 +9,10 @@ import pytest
 from shared.features import FEATURE_NAMES
 from training.base.config import Config
 from training.data.preparation import Matrix
+from training.segmentation.choice import choose
 from training.segmentation.facts import DERIVED
 from training.segmentation.micro import fit_micro_segments
-from training.segmentation.segments import Segmentation, choose, fit_segments
+from training.segmentation.segments import Segmentation, fit_segments
 from training.segmentation.truth import Truth
 
 BASE = Config(bootstraps=2, fewest_segments=3, most_segments=5, micro_segment_customers=20)

@@ -110,6 +110,12 @@ def clustering(segments: int, silhouette: float = 0.3, **figures: float | str) -
     return Clustering(prototypes=prototypes, silhouette=silhouette, **known)  # type: ignore[arg-type]
 
 
+def chosen_of(tried: list[Clustering], config: Config | None = None) -> Clustering:
+    best = choose(tried, config or Config())
+    assert best is not None
+    return best
+
+
 @pytest.mark.parametrize(
     "spoilt",
     [
@@ -131,15 +137,15 @@ def clustering(segments: int, silhouette: float = 0.3, **figures: float | str) -
 def test_a_clustering_that_is_better_but_for_one_thing_is_not_chosen(spoilt: dict[str, float]) -> None:
     usual = clustering(5)
     better = {"segments": 6, "silhouette": 0.35, **spoilt}
-    assert choose([usual, clustering(6, 0.35)], Config()).segments == 6
+    assert chosen_of([usual, clustering(6, 0.35)]).segments == 6
     assert choose([usual, clustering(**better)], Config()) is usual  # type: ignore[arg-type]
 
 
 def test_the_config_overrides_the_rule() -> None:
     tried = [clustering(4, 0.5), clustering(7, 0.1), clustering(5, 0.1, algorithm="ward", stability=0.2)]
-    assert choose(tried, Config()).segments == 4
-    assert choose(tried, Config(segments=7)).segments == 7
-    assert choose(tried, Config(clustering="ward")).algorithm == "ward"
+    assert chosen_of(tried).segments == 4
+    assert chosen_of(tried, Config(segments=7)).segments == 7
+    assert chosen_of(tried, Config(clustering="ward")).algorithm == "ward"
     with pytest.raises(InputError, match="there are no 7 segments by ward"):
         choose(tried, Config(clustering="ward", segments=7))
 
