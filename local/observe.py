@@ -11,6 +11,7 @@ from local.emulator import LocalStackError, tail
 from local.stack import Stack
 from shared.profiles.item import decode_profile
 from shared.profiles.stored_profile import PROFILE, StoredProfile
+from shared.profiles.table import ProfileTable
 from training.base.progress import progress
 
 QUIET_SECONDS = 2.0
@@ -68,7 +69,7 @@ def read_profiles(stack: Stack) -> dict[str, StoredProfile]:
         TableName=stack.table, FilterExpression="sk = :profile", ExpressionAttributeValues={":profile": {"S": PROFILE}}
     )
     profiles = [decode_profile(item) for page in pages for item in page["Items"]]
-    return {profile.key: profile for profile in profiles}
+    return ProfileTable(stack.dynamodb, stack.table).complete(profiles)
 
 
 def read_quarantine(stack: Stack, prefix: str = "") -> Quarantined:

@@ -27,6 +27,7 @@ from shared.profiles.table import ProfileTable
 from shared.telemetry.logs import logger, metrics, watched
 
 if TYPE_CHECKING:
+    from shared.profiles.stored_profile import StoredProfile
     from shared.reasons.adviser import Adviser
     from shared.reasons.explaining import Explainer
 
@@ -58,18 +59,27 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def segment(customer_id: str) -> dict[str, Any]:
     """The decision on a customer; until a model decided, or the customer did anything, a 404 that says which."""
     customer_id = unquote(customer_id)  # a REST API hands the path over as it was encoded
-    profile = table.get(customer_key(customer_id)) if len(customer_id) <= LONGEST_ID else None
+    explain = app.current_event.get_query_string_value("explain") == "true"
+    what_if = app.current_event.get_query_string_value("what_if") == "true"
+    profile = _read(customer_id, whole=explain or what_if) if len(customer_id) <= LONGEST_ID else None
     if profile is None:
         raise _not_found("customer_not_found", "No event of this customer has been counted.")
     if profile.decision is None:
         raise _not_found("no_decision_yet", "The customer is known; a segment follows once a model has been published.")
     manifest = manifests.get(profile.decision.model_version, time.monotonic())
     body = answer(customer_id, profile.decision, manifest)
-    if app.current_event.get_query_string_value("explain") == "true":
+    if explain:
         body["explanation"] = explainer().explain(profile, manifest)
-    if app.current_event.get_query_string_value("what_if") == "true":
+    if what_if:
         body["what_would_change"] = adviser().advise(profile, manifest)
     return body
+
+
+def _read(customer_id: str, *, whole: bool) -> StoredProfile | None:
+    """The customer's profile, with the events that are sealed only if it has to be `whole`."""
+    key = customer_key(customer_id)
+    profile = table.get(key)
+    return table.load([key]).get(key) if whole and profile and profile.sealed else profile
 
 
 def _not_found(code: str, message: str) -> Refused:

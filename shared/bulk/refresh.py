@@ -116,7 +116,7 @@ def refresh_shard(
         page = due(position)
         rescored = Rescored()
         for keys in batched(page.keys, READS_A_CALL, strict=False):
-            rescored += rescorer.rescore(rescorer.load(keys), lambda profile: not _is_due(profile, rescorer.moment))
+            rescored += rescorer.rescore(rescorer.heads(keys), lambda profile: not _is_due(profile, rescorer.moment))
         total += Refreshed(len(page.keys), rescored.decided, rescored.moved, page.first_due_ms)
         position = page.next
         if position is None or not go_on():

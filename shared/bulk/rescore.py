@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import batched
 from typing import TYPE_CHECKING
 
 from shared.aws.backoff import Sleep
@@ -16,8 +18,9 @@ from shared.features import BrokenState, UnknownStateVersion
 from shared.profiles.histories import BROKEN, histories, parts, unreadable
 from shared.profiles.item import ItemsUnreadable
 from shared.profiles.races import RACES_AT_MOST, TooManyRaces, races
+from shared.profiles.remembered import remembered
 from shared.profiles.stored_profile import StoredProfile
-from shared.profiles.table import ProfileTable
+from shared.profiles.table import READS_A_CALL, ProfileTable
 from shared.profiles.unwritten import Unwritten
 
 if TYPE_CHECKING:
@@ -59,7 +62,8 @@ class Rescorer:
         total = Rescored()
         for _ in races(self.sleep):
             lost = set[str]()
-            for some in parts(profile for profile in profiles if profile.is_someone and not stands(profile)):
+            waiting = [profile for profile in profiles if profile.is_someone and not stands(profile)]
+            for some in parts(self._complete(waiting)):
                 after = self._decided({profile.key: profile for profile in some})
                 late = self.table.save(after)
                 done = [profile for profile in after if profile.key not in late]
@@ -67,13 +71,20 @@ class Rescorer:
                 lost |= late
             if not lost:
                 return total
-            profiles = self.load(sorted(lost))
+            profiles = self.heads(sorted(lost))
         raise TooManyRaces(f"{len(lost)} profiles were changed by others in each of {RACES_AT_MOST} attempts")
 
-    def load(self, keys: Sequence[str]) -> list[StoredProfile]:
-        """The profiles that exist among `keys` and that this code can read."""
+    def heads(self, keys: Sequence[str]) -> list[StoredProfile]:
+        """The profiles that exist among `keys` and that this code can read, without their sealed events."""
+        return self._readable(partial(self.table.heads, keys))
+
+    def _complete(self, profiles: Sequence[StoredProfile]) -> Iterator[StoredProfile]:
+        for some in batched(profiles, READS_A_CALL, strict=False):
+            yield from self._readable(partial(self.table.complete, some))
+
+    def _readable(self, read: Callable[[], dict[str, StoredProfile]]) -> list[StoredProfile]:
         try:
-            return [*self.table.load(keys).values()]
+            return [*read().values()]
         except ItemsUnreadable as error:
             self.unreadable.update(dict.fromkeys(error.unreadable, BROKEN))
             return [*error.profiles.values()]
@@ -86,7 +97,7 @@ class Rescorer:
             self.unreadable.update(unreadable(stored.values()))
             known = histories(profile for key, profile in stored.items() if key not in self.unreadable)
         decisions = decide(known, before, self.bundle, self.moment)
-        return [_with_decision(stored[key], decision) for key, decision in decisions.items()]
+        return remembered([_with_decision(stored[key], one) for key, one in decisions.items()], self.bundle)
 
 
 def _with_decision(profile: StoredProfile, decision: Decision) -> StoredProfile:

@@ -43,11 +43,13 @@ class Eraser:
     marks: Marks
     sleep: Sleep = time.sleep
     removed: Removed = field(default_factory=Removed)
+    erased: set[str] = field(default_factory=set)
+    """The keys of those who were there."""
 
     def foresee(self, key: str) -> tuple[list[str], Removed]:
         """The profile keys that go with the one at `key`, a customer's visitors included, and what there is of them."""
         profile = self._load(key)
-        visitors = self.table.load(sorted(profile.visitors)) if profile else {}
+        visitors = self.table.heads(sorted(profile.visitors)) if profile else {}
         owned = [visitor for visitor, profile in sorted(visitors.items()) if _is_owned(profile, key)]
         one = Removed(visitors=1) if is_visitor(key) else Removed(customers=1)
         others = Removed(visitors=len(owned), links=len(_mentioning(visitors.values(), key)))
@@ -63,8 +65,10 @@ class Eraser:
         for _ in races(self.sleep):
             profile = self._load(key)
             if profile is None or (profile.counts_from_ms is not None and profile.counts_from_ms > at_ms):
+                # Also what somebody sealed who had read a profile that was erased before they were about to write it.
+                self.table.sweep(key, profile)
                 return
-            for visitor, stored in self.table.load(sorted(profile.visitors)).items():
+            for visitor, stored in self.table.heads(sorted(profile.visitors)).items():
                 if _is_owned(stored, key):
                     self.erase(visitor, at_ms)
             self.forget(profile.visitors, key)
@@ -72,18 +76,20 @@ class Eraser:
             if self.table.delete(profile):
                 one = Removed(visitors=1) if is_visitor(key) else Removed(customers=1)
                 self.removed += one
+                self.erased.add(key)
+                self.table.sweep(key, None)
                 return
         raise TooManyRaces(f"a profile was changed by others in each of {RACES_AT_MOST} attempts to erase it")
 
     def mentions(self, visitors: Iterable[str], customer: str) -> int:
         """How many of these devices mention a customer who is not theirs alone."""
-        return len(_mentioning(self.table.load(sorted(visitors)).values(), customer))
+        return len(_mentioning(self.table.heads(sorted(visitors)).values(), customer))
 
     def forget(self, visitors: Iterable[str], customer: str) -> None:
         """Takes the mention of a customer out of the links of devices that are not theirs alone."""
         waiting = sorted(visitors)
         for _ in races(self.sleep):
-            changes = _mentioning(self.table.load(waiting).values(), customer)
+            changes = _mentioning(self.table.heads(waiting).values(), customer)
             lost = self.table.save(changes)
             self.removed += Removed(links=len(changes) - len(lost))
             if not lost:
@@ -92,7 +98,7 @@ class Eraser:
         raise TooManyRaces(f"{len(waiting)} links were changed by others in each of {RACES_AT_MOST} attempts")
 
     def _load(self, key: str) -> StoredProfile | None:
-        return self.table.load([key]).get(key)
+        return self.table.heads([key]).get(key)
 
 
 def _mentioning(visitors: Iterable[StoredProfile], customer: str) -> list[StoredProfile]:

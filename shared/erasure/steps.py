@@ -89,6 +89,8 @@ class Erasing:
         _count(receipt, step, eraser.removed | step.foreseen if broke_off else eraser.removed)
         receipt.progress = None
         self.receipts.write(receipt, self.now_ms())
+        # Visitors who were linked since they were foreseen: the second time goes for what is left of them too.
+        step = replace(step, people=[*step.people, *sorted(eraser.erased - {*step.people})])
         if step.again and not self._forget_moves(step):
             return self.queue(step, LONGEST_DELAY_MS)
         searched_ms = step.searched_ms or self.now_ms()

@@ -18,6 +18,7 @@ from shared.features import Profiles
 from shared.identity.keys import visitor_key
 from shared.identity.links import NOBODY, Claim, Copy, Link, LinkState, claimed, refusal, unlinked
 from shared.profiles.change import Ingested
+from shared.profiles.histories import whole_state
 from shared.profiles.incoming import Incoming, Links
 from shared.profiles.item import ItemsUnreadable
 from shared.profiles.marks import Admission
@@ -76,7 +77,7 @@ class Claims:
 
     def _load(self, customers: set[str]) -> dict[str, StoredProfile]:
         try:
-            return self._table.load(sorted(customers)) if customers else {}
+            return self._table.heads(sorted(customers)) if customers else {}
         except ItemsUnreadable as error:
             return error.profiles  # their own updates say so
 
@@ -92,7 +93,7 @@ def copies(visitors: Iterable[StoredProfile]) -> dict[str, dict[str, Copy]]:
     of_customers: dict[str, dict[str, Copy]] = {}
     for visitor in visitors:
         if visitor.link is not None and visitor.link.customer != NOBODY:
-            state = visitor.state if visitor.link.state is LinkState.LINKED else None
+            state = whole_state(visitor) if visitor.link.state is LinkState.LINKED else None
             of_customers.setdefault(visitor.link.customer, {})[visitor.key] = Copy(visitor.version, state)
     return of_customers
 

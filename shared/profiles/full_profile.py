@@ -25,7 +25,7 @@ def fitting(whole: StoredProfile, before: StoredProfile, most_bytes: int) -> Sto
     for candidate in (cut(whole), cut(known)):
         if candidate.size <= most_bytes:
             return candidate
-    return replace(known, state=before.state, events=before.events)
+    return replace(known, state=before.state, sealed=before.sealed, events=before.events)
 
 
 def cut(profile: StoredProfile) -> StoredProfile:

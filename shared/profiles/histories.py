@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from shared.features import BrokenState, Profiles, UnknownStateVersion, decode, merge, rows_in, since
+from shared.features import BrokenState, Profiles, UnknownStateVersion, decode, encode, merge, rows_in, since
 from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.unwritten import ProfileNewer, ProfilesUnreadable, Unwritten
 
@@ -22,7 +22,8 @@ def histories(profiles: Iterable[StoredProfile]) -> Profiles:
 
 def rows_of(profile: StoredProfile) -> int:
     """How many events a profile holds, its visitors' included, without decoding them."""
-    return rows_in(profile.state) + sum(rows_in(copy.state) for copy in profile.visitors.values() if copy.state)
+    copies = (copy.state for copy in profile.visitors.values() if copy.state)
+    return sum(map(rows_in, (*profile.states, *copies)))
 
 
 def parts(profiles: Iterable[StoredProfile]) -> Iterator[list[StoredProfile]]:
@@ -58,8 +59,14 @@ def _problem(profile: StoredProfile) -> Unwritten | None:
 
 def own(profiles: Mapping[str, StoredProfile]) -> Profiles:
     """What was delivered under each profile's own id."""
-    keys = sorted(key for key, profile in profiles.items() if profile.state)
-    return decode(keys, [profiles[key].state for key in keys])
+    return gathered((key, state) for key, profile in profiles.items() for state in profile.states)
+
+
+def whole_state(profile: StoredProfile) -> bytes:
+    """What was delivered under a profile's own id as one encoded state, the sealed events included."""
+    if profile.sealed is None or not profile.sealed.holds_events:
+        return profile.state
+    return next(iter(encode(own({profile.key: profile}))), b"")
 
 
 def with_visitors(histories: Profiles, profiles: Iterable[StoredProfile]) -> Profiles:
@@ -80,4 +87,7 @@ def gathered(parts: Iterable[tuple[str, bytes]]) -> Profiles:
             layers.append({})
         layers[copies[key]][key] = state
         copies[key] += 1
-    return merge(*[decode(keys, [layer[key] for key in keys]) for layer in layers for keys in [sorted(layer)]])
+    decoded = [decode(keys, [layer[key] for key in keys]) for layer in layers for keys in [sorted(layer)]]
+    if not decoded:
+        return Profiles.empty()
+    return decoded[0] if len(decoded) == 1 else merge(*decoded)

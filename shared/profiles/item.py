@@ -12,6 +12,7 @@ from shared.identity.links import Copy, Link, LinkState
 from shared.models.manifests import TARGETS
 from shared.profiles.due import due_shard
 from shared.profiles.members import members_of
+from shared.profiles.sealed import Sealed
 from shared.profiles.stored_profile import StoredProfile, item_key
 from shared.profiles.unwritten import ProfilesUnreadable
 
@@ -54,6 +55,11 @@ def encode_profile(profile: StoredProfile) -> Item:
     if profile.visitors:
         copies = {key.removeprefix(visitor_key("")): copy for key, copy in profile.visitors.items()}
         item["visitors"] = {"M": {visitor: _encode_copy(copy) for visitor, copy in copies.items()}}
+    if profile.sealed is not None:
+        sealed = profile.sealed.stored()
+        item["sealed"] = {"L": [{"N": str(version)} for version in (sealed.since, *sealed.least)]}
+    if profile.known is not None:
+        item["known"] = {"B": profile.known}
     if profile.decision is not None:
         if not is_visitor(profile.key):
             item["member_of"] = {"S": members_of(profile.decision.segment, profile.key)}
@@ -65,9 +71,10 @@ def encode_profile(profile: StoredProfile) -> Item:
 
 def removed_attributes(profile: StoredProfile) -> tuple[str, ...]:
     """What a write of the profile takes out of its item; without a new decision the one before stays."""
+    gone = ("known",) if profile.sealed is not None and profile.known is None else ()
     if not profile.is_someone:
-        return OF_A_DECISION
-    return WHEN_DUE if profile.decision and profile.due_ms is None else ()
+        return (*OF_A_DECISION, *gone)
+    return (*WHEN_DUE, *gone) if profile.decision and profile.due_ms is None else gone
 
 
 def decode_profile(item: Item) -> StoredProfile:
@@ -86,6 +93,8 @@ def decode_profile(item: Item) -> StoredProfile:
         moved=_decode_cause(item.get("moved", {"S": NOT_MOVED})["S"]),
         counts_from_ms=int(item["counts_from_ms"]["N"]) if "counts_from_ms" in item else None,
         waits_since_ms=None if decision and decision.due_ms == due_ms else due_ms,
+        sealed=_decode_sealed(item["sealed"]["L"]) if "sealed" in item else None,
+        known=item["known"]["B"] if "known" in item else None,
     )
 
 
@@ -107,6 +116,11 @@ def decode_profiles(items: Iterable[Item]) -> dict[str, StoredProfile]:
 
 def _decode_cause(text: str) -> Cause | None:
     return None if text == NOT_MOVED else Cause(text)
+
+
+def _decode_sealed(versions: list[Item]) -> Sealed:
+    since, *least = (int(version["N"]) for version in versions)
+    return Sealed(since, tuple(least))
 
 
 def _encode_link(link: Link) -> Item:

@@ -1,4 +1,4 @@
-"""A profile as it is stored: one item of the table."""
+"""A profile as it is stored: one item of the table, and volumes of its older events beside it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from shared.decisions.decision import Decision
 from shared.decisions.transitions import Cause
 from shared.identity.links import Copy, Link, LinkState
+from shared.profiles.sealed import Sealed
 
 PROFILE = "profile"
 """Sort key of a profile's item; other kinds of item may stand beside it under the same partition key."""
@@ -24,9 +25,9 @@ class StoredProfile:
     version: int
     """One more with each write; see `VERSIONS_A_MILLISECOND` for the first."""
     state: bytes
-    """The events delivered under the profile's own id; empty where there are none."""
+    """Of the events delivered under the profile's own id those that are not sealed; empty where there are none."""
     events: int
-    """Distinct events in `state`."""
+    """Distinct events delivered under the profile's own id, the sealed ones included."""
     decision: Decision | None
     link: Link | None = None
     """Of a visitor: who that is."""
@@ -40,6 +41,17 @@ class StoredProfile:
     """Of a profile not stored yet: the version that its first write follows."""
     waits_since_ms: int | None = None
     """Since when its decision, if any, does not know all that is stored, for want of a model; None where it does."""
+    sealed: Sealed | None = None
+    """Where its older events are; None while all are in `state`."""
+    known: bytes | None = None
+    """Of one that moves and has sealed events, what the decision was made on: the bundle's features, float32. The
+    ledger sees this version of the item, and the volumes may hold more by then."""
+
+    @property
+    def states(self) -> list[bytes]:
+        """The parts of what was delivered under its own id; their union is all of it."""
+        volumes = self.sealed.read if self.sealed else ()
+        return [state for state in (self.state, *(volume.state for volume in volumes)) if state]
 
     @property
     def due_ms(self) -> int | None:
@@ -50,7 +62,7 @@ class StoredProfile:
 
     @property
     def size(self) -> int:
-        """About the bytes of the item that grow with events and visitors."""
+        """About the bytes of the profile's item that grow with events and visitors."""
         copies = self.visitors.items()
         return len(self.state) + sum(len(key.encode()) + len(copy.state or b"") + 40 for key, copy in copies)
 
@@ -59,7 +71,8 @@ class StoredProfile:
         """Whether decisions are made on it: not on a visitor known as a customer, a shared device, or no events."""
         if self.link is not None and self.link.state is not LinkState.UNLINKED:
             return False
-        return bool(self.state) or any(copy.state for copy in self.visitors.values())
+        own = bool(self.state) or (self.sealed is not None and self.sealed.holds_events)
+        return own or any(copy.state for copy in self.visitors.values())
 
 
 def item_key(key: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from shared.aws.backoff import Sleep
 from shared.clock import Moment
 from shared.decisions.deciding import decide
-from shared.features import BrokenState, Profiles, UnknownStateVersion, changed, encode, merge, since
+from shared.features import BrokenState, Profiles, UnknownStateVersion, changed, merge, since
 from shared.identity.consents import NEVER, Mark
 from shared.identity.links import NOBODY, Link, LinkState
 from shared.models.manifests import BundleMismatch
@@ -21,6 +21,8 @@ from shared.profiles.incoming import Incoming
 from shared.profiles.item import MAX_STATE_BYTES, ItemsUnreadable
 from shared.profiles.marks import Admission
 from shared.profiles.races import TooManyRaces, races
+from shared.profiles.remembered import remembered
+from shared.profiles.sealing import parted, trimmed
 from shared.profiles.stored_profile import VERSIONS_A_MILLISECOND, StoredProfile
 from shared.profiles.table import READS_A_CALL, ProfileNotWritten, ProfileTable
 from shared.profiles.unwritten import Unwritten
@@ -132,17 +134,17 @@ class Updater:
         """The same, where all can be read."""
         admitted = self._admitted(keys, loaded)
         before, after = _histories(admitted, incoming)
-        grown = _grown(before, after)
+        grown = parted(after.take(changed(before, after)), before, admitted)
         links = incoming.relink({key: profile.link for key, profile in admitted.items()})
         changes: list[Change] = []
         for key, profile in admitted.items():
-            state, events = grown.get(key, (profile.state, profile.events))
-            visitors = incoming.visitors_of(profile)
-            whole = replace(profile, state=state, events=events, link=links[key], visitors=visitors)
+            whole = replace(grown.get(key, profile), link=links[key], visitors=incoming.visitors_of(profile))
             changes.append(self._change(loaded.get(key, profile), profile, whole))
         if self.bundle is not None:
             changes = self._decided(changes, self._kept(before, after), self.bundle)
-        return [replace(change, after=replace(change.after, moved=change.cause)) for change in changes]
+        told = [replace(change.after, moved=change.cause) for change in changes]
+        after_all = remembered(told, self.bundle)
+        return [replace(change, after=profile) for change, profile in zip(changes, after_all, strict=True)]
 
     def _change(self, stored: StoredProfile, admitted: StoredProfile, whole: StoredProfile) -> Change:
         """From the `stored` profile to as much of the `whole` as fits; the rest stays as it was `admitted`."""
@@ -216,27 +218,12 @@ class Updater:
         ]
 
 
-def trimmed(profile: StoredProfile) -> StoredProfile:
-    """The profile without its events from before they count."""
-    assert profile.counts_from_ms is not None
-    left = since(own({profile.key: profile}), {profile.key: profile.counts_from_ms})
-    (state,) = encode(left) if len(left) else (b"",)
-    return replace(profile, state=state, events=int(left.event_totals.sum()))
-
-
 def _histories(profiles: Mapping[str, StoredProfile], incoming: Incoming) -> tuple[Profiles, Profiles]:
     """What counts of the profiles' own events, as they are stored and with those that come in."""
     before = own(profiles)
     after = merge(before, incoming.events_of(profiles))
     limits = {key: profile.counts_from_ms for key, profile in profiles.items() if profile.counts_from_ms is not None}
     return (since(before, limits), since(after, limits)) if limits else (before, after)
-
-
-def _grown(before: Profiles, after: Profiles) -> dict[str, tuple[bytes, int]]:
-    """State and number of events of those whose history is another than before, by key."""
-    grown = after.take(changed(before, after))
-    sizes = zip(encode(grown), grown.event_totals.tolist(), strict=True)
-    return dict(zip(grown.keys, sizes, strict=True))
 
 
 def _positions(profiles: Profiles, keys: Collection[str]) -> list[int]:

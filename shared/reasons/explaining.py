@@ -16,6 +16,7 @@ from shared.features import BrokenState, UnknownStateVersion, features
 from shared.features.time_zone import TimeZone
 from shared.models.layout import bundle_key
 from shared.profiles.histories import histories
+from shared.profiles.remembered import features_of
 from shared.profiles.stored_profile import StoredProfile
 from shared.reasons.contributions import FILE, Reasons, ReasonsMismatch
 from shared.reasons.nearest import Row, Vector
@@ -134,10 +135,17 @@ def top_reasons(profile: StoredProfile, manifest: Manifest, reasons: Reasons, mo
     """The features that speak most for the profile's segment over the runner-up, the strongest first."""
     decision = profile.decision
     assert decision is not None
-    x = reasons.own(_features(profile, decision, reasons.zone))
+    x = _moved_by(profile, decision, reasons)
     shares, _ = reasons.segment.contributions(x, decision.segment, decision.runner_up)
     for_it = [j for j in np.argsort(-shares, kind="stable")[:most].tolist() if shares[j] > 0]
     return _Sentences(reasons.features, x, decision.segment, manifest).some(shares, for_it)
+
+
+def _moved_by(profile: StoredProfile, decision: Decision, reasons: Reasons) -> Row:
+    """The bundle's features that the profile was decided on: kept with it where its history is not."""
+    if profile.known is not None:
+        return features_of(profile.known)
+    return reasons.own(_features(profile, decision, reasons.zone))
 
 
 def _features(profile: StoredProfile, decision: Decision, zone: TimeZone) -> Row:

@@ -68,7 +68,12 @@ def attempts(stack: Stack) -> list[Attempt]:
     add("forge profiles by the batch", "dynamodb", ERASING, lambda client: client.batch_write_item(**forged))
     add("read the whole table", "dynamodb", {"RescoreCustomersRole"}, table_call("scan", Limit=1))
     read = {"RequestItems": {table: {"Keys": [key(nobody)]}}}
-    add("read profiles", "dynamodb", FOLDING | DECIDING | ERASING, lambda client: client.batch_get_item(**read))
+    add(
+        "read profiles",
+        "dynamodb",
+        FOLDING | DECIDING | ERASING | {"LookupCustomerRole"},
+        lambda client: client.batch_get_item(**read),
+    )
     # ---- What stands beside them
     mark = key("mark#nobody", "mark")
     changing = {"UpdateExpression": "SET seen = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}

@@ -44,7 +44,6 @@ RARE = {
     ): "moves of a release before; entries of the index",
     ("PublishTransitionsRole", "sqs:SendMessage"): "Lambda gives a batch of the stream up",
     ("RefreshSegmentsRole", "sqs:SendMessage"): "more than 500 customers of a shard are due at once",
-    ("RescoreCustomersRole", "dynamodb:BatchGetItem"): "events come between a page's reading and writing",
 }
 """Rights that nothing here uses, and when something does: other tests play each of these in memory."""
 
@@ -219,6 +218,18 @@ def files_that_nobody_can_read(stack: Stack) -> None:
         wait_until(lambda key=key: bool(below(stack, f"quarantine/{key}/")), SECONDS)  # type: ignore[misc]
 
 
+def a_long_history_is_sealed(stack: Stack) -> None:
+    """By three deliveries, the second of which finds that the profile's item has become long."""
+    orders = [purchase("long", number, 1 + number % 28, session_id=f"visit {number}") for number in range(90)]
+    for number, some in enumerate((orders[:80], orders[80:85], orders[85:])):
+        put(stack, f"events/long-{number}.ndjson", ndjson(some))
+        wait_until(lambda most=some[-1]: events_stored(stack, "long") > int(most["event_id"][5:]), SECONDS)  # type: ignore[misc]
+    assert [item["sk"]["S"] for item in items_of(stack, "long")] == ["profile", "sealed#0"]
+    status, answer = stack.api_get("/customers/long/segment?explain=true&what_if=true")
+    assert status == 200
+    assert "problem" not in answer["what_would_change"]
+
+
 def time_goes_by(stack: Stack) -> None:
     """Somebody is made to be due, and the tick comes."""
     stack.dynamodb.update_item(
@@ -245,10 +256,11 @@ def everything_kept_of_somebody_is_erased(stack: Stack) -> None:
     for kind, write in (("csv", csv_file), ("ndjson", ndjson), ("parquet", parquet)):
         put(stack, f"exports/customers.{kind}", write([{"customer_id": "csv"}, {"customer_id": "another"}]))
     wait_until(lambda: stack.api_get("/customers/another%20user/segment")[0] == 200, SECONDS)
-    for erased in ("another user", "csv"):
+    for erased in ("another user", "csv", "long"):
         status, answer = stack.api("DELETE", f"/customers/{quote(erased)}")
         assert status == 202
         wait_until(lambda answer=answer: is_done(stack, answer["receipt"]), SECONDS)  # type: ignore[misc]
+        assert items_of(stack, erased) == []
 
 
 def is_done(stack: Stack, receipt: str) -> bool:
@@ -265,9 +277,19 @@ def below(stack: Stack, prefix: str) -> list[str]:
     return [each["Key"] for each in objects]
 
 
+def items_of(stack: Stack, customer: str) -> list[Any]:
+    pages = stack.dynamodb.get_paginator("query").paginate(
+        TableName=stack.table,
+        KeyConditionExpression="pk = :key",
+        ExpressionAttributeValues={":key": {"S": f"customer#{customer}"}},
+    )
+    return [item for page in pages for item in page["Items"]]
+
+
 def events_stored(stack: Stack, customer: str) -> int:
     key: Any = {"pk": {"S": f"customer#{customer}"}, "sk": {"S": "profile"}}
-    return int(stack.dynamodb.get_item(TableName=stack.table, Key=key)["Item"]["events"]["N"])
+    item = stack.dynamodb.get_item(TableName=stack.table, Key=key).get("Item", {"events": {"N": "0"}})
+    return int(item["events"]["N"])
 
 
 @pytest.fixture(scope="module")
@@ -328,6 +350,7 @@ def test_every_route_answers(stack: Stack) -> None:
     "happens",
     [
         files_that_nobody_can_read,
+        a_long_history_is_sealed,
         time_goes_by,
         another_model_goes_live,
         known_customers_act_again_and_then_refuse,

@@ -19,7 +19,7 @@ from shared.profiles.histories import histories
 from shared.profiles.incoming import Incoming
 from shared.profiles.item import MAX_STATE_BYTES, encode_profile
 from shared.profiles.stored_profile import StoredProfile
-from shared.profiles.table import ProfileNotWritten
+from shared.profiles.table import ProfileNotWritten, Write
 from shared.profiles.unwritten import ProfileNewer, ProfilesUnreadable, Unwritten
 from shared.profiles.update import Updater
 from tests.support.bundles import make_bundle
@@ -224,8 +224,8 @@ class Contended(MemoryTable):
         super().__init__()
         self.hot = hot
 
-    def _write(self, profile: StoredProfile) -> bool:
-        return profile.key != self.hot and super()._write(profile)
+    def _put(self, write: Write) -> bool:
+        return write.key != self.hot and super()._put(write)
 
 
 def test_only_what_holds_a_customer_who_lost_every_race_comes_again() -> None:

@@ -10,8 +10,10 @@ from shared.models.bundle import Bundle
 from shared.profiles.change import Ingested
 from shared.profiles.incoming import Incoming
 from shared.profiles.races import RACES_AT_MOST
-from shared.profiles.stored_profile import VERSIONS_A_MILLISECOND, StoredProfile
-from shared.profiles.update import RACED, Updater, trimmed
+from shared.profiles.sealing import trimmed
+from shared.profiles.stored_profile import VERSIONS_A_MILLISECOND
+from shared.profiles.table import Write
+from shared.profiles.update import RACED, Updater
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase
 from tests.support.memory_table import MemoryTable, writes
@@ -82,7 +84,7 @@ class Overtaken(MemoryTable):
 
     attempts = 0
 
-    def _write(self, profile: StoredProfile) -> bool:
+    def _put(self, write: Write) -> bool:
         self.attempts += 1
         return False
 

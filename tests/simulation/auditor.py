@@ -16,9 +16,10 @@ from shared.identity.keys import customer_id, customer_key, is_visitor
 from shared.identity.links import Link
 from shared.ledger.rows import PARTITION
 from shared.models.bundle import Bundle
-from shared.profiles.histories import histories
+from shared.profiles.histories import histories, whole_state
 from shared.profiles.item import decode_profile
 from shared.profiles.members import SIZES, members_of
+from shared.profiles.sealed import SEALED, decode_volume
 from shared.profiles.stored_profile import PROFILE, StoredProfile
 from tests.simulation.people import GONE
 from tests.simulation.restorable import plain, restorable
@@ -37,7 +38,8 @@ class Auditor:
         self._truth = Truth(story.sent, self._cloud.asked)
         items = self._cloud.table.items
         self._items = items
-        self.profiles = {key[0]: decode_profile(item) for key, item in items.items() if key[1] == PROFILE}
+        heads = (decode_profile(item) for key, item in items.items() if key[1] == PROFILE)
+        self.profiles = {head.key: self._whole(head) for head in heads}
         self._links: dict[str, Link] = {key: p.link for key, p in self.profiles.items() if p.link is not None}
         self._bundle = Bundle.from_files(*model(story.live_model)) if story.live_model else None
 
@@ -45,6 +47,7 @@ class Auditor:
         """What is wrong. Of those who refused at some time, all that counts is there only once it came again."""
         return [
             *self._strangers(),
+            *self._volumes(),
             *self._states(redelivered=redelivered),
             *self._visitors(),
             *self._decisions(redelivered=redelivered),
@@ -63,11 +66,29 @@ class Auditor:
         for key in self.profiles.keys() - {*self._truth.everybody}:
             yield f"nobody sent an event of {key}"
 
+    def _whole(self, head: StoredProfile) -> StoredProfile:
+        """With its sealed events, where all of them are there."""
+        items = {place: self._items.get((head.key, f"{SEALED}{place}")) for place in range(_places(head))}
+        found = {place: decode_volume(item) for place, item in items.items() if item}
+        return replace(
+            head, sealed=(head.sealed.of(found) or replace(head.sealed, volumes=())) if head.sealed else None
+        )
+
+    def _volumes(self) -> Iterator[str]:
+        for pk, sk in self._items:
+            if sk.startswith(SEALED):
+                profile = self.profiles.get(pk)
+                if profile is None or int(sk.removeprefix(SEALED)) >= _places(profile):
+                    yield f"{sk} of {pk} is there for nobody"
+        for profile in self.profiles.values():
+            if profile.sealed and len(profile.sealed.read) < _places(profile):
+                yield f"{profile.key} has lost sealed events"
+
     def _states(self, *, redelivered: bool) -> Iterator[str]:
         for key in self._truth.everybody:
             profile = self.profiles.get(key)
             expected = self._truth.states.get(key, b"")
-            stored = _again(key, profile.state) if profile else b""
+            stored = _again(key, whole_state(profile)) if profile else b""
             if key == self._truth.ghost and profile is None:
                 continue
             if stored == expected:
@@ -256,6 +277,10 @@ class Auditor:
         for queue in self._cloud.queues.queues.values():
             if queue.messages:
                 yield f"{len(queue.messages)} messages are left in {queue.name}: {queue.messages[0].body[:300]}"
+
+
+def _places(profile: StoredProfile) -> int:
+    return len(profile.sealed.least) if profile.sealed else 0
 
 
 def _differences(stored: Decision, wanted: Decision | None) -> str:

@@ -87,6 +87,68 @@ def _blind_write(code: Planting) -> None:
     code.set(table, "save", blind)
 
 
+def _head_first(code: Planting) -> None:
+    module = code.module("shared.profiles.table")
+    table = module.ProfileTable
+    volumes_of = module._volume_writes
+    save = table.save
+
+    def backwards(self: Any, profiles: Any) -> set[str]:
+        code.set(module, "_volume_writes", lambda profile: ())
+        lost: set[str] = save(self, profiles)
+        code.set(module, "_volume_writes", volumes_of)
+        writes = [write for profile in profiles if profile.key not in lost for write in volumes_of(profile)]
+        self._write(writes, lost, {})
+        return lost
+
+    code.set(table, "save", backwards)
+
+
+def _volume_blindly(code: Planting) -> None:
+    module = code.module("shared.profiles.table")
+    table = module.ProfileTable
+    save = table.save
+
+    def blind(self: Any, profiles: Any) -> set[str]:
+        writes = [write for profile in profiles for write in module._volume_writes(profile)]
+        keys = [{name: write.item[name] for name in ("pk", "sk")} for write in writes]
+        now = {(item["pk"]["S"], item["sk"]["S"]): int(item["version"]["N"]) for item in self._read(keys)}
+        places = [(write.item["pk"]["S"], write.item["sk"]["S"]) for write in writes]
+        self._write([w._replace(before=now.get(place)) for w, place in zip(writes, places, strict=True)], set(), {})
+        bare = [replace(p, sealed=p.sealed and replace(p.sealed.stored(), volumes=None)) for p in profiles]
+        lost: set[str] = save(self, bare)
+        return lost
+
+    code.set(table, "save", blind)
+
+
+def _former_life(code: Planting) -> None:
+    sealed = code.module("shared.profiles.sealed").Sealed
+    of = sealed.of
+    code.set(sealed, "of", lambda self, found: (done := of(replace(self, since=0), found)) and replace(done, since=0))
+
+
+def _news_sealed(code: Planting) -> None:
+    module = code.module("shared.profiles.update")
+    parted = module.parted
+
+    def hasty(grown: Any, before: Any, stored: Any) -> Any:
+        keys = {*grown.keys}
+        states = dict(zip(grown.keys, module_encode(grown), strict=True))
+        return parted(
+            grown,
+            before,
+            {key: replace(p, state=states[key]) if key in keys and p.sealed else p for key, p in stored.items()},
+        )
+
+    module_encode = code.module("shared.features").encode
+    code.set(module, "parted", hasty)
+
+
+def _volumes_left(code: Planting) -> None:
+    code.set(code.module("shared.profiles.table").ProfileTable, "sweep", lambda self, key, profile: None)
+
+
 def _lost_race_ignored(code: Planting) -> None:
     table = code.module("shared.profiles.table").ProfileTable
     save = table.save
@@ -288,6 +350,11 @@ BUGS = (
     Bug("new events take the place of the history", _history_replaced),
     Bug("who loses a race writes all the same", _blind_write, 3),
     Bug("who loses a race takes it for written", _lost_race_ignored),
+    Bug("a profile is written before what it leaves out is sealed", _head_first),
+    Bug("sealed events are written over, whatever version of them was read", _volume_blindly),
+    Bug("events that were sealed in a former life count", _former_life),
+    Bug("events are sealed that the profile does not hold yet", _news_sealed),
+    Bug("sealed events outlive an erasure", _volumes_left),
     Bug("a throttled write is taken for done", _throttled_forgotten, 6),
     Bug("a file is acknowledged though its write failed", _swallows("ingest_events"), 1),
     Bug("a live message is acknowledged though its write failed", _swallows("ingest_live_events"), 11),

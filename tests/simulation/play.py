@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from tests.simulation.auditor import Auditor
 from tests.simulation.privacy import leaks
@@ -73,6 +74,8 @@ def play(seed: int, trace: Callable[[str], None] | None = None, *, private: bool
     # In half of the worlds most files are larger than one message should stand for.
     with _written({**ENVIRONMENT, "PART_BYTES": str((1_024, 64 << 20)[seed % 2])}) as written:
         world = World(seed, surroundings, release, older)
+        for code in (release, older):
+            _seal_soon(code, seed)
         if trace:
             world.trace = trace
         story = Story(world)
@@ -85,6 +88,17 @@ def play(seed: int, trace: Callable[[str], None] | None = None, *, private: bool
             world.end()
         findings += [*leaks(world, written.getvalue())] if private else []
     return Played(seed, findings, world.digest, world.calls, world.faults.counts, world.invocations, written.getvalue())
+
+
+SEALED_FROM = (0, 0, 60, 450)
+"""Bytes of a profile's state from which on what is stored is sealed: in most worlds after an event or two."""
+
+
+def _seal_soon(code: Release, seed: int) -> None:
+    sealing: Any = code.module("shared.profiles.sealing")
+    sealing.HEAD_BYTES = sealing.OPEN_BYTES = SEALED_FROM[seed % len(SEALED_FROM)]
+    sealing.LEAST_EVENTS = 1
+    sealing.VOLUME_BYTES = 4 * sealing.HEAD_BYTES + 150
 
 
 def _audited(story: Story) -> list[str]:

@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from shared.profiles.item import Item, decode_profile, decode_profiles, encode_profile, removed_attributes
-from shared.profiles.stored_profile import VERSIONS_A_MILLISECOND, StoredProfile
-from shared.profiles.table import ProfileTable
+from shared.profiles.item import Item, decode_profile
+from shared.profiles.sealed import SEALED
+from shared.profiles.stored_profile import PROFILE, VERSIONS_A_MILLISECOND, StoredProfile
+from shared.profiles.table import ProfileTable, Write
 
 type Job = Callable[[ProfileTable], object]
 
@@ -16,40 +17,54 @@ def writes(profile: StoredProfile) -> int:
 
 
 class MemoryTable(ProfileTable):
-    """Keeps items and their conditions as DynamoDB does; each write of a batch happens, or is lost, on its own."""
+    """Keeps items and their conditions as DynamoDB does; each write of a batch happens, or is lost, on its own.
+
+    A profile's item stands under its key, and what stands beside it under the key and the item's sort key.
+    """
 
     def __init__(self, items: dict[str, Item] | None = None) -> None:
         self.items: dict[str, Item] = {} if items is None else items
         self.requests = 0
+        self._sleep = lambda seconds: None
 
-    def load(self, keys: Iterable[str]) -> dict[str, StoredProfile]:
+    def _read(self, keys: Iterable[Item]) -> list[Item]:
         self.requests += 1
-        return decode_profiles(self.items[key] for key in keys if key in self.items)
+        return [self.items[name] for name in map(item_name, keys) if name in self.items]
 
-    def save(self, profiles: Sequence[StoredProfile]) -> set[str]:
-        return {profile.key for profile in profiles if not self._write(profile)}
+    def _write(self, writes: Sequence[Write], lost: set[str], refused: dict[str, str]) -> None:
+        lost.update(write.key for write in writes if not self._put(write))
 
-    def _write(self, profile: StoredProfile) -> bool:
+    def _put(self, write: Write) -> bool:
         self.requests += 1
-        known = self.items.get(profile.key, {})
-        stored_version = int(known["version"]["N"]) if known else profile.born
-        if stored_version != profile.version - 1:
+        known = self.items.get(item_name(write.item), {})
+        if (int(known["version"]["N"]) if known else None) != write.before:
             return False
-        gone = removed_attributes(profile)
-        item = {**known, **encode_profile(profile)}
-        self.items[profile.key] = {name: value for name, value in item.items() if name not in gone}
+        item = {**known, **write.item}
+        self.items[item_name(item)] = {name: value for name, value in item.items() if name not in write.removed}
         return True
 
-    def delete(self, profile: StoredProfile) -> bool:
+    def _delete(self, key: Item, version: int) -> bool:
         self.requests += 1
-        known = self.items.get(profile.key)
-        if known is None or int(known["version"]["N"]) != profile.version:
+        known = self.items.get(item_name(key))
+        if known is None or int(known["version"]["N"]) != version:
             return False
-        del self.items[profile.key]
+        del self.items[item_name(key)]
         return True
+
+    def _query_volumes(self, key: str) -> list[Item]:
+        self.requests += 1
+        return [item for name, item in self.items.items() if name.startswith(f"{key} {SEALED}")]
 
     def all(self) -> dict[str, StoredProfile]:
-        return {key: decode_profile(item) for key, item in self.items.items()}
+        heads = [decode_profile(item) for item in self.items.values() if item["sk"]["S"] == PROFILE]
+        return MemoryTable(self.items).complete(heads)
+
+
+def item_name(item: Item) -> str:
+    """What an item, or its key, is kept under."""
+    key: str = item["pk"]["S"]
+    place: str = item["sk"]["S"]
+    return key if place == PROFILE else f"{key} {place}"
 
 
 class Crash(BaseException):
@@ -84,17 +99,17 @@ class Writer(MemoryTable):
         self._crashes = True
         self.step()
 
-    def load(self, keys: Iterable[str]) -> dict[str, StoredProfile]:
+    def _read(self, keys: Iterable[Item]) -> list[Item]:
         self._wait()
-        return super().load(keys)
+        return super()._read(keys)
 
-    def _write(self, profile: StoredProfile) -> bool:
+    def _put(self, write: Write) -> bool:
         self._wait()
-        return super()._write(profile)
+        return super()._put(write)
 
-    def delete(self, profile: StoredProfile) -> bool:
+    def _delete(self, key: Item, version: int) -> bool:
         self._wait()
-        return super().delete(profile)
+        return super()._delete(key, version)
 
     def _wait(self) -> None:
         self._stopped.release()
@@ -153,8 +168,8 @@ class CutTable(MemoryTable):
         super().__init__(table.items)
         self.writes = writes
 
-    def _write(self, profile: StoredProfile) -> bool:
+    def _put(self, write: Write) -> bool:
         self.writes -= 1
         if self.writes < 0:
             raise Cut
-        return super()._write(profile)
+        return super()._put(write)
