@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench.units import item_bytes, read_units, write_units
+from local.console import console
 from shared.clock import Moment
 from shared.events import Rules, read_file
 from shared.intake.gathering import Intake
@@ -157,7 +158,7 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0, help="of the customers, to take less time")
     given = parser.parse_args()
     bundle = Bundle.load(given.model) if given.model else None
-    print(json.dumps(replay(given.events, bundle, given.share), indent=1))
+    console.print_json(json.dumps(replay(given.events, bundle, given.share)))
     return 0
 
 

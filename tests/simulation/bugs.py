@@ -122,12 +122,6 @@ def _volume_blindly(code: Planting) -> None:
     code.set(table, "save", blind)
 
 
-def _former_life(code: Planting) -> None:
-    sealed = code.module("shared.profiles.sealed").Sealed
-    of = sealed.of
-    code.set(sealed, "of", lambda self, found: (done := of(replace(self, since=0), found)) and replace(done, since=0))
-
-
 def _news_sealed(code: Planting) -> None:
     module = code.module("shared.profiles.update")
     parted = module.parted
@@ -352,7 +346,6 @@ BUGS = (
     Bug("who loses a race takes it for written", _lost_race_ignored),
     Bug("a profile is written before what it leaves out is sealed", _head_first),
     Bug("sealed events are written over, whatever version of them was read", _volume_blindly),
-    Bug("events that were sealed in a former life count", _former_life),
     Bug("events are sealed that the profile does not hold yet", _news_sealed),
     Bug("sealed events outlive an erasure", _volumes_left),
     Bug("a throttled write is taken for done", _throttled_forgotten, 6),
