@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.features import Profiles, decode, encode, rows_in, since
 from shared.features.attributes import Attributes
@@ -50,7 +51,7 @@ def parted(grown: Profiles, before: Profiles, stored: Mapping[str, StoredProfile
 
 
 def beside(whole: Profiles, sealed: Profiles) -> Profiles:
-    """What `whole` holds and `sealed` does not hold exactly so; whoever has nothing of it stays, empty.
+    """What `whole` holds and `sealed` does not hold exactly so; who has nothing of it keeps their latest event.
 
     The union of it and `sealed`, whose keys are among those of `whole`, is `whole` again.
     """
@@ -61,19 +62,16 @@ def beside(whole: Profiles, sealed: Profiles) -> Profiles:
     ids = _ids(owner, sealed)
     order = np.argsort(ids)
     wanted = _ids(whole.owner, whole)
-    at = order[np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)] if len(ids) else None
-    if at is None:
-        return whole
+    at = order[np.minimum(np.searchsorted(ids, wanted, sorter=order), len(ids) - 1)]
     same = ids[at] == wanted
     for mine, theirs in zip(whole.rows.columns(), sealed.rows.columns(), strict=True):
         same &= mine == theirs[at]
-    starts = np.concatenate(([0], np.cumsum(~same)))[whole.starts]
     sketches = {
         key: sketch
         for key, sketch in whole.sketches.items()
         if key not in sealed.sketches or not np.array_equal(sketch, sealed.sketches[key])
     }
-    return replace(whole, starts=starts, rows=whole.rows.take(np.flatnonzero(~same)), sketches=sketches)
+    return replace(_left(whole, ~same), sketches=sketches)
 
 
 def trimmed(profile: StoredProfile) -> StoredProfile:
@@ -127,10 +125,8 @@ def _alive(profiles: Profiles, first_ms: Mapping[str, int], before: Profiles) ->
     """Without the events that are older than the latest that are kept of anybody, and with the word of how many there
     ever were: else the volumes of who has no end of events would have none either."""
     limits = np.array([first_ms.get(key, 0) for key in profiles.keys], np.int64)
-    kept = profiles.rows.time_ms >= limits[profiles.owner]
-    starts = np.concatenate(([0], np.cumsum(kept)))[profiles.starts]
-    sketches = {key: before.sketches[key] for key in profiles.keys if key in first_ms}
-    return replace(profiles, starts=starts, rows=profiles.rows.take(np.flatnonzero(kept)), sketches=sketches)
+    left = _left(profiles, profiles.rows.time_ms >= limits[profiles.owner])
+    return replace(left, sketches={key: before.sketches[key] for key in profiles.keys if key in first_ms})
 
 
 def _roomy(sealed: Sealed, size: int, first_ms: int | None = None) -> int | None:
@@ -157,11 +153,16 @@ def _with_room(sealed: Sealed | None, state: bytes, version: int) -> Sealed | No
 
 
 def _encoded(profiles: Profiles) -> dict[str, bytes]:
-    """The states, by key; empty where there is nothing in them."""
-    known = profiles.attributes.counts(len(profiles))
-    filled = [*map(bool, (profiles.event_counts + known).tolist())]
-    states = zip(profiles.keys, filled, encode(profiles), strict=True)
-    return {key: state if holds or key in profiles.sketches else b"" for key, holds, state in states}
+    return dict(zip(profiles.keys, encode(profiles), strict=True))
+
+
+def _left(profiles: Profiles, kept: NDArray[np.bool_]) -> Profiles:
+    """The rows that are `kept` [n_rows]; of who would have none, the latest, as a state is of somebody with events."""
+    counts = np.add.reduceat(kept, profiles.starts[:-1]) if len(profiles) else np.zeros(0, np.int64)
+    kept = kept.copy()
+    kept[profiles.starts[1:][counts == 0] - 1] = True
+    starts = np.concatenate(([0], np.cumsum(kept)))[profiles.starts]
+    return replace(profiles, starts=starts, rows=profiles.rows.take(np.flatnonzero(kept)))
 
 
 def _volumes(sealed: Sealed | None) -> tuple[Volume, ...]:
