@@ -36,7 +36,7 @@ def test_who_moves_with_sealed_events_keeps_what_the_decision_was_made_on_until_
     table = MemoryTable()
     for orders in range(1, 12):
         profile = grown(table, orders)
-        assert (profile.known is not None) == (profile.moved is not None and orders > 1)
+        assert (profile.known is not None) == (profile.moved is not None and orders > 2)
         if profile.known is not None:
             assert np.array_equal(features_of(profile.known), np.array(of_bundle(profile), np.float32), equal_nan=True)
             head = decode_profile(table.items["customer#a"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.features import Profiles, decode, encode, fold, merge, since
+from shared.features import Profiles, decode, encode, fold, merge, rows_in, since
 from shared.features import state as state_module
 from shared.identity.consents import Mark
 from shared.identity.links import LinkState
@@ -83,8 +83,9 @@ def test_a_crash_between_the_two_writes_changes_nothing_of_the_history() -> None
     with sealing_soon():
         table = MemoryTable()
         deliver(table, purchase("a"))
+        deliver(table, purchase("a", 1))
         before = table.all()["customer#a"]
-        broken = Writer(table, delivery(purchase("a", 1)))
+        broken = Writer(table, delivery(purchase("a", 2)))
         broken.step()  # reads the profile
         broken.step()  # finds no volume
         assert not volumes(table)
@@ -92,21 +93,21 @@ def test_a_crash_between_the_two_writes_changes_nothing_of_the_history() -> None
         broken.crash()
         assert volumes(table) == ["customer#a sealed#0"]
         after = table.all()["customer#a"]
-        assert (whole_state(after), after.events, after.version) == (whole_state(before), 1, before.version)
-        deliver(table, purchase("a", 1))
-        assert online(table) == offline(purchase("a"), purchase("a", 1))
-        assert table.all()["customer#a"].events == 2
+        assert (whole_state(after), after.events, after.version) == (whole_state(before), 2, before.version)
+        deliver(table, purchase("a", 2))
+        assert online(table) == offline(*[purchase("a", number) for number in range(3)])
+        assert table.all()["customer#a"].events == 3
 
 
 def test_two_who_seal_at_once_may_meet_at_any_request() -> None:
-    events = [[purchase("a", i)] for i in range(4)]
+    events = [[purchase("a", i)] for i in range(5)]
     expected = offline(*[event for some in events for event in some])
 
     def play(turns: Iterator[int]) -> list[tuple[int, int]]:
         table = MemoryTable()
-        for some in events[:2]:
+        for some in events[:3]:
             deliver(table, *some)
-        made = interleaved(table, [delivery(*some) for some in events[2:]], turns)
+        made = interleaved(table, [delivery(*some) for some in events[3:]], turns)
         assert online(table) == expected
         return made
 
@@ -143,11 +144,20 @@ def test_a_sealed_volume_that_is_full_is_not_written_any_more() -> None:
         versions += [(name, table.items[name]["version"]["N"]) for name in volumes(table)]
     stored = table.all()["customer#a"]
     assert stored.events == 960
-    assert len(stored.state) <= HEAD_BYTES
+    assert len(stored.key) + len(stored.state) <= HEAD_BYTES
     sizes = [len(table.items[name]["state"]["B"]) for name in sorted(volumes(table))]
     assert len(sizes) > 2
     assert max(sizes) <= VOLUME_BYTES < min(sizes[:-1]) + HEAD_BYTES
     assert len({version for name, version in versions if name.endswith("#0")}) < 20
+
+
+def test_a_long_first_delivery_is_sealed_with_the_third_write() -> None:
+    table = MemoryTable()
+    for first, last in ((0, 300), (300, 305), (305, 310)):
+        assert not volumes(table)
+        update(table, profiles(*[purchase("a", i, 1 + i % 28, price=i + 1 / 7) for i in range(first, last)]))
+    assert volumes(table) == ["customer#a sealed#0"]
+    assert rows_in(table.heads(["customer#a"])["customer#a"].state) == 5
 
 
 def test_a_new_customer_takes_one_item_and_a_small_one_always() -> None:
