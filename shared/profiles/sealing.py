@@ -34,7 +34,7 @@ def parted(grown: Profiles, before: Profiles, stored: Mapping[str, StoredProfile
     sealed = {key: stored[key].sealed for key in grown.keys}
     states = _heads(grown, sealed)
     full = [stored[key] for key, state in states.items() if len(key) + len(state) > HEAD_BYTES]
-    rewritten = _rewritten([profile for profile in full if _is_worth_it(profile)], before)
+    rewritten = _rewritten([profile for profile in full if rows_in(profile.state) >= LEAST_EVENTS], before)
     if rewritten:
         sealed |= rewritten
         states |= _heads(grown.take([i for i, key in enumerate(grown.keys) if key in rewritten]), rewritten)
@@ -43,7 +43,7 @@ def parted(grown: Profiles, before: Profiles, stored: Mapping[str, StoredProfile
         key: replace(
             stored[key],
             state=state,
-            sealed=_with_room(sealed[key], state, stored[key].version + 1),
+            sealed=_with_room(sealed[key], state, stored[key]),
             events=totals[key],
         )
         for key, state in states.items()
@@ -101,13 +101,6 @@ def _heads(grown: Profiles, sealed: Mapping[str, Sealed | None]) -> dict[str, by
     return _encoded(head)
 
 
-def _is_worth_it(profile: StoredProfile) -> bool:
-    """Whether what is in the profile's item is to be sealed. Not where its second write meets a long first one: that
-    would cost twice as much as leaving it, and few of those who came once come a third time."""
-    is_written_again = profile.sealed is not None and profile.version > profile.sealed.since
-    return is_written_again and rows_in(profile.state) >= LEAST_EVENTS
-
-
 def _rewritten(profiles: Iterable[StoredProfile], before: Profiles) -> dict[str, Sealed]:
     """The volumes of those that have room for what stands in the profile's item, with it in them."""
     first_ms = {key: int(before.first_event_ms[i]) for i, key in enumerate(before.keys) if key in before.sketches}
@@ -150,12 +143,16 @@ def _taken(volume: Volume, first_ms: int | None) -> int:
     return len(volume.state) * int((times_ms >= first_ms).sum()) // max(len(times_ms), 1)
 
 
-def _with_room(sealed: Sealed | None, state: bytes, version: int) -> Sealed | None:
-    """The volumes, and an empty one more if the profile's item fills up and none has room."""
-    if len(state) <= OPEN_BYTES:
+def _with_room(sealed: Sealed | None, state: bytes, stored: StoredProfile) -> Sealed | None:
+    """The volumes, and an empty one more if the profile's item fills up and none has room.
+
+    Not with the first write: to seal a long one with the second costs twice as much as to leave it, and many who come
+    a second time never come a third.
+    """
+    if len(state) <= OPEN_BYTES or stored.version == stored.born:
         return sealed
     if sealed is None:
-        return Sealed(version, (), ()).opened()
+        return Sealed(stored.version + 1, (), ()).opened()
     return sealed if _roomy(sealed, len(state)) is not None else sealed.opened()
 
 
