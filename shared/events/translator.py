@@ -112,6 +112,8 @@ class Translator:
 
     def _looked_into(self, record: Record) -> Record:
         """What the mapping looks at of a record: objects and lists that columns hold as text are looked into."""
+        if not (self._nested or self.mapping.lists or self.mapping.joined):
+            return record
         content = {name: record[name] for name in self.roots if name in record}
         content |= {name: from_text(content[name]) for name in self._nested & content.keys()}
         for name, marks in self.mapping.lists.items():
@@ -158,8 +160,11 @@ class Translator:
         """The first path that leads to a value, and the value."""
         for path in paths:
             value = value_at(record, path)
-            value = value.strip() if isinstance(value, str) else value
-            if value is not None and not (isinstance(value, str | int | float) and as_text(value) in self._missing):
+            if isinstance(value, str):
+                value = value.strip()
+                if value not in self._missing:
+                    return path, value
+            elif value is not None and not (isinstance(value, int | float) and as_text(value) in self._missing):
                 return path, value
         return None
 
