@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.events.batches import is_utf8
-from shared.events.streams import BLOCK, BYTE_ORDER_MARK, LONGEST_LINE, ByteStream
+from shared.events.streams import BYTE_ORDER_MARK, LONGEST_LINE, ByteStream
 from shared.events.texts import Positions
 
 LONGEST_LOOK = 4_096
 """Bytes that may be looked at from any place in a block on, as zeros follow it."""
+BLOCK = 2 * 2**20
+"""Bytes read at once: enough lines to spread what a call of NumPy costs, and few enough for the processor's cache."""
 _ZEROS = bytes(LONGEST_LOOK + 8)
+_NOT_ASCII = 128
 _LINE_END, _RETURN, _BACKSLASH, _SPACE = b"\n\r\\ "
 
 
@@ -57,7 +60,7 @@ class Block:
             found = found[values == _BACKSLASH]
         else:
             found = found[:0]
-        if not is_utf8(text.tobytes()):
+        if text.max(initial=0) >= _NOT_ASCII and not is_utf8(text.tobytes()):
             odd |= [not is_utf8(self.line(at)) for at in range(len(self))]
         return odd, found
 
@@ -72,16 +75,15 @@ def blocks(stream: ByteStream) -> Iterator[Block]:
         read = stream.read(BLOCK)
         size = rest.rfind(b"\n") + 1 if read else len(rest)
         if size:
-            block = _block(number, rest[:size])
+            block = _block(number, memoryview(rest)[:size])
             yield block
             number += len(block)
         rest = rest[size : size + LONGEST_LINE + 1]
 
 
-def _block(number: int, lines: bytes) -> Block:
-    if not lines.endswith(b"\n"):
-        lines += b"\n"
-    text = np.frombuffer(lines + _ZEROS, np.uint8)
-    stops = np.flatnonzero(text[: len(lines)] == _LINE_END)
+def _block(number: int, lines: memoryview) -> Block:
+    ended = lines[-1] == _LINE_END
+    text = np.frombuffer(b"".join((lines, _ZEROS if ended else b"\n" + _ZEROS)), np.uint8)
+    stops = np.flatnonzero(text[: len(lines) + (not ended)] == _LINE_END)
     begins = np.concatenate(([0], stops[:-1] + 1))
     return Block(number, text, begins, stops - (text[stops - 1] == _RETURN), stops)

@@ -69,12 +69,12 @@ class _Taker:
         return [layout for lines, layout in met[:_MOST_LAYOUTS] if lines]
 
     def lines(self) -> Lines:
-        """What was found."""
+        """What was found, in one buffer."""
+        buffer = self._block.text
         if self._decoded:
-            ending = np.frombuffer(bytes(self._decoded) + bytes(8), np.uint8)
-            buffer = np.concatenate((self._block.text, ending))
-            self._texts = {name: Texts(texts.begins, texts.sizes, buffer) for name, texts in self._texts.items()}
-        return Lines(self._texts, self._usual, self._numeric)
+            buffer = np.concatenate((buffer, np.frombuffer(bytes(self._decoded) + bytes(8), np.uint8)))
+        texts = {name: Texts(texts.begins, texts.sizes, buffer) for name, texts in self._texts.items()}
+        return Lines(texts, self._usual, self._numeric)
 
     def _doubled(self) -> Positions:
         """Backslashes that another one follows."""
@@ -83,19 +83,21 @@ class _Taker:
 
     def _without(self, layout: Layout, lines: Positions) -> Positions:
         """Takes in the values of those lines that have the layout, and gives the others."""
-        alike = lines[self._counts[lines] == layout.quotes]
+        is_alike = self._counts[lines] == layout.quotes
+        alike = lines[is_alike]
         if not len(alike):
             return lines
         suits, slots = matching(layout, self._block, alike, self._quotes, self._first[alike])
         at = np.flatnonzero(suits)
-        if not len(at):
-            return lines
-        if layout.is_plain:
+        is_alike[is_alike] = suits
+        if layout.is_plain and len(at):
             right = np.ones(len(at), np.bool_)
             for slot, begins, ends in slots:
-                right &= self._take_slot(slot, Texts(begins[at], (ends - begins)[at], self._block.text), alike[at])
+                values = Texts(begins, ends - begins, self._block.text)
+                right &= self._take_slot(slot, values if len(at) == len(alike) else values.take(at), alike[at])
             self._usual[alike[at]] = right
-        return np.setdiff1d(lines, alike[at], assume_unique=True) if len(at) < len(lines) else lines[:0]
+        others: Positions = lines[~is_alike]
+        return others
 
     def _take_slot(self, slot: Slot, values: Texts, lines: Positions) -> NDArray[np.bool_] | bool:
         """Takes in the values of some lines [m]; gives which of them JSON and the contract allow there [m]."""
@@ -104,11 +106,11 @@ class _Taker:
             right = self._unescape(values)
         if slot.name is None:
             return right if slot.is_text else _are_scalars(values)
-        if slot.name not in self._texts:
-            count = len(self._block)
-            self._texts[slot.name] = Texts(np.zeros(count, np.int64), np.zeros(count, np.int64), self._block.text)
-        self._texts[slot.name].begins[lines] = values.begins
-        self._texts[slot.name].sizes[lines] = values.sizes
+        if len(lines) == len(self._block):
+            self._texts[slot.name] = values
+        else:
+            texts = self._texts.setdefault(slot.name, values.none(len(self._block)))
+            texts.begins[lines], texts.sizes[lines] = values.begins, values.sizes
         if slot.name == "timestamp":
             self._numeric[lines] = not slot.is_text
         return right & (values.sizes > 0) if slot.name in _FILLED else right

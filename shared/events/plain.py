@@ -135,7 +135,8 @@ def event_columns(found: Checked) -> EventColumns:
     at = np.flatnonzero(found.plain)
 
     def texts(name: str) -> Texts:
-        return found.lines.column(name).take(at)
+        column = found.lines.column(name)
+        return column if len(at) == len(column) else column.take(at)
 
     def amounts(name: str) -> NDArray[np.float64]:
         return found.amounts[name][at] if name in found.amounts else np.full(len(at), AMOUNTS[name])

@@ -13,7 +13,7 @@ _WORD = 8
 _AT_ONCE = 8_192
 """Texts hashed at once: few enough for what is in between to stay in the processor's cache."""
 _SLOT_BITS = 16
-"""Of the table in which equal texts find each other, for the same reason."""
+"""Of the table in which equal texts find each other, at most, for the same reason."""
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(_WORD + 1)], np.uint64)
 _LENGTH_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
@@ -102,7 +102,8 @@ class Texts:
         short = self._words(self.begins, self.sizes, 0) if self.sizes.max(initial=0) <= _WORD else None
         hashes = self.hashes() if short is None else _mixed(short ^ self.sizes.astype(np.uint64) * _LENGTH_FACTOR)
         left = np.arange(len(self))
-        like, stands = left.copy(), np.empty(1 << _SLOT_BITS, np.int64)
+        # Twice as many slots as texts, but so few that they stay in the processor's cache.
+        like, stands = left.copy(), np.empty(1 << min(_SLOT_BITS, len(self).bit_length() + 1), np.int64)
         while len(left):
             # Whichever of those that share a slot was put there last stands for all that equal it.
             slots = (hashes & np.uint64(len(stands) - 1)).astype(np.int64)
