@@ -14,6 +14,7 @@ from bench.imports import ROOT, functions, import_seconds, is_built
 from bench.reasons import bundle_folder
 from bench.report import Line, import_lines, markdown, reason_lines, refresh, speed_lines, stream_lines, table, write
 from bench.tasks import TASKS
+from bench.text_tasks import TEXT_TASKS
 from bench.training import measure_training, training_lines
 from bench.work import Inputs
 from bench.worker import Measurement, measure
@@ -33,7 +34,7 @@ FIVE_GIGABYTES = 5_000
 _STREAM = "take_in_stream"
 _FROM_FILES = (
     "fold_file", "duckdb_group_by", "duckdb_columns", "fold_file_to_features", "pandas_file", "shop_file_to_features",
-    "pandas_shop_file", "day_file", "pandas_day_file", "pandas_of_shop",
+    "pandas_shop_file", "day_file", "pandas_day_file", "pandas_of_shop", *TEXT_TASKS,
 )  # fmt: skip
 
 

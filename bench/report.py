@@ -43,8 +43,12 @@ def speed_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
     """The lines of all tasks but the streams."""
     fold = measured["fold_file"]
     limit = measured["duckdb_group_by"]
-    yield _slower(f"Parquet file to profiles ({_short(fold.units)} events)", fold, "DuckDB's GROUP BY", limit, aim=3)
+    yield _slower(f"Parquet file to profiles ({_short(fold.units)} events)", fold, "DuckDB's GROUP BY", limit, aim=10)
     yield _slower("", fold, "DuckDB's fetchnumpy", measured["duckdb_columns"])
+    for kind, what in (("ndjson", "NDJSON.gz"), ("csv", "CSV.gz")):
+        task = measured[f"fold_{kind}"]
+        yield _slower(f"{what} to profiles", task, "DuckDB's GROUP BY", measured[f"duckdb_{kind}"], aim=2.5)
+        yield _faster(f"{what} to features", measured[f"features_{kind}"], measured[f"pandas_{kind}"], aim=5)
     yield _slower("Columns in memory to profiles", measured["fold_columns"], "DuckDB's GROUP BY", limit)
     yield _faster("Purchases' file to features", measured["fold_file_to_features"], measured["pandas_file"], aim=10)
     yield _faster(

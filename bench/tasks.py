@@ -17,6 +17,7 @@ from bench.shop_tasks import (
     shop_file_to_features,
 )
 from bench.stream import EventStream
+from bench.text_tasks import TEXT_TASKS
 from bench.work import Inputs, Task, Work
 from local.complete_journey import AS_OF
 from shared.clock import Moment
@@ -131,7 +132,7 @@ def take_in_stream(inputs: Inputs) -> Work:
     return Work(run, inputs.megabytes, facts)
 
 
-TASKS: dict[str, Task] = {
+TASKS: dict[str, Task] = TEXT_TASKS | {
     task.__name__: task
     for task in (
         fold_file,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.events.batches import is_utf8
+from shared.events.batches import BATCH_LINES, is_utf8
 from shared.events.streams import BYTE_ORDER_MARK, LONGEST_LINE, ByteStream
 from shared.events.texts import Positions
 
@@ -43,6 +43,10 @@ class Block:
         """Line `at`, from 0, without its \\n."""
         return self.text[self.begins[at] : self.stops[at]].tobytes()
 
+    def filled(self, some: NDArray[np.bool_]) -> Iterator[int]:
+        """The lines, from 0, that are not empty, of those where `some` is set [n]."""
+        return map(int, np.flatnonzero(some & (self.stops > self.begins)))
+
     def line_of(self, places: Positions) -> Positions:
         """The lines, from 0, in which the places are [m]."""
         return np.searchsorted(self.stops, places)
@@ -74,10 +78,12 @@ def blocks(stream: ByteStream) -> Iterator[Block]:
         rest += read
         read = stream.read(BLOCK)
         size = rest.rfind(b"\n") + 1 if read else len(rest)
-        if size:
-            block = _block(number, memoryview(rest)[:size])
+        whole = memoryview(rest)[:size]
+        while whole:
+            block = _block(number, whole)
             yield block
             number += len(block)
+            whole = whole[int(block.stops[-1]) + 1 :]
         rest = rest[size : size + LONGEST_LINE + 1]
 
 
@@ -85,5 +91,6 @@ def _block(number: int, lines: memoryview) -> Block:
     ended = lines[-1] == _LINE_END
     text = np.frombuffer(b"".join((lines, _ZEROS if ended else b"\n" + _ZEROS)), np.uint8)
     stops = np.flatnonzero(text[: len(lines) + (not ended)] == _LINE_END)
+    stops = stops[:BATCH_LINES]
     begins = np.concatenate(([0], stops[:-1] + 1))
     return Block(number, text, begins, stops - (text[stops - 1] == _RETURN), stops)

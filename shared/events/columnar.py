@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-import numpy as np
-
 from shared.events.batches import Batch
 from shared.events.blocks import Block, blocks
 from shared.events.csv_lines import csv_columns
@@ -45,7 +43,7 @@ def read_json(stream: ByteStream, rules: Rules) -> Parts:
         if found.plain.any():
             yield event_columns(found), Batch()
         batch = Batch()
-        for at in np.flatnonzero(~found.plain).tolist():
+        for at in block.filled(~found.plain):
             add_json(batch, block.number + at, block.line(at))
             if batch.is_full:
                 yield None, batch
@@ -61,7 +59,7 @@ def read_csv(stream: ByteStream, rules: Rules) -> Parts:
         found = checked(csv_columns(block, records.header), rules)
         found.plain[: lines.at] = False
         batch = Batch()
-        for at in np.flatnonzero(~found.plain).tolist():
+        for at in block.filled(~found.plain):
             if at < lines.at:
                 continue
             lines.at = at

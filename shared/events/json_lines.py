@@ -18,6 +18,8 @@ FEWEST_ALIKE = 32
 """Lines with as many quotes, below which the search for a layout costs more than it saves."""
 _MOST_LAYOUTS = 64
 """That are looked for in a block."""
+_MOST_LOOKS = 8
+"""At each line: with more, it would be as fast to parse it."""
 _QUOTE, _BACKSLASH = b'"\\'
 _FILLED = ("customer_id", "anonymous_id", "currency")
 """Fields that are wrong where they are empty; all others are then as good as absent, or looked at elsewhere."""
@@ -46,18 +48,22 @@ class _Taker:
         self._usual = np.zeros(len(block), np.bool_)
         self._numeric = np.zeros(len(block), np.bool_)
         self._decoded = bytearray()
+        self._looks = 0
+        """How many lines were compared with layouts so far."""
 
     def take(self, known: Sequence[Layout]) -> list[Layout]:
         """Takes lines apart by the layouts `known` and, as long as many lines are left, others; gives those met."""
         met: list[tuple[int, Layout]] = []
         left = np.flatnonzero(~self._odd)
         for layout in known:
+            if self._looks > _MOST_LOOKS * len(self._block):
+                break
             left, before = self._without(layout, left), len(left)
             met.append((before - len(left), layout))
         counts = self._counts[left]
         left = left[np.bincount(counts, minlength=1)[counts] >= FEWEST_ALIKE]
         for _ in range(_MOST_LAYOUTS):
-            if not len(left):
+            if not len(left) or self._looks > _MOST_LOOKS * len(self._block):
                 break
             new, before = layout_of(self._block.line(int(left[0]))), len(left)
             if new is not None:
@@ -83,21 +89,17 @@ class _Taker:
 
     def _without(self, layout: Layout, lines: Positions) -> Positions:
         """Takes in the values of those lines that have the layout, and gives the others."""
-        is_alike = self._counts[lines] == layout.quotes
-        alike = lines[is_alike]
-        if not len(alike):
-            return lines
-        suits, slots = matching(layout, self._block, alike, self._quotes, self._first[alike])
-        at = np.flatnonzero(suits)
-        is_alike[is_alike] = suits
+        places = np.flatnonzero(self._counts[lines] == layout.quotes)
+        alike = lines[places]
+        self._looks += len(alike)
+        at, slots = matching(layout, self._block, alike, self._quotes, self._first[alike])
+        own = alike[at]
         if layout.is_plain and len(at):
             right = np.ones(len(at), np.bool_)
             for slot, begins, ends in slots:
-                values = Texts(begins, ends - begins, self._block.text)
-                right &= self._take_slot(slot, values if len(at) == len(alike) else values.take(at), alike[at])
-            self._usual[alike[at]] = right
-        others: Positions = lines[~is_alike]
-        return others
+                right &= self._take_slot(slot, Texts(begins, ends - begins, self._block.text), own)
+            self._usual[own] = right
+        return np.delete(lines, places[at])
 
     def _take_slot(self, slot: Slot, values: Texts, lines: Positions) -> NDArray[np.bool_] | bool:
         """Takes in the values of some lines [m]; gives which of them JSON and the contract allow there [m]."""

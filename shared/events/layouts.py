@@ -29,6 +29,9 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|[][{}:,]
 _STRUCTURE = b"{}[],: \t\r"
 _WORD = 8
 
+type Found = tuple[Slot, Positions, Positions]
+"""Where the values of some lines in a slot begin and end [m each]."""
+
 
 @dataclass(slots=True)
 class Slot:
@@ -162,25 +165,30 @@ class _Parser:
 
 def matching(
     layout: Layout, block: Block, lines: Positions, quotes: Positions, first: Positions
-) -> tuple[NDArray[np.bool_], list[tuple[Slot, Positions, Positions]]]:
-    """Which of some lines, which have as many quotes, have the layout [m], and where values begin and end.
+) -> tuple[Positions, list[Found]]:
+    """Which of some lines [n], which have as many quotes, have the layout [m], and where their values begin and end.
 
-    `quotes` are the places of all quotes of the block, `first` says which of them is the first of each line [m].
+    `quotes` are the places of all quotes of the block, `first` says which of them is the first of each line [n].
     """
-    at = block.begins[lines]
-    ends = block.ends[lines]
-    suits = np.ones(len(lines), np.bool_)
-    values = []
+    left = np.arange(len(lines))
+    at, ends = block.begins[lines], block.ends[lines]
+    slots: list[Found] = []
     for slot in layout.slots:
-        suits &= _has(block.text, at, slot.before)
+        has = _has(block.text, at, slot.before)
         begins = at + len(slot.before)
         at = (ends if slot.quote is None else quotes[first + slot.quote]) - slot.back
         if not slot.is_text:
-            suits &= at > begins
-        values.append((slot, begins, at))
-    suits &= _has(block.text, at, layout.after)
-    suits &= at + len(layout.after) == ends
-    return suits, values
+            has &= at > begins
+        slots.append((slot, begins, at))
+        if not has.all():
+            slots = _where(has, slots)
+            left, at, ends, first = left[has], at[has], ends[has], first[has]
+    has = _has(block.text, at, layout.after) & (at + len(layout.after) == ends)
+    return left[has], slots if has.all() else _where(has, slots)
+
+
+def _where(kept: NDArray[np.bool_], slots: Sequence[Found]) -> list[Found]:
+    return [(slot, begins[kept], ends[kept]) for slot, begins, ends in slots]
 
 
 def _has(text: NDArray[np.uint8], at: Positions, fixed: bytes) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.events.batches import BATCH_LINES
 from shared.events.blocks import blocks
 from shared.events.streams import LONGEST_LINE, lines
 
@@ -42,3 +43,9 @@ def test_odd_lines_are_those_that_need_a_look() -> None:
     found, backslashes = block.odd()
     assert found.tolist() == [False] * len(kept) + [True] * len(odd)
     assert block.line_of(backslashes).tolist() == [3]
+
+
+def test_a_block_has_a_bounded_number_of_lines() -> None:
+    sizes = [len(block) for block in blocks(io.BytesIO(b"\n" * (2 * BATCH_LINES + 7)))]
+    assert max(sizes) <= BATCH_LINES
+    assert sum(sizes) == 2 * BATCH_LINES + 7

@@ -26,9 +26,9 @@ def found(layout: Layout, line: bytes) -> dict[str, str] | None:
     quotes = np.flatnonzero(block.text == ord('"'))
     if len(quotes) != layout.quotes:
         return None
-    suits, slots = matching(layout, block, np.array([0]), quotes, np.array([0]))
+    at, slots = matching(layout, block, np.array([0]), quotes, np.array([0]))
     values = {slot.name: Texts(begins, ends - begins, block.text) for slot, begins, ends in slots if slot.name}
-    return {name: value.tolist()[0] for name, value in values.items()} if suits[0] else None
+    return {name: "".join(value.tolist()) for name, value in values.items()} if len(at) else None
 
 
 def layout(line: bytes = LINE) -> Layout:
