@@ -105,7 +105,7 @@ def drop_mapped(stack: Stack, events: list[Event]) -> None:
 
 def drop_large(write: Callable[[list[Event]], bytes], kind: str, stack: Stack, events: list[Event]) -> None:
     """More than one message should stand for."""
-    others = [purchase(f"in parts {kind} {number}", number) for number in range(200)]
+    others = [purchase(f"in parts {kind}", number) for number in range(200)]
     body = write([{**dict.fromkeys(EVERY_FIELD), **event} for event in [*others, *events, *others]])
     assert len(body) > PART_BYTES // (8 if kind.endswith(".gz") else 1)
     stack.s3.put_object(Bucket=stack.bucket, Key=f"events/rights.large.{kind}", Body=body)

@@ -14,6 +14,8 @@ import msgspec
 from shared.api.cursors import Cursors, InvalidCursor
 from shared.events import Rules, UnreadableFile, read_file, read_lines
 from shared.events.mapping import InvalidMapping, MappingFile, read_mapping
+from shared.events.pieces import START, Position, text_pieces
+from shared.events.row_groups import parquet_pieces
 from shared.events.translator import Translator
 from shared.features import BrokenState, UnknownStateVersion, decode, encode, fold
 from shared.intake.live_events import TakenIn, messages, refusals
@@ -81,6 +83,28 @@ def _parquet() -> tuple[bytes, ...]:
 
 def _file(name: str) -> Callable[[bytes], object]:
     return lambda content: [fold(chunk.events) for chunk in read_file(io.BytesIO(content), name, RULES)]
+
+
+def _pieces(name: str) -> Callable[[bytes], object]:
+    """Each piece found anew from where the one before says that it begins."""
+
+    def read(content: bytes) -> object:
+        def fetch(begin: int, end: int | None = None) -> io.BytesIO:
+            return io.BytesIO(content[begin:end])
+
+        begin: Position | None = START
+        read = []
+        while begin:
+            if name.endswith(".parquet"):
+                pieces = parquet_pieces(fetch, len(content), None, begin, 1_000)
+            else:
+                pieces = text_pieces(fetch, name, None, begin, 100)
+            piece = next(pieces, None)
+            read += [fold(chunk.events) for chunk in piece.chunks(RULES)] if piece else []
+            begin = piece.end if piece else None
+        return read
+
+    return read
 
 
 def _mapped(name: str) -> Callable[[bytes], object]:
@@ -166,6 +190,9 @@ PARSERS: Mapping[str, Parser] = {
     "csv": Parser(_csv, _file("a.csv"), (UnreadableFile,), share=25),
     "csv.gz": Parser(_csv, _file("a.csv.gz"), (UnreadableFile,), packed=True),
     "parquet": Parser(_parquet, _file("a.parquet"), (UnreadableFile,), share=4),
+    "pieces of ndjson.gz": Parser(_lines, _pieces("a.ndjson.gz"), (UnreadableFile,), packed=True),
+    "pieces of csv": Parser(_csv, _pieces("a.csv"), (UnreadableFile,)),
+    "pieces of parquet": Parser(_parquet, _pieces("a.parquet"), (UnreadableFile,), share=2),
     "mapped ndjson": Parser(_lines, _mapped("a.ndjson"), (UnreadableFile,)),
     "mapped lists": Parser(_lines, _mapped("lists.ndjson"), (UnreadableFile,)),
     "mapped csv": Parser(_csv, _mapped("a.csv"), (UnreadableFile,)),
