@@ -13,6 +13,7 @@ import msgspec
 from shared.events.pieces import START, Piece, Position, text_pieces
 from shared.events.row_groups import PACKED, parquet_pieces
 from shared.events.streams import ByteStream, UnreadableFile
+from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:
     from shared.events.translator import Translator
@@ -26,6 +27,10 @@ PIECES_A_PART = 8
 
 LEAST_SHARE = 1 / 1_000
 """Of what is told by checkpoints, between which a packed file may hold several parts."""
+
+
+class WrongRange(AnonymousError):
+    """The bucket does not keep to what it is asked for; the message says so."""
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -129,7 +134,11 @@ class Opened:
         if begin >= end:
             return io.BytesIO()
         wanted = {**self.part.source, "IfMatch": self.etag, "Range": f"bytes={begin}-{end - 1}"}
-        return cast(ByteStream, self.quarantine.s3.get_object(Bucket=self.quarantine.bucket, **wanted)["Body"])
+        answer = self.quarantine.s3.get_object(Bucket=self.quarantine.bucket, **wanted)
+        if answer["ContentLength"] != end - begin:
+            # Who is asked for a range may give all, and other lines would be counted than those of the part.
+            raise WrongRange("the bucket gave other bytes of an object than it was asked for")
+        return cast(ByteStream, answer["Body"])
 
 
 def parts_of(opened: Opened, has_time: Callable[[], bool]) -> Iterator[Part]:

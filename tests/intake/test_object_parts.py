@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from shared.events.checkpoints import Checkpoint
 from shared.events.pieces import START, Position
 from shared.intake.dropped_file import announced, as_message
-from shared.intake.object_parts import LEAST_SHARE, PIECES_A_PART, Opened, Part, parts_of
+from shared.intake.object_parts import LEAST_SHARE, PIECES_A_PART, Opened, Part, WrongRange, parts_of
 from shared.intake.quarantine import Quarantine
 from tests.conftest import BUCKET
 from tests.simulation.objects import Objects
@@ -57,3 +58,15 @@ def test_what_is_packed_is_large_sooner(key: str, size: int, is_large: bool) -> 
 
 def test_a_part_without_a_width_has_some_share_all_the_same() -> None:
     assert opened(Part("a.csv.gz", begin=Position(line=2), until=0), b"x" * 100, 10).share() == LEAST_SHARE
+
+
+def test_a_bucket_that_gives_all_for_a_range_is_no_source_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = opened(Part("events/a.ndjson", begin=Position(Checkpoint(100, 100), line=2)), LINES, 4_096)
+    get = rest.quarantine.s3.get_object
+
+    def get_all(**wanted: Any) -> Any:
+        return get(**{name: value for name, value in wanted.items() if name != "Range"})
+
+    monkeypatch.setattr(rest.quarantine.s3, "get_object", get_all)
+    with pytest.raises(WrongRange):
+        next(rest.pieces())
