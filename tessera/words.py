@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.decisions.decision import answer
 from shared.features import Profiles, rows_in
+from shared.features.columns import ARMS, CAMPAIGN_EXPOSURE
 from shared.features.formulas import net_revenue
 from shared.features.history import History
 from shared.identity.consents import NEVER, Mark
@@ -69,10 +70,21 @@ def _history_facts(profile: StoredProfile, currency: str) -> Facts:
     first_ms, last_ms = int(known.first_event_ms[0]), int(known.last_event_ms[0])
     yield "From", moment(first_ms)
     yield "To", moment(last_ms)
+    for _, name, said_ms, value in known.attributes.entries():
+        yield "Attribute", f"{name} = {value}, since {moment(said_ms)}"
+    yield from _exposures(known)
     history = History(known, last_ms + 1)
     yield "Visits", _dated(history.visits.time_ms)
     yield "Orders", _dated(history.orders.time_ms)
     yield "Net spend", f"{net_revenue(history, None)[0]:,.2f} {currency}".rstrip()
+
+
+def _exposures(known: Profiles) -> Facts:
+    """Of each campaign the last time that the customer was to be approached, and whether they were."""
+    rows = known.rows.take(known.rows.kind == CAMPAIGN_EXPOSURE)
+    last = {known.category_names[code]: at for at, code in enumerate(rows.campaign.tolist())}
+    for name, at in sorted(last.items()):
+        yield "Campaign", f"{name}: {ARMS[rows.arm[at]]}, last at {moment(int(rows.time_ms[at]))}"
 
 
 def _events(profile: StoredProfile, known: Profiles) -> str:

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from shared.events.csv_text import WHITESPACE
 from shared.events.event import FIELDS
+from shared.features.attributes import MOST_ATTRIBUTES
 
 MISSING = ("NULL", "null", "None", "nan", "NaN", "N/A", "(not set)", "\\N")
 """Texts that stand for nothing."""
@@ -85,6 +86,8 @@ class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Columns that hold a list as text: what parts its entries, and what parts the values of an entry, which are then
     called 1, 2 and so on."""
     constants: Constants = {}
+    attributes: Annotated[Columns, Meta(max_length=MOST_ATTRIBUTES)] = {}
+    """Names of attributes of customers, and the column of each; it is all right for one not to be there."""
     event_types: dict[str, str] = {}
     """Their words and ours; a word that is not listed is kept as it is."""
     devices: dict[str, str] = {}

@@ -44,7 +44,11 @@ class Translator:
     def __init__(self, mapping: MappingFile) -> None:
         self.mapping = mapping
         self._parts = [Kind(mapping, part) for part in mapping.events or [Part()]]
+        self._attributes = {
+            name: (paths,) if isinstance(paths, str) else tuple(paths) for name, paths in mapping.attributes.items()
+        }
         paths = {path for part in self._parts for path in part.all_paths}
+        paths |= {path for of_attribute in self._attributes.values() for path in of_attribute}
         made_of = [mapping.joined.get(path, (path,)) for path in paths]
         self._columns = frozenset(column for columns in made_of for column in columns)
         self.roots = frozenset(map(root, self._columns)) | self._columns
@@ -135,6 +139,9 @@ class Translator:
                 values[field] = self._converted(field, value, columns[field])
         if "timestamp" not in values and self.mapping.events:
             return None  # of the events of a wide row, those that did not happen
+        known = {name: self._value(record, paths) for name, paths in self._attributes.items()}
+        if any(value is not None for value in known.values()) and isinstance(values.get("attributes", {}), dict):
+            values["attributes"] = {**values.get("attributes", {}), **known}
         values = {**part.constants, **values}
         if values.keys().isdisjoint(_PEOPLE):
             raise LineBroken(_missing([path for field in _PEOPLE for path in part.paths.get(field, ())]))

@@ -32,12 +32,14 @@ ROWS_AT_ONCE = 500_000
 """Events gathered before they are written."""
 BYTES_AT_ONCE = 32 << 20
 """Of events gathered before they are written, and of the lines that their claims are kept with."""
-EVENT_BYTES = 60
+EVENT_BYTES = 70
 """Of an event in columns."""
 RESERVE_SECONDS = 5.0
 """Left for the answer, and for what takes longer than it ever did."""
 SECONDS_A_PROFILE = 1 / 1_000
 """That writing takes at least, in the worst case of one that nothing else of what is gathered concerns."""
+ATTRIBUTE_BYTES = 100
+"""Of one attribute of a profile, beside its value."""
 KEY_BYTES = 200
 """Of a profile's key and its place among others."""
 
@@ -214,4 +216,6 @@ class Intake:
 def _bytes_of(chunk: Chunk) -> int:
     events = EVENT_BYTES * len(chunk.events) + KEY_BYTES * len(chunk.events.keys)
     claims = sum(len(claim.original) + KEY_BYTES for claim in chunk.claims)
-    return events + claims + sum(map(len, chunk.events.category_names.values()))
+    known = chunk.events.attributes
+    attributes = ATTRIBUTE_BYTES * len(known) + sum(map(len, known.values))
+    return events + attributes + claims + sum(map(len, chunk.events.category_names.values()))

@@ -120,25 +120,26 @@ def explained(stack: Stack, customer: str) -> list[tuple[str, float]]:
     return [(reason["feature"], reason["contribution"]) for reason in answer["explanation"]["segment"]]
 
 
-def decides_and_answers(stack: Stack, more: int) -> None:
+def decides_and_answers(stack: Stack, more: int, customer: str = "mover") -> None:
     """New events decide, time decides, look-ups explain, and the ledger goes on where it was."""
-    before = history(stack, "mover")
-    drop(stack, f"mover-{more}", orders("mover", more, "2017-12-28", first=more))
-    wait_until(lambda: len(history(stack, "mover")) == len(before) + 1)
-    now = history(stack, "mover")
+    before = history(stack, customer)
+    drop(stack, f"{customer}-{more}", orders(customer, more, "2017-12-28", first=more))
+    wait_until(lambda: len(history(stack, customer)) == len(before) + 1)
+    now = history(stack, customer)
     assert now[:-1] == before
     assert len({moved["transition_id"] for moved in now}) == len(now)
     assert now[-1]["reasons"][0]["feature"] == "orders_30d"
-    assert explained(stack, "mover")[0][0] == "orders_30d"
+    assert explained(stack, customer)[0][0] == "orders_30d"
 
 
 def test_a_stack_goes_on_under_this_release_and_back_under_the_one_before(
     stack: Stack, release_before: Path, tmp_path: Path
 ) -> None:
     publish_made_by(release_before.parent, stack, OLD, tmp_path / "old")
-    drop(stack, "first", [*orders("mover", 2, "2017-12-28"), *orders("resting", 2, "2017-12-30")])
+    first = [orders(customer, 2, "2017-12-28") for customer in ("mover", "stayer")]
+    drop(stack, "first", [*first[0], *first[1], *orders("resting", 2, "2017-12-30")])
     drop(stack, "leaving", [*orders("leaves", 2, "2017-12-05"), *orders("leaves later", 2, "2017-12-20")])
-    for customer in ("mover", "resting", "leaves", "leaves%20later"):
+    for customer in ("mover", "stayer", "resting", "leaves", "leaves%20later"):
         wait_until(lambda customer=customer: len(history(stack, customer)) == 1 and segment(stack, customer) == 1)  # type: ignore[misc]
     assert explained(stack, "resting") == [("orders_30d", 2.0)]
     rested = stack.api_get("/customers/resting/segment?explain=true")
@@ -157,11 +158,17 @@ def test_a_stack_goes_on_under_this_release_and_back_under_the_one_before(
     stack = redeploy(stack, release_before, LAST)
     assert stack.api_get("/customers/mover/segment")[1]["model_version"] == NEW
     drop(stack, "resting", orders("resting", 2, "2017-12-30"))
-    decides_and_answers(stack, 30)
+    waits = history(stack, "mover")
+    drop(stack, "mover-waits", orders("mover", 30, "2017-12-28", first=30))
+    decides_and_answers(stack, 30, "stayer")
     move_clock(stack.emulator.session, stack.endpoint, LAST)
     wait_until(lambda: [moved["cause"] for moved in history(stack, "leaves%20later")] == ["events", "time"])
     assert segment(stack, "leaves%20later") == 0
     assert segment(stack, "resting") is None
+    # What this release wrote is its own to go on with: that customer's events come again until it is back.
+    assert history(stack, "mover") == waits
     for queue in (stack.dlq_url, stack.queue_url):
         counted: Any = stack.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
         assert counted["ApproximateNumberOfMessages"] == "0"
+    stack = redeploy(stack, PACKED_TEMPLATE, LAST)
+    decides_and_answers(stack, 30)

@@ -39,6 +39,13 @@ ROW = {
 }
 
 
+KNOWN = """
+[attributes]
+tier = "level"
+born = ["customer.born", "birth"]
+"""
+
+
 def translator(document: str) -> Translator:
     return Translator(read_mapping(document.encode()))
 
@@ -217,3 +224,15 @@ def test_a_number_in_a_path_is_an_entry_of_a_list() -> None:
 def test_columns_of_optional_fields_may_be_absent() -> None:
     assert translator(INVOICES).absent([*ROW][:-1]) == ["Customer ID"]
     assert translator('optional = ["customer_id"]' + INVOICES).absent([*ROW][:-1]) == []
+
+
+def test_attributes_come_from_several_columns_and_from_one_that_holds_them_all() -> None:
+    row = {**ROW, "level": " gold ", "birth": 1987, "customer": '{"born": null}'}
+    assert only(INVOICES + KNOWN, row).attributes == {"tier": "gold", "born": 1987}
+    assert only(INVOICES + KNOWN, ROW).attributes is None
+    all_of_them = INVOICES.replace("[constants]", 'attributes = "traits"\n[constants]') + KNOWN
+    both = {**row, "traits": '{"tier": "silver", "vip": true}'}
+    assert only(all_of_them, both).attributes == {"tier": "gold", "born": 1987, "vip": True}
+    with pytest.raises(LineBroken, match="traits must be an object of at most 30 entries"):
+        only(all_of_them, {**row, "traits": "silver"})
+    assert translator(INVOICES + KNOWN).absent([*ROW]) == []

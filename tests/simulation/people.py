@@ -57,6 +57,8 @@ class People:
     ahead: bool
     """Whether some clocks are ahead of the stack's."""
     consents: bool
+    known: bool = True
+    """Whether events say what the release before this one does not keep."""
     _count: int = 0
 
     def events(self, now_ms: int, most: int) -> list[Event]:
@@ -93,7 +95,20 @@ class People:
         }
         if self.consents and visitor is None and (customer in MOODY or (customer == BACK and rng.random() < 0.3)):
             event["consent"] = rng.choice([None, None, None, True, customer == BACK])
+        if self.known:
+            event |= self._known()
         return {name: value for name, value in event.items() if value is not None}
+
+    def _known(self) -> Event:
+        """Products, attributes and exposures, by what was drawn already: worlds go on as they did without them."""
+        count = self._count
+        told: Event = {"product_id": f"p{count % 7}.{MARKER}", "region": f"{MARKER} {count % 3}" if count % 4 else None}
+        if count % 5 == 0:
+            told["attributes"] = {"tier": f"{MARKER} {count % 11}", f"a{count % 40}": count % 2 == 0}
+        if count % 9 == 4:
+            arm = "treatment" if count % 2 else "control"
+            told |= {"event_type": "campaign_exposure", "campaign": f"{MARKER} {count % 4}", "arm": arm}
+        return told
 
     def _customer(self, visitor: str | None) -> str | None:
         if visitor == TABLET:

@@ -82,7 +82,7 @@ class Story:
         self.rng = world.rng
         self.sent = Sent()
         self.weather = Weather.of(self.rng)
-        self.people = People(self.rng, self.sent, self.weather.ahead, self.weather.consents)
+        self.people = People(self.rng, self.sent, self.weather.ahead, self.weather.consents, self.world.is_one_release)
         self.live_model: str | None = None
         self._files = 0
         self._numbers = 0

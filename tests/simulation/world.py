@@ -139,6 +139,11 @@ class World:
 
     # ---- Turns ----
 
+    @property
+    def is_one_release(self) -> bool:
+        """Whether all functions have the same code."""
+        return len(self._releases) == 1
+
     def step(self, until_ms: int | None = None) -> bool:
         """One turn of whoever can go on, the clock moved on if that is nobody; False when nothing is left to do,
         or nothing before `until_ms`."""

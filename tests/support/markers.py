@@ -32,6 +32,7 @@ def marked_event(**changes: Any) -> dict[str, Any]:
     event: dict[str, Any] = {name: f"{EMAIL} {name}" for name in FIELDS}
     event |= {"event_type": "purchase", "timestamp": "2017-10-01T10:00:00Z", "currency": "USD"}
     event |= {"customer_id": CUSTOMER, "anonymous_id": VISITOR, "quantity": 1, "price": 9.5, "discount": 0.5}
+    event |= {"attributes": {NAME: EMAIL, "tier": NAME}, "campaign": f"for {EMAIL}", "arm": "control"}
     event |= {"engagement_seconds": 3, "consent": None, NAME: NAME, "note": f"{NAME} <{EMAIL}>"}
     return {name: value for name, value in (event | changes).items() if value is not None}
 

@@ -47,6 +47,28 @@ def test_what_was_done_is_counted_as_features_count_it() -> None:
     ]
 
 
+def test_attributes_and_campaigns_are_told() -> None:
+    exposure = {"event_type": "campaign_exposure", "campaign": "autumn"}
+    events = [
+        purchase("889", 1, region="DE", attributes={"tier": "gold", "born": 1987}),
+        purchase("889", 2, day=2, **exposure, arm="treatment"),
+        purchase("889", 3, day=3, **exposure, arm="control"),
+        purchase("889", 4, day=4, **exposure | {"campaign": "winter"}, arm="treatment"),
+    ]
+    (state,) = encode(profiles(*events))
+    assert facts(replace(PROFILE, state=state))[:9] == [
+        ("Events", "4 kept"),
+        ("From", "2017-10-01 12:00 UTC"),
+        ("To", "2017-10-04 12:00 UTC"),
+        ("Attribute", "born = 1987, since 2017-10-01 12:00 UTC"),
+        ("Attribute", 'region = "DE", since 2017-10-01 12:00 UTC'),
+        ("Attribute", 'tier = "gold", since 2017-10-01 12:00 UTC'),
+        ("Campaign", "autumn: control, last at 2017-10-03 12:00 UTC"),
+        ("Campaign", "winter: treatment, last at 2017-10-04 12:00 UTC"),
+        ("Visits", "1, the last at 2017-10-01 12:00 UTC"),
+    ]
+
+
 def test_a_refund_is_taken_off_and_is_no_order() -> None:
     (state,) = encode(profiles(purchase("889"), purchase("889", 1, event_type="refund", price=4)))
     texts = dict(facts(replace(PROFILE, state=state)))
