@@ -55,8 +55,13 @@ class Attributes:
     @classmethod
     def latest(cls, owner: Ints, time_ms: Ints, name: str, value: Ints, values: Sequence[str]) -> Self:
         """What stands of one name after all that was said of it: the positions `value` in `values` [n each]."""
+        newest = np.full(owner.max(initial=-1) + 1, np.iinfo(np.int64).min)
+        np.maximum.at(newest, owner, time_ms)
+        last = np.flatnonzero(time_ms == newest[owner])  # before they are sorted: most events say it again
+        owner, time_ms = owner[last], time_ms[last]
         table = sorted({*values})
-        return cls(owner, np.zeros_like(owner), time_ms, _positions(values, table)[value], [name], table)._standing()
+        places = _positions(values, table)[value[last]]
+        return cls(owner, np.zeros_like(owner), time_ms, places, [name], table)._standing()
 
     @classmethod
     def united(cls, parts: Sequence[Self], owners: Sequence[Ints]) -> Self:
