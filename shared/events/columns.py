@@ -27,7 +27,7 @@ from shared.features.columns import (
     EventColumns,
     Rows,
 )
-from shared.features.state import FINGERPRINT_BITS
+from shared.features.ordering import FINGERPRINT_BITS
 from shared.identity.keys import customer_key, visitor_key
 
 _KINDS = {name: code for code, name in enumerate(EVENT_TYPES)}

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features.bodies import Bodies, Body, BrokenState, cut, demand
+from shared.features.ordering import FINGERPRINT_BITS
 from shared.features.packed_bodies import read_packed, write_packed
-from shared.features.state import FINGERPRINT_BITS, SKETCHED, Profiles
+from shared.features.state import SKETCHED, Profiles
 from shared.features.stored_attributes import attributes_from, attributes_of
 from shared.features.stored_columns import COLUMNS, HASHED, NAMED, Dictionary, Ints, to_numbers, to_rows
 from shared.features.varint_bodies import read_varints, write_varints

@@ -7,13 +7,14 @@ batches and any repetition end in the same state, and every feature can be compu
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.features.attributes import Attributes
 from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS, EventColumns, Rows
+from shared.features.ordering import FINGERPRINT_BITS, each_once, in_order
 
 MOST_EVENTS = 6_000
 """Events kept of one customer, the latest ones. Keeping the latest commutes with union, so the state stays a function
@@ -24,14 +25,6 @@ SKETCHED = 256
 small they are tells how many there were, to about 1 / sqrt(SKETCHED); a repeat changes nothing. Z. Bar-Yossef et al.,
 Counting Distinct Elements in a Data Stream, RANDOM 2002."""
 
-FINGERPRINT_BITS = 40
-
-PRECEDENCE = (
-    "time_ms", "net", "discount", "engagement_ms", "kind", "device", "session", "order", "category", "brand",
-    "channel", "product", "campaign", "arm",
-)  # fmt: skip
-"""Of rows with one fingerprint the last in this order stands: the latest, and of equal times the one with the larger
-amounts."""
 
 KEPT_DAYS = 400
 """A profile that is full with events of fewer days is not a person's."""
@@ -218,8 +211,8 @@ def _profiles(
     sketches: Mapping[str, Sketch] = MappingProxyType({}),
 ) -> Profiles:
     """The rows of all parts in the one order of `Profiles`, each event once; who has none is left out."""
-    owner, rows = _each_once(np.concatenate([_NOBODY, *owners]), Rows.concatenate(parts))
-    order = _sorted(owner, rows.time_ms, rows.fingerprint)
+    owner, rows = each_once(np.concatenate([_NOBODY, *owners]), Rows.concatenate(parts))
+    order = in_order(owner, rows.time_ms, rows.fingerprint)
     counts = np.bincount(owner, minlength=len(keys))
     sketched = _sketched(keys, owner, rows.fingerprint, sketches)
     if counts.max(initial=0) > MOST_EVENTS:
@@ -248,71 +241,3 @@ def _sketched(
         for i, key in enumerate(keys)
         if counts[i] > MOST_EVENTS or key in known
     }
-
-
-def _each_once(owner: NDArray[np.int64], rows: Rows) -> tuple[NDArray[np.int64], Rows]:
-    """One row for each distinct (owner, fingerprint), in any order: of several, PRECEDENCE's last.
-
-    As that is the latest, a profile that is full stays a function of the set that came in: where the last row of an id
-    is among those dropped, its earlier ones would be as well.
-    """
-    ids = _packed(owner, rows.fingerprint)
-    if not _equals_previous(np.sort(ids)).any():
-        return owner, rows
-    once = _last_of_each(ids, rows)
-    return owner[once], rows.take(once)
-
-
-def _last_of_each(ids: NDArray[np.uint64], rows: Rows) -> NDArray[np.intp]:
-    """Position of PRECEDENCE's last among the rows of each id."""
-    order = np.argsort(ids)
-    repeats = _equals_previous(ids[order])
-    one, other = order[repeats], order[np.flatnonzero(repeats) - 1]
-    if any((column[one] != column[other]).any() for column in rows.columns()):
-        # One id with differing contents: only an order over every column makes the same one win everywhere.
-        several = _with_previous(repeats)
-        some = order[several]
-        ranks = [getattr(rows, name)[some] for name in reversed(PRECEDENCE)]
-        order[several] = some[np.lexsort((*ranks, ids[some]))]
-    last = np.ones(len(order), bool)
-    last[:-1] = ~repeats[1:]
-    return order[last]
-
-
-def _sorted(owner: NDArray[np.int64], time_ms: NDArray[np.int64], fingerprint: NDArray[np.uint64]) -> NDArray[np.intp]:
-    """Positions in the order of owner, time and fingerprint."""
-    instant = _packed(owner, time_ms - time_ms.min(initial=0))
-    spare = 64 - int(instant.max(initial=0)).bit_length()
-    cut = max(FINGERPRINT_BITS - spare, 0)  # as much of the fingerprint as there is room for settles nearly all ties
-    key = instant << np.uint64(FINGERPRINT_BITS - cut) | fingerprint >> np.uint64(cut)
-    order = np.argsort(key)
-    tied = _equals_previous(key[order]) if cut else np.zeros(len(order), bool)
-    if tied.any():
-        tied = _with_previous(tied)
-        some = order[tied]
-        order[tied] = some[np.lexsort((fingerprint[some], key[some]))]
-    return order
-
-
-def _packed(high: NDArray[np.int64], low: NDArray[Any]) -> NDArray[np.uint64]:
-    """Both in one number, in the order of `high` and then `low`: one such key sorts ten times as fast as two.
-
-    Raises OverflowError where they do not fit in 64 bits: the batch holds too many profiles at once.
-    """
-    low_bits = int(low.max(initial=0)).bit_length()
-    if int(high.max(initial=0)).bit_length() + low_bits > 64:
-        raise OverflowError(f"{high.max():,} and {low.max():,} do not fit in one sort key: use smaller batches")
-    return high.astype(np.uint64) << np.uint64(low_bits) | low.astype(np.uint64)
-
-
-def _equals_previous(values: NDArray[Any]) -> NDArray[np.bool_]:
-    equal = np.zeros(len(values), bool)
-    equal[1:] = values[1:] == values[:-1]
-    return equal
-
-
-def _with_previous(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """What is flagged, and what stands before it."""
-    both = flags.copy()
-    both[:-1] |= flags[1:]
-    return both

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shared.features import Profiles, decode, encode, rows_in, since
 from shared.features.attributes import Attributes
-from shared.features.state import FINGERPRINT_BITS
+from shared.features.ordering import FINGERPRINT_BITS
 from shared.profiles.histories import gathered, own
 from shared.profiles.sealed import Sealed, Volume
 from shared.profiles.stored_profile import StoredProfile

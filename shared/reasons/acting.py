@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shared.features import MONEY_UNITS, PURCHASE, EventColumns, Profiles, Rows, features, fold, until
 from shared.features.columns import ADD_TO_CART, DAY_MS
 from shared.features.history import IN_VISIT, VISIT_GAP_MS
-from shared.features.state import FINGERPRINT_BITS
+from shared.features.ordering import FINGERPRINT_BITS
 from shared.models.bundle import Bundle, Decisions
 from shared.reasons.goals import goals, reaches
 from shared.reasons.wording import format_value
