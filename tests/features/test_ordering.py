@@ -10,8 +10,6 @@ from shared.features.ordering import FINGERPRINT_BITS, each_once, in_order, pack
 from tests.features.histories import folded
 
 KEYS = st.tuples(st.integers(0, 3), st.integers(0, 2**41), st.integers(0, 2**FINGERPRINT_BITS - 1))
-    st.tuples(st.integers(0, 3), st.integers(0, 2**41), st.integers(0, 2**FINGERPRINT_BITS - 1)), max_size=20
-)
 
 
 @given(st.lists(KEYS, max_size=20))
