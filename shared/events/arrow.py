@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
+from copy import copy
 from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_int, c_int64, c_void_p
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,21 +64,30 @@ class Columns:
 
     def __init__(self, array: _Array, names: list[str]) -> None:
         self._columns = {name: array.children[i].contents for i, name in enumerate(names)}
-        self._n = array.length
+        self._first = 0
+        self._n = int(array.length)
 
     def __len__(self) -> int:
-        return int(self._n)
+        return self._n
+
+    def part(self, first: int, last: int) -> Self:
+        """The rows from one position up to another, which live as long as the batch."""
+        part = copy(self)
+        part._first, part._n = self._first + first, last - first
+        return part
 
     def numbers(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         """A column of numbers without NULLs, of which `dtype` is DuckDB's type [n]. It lives as long as the batch."""
         column = self._columns[name]
-        return _values(column.buffers[1], column.offset + self._n, dtype)[column.offset :]
+        begin = column.offset + self._first
+        return _values(column.buffers[1], begin + self._n, dtype)[begin:]
 
     def texts(self, name: str) -> Texts:
         """A column of texts, as a copy; NULL counts as empty [n]."""
         column = self._columns[name]
-        bounds = _values(column.buffers[1], column.offset + self._n + 1, np.int64)[column.offset :]
-        return Texts.joined(_values(column.buffers[2], int(bounds[-1]), np.uint8), bounds)
+        begin = column.offset + self._first
+        bounds = _values(column.buffers[1], begin + self._n + 1, np.int64)[begin:]
+        return Texts.joined(_values(column.buffers[2], int(bounds[-1]), np.uint8)[bounds[0] :], bounds - bounds[0])
 
 
 def batches(result: duckdb.DuckDBPyRelation) -> Iterator[Columns]:

@@ -49,15 +49,13 @@ def fitting_attributes(said: Mapping[str, Any], most: int) -> dict[str, Any]:
 
 def regions(profile: NDArray[np.int64], time_ms: NDArray[np.int64], texts: Texts) -> Attributes:
     """What rows say by their field `region` of the profiles that they belong to [n each]."""
-    some = np.flatnonzero(texts.sizes)
-    if not len(some):
-        return Attributes.none()
-    positions, region = texts.take(some).distinct()
-    names = texts.take(some[positions]).tolist()
-    fits = np.array([len(name.encode()) + len(REGION) <= LONGEST_ATTRIBUTE for name in names])
-    values = [msgspec.json.encode(name).decode() for name in names]
-    kept = fits[region]
-    return Attributes.latest(profile[some][kept], time_ms[some][kept], REGION, region[kept], values)
+    some = np.flatnonzero((texts.sizes > 0) & (texts.sizes + len(REGION) <= LONGEST_ATTRIBUTE))
+    # Most events say the same again, so only the latest of each profile are looked at as texts.
+    newest = np.full(profile.max(initial=-1) + 1, np.iinfo(np.int64).min)
+    np.maximum.at(newest, profile[some], time_ms[some])
+    last = some[time_ms[some] == newest[profile[some]]]
+    values = [msgspec.json.encode(region).decode() for region in texts.take(last).tolist()]
+    return Attributes.said(profile[last], time_ms[last], [REGION] * len(last), values)
 
 
 def _as_json(name: str, value: Any) -> str:

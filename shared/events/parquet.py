@@ -48,6 +48,8 @@ LARGEST_FILE = 2**31 - 2**27
 """Bytes, which must fit beside others into what a function has of a disk."""
 _SHORTENED_BYTES = 256
 """Taken for each value of a row that is too long."""
+_ROWS_AT_ONCE = 32_768
+"""Of a batch of DuckDB's, of which what is in between takes several times as much."""
 _TOO_MUCH = "it takes too much memory: write it with smaller pages and shorter texts"
 _ID_COLUMNS = {name for name in FIELDS if name.endswith("_id")} | {"region", "campaign"}
 
@@ -162,7 +164,9 @@ def _parts(
         if taken > most:
             raise BrokenOff(f"a file may expand {LARGEST_EXPANSION}-fold, and this one expands further")
         if table.is_plain():
-            yield _event_columns(found, np.flatnonzero(sizes == 0))
+            for first in range(0, len(found), _ROWS_AT_ONCE):
+                part = found.part(first, min(first + _ROWS_AT_ONCE, len(found)))
+                yield _event_columns(part, np.flatnonzero(sizes[first : first + len(part)] == 0))
         for first, last in _slices(sizes, len(table.names)):
             bounds = {"first": read + first, "last": read + last}
             values = others.execute(other_rows(table, rules), {**asked, **bounds}).fetchall()

@@ -53,17 +53,6 @@ class Attributes:
         return cls(owner, name, time_ms, value, name_table, value_table)._standing()
 
     @classmethod
-    def latest(cls, owner: Ints, time_ms: Ints, name: str, value: Ints, values: Sequence[str]) -> Self:
-        """What stands of one name after all that was said of it: the positions `value` in `values` [n each]."""
-        newest = np.full(owner.max(initial=-1) + 1, np.iinfo(np.int64).min)
-        np.maximum.at(newest, owner, time_ms)
-        last = np.flatnonzero(time_ms == newest[owner])  # before they are sorted: most events say it again
-        owner, time_ms = owner[last], time_ms[last]
-        table = sorted({*values})
-        places = _positions(values, table)[value[last]]
-        return cls(owner, np.zeros_like(owner), time_ms, places, [name], table)._standing()
-
-    @classmethod
     def united(cls, parts: Sequence[Self], owners: Sequence[Ints]) -> Self:
         """What stands of all parts, whose customers are those at `owners[i]` in what comes of it."""
         some = [(part, places) for part, places in zip(parts, owners, strict=True) if len(part)]

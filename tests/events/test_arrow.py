@@ -39,3 +39,13 @@ def test_a_query_that_breaks_off_says_so() -> None:
     with database() as made, pytest.raises((BrokenStream, duckdb.Error)):
         for _ in batches(made.sql("SELECT error('no more') FROM range(3)")):
             pass
+
+
+def test_a_part_of_a_batch_has_the_rows_between_two_positions() -> None:
+    with database() as made:
+        for batch in batches(made.sql(QUERY.format(9))):
+            part = batch.part(2, 8).part(1, 4)
+            assert len(part) == 3
+            assert part.numbers("n", np.int64).tolist() == [3, 4, 5]
+            assert part.texts("t").tolist() == ["", "größe 4", "größe 5"]
+            assert batch.part(3, 3).texts("t").tolist() == []

@@ -68,8 +68,3 @@ def test_customers_are_taken_with_what_is_known_of_them() -> None:
         (1, "a", 1, "y"), (1, "b", 5, "x"), (2, "a", 1, "y"), (2, "b", 5, "x"),
     ]  # fmt: skip
     assert len(Attributes.none().take(np.array([0]), 1)) == 0
-
-
-def test_of_one_name_the_latest_stands() -> None:
-    said = Attributes.latest(np.array([0, 0, 1]), np.array([5, 9, 1]), "region", np.array([1, 0, 1]), ["DE", "AT"])
-    assert [*said.entries()] == [(0, "region", 9, "DE"), (1, "region", 1, "AT")]
