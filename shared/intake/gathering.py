@@ -106,8 +106,11 @@ class Intake:
             return True
         self._longest_s = max(self._longest_s, self._asked_s - left)
         self._asked_s = left
-        waiting = sum(len(profiles.keys) for _, profiles in self._folded)
-        return left > RESERVE_SECONDS + 2 * (self._longest_s + waiting * self._seconds_a_profile)
+        return left > RESERVE_SECONDS + 2 * (self._longest_s + self._waiting() * self._seconds_a_profile)
+
+    def _waiting(self) -> int:
+        """How many profiles are concerned by what has gathered."""
+        return len({key for _, profiles in self._folded for key in profiles.keys})
 
     def add(self, chunk: Chunk, refuse: Refuse, source: Source | None = None) -> None:
         """Takes events in, and writes what has gathered once it is much.
@@ -173,7 +176,7 @@ class Intake:
 
     def _write(self) -> None:
         began_s = self.seconds_left()
-        waiting = sum(len(profiles.keys) for _, profiles in self._folded)
+        waiting = self._waiting() if began_s < math.inf else 0
         claims = Claims((claim for made, _ in self._claims for claim in made), self.table, self.admission)
         updater = Updater(self.table, self.bundle, self.moment, self.sleep, admission=self.admission, waits=self.waits)
         self.total += fold_in(merge(*(profiles for _, profiles in self._folded)), updater, claims, self._consents)
@@ -191,7 +194,7 @@ class Intake:
         self._claims.clear()
         self._consents.clear()
         self._bytes = 0
-        if waiting and began_s < math.inf:
+        if waiting:
             self._seconds_a_profile = max((began_s - self.seconds_left()) / waiting, SECONDS_A_PROFILE)
 
     def _sort_out(self, unwritten: Mapping[str, Unwritten]) -> None:

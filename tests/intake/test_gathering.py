@@ -66,6 +66,27 @@ def test_intake_keeps_what_it_could_not_write(table: ProfileTable, bundle: Bundl
     assert intake.total == Ingested(1, 1, 0)
 
 
+def test_there_is_time_while_another_piece_can_be_read_and_all_be_written(table: ProfileTable, bundle: Bundle) -> None:
+    left = [100.0]
+    intake = Intake(table, bundle, NOVEMBER, seconds_left=lambda: left[0])
+    assert intake.has_time()
+    left[0] = 70.0  # a piece took 30 seconds
+    assert intake.has_time()
+    left[0] = 64.0
+    assert not intake.has_time()
+    assert Intake(table, bundle, NOVEMBER).has_time()
+
+
+def test_what_has_gathered_needs_time_to_be_written(table: ProfileTable, bundle: Bundle) -> None:
+    intake = Intake(table, bundle, NOVEMBER, seconds_left=lambda: 10.0)
+    assert intake.has_time()
+    for _ in range(2):
+        add(intake, *(purchase(str(i)) for i in range(2_400)))
+    assert intake.has_time()  # 2,400 of them, however often each comes
+    add(intake, *(purchase(str(i)) for i in range(2_400, 2_600)))
+    assert not intake.has_time()
+
+
 def add(intake: Intake, *events: Any) -> None:
     for chunk in chunks(events):
         intake.add(chunk, nothing_refused)
