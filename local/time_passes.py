@@ -91,7 +91,7 @@ def _states(profiles: dict[str, StoredProfile]) -> States:
 
 def _due(profiles: dict[str, StoredProfile], clock: str) -> int:
     now_ms = parse_timestamp(clock)
-    return sum(bool(p.due_ms and p.due_ms <= now_ms) for p in profiles.values())
+    return sum(bool(p.decision and p.decision.due_ms and p.decision.due_ms <= now_ms) for p in profiles.values())
 
 
 def _offline() -> States:

@@ -105,4 +105,4 @@ def _with_decision(profile: StoredProfile, decision: Decision) -> StoredProfile:
     by_itself = Cause.TIME if profile.waits_since_ms is None else Cause.EVENTS
     cause = by_itself if before and before.model_version == decision.model_version else Cause.MODEL
     moved = cause if changes_segment(before, decision) else None
-    return replace(profile.decided(decision, profile.due_ms), version=profile.version + 1, moved=moved)
+    return replace(profile, version=profile.version + 1, decision=decision, waits_since_ms=None, moved=moved)

@@ -64,8 +64,6 @@ def encode_profile(profile: StoredProfile) -> Item:
         if not is_visitor(profile.key):
             item["member_of"] = {"S": members_of(profile.decision.segment, profile.key)}
         item["decision"] = _encode_decision(profile.decision)
-        if profile.early_ms is not None:
-            item["decision"]["M"]["early_ms"] = {"N": str(profile.early_ms)}
     if profile.due_ms is not None:
         item |= {"due_shard": {"S": due_shard(profile.key)}, "due_ms": {"N": str(profile.due_ms)}}
     return item
@@ -84,8 +82,6 @@ def decode_profile(item: Item) -> StoredProfile:
     copies: Item = item.get("visitors", {"M": {}})["M"]
     decision = _decode_decision(item["decision"]["M"]) if "decision" in item else None
     due_ms = int(item["due_ms"]["N"]) if "due_ms" in item else None
-    early_ms = int(item["decision"]["M"]["early_ms"]["N"]) if decision and "early_ms" in item["decision"]["M"] else None
-    decided_ms = early_ms if early_ms is not None else decision.due_ms if decision else None
     return StoredProfile(
         key=item["pk"]["S"],
         version=int(item["version"]["N"]),
@@ -96,8 +92,7 @@ def decode_profile(item: Item) -> StoredProfile:
         visitors={visitor_key(visitor): _decode_copy(copy["M"]) for visitor, copy in copies.items()},
         moved=_decode_cause(item.get("moved", {"S": NOT_MOVED})["S"]),
         counts_from_ms=int(item["counts_from_ms"]["N"]) if "counts_from_ms" in item else None,
-        waits_since_ms=None if decision and decided_ms == due_ms else due_ms,
-        early_ms=early_ms,
+        waits_since_ms=None if decision and decision.due_ms == due_ms else due_ms,
         sealed=_decode_sealed(item["sealed"]["L"]) if "sealed" in item else None,
         known=item["known"]["B"] if "known" in item else None,
     )

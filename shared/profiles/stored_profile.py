@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.decisions.decision import Decision
@@ -47,9 +47,6 @@ class StoredProfile:
     """Of one that moves and has sealed events, what the decision was made on: the bundle's features, float32. The
     ledger sees this version of the item, and the volumes may hold more by then."""
 
-    early_ms: int | None = None
-    """When to look at the decision again, where that stands in the index from before and the decision would wait."""
-
     @property
     def states(self) -> list[bytes]:
         """The parts of what was delivered under its own id; their union is all of it."""
@@ -61,19 +58,7 @@ class StoredProfile:
         """When to decide again; None for never."""
         if self.waits_since_ms is not None:
             return self.waits_since_ms
-        if self.decision is None:
-            return None
-        return self.decision.due_ms if self.early_ms is None else self.early_ms
-
-    def decided(self, decision: Decision, before_ms: int | None) -> StoredProfile:
-        """With a decision, which is due by `before_ms` still if that is what the index says and comes first.
-
-        Moving an entry of the index costs two writes at each update of who is active; looking again in vain costs as
-        much once in weeks.
-        """
-        due_ms = decision.due_ms
-        is_early = before_ms is not None and due_ms is not None and decision.as_of_ms < before_ms < due_ms
-        return replace(self, decision=decision, waits_since_ms=None, early_ms=before_ms if is_early else None)
+        return self.decision.due_ms if self.decision else None
 
     @property
     def size(self) -> int:

@@ -211,7 +211,7 @@ class Updater:
         except BundleMismatch:
             return changes  # histories are kept as they are without a model; the bundle says what is wrong with it
         return [
-            replace(change, after=change.after.decided(decisions[key], change.before.due_ms))
+            replace(change, after=replace(change.after, decision=decisions[key], waits_since_ms=None))
             if (key := change.after.key) in decisions
             else change
             for change in changes

@@ -65,7 +65,8 @@ def states(profiles: dict[str, StoredProfile]) -> dict[str, tuple[int, str]]:
 
 def due(profiles: dict[str, StoredProfile], by: str) -> set[str]:
     """Who is to be looked at again at that time or before."""
-    return {key for key, profile in profiles.items() if profile.due_ms and profile.due_ms <= parse_timestamp(by)}
+    decisions = {key: profile.decision for key, profile in profiles.items()}
+    return {key for key, d in decisions.items() if d and d.due_ms and d.due_ms <= parse_timestamp(by)}
 
 
 def offline(purchases: Path, as_of: str, folder: Path) -> dict[str, tuple[int, str]]:

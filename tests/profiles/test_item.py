@@ -80,11 +80,3 @@ def test_items_that_are_no_profiles_are_told_from_those_that_are() -> None:
         decode_profiles([encode_profile(profile()), broken])
     assert error.value.profiles == {"customer#1": profile()}
     assert error.value.unreadable == {"customer#2"}
-
-
-def test_a_profile_that_is_looked_at_early_waits_for_nobody() -> None:
-    early = profile(decision=CHANGING, early_ms=DUE_MS - 5)
-    item = encode_profile(early)
-    assert item["due_ms"] == {"N": str(DUE_MS - 5)}
-    assert decode_profile(item) == early
-    assert decode_profile({**item, "due_ms": {"N": "7"}}).waits_since_ms == 7

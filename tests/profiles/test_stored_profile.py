@@ -36,13 +36,3 @@ def test_the_size_counts_states_and_copies_with_their_keys() -> None:
     assert (
         profile(state=b"12345", visitors={"visitor#é": Copy(1, b"678")}).size == 5 + len("visitor#é".encode()) + 3 + 40
     )
-
-
-def test_who_is_due_already_by_the_index_stays_so_and_is_looked_at_early() -> None:
-    later = decision(as_of_ms=5, due_ms=20)
-    assert profile().decided(later, before_ms=9).due_ms == 9
-    assert profile().decided(later, before_ms=9).decision == later
-    for before_ms in (None, 3, 5, 20, 30):  # none, over, and no earlier
-        assert profile(waits_since_ms=2).decided(later, before_ms).due_ms == 20
-    assert profile(early_ms=9).decided(later, before_ms=30).due_ms == 20
-    assert profile().decided(decision(due_ms=None), before_ms=9).due_ms is None

@@ -143,10 +143,8 @@ class Auditor:
         member_of = None if is_visitor(profile.key) else members_of(stored.segment, profile.key)
         if item.get("member_of", {}).get("S") != member_of:
             yield f"{profile.key} is listed as {item.get('member_of')}, not {member_of}"
-        if stored.due_ms is not None and item.get("due_ms") != {"N": str(profile.due_ms)}:
-            yield f"{profile.key} is due {profile.due_ms}, but indexed as {item.get('due_ms')}"
-        if stored.due_ms is not None and not stored.as_of_ms < (profile.due_ms or 0) <= stored.due_ms:
-            yield f"{profile.key} is looked at again at {profile.due_ms}, but its decision is due {stored.due_ms}"
+        if stored.due_ms is not None and item.get("due_ms") != {"N": str(stored.due_ms)}:
+            yield f"{profile.key} is due {stored.due_ms}, but indexed as {item.get('due_ms')}"
 
     # ---- Moves ----
 
