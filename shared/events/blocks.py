@@ -16,6 +16,8 @@ LONGEST_LOOK = 4_096
 """Bytes that may be looked at from any place in a block on, as zeros follow it."""
 BLOCK = 2 * 2**20
 """Bytes read at once: enough lines to spread what a call of NumPy costs, and few enough for the processor's cache."""
+PIECE = 2**17
+"""Bytes asked for at once, so that of a stream that breaks off no more are missing."""
 _ZEROS = bytes(LONGEST_LOOK + 8)
 _NOT_ASCII = 128
 _LINE_END, _RETURN, _BACKSLASH, _SPACE = b"\n\r\\ "
@@ -70,14 +72,20 @@ class Block:
 
 
 def blocks(stream: ByteStream) -> Iterator[Block]:
-    """All lines of a stream; of one longer than LONGEST_LINE only a beginning that is longer too."""
+    """All lines of a stream; of one longer than LONGEST_LINE only a beginning that is longer too.
+
+    Where the stream breaks off, the whole lines before that come first, and then what it raised.
+    """
     number = 1
     rest = b""
-    read = stream.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK) or stream.read(BLOCK)
+    broken: Exception | None = None
+    read = stream.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK)
+    if not read:
+        read, broken = _read(stream)
     while read:
         rest += read
-        read = stream.read(BLOCK)
-        size = rest.rfind(b"\n") + 1 if read else len(rest)
+        read, broken = (b"", broken) if broken else _read(stream)
+        size = rest.rfind(b"\n") + 1 if read or broken else len(rest)
         whole = memoryview(rest)[:size]
         while whole:
             block = _block(number, whole)
@@ -85,6 +93,21 @@ def blocks(stream: ByteStream) -> Iterator[Block]:
             number += len(block)
             whole = whole[int(block.stops[-1]) + 1 :]
         rest = rest[size : size + LONGEST_LINE + 1]
+    if broken:
+        raise broken
+
+
+def _read(stream: ByteStream) -> tuple[bytes, Exception | None]:
+    """The next BLOCK of bytes, or those that there are, and what the stream raised after them."""
+    parts: list[bytes] = []
+    missing = BLOCK
+    try:
+        while missing and (part := stream.read(min(PIECE, missing))):
+            parts.append(part)
+            missing -= len(part)
+    except Exception as error:  # whatever it is, it is raised once what came before it has been handed out
+        return b"".join(parts), error
+    return b"".join(parts), None
 
 
 def _block(number: int, lines: memoryview) -> Block:

@@ -3,6 +3,7 @@
 import io
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,3 +50,23 @@ def test_a_block_has_a_bounded_number_of_lines() -> None:
     sizes = [len(block) for block in blocks(io.BytesIO(b"\n" * (2 * BATCH_LINES + 7)))]
     assert max(sizes) <= BATCH_LINES
     assert sum(sizes) == 2 * BATCH_LINES + 7
+
+
+class Breaking:
+    """A stream that breaks off after some bytes."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content)
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not (part := self._content.read(min(size, 7))):
+            raise EOFError("broken off")
+        return part
+
+
+def test_whole_lines_before_a_stream_breaks_off_are_handed_out() -> None:
+    handed_out: list[bytes] = []
+    with pytest.raises(EOFError, match="broken off"):
+        for block in blocks(Breaking(b"one\ntwo\nthree, which is cut")):
+            handed_out += [block.line(at) for at in range(len(block))]
+    assert handed_out == [b"one", b"two"]
