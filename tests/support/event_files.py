@@ -64,6 +64,6 @@ def chunks(events: Iterable[Event]) -> Iterator[Chunk]:
 
 def profiles(*events: Event) -> Profiles:
     """The state after `events`, as ingesting them from one file folds it."""
-    (chunk,) = chunks(events)
-    assert not chunk.rejections
-    return fold(chunk.events)
+    read = list(chunks(events))
+    assert not any(chunk.rejections for chunk in read)
+    return fold(*(chunk.events for chunk in read))
