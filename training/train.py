@@ -196,7 +196,8 @@ def _summary(about: dict[str, Any]) -> list[str]:
         f"segments by {chosen['algorithm']}, {chosen['setting']} ({figures})"
         if len(about["segments"]) > 1
         else "nothing that was tried tells these customers apart within the bounds of the config: they are one segment",
-        f"{len(about['segments'])} segments of {sum(s['size'] for s in about['segments']):,} customers:",
+        f"{len(about['segments'])} segment{'s'[: len(about['segments']) - 1]} of"
+        f" {sum(s['size'] for s in about['segments']):,} customers:",
     ]
     lines += [
         f"  {s['id']}  {s['name']:<28} {s['size']:>8,} {_true_of(s):>5}  {s['description']}" for s in about["segments"]
