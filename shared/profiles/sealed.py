@@ -2,7 +2,7 @@
 
 A history is a set, so it is the union of its parts, and an event may stand in two of them. That is why a volume is
 written before the profile that leaves out what went into it: whatever breaks off in between, the union stays what it
-was. The profile's own version still guards the whole. docs/decisions/0029 has the argument.
+was. The profile's own version still guards the whole. docs/decisions/0030 has the argument.
 """
 
 from __future__ import annotations

@@ -38,10 +38,6 @@ RARE = {
     ("BackfillEventsRole", "s3:AbortMultipartUpload"): "a large file that nobody can read breaks off while it is kept",
     ("IngestEventsRole", "s3:AbortMultipartUpload"): "the same",
     ("IngestEventsRole", "s3:ListBucketVersions"): "a version was deleted before it could be read",
-    (
-        "EraseCustomerRole",
-        "dynamodb:BatchWriteItem",
-    ): "moves of a release before; entries of the index",
     ("PublishTransitionsRole", "sqs:SendMessage"): "Lambda gives a batch of the stream up",
     ("RefreshSegmentsRole", "sqs:SendMessage"): "more than 500 customers of a shard are due at once",
 }
@@ -250,7 +246,10 @@ def another_model_goes_live(stack: Stack) -> None:
 
 
 def everything_kept_of_somebody_is_erased(stack: Stack) -> None:
-    """Lines in exports of every kind and a device that another customer uses as well are among it."""
+    """Lines in exports of every kind, one beside somebody else's in quarantine, and a device that another customer uses
+    as well are among it."""
+    put(stack, "events/refused.ndjson", ndjson([{**purchase(name, 8), "price": -1} for name in ("csv", "another")]))
+    wait_until(lambda: bool(below(stack, "quarantine/events/refused.ndjson/")), SECONDS)
     shared = {**purchase("another user", 7), "anonymous_id": "device of csv"}
     put(stack, "events/shared.ndjson", ndjson([shared]))
     for kind, write in (("csv", csv_file), ("ndjson", ndjson), ("parquet", parquet)):
