@@ -122,23 +122,6 @@ def _volume_blindly(code: Planting) -> None:
     code.set(table, "save", blind)
 
 
-def _news_sealed(code: Planting) -> None:
-    module = code.module("shared.profiles.update")
-    parted = module.parted
-
-    def hasty(grown: Any, before: Any, stored: Any) -> Any:
-        keys = {*grown.keys}
-        states = dict(zip(grown.keys, module_encode(grown), strict=True))
-        return parted(
-            grown,
-            before,
-            {key: replace(p, state=states[key]) if key in keys and p.sealed else p for key, p in stored.items()},
-        )
-
-    module_encode = code.module("shared.features").encode
-    code.set(module, "parted", hasty)
-
-
 def _volumes_left(code: Planting) -> None:
     code.set(code.module("shared.profiles.table").ProfileTable, "sweep", lambda self, key, profile: None)
 
@@ -346,7 +329,6 @@ BUGS = (
     Bug("who loses a race takes it for written", _lost_race_ignored),
     Bug("a profile is written before what it leaves out is sealed", _head_first, 1),
     Bug("sealed events are written over, whatever version of them was read", _volume_blindly, 13),
-    Bug("events are sealed that the profile does not hold yet", _news_sealed),
     Bug("sealed events outlive an erasure", _volumes_left),
     Bug("a throttled write is taken for done", _throttled_forgotten, 6),
     Bug("a file is acknowledged though its write failed", _swallows("ingest_events"), 1),
