@@ -290,12 +290,6 @@ def _claims_ignored(code: Planting) -> None:
     code.set(code.module("shared.intake.ingest"), "copies", lambda visitors: {})
 
 
-def _nobody_named(code: Planting) -> None:
-    code.module("shared.events")  # whose modules import one another
-    translator = code.module("shared.events.translator").Translator
-    code.set(translator, "people", lambda self, record: ())
-
-
 def _one_page(code: Planting) -> None:
     def change(module: Any) -> None:
         scan = module.scan_page
@@ -347,7 +341,6 @@ BUGS = (
     Bug("marks of the erased are not read", _no_marks),
     Bug("refusals are not kept", _refusals_forgotten),
     Bug("broken lines of the erased are kept", _everything_kept),
-    Bug("nobody is known to be named by a line that a mapping refused", _nobody_named, 37),
     Bug("the first copy of a visitor's history stands", _first_copy_stands),
     Bug("a visitor's history is not handed to the customer", _claims_ignored),
     Bug("a visitor who became a customer keeps a decision", _decision_stays, 1),
