@@ -60,6 +60,11 @@ class Prototypes:
         """How many, that of unusual customers included."""
         return len(np.unique(self.owner)) + int(np.isfinite(self.eps))
 
+    def of(self, segment: int) -> Matrix:
+        """The prototypes of a segment [m, n_components]."""
+        own: Matrix = self.points[self.owner == segment]
+        return own
+
     def joined(self, segment: int, other: int) -> Self:
         """The same with the customers of one segment in another, and with ids without a gap."""
         owner = np.unique(np.where(self.owner == segment, other, self.owner), return_inverse=True)[1].astype(np.int64)

@@ -49,30 +49,24 @@ class Judges:
     def without_small(self, fit: Fit) -> Fit:
         """The fit whose segments of few customers, who are worth little as well, are one with their nearest."""
         prototypes = fit.prototypes
-        while prototypes.segments > 1:
-            small = self._small(prototypes)
-            if small is None:
+        distances = prototypes.distances(self.points)
+        while distances.shape[1] > 1:
+            segment = distances.argmin(axis=1)
+            trivial = np.flatnonzero(_is_trivial(*self._shares(segment, distances.shape[1]), self.config))
+            if not len(trivial):
                 break
+            small = int(trivial[np.bincount(segment, minlength=distances.shape[1])[trivial].argmin()])
             if small == prototypes.unusual:
                 prototypes = replace(prototypes, eps=np.inf)
             else:
-                prototypes = prototypes.joined(small, self._nearest(prototypes, small))
+                own = segment == small
+                nearest = distances[own] if own.any() else prototypes.distances(prototypes.of(small))
+                other = _most_often_next(nearest, small, prototypes.unusual)
+                prototypes = prototypes.joined(small, other)
+                # Not measured again: of two segments that are one, the nearer prototype is the distance.
+                distances[:, other] = np.minimum(distances[:, other], distances[:, small])
+            distances = np.delete(distances, small, axis=1)
         return replace(fit, prototypes=prototypes)
-
-    def _small(self, prototypes: Prototypes) -> int | None:
-        """The smallest of the segments that are trivial."""
-        sizes, worth = self._shares(prototypes.segment_of(self.points), prototypes.segments)
-        trivial = np.flatnonzero(_is_trivial(sizes, worth, self.config))
-        return int(trivial[sizes[trivial].argmin()]) if len(trivial) else None
-
-    def _nearest(self, prototypes: Prototypes, segment: int) -> int:
-        """The segment that most of the customers of this one are nearest to after it; of its prototypes, if none is."""
-        own = self.points[prototypes.segment_of(self.points) == segment]
-        if not len(own):
-            own = prototypes.points[prototypes.owner == segment]
-        distances = prototypes.distances(own)[:, : prototypes.owner.max() + 1]
-        distances[:, segment] = np.inf
-        return int(np.bincount(distances.argmin(axis=1)).argmax())
 
     def _shares(self, segment: Ids, count: int) -> tuple[Values, Values]:
         """Of the customers and of what they are worth, what each segment holds [count each]."""
@@ -110,3 +104,10 @@ class Judges:
 def _is_trivial(sizes: Values, worth: Values, config: Config) -> Values:
     trivial: Values = (sizes < config.smallest_segment) & (worth < config.worth_a_segment)
     return trivial
+
+
+def _most_often_next(distances: Values, segment: int, unusual: int | None) -> int:
+    """The segment that most customers are nearest to after `segment`, by their distances [n, segments]."""
+    others = distances.copy()
+    others[:, [segment] if unusual is None else [segment, unusual]] = np.inf
+    return int(np.bincount(others.argmin(axis=1)).argmax())
