@@ -14,6 +14,7 @@ from shared.bulk.run_parts import RunParts
 from shared.clock import keep_days, now_ms, read_clock
 from shared.erasure.receipts import asking
 from shared.events import Rules
+from shared.intake.deadlines import OutOfTime
 from shared.intake.dropped_file import DroppedFiles, FileReport
 from shared.intake.gathering import Intake
 from shared.intake.mappings import Mappings
@@ -82,14 +83,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
         progress.updated_ms = read_clock().scored_at_ms
         parts.write(batch.number, progress)
 
-    take_batch(
-        progress,
-        take_in,
-        intake,
-        keep,
-        time.monotonic,
-        lambda: context.get_remaining_time_in_millis() > RESERVE_MS,
-    )
+    try:
+        take_batch(
+            progress,
+            take_in,
+            intake,
+            keep,
+            time.monotonic,
+            lambda: context.get_remaining_time_in_millis() > RESERVE_MS,
+        )
+    except OutOfTime:
+        return {"done": False}  # What was written stays, and the next invocation goes on.
     report(not_taken)
     metrics.add_metric("EventsCounted", MetricUnit.Count, progress.counted - counted)
     metrics.add_metric("QuarantineCapped", MetricUnit.Count, progress.capped - capped)

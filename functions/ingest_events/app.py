@@ -15,6 +15,7 @@ from shared.clock import keep_days, now_ms, read_clock
 from shared.erasure.receipts import asking
 from shared.events import Rules
 from shared.identity.keys import anonymous
+from shared.intake.deadlines import OutOfTime
 from shared.intake.dropped_file import DroppedFiles, announced, as_message
 from shared.intake.gathering import Intake
 from shared.intake.mappings import Mappings
@@ -65,7 +66,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 
     with processor(event["Records"], read):
         processor.process()
-    _write(intake)
+    try:
+        _write(intake)
+    except OutOfTime:
+        _count(**intake.counts)
+        # At once, rather than when messages that failed are visible again; what was written is not written twice.
+        _queue([announced(record["body"]) for record in event["Records"]])
+        return {"batchItemFailures": []}
     answer = processor.response()
     for message_id in intake.again:
         answer["batchItemFailures"].append({"itemIdentifier": message_id})

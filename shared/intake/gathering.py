@@ -15,13 +15,13 @@ from shared.events import Chunk, Claim, Rejection
 from shared.features import BrokenState, Profiles, UnknownStateVersion, fold, merge
 from shared.identity.consents import Consent
 from shared.intake.claims import Claims
+from shared.intake.deadlines import RESERVE_SECONDS, OutOfTime, TimedUpdater
 from shared.intake.ingest import fold_in
 from shared.profiles.change import Ingested
 from shared.profiles.histories import own
 from shared.profiles.marks import Admission, keepable
 from shared.profiles.table import ProfileTable
 from shared.profiles.unwritten import ProfilesUnreadable, Unwritten, check
-from shared.profiles.update import Updater
 
 if TYPE_CHECKING:
     from shared.models.bundle import Bundle
@@ -34,10 +34,8 @@ BYTES_AT_ONCE = 32 << 20
 """Of events gathered before they are written, and of the lines that their claims are kept with."""
 EVENT_BYTES = 70
 """Of an event in columns."""
-RESERVE_SECONDS = 5.0
-"""Left for the answer, and for what takes longer than it ever did."""
-SECONDS_A_PROFILE = 1 / 1_000
-"""That writing takes at least, in the worst case of one that nothing else of what is gathered concerns."""
+SECONDS_A_PROFILE = 1 / 200
+"""That writing takes, as long as that was not measured."""
 ATTRIBUTE_BYTES = 100
 """Of one attribute of a profile, beside its value."""
 KEY_BYTES = 200
@@ -148,7 +146,7 @@ class Intake:
         }
 
     def flush(self) -> None:
-        """Writes what has gathered. If that fails it stays, for the next flush to try again.
+        """Writes what has gathered. If that fails it stays, for the next flush to try again. Raises OutOfTime.
 
         Lines of profiles that will not take them are in quarantine then, and `again` has the sources of those that may.
         """
@@ -178,8 +176,20 @@ class Intake:
         began_s = self.seconds_left()
         waiting = self._waiting() if began_s < math.inf else 0
         claims = Claims((claim for made, _ in self._claims for claim in made), self.table, self.admission)
-        updater = Updater(self.table, self.bundle, self.moment, self.sleep, admission=self.admission, waits=self.waits)
-        self.total += fold_in(merge(*(profiles for _, profiles in self._folded)), updater, claims, self._consents)
+        updater = TimedUpdater(
+            self.table,
+            self.bundle,
+            self.moment,
+            self.sleep,
+            admission=self.admission,
+            waits=self.waits,
+            seconds_left=self.seconds_left,
+        )
+        try:
+            self.total += fold_in(merge(*(profiles for _, profiles in self._folded)), updater, claims, self._consents)
+        except OutOfTime:
+            self.total += updater.total
+            raise
         self._sort_out(updater.unwritten)
         for made, refuse in self._claims:
             rejections = [
@@ -195,7 +205,7 @@ class Intake:
         self._consents.clear()
         self._bytes = 0
         if waiting:
-            self._seconds_a_profile = max((began_s - self.seconds_left()) / waiting, SECONDS_A_PROFILE)
+            self._seconds_a_profile = (began_s - self.seconds_left()) / waiting
 
     def _sort_out(self, unwritten: Mapping[str, Unwritten]) -> None:
         """Finds the sources of events that were not written."""

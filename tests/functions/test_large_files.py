@@ -245,3 +245,42 @@ def test_a_history_begins_again_with_a_file_that_was_replaced(
     while not backfill_events.handler(history_batch("a.ndjson"), Hurried())["done"]:
         pass
     assert everybody(table) == COUNTS and table.get("customer#last")
+
+
+class Ending(Context):
+    """An invocation whose time runs out after some calls."""
+
+    def __init__(self, calls: int) -> None:
+        self._left = calls
+
+    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]
+        self._left -= 1
+        return 60_000 if self._left >= 0 else 4_000
+
+
+def test_what_there_is_no_time_to_write_is_gone_on_with_at_once(
+    s3: "S3Client", queue: Queue, table: ProfileTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.intake.ingest.PROFILES_AT_ONCE", 2)
+    lines = ndjson([purchase(f"c{i}") for i in range(8)])
+    drop(s3, queue, "events/day.ndjson", lines)
+    invocations = 0
+    while queue.waiting:
+        message = queue.waiting.pop()
+        assert queue.invoke(message, context=Ending(2)) == []
+        invocations += 1
+    assert 2 <= invocations <= 4
+    assert len(table.load([f"customer#c{i}" for i in range(8)])) == 8
+    assert {profile.events for profile in table.load([f"customer#c{i}" for i in range(8)]).values()} == {1}
+
+
+def test_a_history_that_there_is_no_time_to_write_goes_on(
+    s3: "S3Client", backfill_events: ModuleType, table: ProfileTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.intake.ingest.PROFILES_AT_ONCE", 2)
+    put(s3, {"a.ndjson": ndjson([purchase(f"c{i}") for i in range(8)])})
+    answers = [backfill_events.handler(history_batch("a.ndjson"), Ending(1)) for _ in range(2)]
+    assert answers[0] == {"done": False}
+    while not backfill_events.handler(history_batch("a.ndjson"), Context())["done"]:
+        pass
+    assert len(table.load([f"customer#c{i}" for i in range(8)])) == 8

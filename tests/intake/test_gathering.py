@@ -81,9 +81,9 @@ def test_what_has_gathered_needs_time_to_be_written(table: ProfileTable, bundle:
     intake = Intake(table, bundle, NOVEMBER, seconds_left=lambda: 10.0)
     assert intake.has_time()
     for _ in range(2):
-        add(intake, *(purchase(str(i)) for i in range(2_400)))
-    assert intake.has_time()  # 2,400 of them, however often each comes
-    add(intake, *(purchase(str(i)) for i in range(2_400, 2_600)))
+        add(intake, *(purchase(str(i)) for i in range(480)))
+    assert intake.has_time()  # 480 of them, however often each comes
+    add(intake, *(purchase(str(i)) for i in range(480, 520)))
     assert not intake.has_time()
 
 
