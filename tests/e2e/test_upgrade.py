@@ -155,6 +155,7 @@ def test_a_stack_goes_on_under_this_release_and_back_under_the_one_before(
     publish_made_by(ROOT, stack, NEW, tmp_path / "new")
     wait_until(lambda: stack.api_get("/customers/mover/segment")[1]["model_version"] == NEW)
 
+    moves = history(stack, "mover")
     stack = redeploy(stack, release_before, LAST)
     assert stack.api_get("/customers/mover/segment")[1]["model_version"] == NEW
     drop(stack, "resting", orders("resting", 2, "2017-12-30"))
@@ -171,4 +172,5 @@ def test_a_stack_goes_on_under_this_release_and_back_under_the_one_before(
         counted: Any = stack.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
         assert counted["ApproximateNumberOfMessages"] == "0"
     stack = redeploy(stack, PACKED_TEMPLATE, LAST)
+    wait_until(lambda: history(stack, "mover") == moves)
     decides_and_answers(stack, 30)
