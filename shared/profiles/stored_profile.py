@@ -49,8 +49,11 @@ class StoredProfile:
 
     @property
     def states(self) -> list[bytes]:
-        """The parts of what was delivered under its own id; their union is all of it."""
-        volumes = self.sealed.read if self.sealed else ()
+        """The parts of what was delivered under its own id; their union is all of it.
+
+        While no volume has to be there, the item holds all of it by itself.
+        """
+        volumes = self.sealed.read if self.sealed and self.sealed.holds_events else ()
         return [state for state in (self.state, *(volume.state for volume in volumes)) if state]
 
     @property
