@@ -1,16 +1,12 @@
 """A stack of the release before goes on under this one, and back, on a local AWS: nobody trains, nothing is lost."""
 
-import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
 
 from local.clock import move_clock
@@ -18,7 +14,7 @@ from local.emulator import ROOT
 from local.release import build_release
 from local.stack import PACKED_TEMPLATE, Stack, local_stack, redeploy
 from tests.e2e.conftest import wait_until
-from tests.support.bundles import publish
+from tests.support.bundles import publish, with_reasons
 from tests.support.event_files import Event, ndjson, purchase
 
 pytestmark = [pytest.mark.e2e, pytest.mark.drill]
@@ -64,36 +60,9 @@ def publish_made_by(release: Path, stack: Stack, bundle_id: str, folder: Path) -
     subprocess.run(command, cwd=release, env={"PATH": "", "PYTHONPATH": str(release)}, check=True)
     manifest = json.loads((folder / "manifest.json").read_text())
     graph = (folder / "bundle.onnx").read_bytes()
-    reasons = reasons_of(graph, bundle_id)
-    manifest["reasons"] = {"sha256": sha256(reasons).hexdigest()}
+    manifest, reasons = with_reasons((graph, manifest), "orders_30d", CENTROIDS)
     stack.s3.put_object(Bucket=stack.bucket, Key=f"models/{bundle_id}/reasons.npz", Body=reasons)
     publish(stack.s3, (graph, manifest), stack.bucket)
-
-
-def reasons_of(graph: bytes, bundle_id: str) -> bytes:
-    """What explains the segments of the bundle: the distance of one feature to the centroids."""
-    metadata = {entry.key: entry.value for entry in onnx.load_from_string(graph).metadata_props}
-    names = json.loads(metadata["feature_names"])
-    n = len(names)
-    chosen = np.array([[name == "orders_30d"] for name in names], np.float64)
-    arrays: dict[str, Any] = {
-        "bundle_id": np.array(bundle_id),
-        "features": np.array(names),
-        "background": np.array(1),
-        **{part: np.array(metadata[part]) for part in ("feature_set_hash", "feature_definitions") if part in metadata},
-        **dict.fromkeys(("low", "segment/fill", "segment/mean"), np.zeros(n, np.float32)),
-        **dict.fromkeys(("high", "segment/scale"), np.ones(n, np.float32)),
-        "segment/log": np.zeros(n, bool),
-        "segment/low": np.full(n, -1e9, np.float32),
-        "segment/high": np.full(n, 1e9, np.float32),
-        "segment/components": chosen,
-        "segment/centre": np.zeros(n),
-        "segment/prototypes": np.array(CENTROIDS)[:, None],
-        "segment/owner": np.arange(len(CENTROIDS)),
-    }
-    written = io.BytesIO()
-    np.savez_compressed(written, **arrays)
-    return written.getvalue()
 
 
 def orders(customer: str, count: int, date: str, first: int = 0) -> list[Event]:

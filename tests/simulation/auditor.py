@@ -41,7 +41,7 @@ class Auditor:
         heads = (decode_profile(item) for key, item in items.items() if key[1] == PROFILE)
         self.profiles = {head.key: self._whole(head) for head in heads}
         self._links: dict[str, Link] = {key: p.link for key, p in self.profiles.items() if p.link is not None}
-        self._bundle = Bundle.from_files(*model(story.live_model)) if story.live_model else None
+        self._bundle = Bundle.from_files(*model(story.live_model)[:2]) if story.live_model else None
 
     def findings(self, *, redelivered: bool) -> list[str]:
         """What is wrong. Of those who refused at some time, all that counts is there only once it came again."""

@@ -122,6 +122,13 @@ def _volume_blindly(code: Planting) -> None:
     code.set(table, "save", blind)
 
 
+def _empty_volumes_missed(code: Planting) -> None:
+    def states(self: Any) -> list[bytes]:
+        return [self.state, *(volume.state for volume in (self.sealed.read if self.sealed else ()))]
+
+    code.set(code.module("shared.profiles.stored_profile").StoredProfile, "states", property(states))
+
+
 def _volumes_left(code: Planting) -> None:
     code.set(code.module("shared.profiles.table").ProfileTable, "sweep", lambda self, key, profile: None)
 
@@ -324,6 +331,7 @@ BUGS = (
     Bug("a profile is written before what it leaves out is sealed", _head_first, 1),
     Bug("sealed events are written over, whatever version of them was read", _volume_blindly, 13),
     Bug("sealed events outlive an erasure", _volumes_left),
+    Bug("the ledger wants volumes that nothing was sealed into yet", _empty_volumes_missed),
     Bug("a throttled write is taken for done", _throttled_forgotten, 6),
     Bug("a file is acknowledged though its write failed", _swallows("ingest_events"), 1),
     Bug("a live message is acknowledged though its write failed", _swallows("ingest_live_events"), 11),

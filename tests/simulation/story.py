@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -27,7 +28,7 @@ from tests.simulation.people import (
 )
 from tests.simulation.sources import Failed, Invoke, Process, Wait
 from tests.simulation.world import World
-from tests.support.bundles import make_bundle
+from tests.support.bundles import make_bundle, with_reasons
 
 MODELS = {
     "20171001-aaaaaaaa": (0.0, 2.0, 10.0),
@@ -176,8 +177,9 @@ class Story:
     def _publish(self) -> None:
         name = self.rng.choice([name for name in MODELS if name != self.live_model])
         put = self.world.cloud.objects.put_object
-        onnx, manifest = model(name)
+        onnx, manifest, reasons = model(name)
         put({"Key": f"models/{name}/bundle.onnx", "Body": onnx})
+        put({"Key": f"models/{name}/reasons.npz", "Body": reasons})
         put({"Key": f"models/{name}/manifest.json", "Body": json.dumps(manifest).encode()})
         put({"Key": "models/current.json", "Body": json.dumps({"bundle_id": name}).encode()})
         self.live_model = name
@@ -285,11 +287,8 @@ class Story:
         return any("due_ms" in item and int(item["due_ms"]["N"]) <= self.world.now_ms for item in items)
 
 
-def model(name: str) -> tuple[bytes, dict[str, Any]]:
-    """One of the models, as it is published."""
-    if name not in _MODELS:
-        _MODELS[name] = make_bundle(name, centroids=MODELS[name])
-    return _MODELS[name]
-
-
-_MODELS: dict[str, tuple[bytes, dict[str, Any]]] = {}
+@cache
+def model(name: str) -> tuple[bytes, dict[str, Any], bytes]:
+    """One of the models, as it is published: graph, manifest and reasons."""
+    bundle = make_bundle(name, "orders_365d", MODELS[name])
+    return bundle[0], *with_reasons(bundle, "orders_365d", MODELS[name])

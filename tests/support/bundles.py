@@ -1,7 +1,9 @@
 """Small real bundles: a few centroids on one feature, and churn that falls with it."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,6 +94,36 @@ def make_bundle(
         },
     }
     return model.SerializeToString(), manifest
+
+
+def with_reasons(
+    bundle: tuple[bytes, dict[str, Any]], feature: str, centroids: Sequence[float]
+) -> tuple[dict[str, Any], bytes]:
+    """The manifest of a bundle with reasons, and its `reasons.npz`: the distance of one feature to the centroids."""
+    graph, manifest = bundle
+    metadata = {entry.key: entry.value for entry in onnx.load_from_string(graph).metadata_props}
+    names = json.loads(metadata["feature_names"])
+    n = len(names)
+    chosen = np.array([[name == feature] for name in names], np.float64)
+    arrays: dict[str, Any] = {
+        "bundle_id": np.array(manifest["bundle_id"]),
+        "features": np.array(names),
+        "background": np.array(1),
+        **{part: np.array(metadata[part]) for part in ("feature_set_hash", "feature_definitions") if part in metadata},
+        **dict.fromkeys(("low", "segment/fill", "segment/mean"), np.zeros(n, np.float32)),
+        **dict.fromkeys(("high", "segment/scale"), np.ones(n, np.float32)),
+        "segment/log": np.zeros(n, bool),
+        "segment/low": np.full(n, -1e9, np.float32),
+        "segment/high": np.full(n, 1e9, np.float32),
+        "segment/components": chosen,
+        "segment/centre": np.zeros(n),
+        "segment/prototypes": np.array(centroids)[:, None],
+        "segment/owner": np.arange(len(centroids)),
+    }
+    written = io.BytesIO()
+    np.savez_compressed(written, **arrays)
+    reasons = written.getvalue()
+    return {**manifest, "reasons": {"sha256": sha256(reasons).hexdigest()}}, reasons
 
 
 def publish(s3: "S3Client", bundle: tuple[bytes, dict[str, Any]], bucket: str = BUCKET) -> None:
