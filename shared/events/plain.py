@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,10 @@ _LONGEST: Mapping[str, int] = {
     **dict.fromkeys(("event_id", "event_type", "customer_id", "anonymous_id"), LONGEST_ID),
     **dict.fromkeys(("session_id", "order_id", "product_id", "category", "brand"), LONGEST_TEXT),
     **dict.fromkeys(("device", "region", "channel"), LONGEST_TEXT),
+    "campaign": LONGEST_ID,
 }
+_LONGEST_OTHER = 64
+"""Bytes of a time, a number or a code, which are all shorter."""
 
 type Truths = NDArray[np.bool_]
 type Amounts = Mapping[str, NDArray[np.float64]]
@@ -68,6 +71,7 @@ class Checked:
 
 def checked(lines: Lines, rules: Rules) -> Checked:
     """Holds lines against the rules."""
+    lines = _bounded(lines)
     time_ms = _times(lines)
     amounts = {name: numbers(lines.texts[name], absent) for name, absent in AMOUNTS.items() if name in lines.texts}
     latest = min(LATEST_MS - 1, LATEST_MS if rules.now_ms is None else rules.now_ms + AHEAD_MS)
@@ -77,15 +81,25 @@ def checked(lines: Lines, rules: Rules) -> Checked:
     return Checked(lines, plain, time_ms, kind, amounts)
 
 
+def _bounded(lines: Lines) -> Lines:
+    """The lines without values that are too long to keep a rule: a few of them would take the time of all others."""
+    usual = lines.usual.copy()
+    texts = dict(lines.texts)
+    for name, column in lines.texts.items():
+        # Bytes stand for characters: never fewer, so nothing too long passes.
+        fits = column.sizes <= _LONGEST.get(name, _LONGEST_OTHER)
+        if not fits.all():
+            usual &= fits
+            texts[name] = column.where(fits)
+    return replace(lines, texts=texts, usual=usual)
+
+
 def _has_texts(lines: Lines, rules: Rules) -> Truths:
     sizes = {name: texts.sizes for name, texts in lines.texts.items()}
     none = np.zeros(len(lines.usual), np.int64)
     plain = (sizes.get("event_id", none) > 0) & (sizes.get("event_type", none) > 0)
     plain &= (sizes.get("customer_id", none) > 0) != (sizes.get("anonymous_id", none) > 0)
     plain &= (sizes.get("consent", none) == 0) & (sizes.get("attributes", none) == 0)
-    for name in sizes.keys() & _LONGEST.keys():
-        # Bytes stand for characters: never fewer, so nothing too long passes.
-        plain &= sizes[name] <= _LONGEST[name]
     if "currency" in lines.texts:
         plain &= lines.texts["currency"].each(lambda code: _is_counted(code, rules))
     return plain
@@ -96,7 +110,7 @@ def _is_whole_exposure(lines: Lines, kind: NDArray[np.uint8]) -> Truths:
     whole: Truths = kind != CAMPAIGN_EXPOSURE
     if not whole.all():
         campaigns = lines.column("campaign").sizes
-        whole |= (campaigns > 0) & (campaigns <= LONGEST_ID) & (arm_codes(lines.column("arm")) != NO_ARM)
+        whole |= (campaigns > 0) & (arm_codes(lines.column("arm")) != NO_ARM)
     return whole
 
 
