@@ -71,21 +71,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     except OutOfTime:
         _count(**intake.counts)
         # At once, rather than when messages that failed are visible again; what was written is not written twice.
-        _queue([announced(record["body"]) for record in event["Records"]])
+        _queue([record["body"] for record in event["Records"]])
         return {"batchItemFailures": []}
     answer = processor.response()
     for message_id in intake.again:
         answer["batchItemFailures"].append({"itemIdentifier": message_id})
     failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-    _queue([part for message_id, parts in left.items() if message_id not in failed for part in parts])
+    parts = [as_message(part) for message_id, rest in left.items() if message_id not in failed for part in rest]
+    _queue(parts)
+    _count(PartsQueued=len(parts))
     return answer
 
 
-def _queue(parts: list[Part]) -> None:
+def _queue(messages: list[str]) -> None:
     # Not before all of what these follow is written: a message that comes again would bring them again each time.
-    for message in dict.fromkeys(as_message(part) for part in parts):
+    for message in dict.fromkeys(messages):
         sqs.send_message(QueueUrl=os.environ["INGEST_QUEUE_URL"], MessageBody=message)
-    _count(PartsQueued=len(parts))
 
 
 def _read_announced_file(record: SQSRecord, files: DroppedFiles, intake: Intake) -> tuple[Part, ...]:

@@ -14,6 +14,10 @@ from msgspec.structs import replace
 from shared.events.inflate import Inflater
 from shared.events.streams import BLOCK, LARGEST_EXPANSION, MOST_EXPANDED, ByteStream, UnreadableFile
 
+AT_ONCE = 2**14
+"""Packed bytes that are looked at once: of many short members each gives back what is behind it."""
+RUN = 2**16
+"""Bytes unpacked between two checkpoints at least, each of which holds the 32 KB before it."""
 _HEADER = struct.Struct("<2sBBIBB")
 _TRAILER = struct.Struct("<II")
 _MAGIC = b"\x1f\x8b"
@@ -63,7 +67,7 @@ class Fetch(Protocol):
 
 def text_blocks(fetch: Fetch, begin: Checkpoint, *, packed: bool, encoding: str = "utf-8") -> Blocks:
     """The text from a checkpoint on, in UTF-8. Raises UnreadableFile, once all that came before is handed out."""
-    blocks = _unpacked(_Packed(fetch(begin.offset), begin.offset), begin) if packed else _plain(fetch, begin)
+    blocks = _in_runs(_unpacked(_Packed(fetch(begin.offset), begin.offset), begin)) if packed else _plain(fetch, begin)
     return blocks if encoding == "utf-8" else _decoded(blocks, encoding, begin.decoder)
 
 
@@ -95,20 +99,25 @@ class _Packed:
 
     def __init__(self, stream: ByteStream, offset: int) -> None:
         self._stream = stream
-        self._held = b""
+        self._read = b""
+        self._at = 0
+        """Of what was read, what comes next."""
         self.offset = offset
         """Bytes of the object before what comes next."""
 
     def block(self) -> bytes:
-        """What comes next, as much as is there."""
-        block = self._held or self._stream.read(BLOCK)
-        self._held = b""
+        """What comes next, AT_ONCE bytes at most; none at the end."""
+        if self._at == len(self._read):
+            self._read = self._stream.read(BLOCK)
+            self._at = 0
+        block = self._read[self._at : self._at + AT_ONCE]
+        self._at += len(block)
         self.offset += len(block)
         return block
 
     def give_back(self, rest: bytes) -> None:
-        """Lets `rest` of the block that was taken last come again."""
-        self._held = rest + self._held
+        """Lets `rest`, the end of the block that was taken last, come again."""
+        self._at -= len(rest)
         self.offset -= len(rest)
 
     def take(self, count: int) -> bytes:
@@ -124,8 +133,12 @@ class _Packed:
 
     def skip_text(self) -> None:
         """Passes over a text, which a zero ends. Raises UnreadableFile."""
-        while self.take(1) != b"\0":
-            pass
+        while block := self.block():
+            _, end, rest = block.partition(b"\0")
+            if end:
+                self.give_back(rest)
+                return
+        raise _broken()
 
     def skip_padding(self) -> bool:
         """Passes over the zeros that may follow a member; whether anything else does."""
@@ -136,11 +149,31 @@ class _Packed:
         return False
 
 
+def _in_runs(blocks: Blocks) -> Blocks:
+    """The same in blocks of RUN bytes at least: who packs a file may end a block of deflate after each byte."""
+    run = bytearray()
+    begin: Checkpoint | None = None
+    broken: UnreadableFile | None = None
+    try:
+        for checkpoint, block in blocks:
+            begin = begin if run else checkpoint
+            run += block
+            if len(run) >= RUN:
+                yield begin, bytes(run)
+                run.clear()
+    except UnreadableFile as error:
+        broken = error
+    if run:
+        yield begin, bytes(run)
+    if broken:
+        raise broken
+
+
 def _unpacked(packed: _Packed, begin: Checkpoint) -> Blocks:
     unpacked = begin.unpacked
     member = begin.member or _next_member(packed)
+    inflater = Inflater(member.bits, member.last_byte, member.window) if member else Inflater()
     while member:
-        inflater = Inflater(member.bits, member.last_byte, member.window)
         checksum = member.checksum
         size = member.size
         while not inflater.is_done:
@@ -158,6 +191,7 @@ def _unpacked(packed: _Packed, begin: Checkpoint) -> Blocks:
         if _TRAILER.unpack(packed.take(_TRAILER.size)) != (checksum, size):
             raise _broken()
         member = _next_member(packed)
+        inflater.restart()
 
 
 def _inflated(inflater: Inflater, packed: _Packed) -> bytes:

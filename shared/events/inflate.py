@@ -83,6 +83,14 @@ class Inflater:
         if self._stream.state:
             self._library.inflateEnd(ctypes.byref(self._stream))
 
+    def restart(self) -> None:
+        """Begins another stream, once this one is at its end; what it was fed and has not used is not part of it."""
+        self.feed(b"")
+        self._check(self._library.inflateReset(ctypes.byref(self._stream)))
+        self._stream.data_type = 0
+        self._window = b""
+        self.is_done = False
+
     @property
     def unused(self) -> int:
         """Bytes that it was fed and has not used."""

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
 _LONG_LIST = 15
 _MOST_DEPTH = 60
+_MOST_VALUES = 1_000_000
+"""In one struct: each takes a hundred times the bytes as a value of Python's."""
 
 
 class BrokenThrift(ValueError):
@@ -54,11 +56,10 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
+        self._values = 0
 
     def struct(self, depth: int) -> dict[int, Field]:
         fields: dict[int, Field] = {}
-        if depth > _MOST_DEPTH:
-            raise BrokenThrift("it is nested too deeply")
         last = 0
         while header := self._byte():
             kind = header & 15
@@ -67,6 +68,9 @@ class _Reader:
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:
+        self._values += 1
+        if depth > _MOST_DEPTH or self._values > _MOST_VALUES:
+            raise BrokenThrift("it is nested too deeply, or holds too much")
         if kind in (TRUE, FALSE, BYTE):
             return self._byte()
         if kind in (I16, I32, I64):

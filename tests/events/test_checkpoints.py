@@ -3,16 +3,27 @@
 import gzip
 import io
 import random
+import struct
+import zlib
+from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.events import UnreadableFile
-from shared.events.checkpoints import Checkpoint, Fetch, text_blocks
+from shared.events import UnreadableFile, checkpoints
+from shared.events.checkpoints import RUN, Checkpoint, Fetch, text_blocks
 from shared.events.streams import LARGEST_EXPANSION, MOST_EXPANDED, Transcoded, plain_bytes
 from tests.support.examples import at_most
+from tests.support.runs import short_runs
+
+
+@pytest.fixture(autouse=True, scope="module")
+def checkpoints_everywhere() -> Iterator[None]:
+    with short_runs():
+        yield
 
 
 def fetch(content: bytes) -> Fetch:
@@ -81,3 +92,23 @@ def test_what_expands_beyond_all_proportion_is_refused() -> None:
     with pytest.raises(UnreadableFile, match="200-fold"):
         for _ in text_blocks(fetch(content), Checkpoint(), packed=True):
             pass
+
+
+def test_blocks_of_a_byte_each_bring_few_checkpoints() -> None:
+    content = b"a\nbcdefg" * 30_000
+    stored = b"".join(b"\0\1\0\xfe\xff%c" % byte for byte in content) + b"\1\0\0\xff\xff"
+    packed = gzip.compress(b"")[:10] + stored + struct.pack("<II", zlib.crc32(content), len(content))
+    with patch.object(checkpoints, "RUN", RUN):
+        blocks = [*text_blocks(fetch(packed), Checkpoint(), packed=True)]
+    assert b"".join(block for _, block in blocks) == content
+    assert len(blocks) <= len(content) // RUN + 1
+    for checkpoint, _ in blocks[1:]:
+        assert checkpoint and text(packed, checkpoint, packed=True) == content[checkpoint.unpacked :]
+
+
+def test_what_follows_short_members_is_not_copied_for_each() -> None:
+    given = checkpoints._Packed(io.BytesIO(bytes(100_000)), 0)
+    block = given.block()
+    given.give_back(block[1:])
+    assert (len(block), given.offset) == (checkpoints.AT_ONCE, 1)
+    assert given.take(100_000 - 1) == bytes(100_000 - 1)

@@ -21,6 +21,14 @@ from shared.events.translator import Translator
 from shared.features import encode, fold, merge
 from tests.events.lines import BROKEN, GOOD, NOW_MS
 from tests.support.examples import at_most
+from tests.support.runs import short_runs
+
+
+@pytest.fixture(autouse=True, scope="module")
+def checkpoints_everywhere() -> Iterator[None]:
+    with short_runs():
+        yield
+
 
 RULES = Rules(now_ms=NOW_MS)
 THEIRS = MappingFile(columns={name: name for name in ("event_type", "timestamp", "customer_id", "brand")})

@@ -68,3 +68,14 @@ def test_any_bytes_are_a_struct_or_an_error(data: bytes) -> None:
 def test_what_is_too_deep_or_too_long_is_an_error(data: bytes) -> None:
     with pytest.raises(BrokenThrift):
         decode(data)
+
+
+def test_lists_in_lists_have_an_end() -> None:
+    with pytest.raises(BrokenThrift, match="nested too deeply"):
+        decode(b"\x19" * 100_000 + b"\0")
+
+
+def test_values_are_counted_as_each_takes_many_times_its_bytes() -> None:
+    size = bytes([0xFC, 0x80, 0x89, 0x7A])  # 2,000,000 structs
+    with pytest.raises(BrokenThrift, match="holds too much"):
+        decode(b"\x19" + size + bytes(2_000_001))

@@ -3,7 +3,7 @@
 import gzip
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,17 @@ from shared.profiles.table import ProfileTable
 from tests.conftest import BUCKET
 from tests.functions.conftest import Context, announcement, batch_of, body, history_batch, put, quarantined, written
 from tests.support.event_files import csv_file, ndjson, parquet, purchase
+from tests.support.runs import short_runs
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+@pytest.fixture(autouse=True, scope="module")
+def checkpoints_everywhere() -> Iterator[None]:
+    with short_runs():
+        yield
+
 
 EVENTS = [purchase(f"c{i % 2}", i, category=f"a {i}\nof two lines" if i % 5 == 0 else "Hats") for i in range(160)]
 BROKEN = [purchase(f"c{i % 2}", 1_000 + i, price=-1) for i in range(10)]

@@ -1,6 +1,7 @@
 """Objects in parts: which are cut, what messages say of them, and how much of quarantine is theirs."""
 
 import gzip
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,14 @@ from tests.conftest import BUCKET
 from tests.simulation.objects import Objects
 from tests.support.event_files import ndjson, purchase
 from tests.support.memory_client import Client
+from tests.support.runs import short_runs
+
+
+@pytest.fixture(autouse=True, scope="module")
+def checkpoints_everywhere() -> Iterator[None]:
+    with short_runs():
+        yield
+
 
 LINES = ndjson(purchase(str(i), i) for i in range(200))
 
