@@ -75,20 +75,22 @@ class Spent:
 
 
 def profile(work: Callable[[], object]) -> dict[str, Spent]:
-    """What `work`, called in this thread, spends on each of STAGES that it comes to, and on all else."""
+    """What `work` spends on each of STAGES that it comes to, and on all else; stages that several threads are in at the
+    same time share it."""
     spent: dict[str, Spent] = {}
     over = threading.Event()
-    thread = threading.get_ident()
 
     def watch() -> None:
         then, cpu = time.perf_counter(), time.process_time()
         ended = False
         while not ended:
             ended = over.wait(EVERY_SECONDS)
-            on = spent.setdefault(_stage(sys._current_frames().get(thread)), Spent())
+            stages = list(filter(None, map(_stage, sys._current_frames().values()))) or [REST]
             now, cpu_now = time.perf_counter(), time.process_time()
-            on.seconds, on.cpu_seconds = on.seconds + now - then, on.cpu_seconds + cpu_now - cpu
-            on.peak_bytes = max(on.peak_bytes, _resident_bytes())
+            for on in (spent.setdefault(stage, Spent()) for stage in stages):
+                on.seconds += (now - then) / len(stages)
+                on.cpu_seconds += (cpu_now - cpu) / len(stages)
+                on.peak_bytes = max(on.peak_bytes, _resident_bytes())
             then, cpu = now, cpu_now
 
     watcher = threading.Thread(target=watch, daemon=True)
@@ -101,12 +103,12 @@ def profile(work: Callable[[], object]) -> dict[str, Spent]:
     return spent
 
 
-def _stage(frame: FrameType | None) -> str:
+def _stage(frame: FrameType | None) -> str | None:
     while frame is not None:
         if stage := _CODE.get(frame.f_code):
             return stage
         frame = frame.f_back
-    return REST
+    return None
 
 
 def _resident_bytes() -> int:

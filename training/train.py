@@ -6,9 +6,12 @@ python -m training.train --events PATH [PATH …] --out DIR [--as-of TIMESTAMP] 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,18 +136,35 @@ def _known(profiles: Profiles, as_of_ms: int | None, config: Config) -> tuple[Pr
 def _fit(points: PointsInTime, window: Window, previous: Bundle | None, config: Config) -> tuple[Fitted, Matching]:
     """Segments, by the ids of those of the bundle `previous` that they carry on, and a model for every target."""
     steps = targets(config)
-    # Sums in one order: with several threads their last digits, and so the bundle, would differ from run to run.
-    with threadpool_limits(limits=1), progress("fitting models", len(steps) + 2) as advance:
+    with threadpool_limits(limits=1), progress("fitting models", len(steps) + 2) as advance, _pool(config) as beside:
         X = points.features(window.as_of_ms)
         advance(1, "segments")
-        segmentation = fit_segments(X, config, FEATURES)
-        advance(1, steps[0].name)
-        fitted = []
-        for target in steps:
-            fitted.append(fit_target(target, points, window.first_ms, window.end_ms, config))
+        segments = beside.submit(fit_segments, X, config, FEATURES)
+        # The last target has the most candidates: begun first, it is not waited for alone.
+        fits = [
+            beside.submit(fit_target, target, points, window.first_ms, window.end_ms, config)
+            for target in reversed(steps)
+        ][::-1]
+        segmentation = segments.result()
+        for target, fit in zip(steps, fits, strict=True):
             advance(1, target.name)
+            fit.result()
+        advance(1, "")
     segmentation, matching = matched(segmentation, X, previous)
-    return Fitted(X, segmentation, fitted), matching
+    return Fitted(X, segmentation, [fit.result() for fit in fits]), matching
+
+
+@contextmanager
+def _pool(config: Config) -> Iterator[ThreadPoolExecutor]:
+    """Threads for fitting, each of which computes by itself: were one computation shared among several, its sums would
+    be in another order and differ in their last digits, and so would the bundle, from run to run."""
+    one_each = partial(threadpool_limits, 1, "openmp")
+    with ThreadPoolExecutor(config.threads, initializer=one_each) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _metadata(window: Window, config: Config) -> dict[str, str]:

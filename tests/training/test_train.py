@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,16 @@ from tests.training.conftest import Shop, train_model
 from training import score, train
 
 
-def test_the_same_data_twice_gives_the_same_bytes(shop: Shop, model: Path, tmp_path: Path) -> None:
-    again = train_model(shop, tmp_path)
+def test_the_same_data_twice_gives_the_same_bytes_with_any_number_of_threads(
+    shop: Shop, model: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(shop.config.read_text().replace("threads = 1", "threads = 3"))
+    again = train_model(replace(shop, config=config), tmp_path)
     for name in ("bundle.onnx", "leaderboard.csv", "gate.npz", "holdout.npz"):
         assert (again / name).read_bytes() == (model / name).read_bytes(), name
     first, second = (json.loads((folder / "manifest.json").read_text()) for folder in (model, again))
+    assert second["config"].pop("threads") == 3 == first["config"].pop("threads") + 2
     assert {**first, "created_at": ""} == {**second, "created_at": ""}
 
 

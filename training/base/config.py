@@ -37,7 +37,7 @@ class Config:
     seed: Annotated[int, whole(0, 2**31 - 1)] = 7
     """Seed of every random choice: the same data and the same seed give the same bundle, byte for byte."""
     threads: Annotated[int, whole(1, 1_024)] = 2
-    """Threads of XGBoost. Part of the recipe, since sums in another order differ in their last digit."""
+    """Threads that fit segments and predictions beside each other; what is fitted is the same with any number."""
     currency: Currency = ""
     """The one currency counted, such as "USD"; lines in another are refused. Empty takes amounts as they are."""
     time_zone: Zone = "UTC"

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression, TweedieRegressor
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 from xgboost import XGBRegressor
 
 from training.base.config import Config
@@ -139,7 +138,7 @@ def fit_forest(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config)
     )
     # In units of their mean, amounts in any currency grow the same trees.
     outcomes = y if chance else y / np.average(y, weights=weight)
-    return Trees((Ensemble(_fitted(forest, X, outcomes, weight, config), 1),))
+    return Trees((Ensemble(forest.fit(X, outcomes, sample_weight=weight), 1),))
 
 
 def fit_boosted(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
@@ -148,14 +147,14 @@ def fit_boosted(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config
         boosted = _boosted(config, objective="binary:logistic")
     else:
         boosted = _boosted(config, objective="reg:tweedie", tweedie_variance_power=TWEEDIE_POWER)
-    return Trees((Ensemble(_fitted(boosted, X, y, weight, config), config.trees),))
+    return Trees((Ensemble(boosted.fit(X, y, sample_weight=weight), config.trees),))
 
 
 def fit_two_part(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
     """How probable any spend is times how much it is then, both with a log link: their margins add."""
     some = y > 0
-    incidence = _fitted(_boosted(config, objective="count:poisson"), X, some.astype(float), weight, config)
-    amount = _fitted(_boosted(config, objective="reg:gamma"), X[some], y[some], weight[some], config)
+    incidence = _boosted(config, objective="count:poisson").fit(X, some.astype(float), sample_weight=weight)
+    amount = _boosted(config, objective="reg:gamma").fit(X[some], y[some], sample_weight=weight[some])
     return Trees((Ensemble(incidence, config.trees), Ensemble(amount, config.trees)))
 
 
@@ -187,14 +186,9 @@ def _boosted(config: Config, **objective: Any) -> XGBRegressor:
     )
 
 
-def _fitted(model: XGBRegressor, X: Matrix, y: Vector, weight: Vector, config: Config) -> XGBRegressor:
-    # All else is fitted in one thread; XGBoost adds up alike in any run with as many.
-    with threadpool_limits(config.threads, "openmp"):
-        return model.fit(X, y, sample_weight=weight)
-
-
 def _common(config: Config) -> dict[str, Any]:
-    return {"tree_method": "hist", "random_state": config.seed, "n_jobs": config.threads}
+    # Threads of one model wait for each other more than they work; it is targets that are fitted beside each other.
+    return {"tree_method": "hist", "random_state": config.seed, "n_jobs": 1}
 
 
 CANDIDATES: dict[str, Fit] = {

@@ -4,12 +4,11 @@ It knows nothing but the days of a customer's purchases and their amounts. It st
 see what all other events are worth, and is never exported.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from lifetimes import BetaGeoFitter, GammaGammaFitter
+from lifetimes import BetaGeoFitter, GammaGammaFitter, fitters
 from lifetimes.utils import ConvergenceError
 
 from shared.features import MONEY_UNITS, PURCHASE, Profiles
@@ -26,6 +25,9 @@ MOST_CUSTOMERS = 20_000
 FEWEST_RETURNING = 30
 """Fewest of them with a second day of purchase. With fewer, the processor's rounding decides whether the search for the
 parameters ends, and what it ends in says little of other customers."""
+
+# Where its search does not end, the library prints what it came to, which the exception says better.
+setattr(fitters, "print", lambda *_: None)  # noqa: B010
 
 
 class TooFewReturning(Exception):
@@ -55,7 +57,7 @@ def judge(target: Target, profiles: Profiles, slices: Sequence[Slice]) -> tuple[
         return {}, {}
     try:
         # In search of its parameters the library steps out of their range now and then, and comes back.
-        with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+        with np.errstate(all="ignore"):
             figures = [measure(target, s.y, predict(target, buyers(profiles, s.cutoff_ms), s)) for s in slices]
     except (TooFewReturning, ConvergenceError, ValueError) as error:
         return {}, {NAME: " ".join(str(error).split()) or "it does not converge"}
