@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from shared.decisions.decision import iso
 from shared.decisions.intent import intents
+from shared.decisions.outside import outside_training
 from shared.features import Profiles, features
 from shared.identity.keys import customer_key
 from shared.models.bundle import Bundle, Decisions
@@ -37,6 +38,7 @@ SCHEMA = pa.schema(
         "intent": pa.string(),
         "action": pa.string(),
         "model_version": pa.string(),
+        "outside_training": pa.list_(pa.string()),
     }
 )
 CUSTOMER = customer_key("")
@@ -67,6 +69,7 @@ def score(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> pa.Table:
             for intent, segment in zip(intent_of, decisions.segment.tolist(), strict=True)
         ],
         "model_version": [bundle.bundle_id] * len(customers),
+        "outside_training": [list(outside) for outside in outside_training(X, bundle.manifest)],
     }
     return pa.table(columns, schema=SCHEMA)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared.decisions.decision import Decision, NextChange
 from shared.decisions.intent import intents
 from shared.decisions.next_change import State, midnight_after, next_changes
+from shared.decisions.outside import outside_training
 from shared.features import Profiles, features
 from shared.models.labels import action
 
@@ -37,6 +38,7 @@ def decide(
     changes = next_changes(profiles, now, bundle, moment.as_of_ms, moment.horizon_days)
     numbers = _numbers(decided)
     automated = profiles.automated.tolist()
+    outside = outside_training(known, bundle.manifest)
     return {
         key: Decision(
             **numbers[i],
@@ -48,6 +50,7 @@ def decide(
             model_version=bundle.bundle_id,
             automated=automated[i],
             next_change=changes[i],
+            outside_training=outside[i],
             due_ms=_due_ms(changes[i], moment, bundle.zone),
         )
         for i, key in enumerate(profiles.keys)

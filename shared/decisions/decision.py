@@ -1,7 +1,7 @@
 """One profile's decision, as it is stored and as it is answered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +41,8 @@ class Decision:
     """The profile has more events than a person makes, so that this is about a program."""
     next_change: NextChange | None = None
     """None where segment and intent stay as they are throughout the time that was looked ahead."""
+    outside_training: Mapping[str, float | None] = field(default_factory=dict)
+    """Features whose values lie outside what the bundle was trained on, with the value; None where it is undefined."""
     due_ms: int | None = None
     """When to look again: at the next change, or at the end of the time that was looked ahead."""
 
@@ -84,11 +86,24 @@ def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) ->
         "action": doing["key"],
         "action_details": {name: text for name, text in doing.items() if name != "key"} or None,
         "automated_traffic": decision.automated,
+        "outside_training": _outside(decision.outside_training, manifest.get("trained_on", {})),
         "next_change": decision.next_change and _next_change(decision.next_change, names),
         "as_of": iso(decision.as_of_ms),
         "scored_at": iso(decision.scored_at_ms),
         "model_version": decision.model_version,
     }
+
+
+def _outside(values: Mapping[str, float | None], trained_on: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each of the features beside the range that training saw, and how far beyond it in widths of it; null where that
+    is not known or the feature is undefined. The farthest first, those that are undefined before them."""
+    rows = []
+    for name, value in values.items():
+        least, most = (trained_on.get(name, {}).get(end) for end in ("least", "most"))
+        known = value is not None and least is not None and most is not None and least < most
+        far = max(least - value, value - most) / (most - least) if known else None
+        rows.append({"feature": name, "value": value, "least": least, "most": most, "beyond": far})
+    return sorted(rows, key=lambda row: (row["beyond"] is not None, -(row["beyond"] or 0), row["feature"]))
 
 
 def _next_change(change: NextChange, names: Mapping[int, str]) -> dict[str, Any]:

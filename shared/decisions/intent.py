@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shared.decisions.outside import is_outside
 from shared.features import FEATURE_NAMES
 from shared.models.labels import ACTIONS as ACTIONS
 
@@ -21,7 +22,8 @@ type Thresholds = Mapping[str, float]
 def intents(decisions: Decisions, features: NDArray[np.float32], manifest: Mapping[str, Any]) -> list[str]:
     """The intent of each row of `features` [n, len(FEATURE_NAMES)], decided with the thresholds of `manifest`.
 
-    Rules that rest on a target which the bundle was trained without fit nobody.
+    Rules that rest on a target which the bundle was trained without fit nobody; an offer for what is only predicted is
+    not made to who lies outside of what it was trained on.
     """
     thresholds: Thresholds = manifest["thresholds"]
     value = dict(zip(FEATURE_NAMES, features.T, strict=True))
@@ -32,14 +34,17 @@ def intents(decisions: Decisions, features: NDArray[np.float32], manifest: Mappi
         return nobody if predicted is None or threshold not in thresholds else predicted >= thresholds[threshold]
 
     # Comparisons with NaN are false: who never visited is not dormant, who never ordered cannot churn.
+    known = ~is_outside(features, manifest)
     churning = above(decisions.churn_probability, "likely_to_churn") & (value["days_since_order"] >= 0)
     rules = {
         "dormant": value["days_since_visit"] >= thresholds["dormant_days"],
         # Who buys in any case needs no offer.
         "likely_to_convert": above(decisions.conversion_probability, "likely_to_convert")
-        & ~above(decisions.conversion_probability, "sure_to_convert"),
+        & ~above(decisions.conversion_probability, "sure_to_convert")
+        & known,
         "high_value_newcomer": (value["tenure"] <= thresholds["newcomer_days"])
-        & above(decisions.expected_ltv, "high_value"),
+        & above(decisions.expected_ltv, "high_value")
+        & known,
         "likely_to_churn": churning,
         "loyal": (value["orders_365d"] >= thresholds["loyal_orders"])
         & ~above(decisions.churn_probability, "expected_to_leave"),

@@ -35,6 +35,7 @@ MANIFEST = {
     ],
     "targets": {"*": {"trained?": bool, "reason?": (_PROSE, None)}},
     "thresholds": {"dormant_days": float, "newcomer_days": float, "loyal_orders": float, "*": float},
+    "trained_on?": {"*": {"least": (float, None), "most": (float, None), "undefined": bool}},
     "actions?": {"*": ACTION},
     "labels?": LABELS,
     "reasons?": {"sha256": Text(64)},

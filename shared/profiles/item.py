@@ -168,6 +168,13 @@ def _encode_decision(decision: Decision) -> Item:
     fields |= {name: {"S": text} for name, text in texts.items()}
     if decision.automated:
         fields["automated"] = {"BOOL": True}
+    if decision.outside_training:
+        fields["outside_training"] = {
+            "M": {
+                name: {"NULL": True} if value is None else {"N": repr(value)}
+                for name, value in decision.outside_training.items()
+            }
+        }
     if decision.next_change:
         fields["next_change"] = _encode_change(decision.next_change)
     return {"M": fields}
@@ -188,5 +195,9 @@ def _decode_decision(item: Item) -> Decision:
         micro_segment=int(item["micro_segment"]["N"]) if "micro_segment" in item else None,
         automated="automated" in item,
         next_change=_decode_change(item["next_change"]["M"]) if "next_change" in item else None,
+        outside_training={
+            name: float(value["N"]) if "N" in value else None
+            for name, value in item.get("outside_training", {"M": {}})["M"].items()
+        },
         due_ms=int(item["due_ms"]["N"]) if "due_ms" in item else None,
     )

@@ -54,6 +54,15 @@ def test_who_is_decided_on_with_no_number_is_left_out_and_the_bundle_says_so() -
     assert "undefined or infinite" in str(bundle.failure)
 
 
+def test_says_what_lies_outside_of_what_was_trained_on() -> None:
+    graph, manifest = make_bundle()
+    of_two = {"orders_lifetime": {"least": 0.0, "most": 1.0, "undefined": True}}
+    bundle = Bundle.from_files(graph, {**manifest, "trained_on": of_two})
+    decisions = decide(TWO, {}, bundle, NOW)
+    assert decisions["customer#a"].outside_training == {"orders_lifetime": 2.0}
+    assert decisions["customer#b"].outside_training == {}
+
+
 class Undefined(Bundle):
     """A bundle that knows no number for the first row."""
 

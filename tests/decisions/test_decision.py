@@ -42,6 +42,18 @@ def test_without_its_manifest_a_decision_is_answered_without_names() -> None:
     assert bare["next_change"] == {"at": "1970-01-01T00:00:00Z", "to": 5, "name": None, "intent": "dormant"}
 
 
+def test_the_answer_says_how_far_the_decision_lies_outside_of_what_was_trained_on() -> None:
+    trained_on = {"days_since_order": {"least": 0, "most": 200.0, "undefined": False}}
+    values = {"tenure": 30.0, "days_since_order": 670.0, "days_since_cart": None}
+    given = answer("889", decision(outside_training=values), {**MANIFEST, "trained_on": trained_on})
+    assert given["outside_training"] == [
+        {"feature": "days_since_cart", "value": None, "least": None, "most": None, "beyond": None},
+        {"feature": "tenure", "value": 30.0, "least": None, "most": None, "beyond": None},
+        {"feature": "days_since_order", "value": 670.0, "least": 0, "most": 200.0, "beyond": 2.35},
+    ]
+    assert answer("889", decision(), MANIFEST)["outside_training"] == []
+
+
 def test_times_show_milliseconds_where_there_are_any() -> None:
     assert iso(1_500_000_000_000) == "2017-07-14T02:40:00Z"
     assert iso(1_500_000_000_020) == "2017-07-14T02:40:00.020Z"

@@ -23,7 +23,12 @@ REGULAR = {"days_since_visit": 3.0, "days_since_order": 10.0, "tenure": 300.0, "
 
 
 def intent(
-    churn: float = 0.1, conversion: float = 0.1, ltv: float = 90.0, targets: bool = True, **features: float
+    churn: float = 0.1,
+    conversion: float = 0.1,
+    ltv: float = 90.0,
+    targets: bool = True,
+    oldest: float = 400.0,
+    **features: float,
 ) -> str:
     row = np.full((1, len(FEATURE_NAMES)), np.nan, np.float32)
     for name, value in {**REGULAR, **features}.items():
@@ -31,7 +36,9 @@ def intent(
     none = np.zeros(1, np.int64)
     one = np.ones(1, np.float32)
     predicted = [np.array([value], np.float32) if targets else None for value in (churn, conversion, ltv)]
-    (intent,) = intents(Decisions(none, one, none, one, None, *predicted), row, {"thresholds": THRESHOLDS})
+    trained_on = {"tenure": {"least": 10.0, "most": oldest, "undefined": True}}
+    manifest = {"thresholds": THRESHOLDS, "trained_on": trained_on}
+    (intent,) = intents(Decisions(none, one, none, one, None, *predicted), row, manifest)
     assert intent in ACTIONS
     return intent
 
@@ -50,6 +57,11 @@ def intent(
         ({"tenure": 20, "ltv": 600, "conversion": 0.8}, "likely_to_convert"),
         ({"conversion": 0.8, "days_since_visit": 200}, "dormant"),
         ({"days_since_visit": np.nan}, "steady"),
+        ({"conversion": 0.8, "oldest": 280}, "likely_to_convert"),
+        ({"conversion": 0.8, "oldest": 200}, "steady"),
+        ({"orders_365d": 5, "conversion": 0.8, "oldest": 200}, "loyal"),
+        ({"churn": 0.5, "oldest": 200}, "likely_to_churn"),
+        ({"tenure": 1, "ltv": 600, "oldest": 15}, "steady"),
         ({"churn": 0.9, "conversion": 0.9, "ltv": 900, "tenure": 20, "targets": False}, "steady"),
     ],
 )

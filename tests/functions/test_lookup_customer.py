@@ -63,6 +63,7 @@ def test_answers_with_the_decision(s3: "S3Client", table: ProfileTable, lookup_c
         "action": "loyalty_reward",
         "action_details": None,
         "automated_traffic": False,
+        "outside_training": [],
         "next_change": {"at": "2018-01-20T00:00:00Z", "to": 1, "name": "About 2", "intent": "likely_to_churn"},
         "as_of": "2017-12-30T18:22:10Z",
         "scored_at": "2017-12-30T18:22:12.250Z",

@@ -32,6 +32,7 @@ CHANGING = decision(next_change=NextChange(DUE_MS, 2, "dormant"), due_ms=DUE_MS)
         profile(decision=None),
         profile(decision=decision(micro_segment=0)),
         profile(decision=decision(automated=True)),
+        profile(decision=decision(outside_training={"days_since_order": 670.25, "tenure": None})),
         profile(decision=CHANGING),
         profile(moved=Cause.TIME),
         profile(counts_from_ms=1_500_000_000_000),

@@ -12,6 +12,7 @@ import pytest
 from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, features
 from shared.models.bundle import Bundle
 from tests.support.event_files import ndjson, purchase
+from tests.support.shop import DAYS, OPENED
 from tests.training.conftest import Shop, train_model
 from training import score, train
 
@@ -38,6 +39,22 @@ def test_the_manifest_tells_what_the_bundle_is(shop: Shop, model: Path) -> None:
     assert sum(segment["size"] for segment in manifest["segments"]) == len(shop.profiles)
     assert len({segment["name"] for segment in manifest["segments"]}) == len(manifest["segments"]) >= 3
     assert all(set(segment["profile"]) == set(FEATURE_NAMES) for segment in manifest["segments"])
+
+
+def test_the_manifest_tells_between_what_the_models_were_trained(shop: Shop, model: Path) -> None:
+    trained_on = json.loads((model / "manifest.json").read_text())["trained_on"]
+    assert list(trained_on) == list(FEATURE_NAMES)
+    assert trained_on["days_since_order"]["undefined"] and not trained_on["tenure"]["undefined"]
+    assert 0 <= trained_on["tenure"]["least"] < trained_on["tenure"]["most"] < DAYS
+    assert trained_on["email_opens_90d"] == {"least": 0.0, "most": 0.0, "undefined": False}
+
+
+def test_who_is_silent_for_longer_than_anybody_was_is_outside(shop: Shop, model: Path) -> None:
+    bundle = Bundle.load(model)
+    much_later = int((OPENED.timestamp() + 5 * DAYS * 86_400) * 1000)
+    scores = score.score(shop.profiles, bundle, much_later)
+    assert all(scores["outside_training"].to_pylist())
+    assert not {"likely_to_convert", "high_value_newcomer"} & set(scores["intent"].to_pylist())
 
 
 def test_every_target_is_learnt_and_better_than_chance(model: Path) -> None:

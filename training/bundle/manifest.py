@@ -42,8 +42,22 @@ def manifest(
         "segments": [segment.as_dict() for segment in segments],
         "segmentation": fitted.segmentation.about(),
         "targets": {target.target.name: _target(target, config) for target in fitted.targets},
+        "trained_on": trained_on(fitted),
         "thresholds": thresholds(fitted.X, fitted.targets, config),
     }
+
+
+def trained_on(fitted: Fitted) -> dict[str, dict[str, float | bool | None]]:
+    """Of every feature the least and the most that the models of the targets saw, null where it was always undefined,
+    and whether it ever was undefined. Without any target, what the segments were found on."""
+    rows = fitted.rows[1:] or fitted.rows
+    ranges = {}
+    for name, columns in zip(FEATURE_NAMES, zip(*(X.T for X in rows), strict=True), strict=True):
+        column = np.concatenate(columns)
+        seen = column[~np.isnan(column)]
+        least, most = (float(str(end(seen))) for end in (np.min, np.max)) if len(seen) else (None, None)
+        ranges[name] = {"least": least, "most": most, "undefined": len(seen) < len(column)}
+    return ranges
 
 
 def leaderboard(fitted: Fitted) -> list[dict[str, Any]]:
