@@ -113,7 +113,11 @@ def _decision_facts(profile: StoredProfile, manifest: Mapping[str, Any]) -> Fact
     for name, value in answered["predictions"].items():
         label, form = PREDICTIONS[name]
         reason = answered["left_out"].get(name) or "this model does not"
-        yield label, f"not predicted: {reason}" if value is None else form.format(value)
+        days = answered["horizon_days"][name]
+        ahead = "" if days is None else f" within {days} days"
+        yield label, f"not predicted: {reason}" if value is None else form.format(value) + ahead
+    for outside in answered["outside_training"]:
+        yield "Outside of training", _outside(outside)
     yield "Intent", decision.intent
     yield "Action", ": ".join(filter(None, [answered["action"], (answered["action_details"] or {}).get("title")]))
     yield "Decided", f"as of {moment(decision.as_of_ms)}, by model {decision.model_version}"
@@ -122,6 +126,12 @@ def _decision_facts(profile: StoredProfile, manifest: Mapping[str, Any]) -> Fact
         yield "Next change", "none in sight if nothing happens"
     else:
         yield "Next change", f"{moment(change.at_ms)}: {_segment(change.segment, names)}, {change.intent}"
+
+
+def _outside(outside: Mapping[str, Any]) -> str:
+    value, least, most = (outside[part] for part in ("value", "least", "most"))
+    known = "" if least is None or most is None else f", trained on {least:,g} to {most:,g}"
+    return f"{outside['feature']} {'undefined' if value is None else f'{value:,g}'}{known}"
 
 
 def _segment(segment: int, names: Mapping[int, str]) -> str:

@@ -87,6 +87,7 @@ def _result(
     target: Target, bundle: Bundle, scores: pa.Table, points: PointsInTime, as_of_ms: int, config: Config
 ) -> Result:
     about = bundle.manifest["targets"][target.name]
+    target = replace(target, horizon_days=about["horizon_days"])
     if not about["trained"]:
         return Result(target, about["reason"], None, None)
     future, known = _scored(points.slice(target, as_of_ms), points, scores)

@@ -7,7 +7,8 @@ python -m training.shadow --events PATH [PATH …] --champion DIR|BUCKET --chall
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,9 @@ def _run(arguments: argparse.Namespace) -> None:
         known = bundle.manifest.get("events", {}).get("last")
         if known and parse_timestamp(known) > as_of_ms:
             console.print(f"the {role} was trained on events until {known}, which flatters its figures", soft_wrap=True)
-    for table in (_changes(both), cross_table(both), _predictions(both), figures_after(files.profiles, both, as_of_ms)):
+    horizons = {name: about["horizon_days"] for name, about in challenger.manifest["targets"].items()}
+    after = figures_after(files.profiles, both, as_of_ms, horizons)
+    for table in (_changes(both), cross_table(both), _predictions(both), after):
         if table.row_count:
             console.print(table, soft_wrap=True)
     if arguments.out:
@@ -141,13 +144,13 @@ def _predictions(both: pa.Table) -> Table:
     return table
 
 
-def figures_after(profiles: Profiles, both: pa.Table, as_of_ms: int) -> Table:
-    """How good both are, for every horizon that the events cover."""
+def figures_after(profiles: Profiles, both: pa.Table, as_of_ms: int, horizons: Mapping[str, int]) -> Table:
+    """How good both are, for every horizon that the events cover; `horizons` are the days of each target."""
     table = _table("Against what happened after", "", CHAMPION, CHALLENGER)
     rows = {key: row for row, key in enumerate(profiles.keys)}
     at = np.array([rows[customer_key(customer)] for customer in both["customer_id"].to_pylist()])
     known_ms = int(profiles.rows.time_ms.max()) + DAY_MS
-    for target in targets(Config()):
+    for target in (replace(one, horizon_days=horizons.get(one.name, one.horizon_days)) for one in targets(Config())):
         end_ms = as_of_ms + target.horizon_days * DAY_MS
         judged = target.eligible(profiles, as_of_ms)[at]
         y = target.outcome(profiles, as_of_ms, end_ms)[at][judged]

@@ -66,7 +66,7 @@ def train(
     profiles, window = _known(_read(paths, as_of_ms, config, translator), as_of_ms, config)
     points = PointsInTime(profiles, config.zone)
     fitted, matching = _fit(points, window, previous, config)
-    exported = bundle(fitted.segmentation, fitted.models, len(FEATURE_NAMES), _metadata(window, config))
+    exported = bundle(fitted.segmentation, fitted.models, len(FEATURE_NAMES), _metadata(window, fitted, config))
     content = exported.SerializeToString(deterministic=True)
     segments, heights = catalogue(fitted.segmentation, fitted.X, matching.before)
     about = manifest(model_version(exported), window.as_of_ms, profiles, fitted, segments, config)
@@ -167,7 +167,7 @@ def _pool(config: Config) -> Iterator[ThreadPoolExecutor]:
             raise
 
 
-def _metadata(window: Window, config: Config) -> dict[str, str]:
+def _metadata(window: Window, fitted: Fitted, config: Config) -> dict[str, str]:
     # The last millisecond that counts, so that "the end of September" is called by its day.
     day = datetime.fromtimestamp((window.as_of_ms - 1) / 1000, UTC)
     return {
@@ -176,6 +176,7 @@ def _metadata(window: Window, config: Config) -> dict[str, str]:
         "feature_names": json.dumps(FEATURE_NAMES),
         "feature_set_hash": FEATURE_SET_HASH,
         "feature_definitions": to_json(DEFINITIONS),
+        "horizon_days": json.dumps({one.target.output: one.target.horizon_days for one in fitted.targets}),
         "training_window": f"{iso(window.first_ms)}/{iso(window.as_of_ms)}",
         **({} if config.zone.is_utc else {"time_zone": config.time_zone}),
     }

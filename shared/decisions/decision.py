@@ -77,6 +77,7 @@ def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) ->
         },
         "micro_segment": decision.micro_segment,
         "predictions": {name: decision.predictions.get(name) for name in TARGETS},
+        "horizon_days": {name: targets.get(target, {}).get("horizon_days") for name, target in TARGETS.items()},
         "left_out": {
             name: targets.get(target, {}).get("reason")
             for name, target in TARGETS.items()

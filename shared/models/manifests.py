@@ -33,7 +33,7 @@ MANIFEST = {
             "actions?": {"*": ACTION},
         }
     ],
-    "targets": {"*": {"trained?": bool, "reason?": (_PROSE, None)}},
+    "targets": {"*": {"trained?": bool, "reason?": (_PROSE, None), "horizon_days?": int}},
     "thresholds": {"dormant_days": float, "newcomer_days": float, "loyal_orders": float, "*": float},
     "trained_on?": {"*": {"least": (float, None), "most": (float, None), "undefined": bool}},
     "actions?": {"*": ACTION},

@@ -23,7 +23,7 @@ from local.complete_journey import read_lines
 from shared.events import Rules, read_file
 from shared.features import FEATURE_NAMES, features, fold, merge
 from training.base.config import Config
-from training.prediction.candidates import fit_one
+from training.prediction.candidates import Task, fit_one
 from training.train import train
 
 HOUSEHOLDS = 150
@@ -148,7 +148,7 @@ def test_time_is_booked_to_what_training_is_in_the_middle_of() -> None:
     config = Config(threads=1)
 
     def work() -> None:
-        fit_one("forest", "probability", X, y, np.ones(len(y)), config)
+        fit_one("forest", Task("probability"), X, y, np.ones(len(y)), config)
         time.sleep(0.2)
 
     began = time.perf_counter()

@@ -55,6 +55,7 @@ def test_answers_with_the_decision(s3: "S3Client", table: ProfileTable, lookup_c
         "segment": {"id": 2, "name": "About 10", "since": "2017-11-04T00:00:00Z", "margin": 0.42, "runner_up": 1},
         "micro_segment": None,
         "predictions": {"churn_probability": 0.12, "conversion_probability": None, "expected_ltv": None},
+        "horizon_days": {"churn_probability": None, "conversion_probability": None, "expected_ltv": None},
         "left_out": {
             "conversion_probability": "fewer than 100 positives",
             "expected_ltv": "the data spans fewer than 90 days",

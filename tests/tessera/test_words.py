@@ -103,6 +103,19 @@ def test_without_the_model_segments_have_numbers_alone() -> None:
     assert texts["Conversion"] == "not predicted: this model does not"
 
 
+def test_a_prediction_says_how_far_it_looks_and_what_it_was_not_trained_on() -> None:
+    trained_on = {"days_since_order": {"least": 0, "most": 1200.5, "undefined": False}}
+    targets = {**MANIFEST["targets"], "churn": {"trained": True, "horizon_days": 30}}
+    outside = {"days_since_order": 1670.25, "tenure": None}
+    decided = replace(PROFILE, decision=replace(DECISION, outside_training=outside))
+    told = profile_facts(decided, {**MANIFEST, "targets": targets, "trained_on": trained_on}, "EUR")
+    assert ("Churn", "12% within 30 days") in told
+    assert [text for name, text in told if name == "Outside of training"] == [
+        "tenure undefined",
+        "days_since_order 1,670.25, trained on 0 to 1,200.5",
+    ]
+
+
 def test_an_action_has_the_title_of_the_catalogue() -> None:
     manifest = {**MANIFEST, "actions": {"loyal": {"key": "dinner", "title": "A dinner"}}}
     texts = dict(profile_facts(replace(PROFILE, decision=DECISION), manifest, "EUR"))

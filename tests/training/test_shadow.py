@@ -67,7 +67,7 @@ def test_the_cross_table_counts_everyone_once(shop: Shop, champion: Path, model:
 
 def test_figures_are_those_of_what_happened_after(shop: Shop, champion: Path, model: Path) -> None:
     both = shadow.side_by_side(shop.profiles, Bundle.load(champion), Bundle.load(model), AS_OF_MS)
-    first, *roles = shadow.figures_after(shop.profiles, both, AS_OF_MS).columns
+    first, *roles = shadow.figures_after(shop.profiles, both, AS_OF_MS, {"churn": 30}).columns
     row = [str(cell) for cell in first.cells].index("conversion auc")
     rows = shop.profiles.rows
     until = AS_OF_MS + 7 * DAY_MS

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, features
@@ -57,6 +58,14 @@ def test_who_is_silent_for_longer_than_anybody_was_is_outside(shop: Shop, model:
     assert not {"likely_to_convert", "high_value_newcomer"} & set(scores["intent"].to_pylist())
 
 
+def test_bundle_and_manifest_say_how_far_each_prediction_looks(model: Path) -> None:
+    metadata = {entry.key: entry.value for entry in onnx.load(model / "bundle.onnx").metadata_props}
+    targets = json.loads((model / "manifest.json").read_text())["targets"]
+    named = {"churn": "churn_probability", "conversion": "conversion_probability", "ltv": "expected_ltv"}
+    days = {output: targets[name]["horizon_days"] for name, output in named.items()}
+    assert json.loads(metadata["horizon_days"]) == days
+
+
 def test_every_target_is_learnt_and_better_than_chance(model: Path) -> None:
     targets = json.loads((model / "manifest.json").read_text())["targets"]
     assert all(target["trained"] for target in targets.values())
@@ -97,7 +106,7 @@ def test_targets_that_the_data_cannot_support_are_left_out_with_a_reason(shop: S
     assert train.main([*arguments, "--as-of", "2024-03-25"]) == 0
     targets = json.loads((tmp_path / "manifest.json").read_text())["targets"]
     assert "rows with at least one purchase in the next 7 days; 300 are needed" in targets["conversion"]["reason"]
-    assert "the events span 84 days; 208 are needed" in targets["ltv"]["reason"]
+    assert "the events span 84 days; 88 are needed" in targets["ltv"]["reason"]
     decisions = Bundle.load(tmp_path).decide(features(shop.profiles, 1_720_000_000_000))
     assert decisions.conversion_probability is None and decisions.expected_ltv is None
 

@@ -84,7 +84,8 @@ def _compared(
     if not own["trained"] or holdout is None:
         return Comparison(name, "left out", {}, {}, [f"{name} is predicted by the live bundle alone: {own['reason']}"])
     days, its_days = own["horizon_days"], other.get("horizon_days", own["horizon_days"])
-    if days != its_days:
+    grown = days > its_days and _target(name).kind == "amount"
+    if days != its_days and not grown:
         apart = f"{name} looks {days} days ahead and the live bundle {its_days}: that cannot be compared"
         return Comparison(name, "other horizons", {}, {}, [apart])
     if own["holdout"]["sha256"] == other.get("holdout", {}).get("sha256"):
@@ -98,6 +99,10 @@ def _compared(
         share = _share_fitted_on(own["holdout"], live)
         notes, theirs = _unflattered(figures(name, holdout, champion), other, share)
         basis = f"on the same {len(holdout.y):,} rows{notes}"
+    if grown:
+        # Amounts of more days are larger; who is worth more than whom can still be compared.
+        basis = f"{days} days where the live bundle looks {its_days} ahead, by their order alone; {basis}"
+        theirs = {"spearman": theirs.get("spearman")}
     return Comparison(name, basis, ours, theirs, _worse(name, ours, theirs, margin))
 
 

@@ -1,10 +1,11 @@
 """The kinds of models that compete for a target; each fits a margin from the features."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, TweedieRegressor
 from sklearn.pipeline import Pipeline
 from xgboost import XGBRegressor
@@ -21,6 +22,25 @@ LEAST_SPREAD = 1e-3
 """A margin that varies less is taken for constant, and not blown up."""
 LINKED = ("reg:tweedie", "count:poisson", "reg:gamma")
 """Objectives whose margin is the logarithm of the prediction."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learnt."""
+
+    kind: Kind
+    rises_with: Sequence[int] = ()
+    """For each feature, 1 where the margin may only rise with it, -1 where it may only fall, and 0 where it may do
+    either; empty where that is so of all."""
+
+    def directions(self, n_features: int) -> NDArray[np.int64]:
+        """`rises_with` of that many features [n_features]."""
+        return np.array(self.rises_with or [0] * n_features, np.int64)
+
+    @property
+    def constraints(self) -> dict[str, str]:
+        """The same for XGBoost; nothing where there are none."""
+        return {"monotone_constraints": f"({','.join(map(str, self.rises_with))})"} if any(self.rises_with) else {}
 
 
 @dataclass(frozen=True)
@@ -88,15 +108,28 @@ class Trees:
 
 
 type Estimator = Linear | Trees
-type Fit = Callable[[Kind, Matrix, Vector, Vector, Config], Estimator]
+type Fit = Callable[[Task, Matrix, Vector, Vector, Config], Estimator]
 
 
-def fit_linear(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Linear:
+def fit_linear(task: Task, X: Matrix, y: Vector, weight: Vector, config: Config) -> Linear:
     """Logistic regression, or a Tweedie regression with a log link, on prepared features.
 
-    The logistic one has an L1 penalty: where few rows are of the rarer kind, most features had better not count.
+    The logistic one has an L1 penalty: where few rows are of the rarer kind, most features had better not count. Nor
+    does a feature with which the margin would go the other way than the task allows.
     """
-    estimator = (
+    prepare = preparation(config.clip_share)
+    prepared = prepare.fit_transform(X)
+    held = np.ones(X.shape[1], bool)
+    while True:
+        linear = _linear(task.kind, config).fit(np.where(held, prepared, 0), y, sample_weight=weight)
+        wrong = held & (np.ravel(linear.coef_) * task.directions(X.shape[1]) < 0)
+        if not wrong.any():
+            return Linear(Pipeline([*prepare.steps, ("predict", linear)]))
+        held &= ~wrong
+
+
+def _linear(kind: Kind, config: Config) -> LogisticRegression | TweedieRegressor:
+    return (
         # Scaled, the intercept is next to free of the penalty: it alone makes what is rare rare.
         LogisticRegression(
             C=0.1,
@@ -110,18 +143,16 @@ def fit_linear(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config)
         if kind == "probability"
         else TweedieRegressor(power=TWEEDIE_POWER, link="log", alpha=0.1, solver="newton-cholesky", max_iter=1000)
     )
-    pipeline = Pipeline([*preparation(config.clip_share).steps, ("predict", estimator)])
-    return Linear(pipeline.fit(X, y, predict__sample_weight=weight))
 
 
-def fit_forest(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
+def fit_forest(task: Task, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
     """A random forest: the mean of deep trees, each on two thirds of the rows and a fifth of the features at a split.
 
     For amounts a leaf with r times the mean amount of all adds 2 (r - 1) / (r + 1), one step of Newton's from the mean
     towards the least Tweedie deviance (power 1.5): about log r, and never beyond 2, so that a single large order stays
     one. XGBoost grows the trees from histograms, with thresholds in float32.
     """
-    chance = kind == "probability"
+    chance = task.kind == "probability"
     tweedie = {"objective": "reg:tweedie", "tweedie_variance_power": TWEEDIE_POWER}
     loss: dict[str, Any] = {"objective": "reg:squarederror"} if chance else tweedie
     forest = XGBRegressor(
@@ -134,6 +165,7 @@ def fit_forest(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config)
         colsample_bynode=0.2,
         reg_lambda=1e-3,
         **loss,
+        **task.constraints,
         **_common(config),
     )
     # In units of their mean, amounts in any currency grow the same trees.
@@ -141,20 +173,20 @@ def fit_forest(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config)
     return Trees((Ensemble(forest.fit(X, outcomes, sample_weight=weight), 1),))
 
 
-def fit_boosted(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
+def fit_boosted(task: Task, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
     """Gradient boosting: logistic, or Tweedie with a log link."""
-    if kind == "probability":
-        boosted = _boosted(config, objective="binary:logistic")
+    if task.kind == "probability":
+        boosted = _boosted(task, config, objective="binary:logistic")
     else:
-        boosted = _boosted(config, objective="reg:tweedie", tweedie_variance_power=TWEEDIE_POWER)
+        boosted = _boosted(task, config, objective="reg:tweedie", tweedie_variance_power=TWEEDIE_POWER)
     return Trees((Ensemble(boosted.fit(X, y, sample_weight=weight), config.trees),))
 
 
-def fit_two_part(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
+def fit_two_part(task: Task, X: Matrix, y: Vector, weight: Vector, config: Config) -> Trees:
     """How probable any spend is times how much it is then, both with a log link: their margins add."""
     some = y > 0
-    incidence = _boosted(config, objective="count:poisson").fit(X, some.astype(float), sample_weight=weight)
-    amount = _boosted(config, objective="reg:gamma").fit(X[some], y[some], sample_weight=weight[some])
+    incidence = _boosted(task, config, objective="count:poisson").fit(X, some.astype(float), sample_weight=weight)
+    amount = _boosted(task, config, objective="reg:gamma").fit(X[some], y[some], sample_weight=weight[some])
     return Trees((Ensemble(incidence, config.trees), Ensemble(amount, config.trees)))
 
 
@@ -172,7 +204,7 @@ def blend(boosted: Estimator, forest: Estimator, X: Matrix) -> Trees:
     )
 
 
-def _boosted(config: Config, **objective: Any) -> XGBRegressor:
+def _boosted(task: Task, config: Config, **objective: Any) -> XGBRegressor:
     return XGBRegressor(
         n_estimators=config.trees,
         max_depth=config.tree_depth,
@@ -182,6 +214,7 @@ def _boosted(config: Config, **objective: Any) -> XGBRegressor:
         colsample_bytree=0.3,
         reg_lambda=2.0,
         **objective,
+        **task.constraints,
         **_common(config),
     )
 
@@ -206,9 +239,9 @@ def candidates(kind: Kind) -> dict[str, Fit]:
     return {name: fit for name, fit in CANDIDATES.items() if kind == "amount" or name != "two-part"}
 
 
-def fit_all(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> dict[str, Estimator]:
+def fit_all(task: Task, X: Matrix, y: Vector, weight: Vector, config: Config) -> dict[str, Estimator]:
     """Every candidate and every stage of it by name, and the blend of two of them; arguments as for each."""
-    fitted = {name: fit(kind, X, y, weight, config) for name, fit in candidates(kind).items()}
+    fitted = {name: fit(task, X, y, weight, config) for name, fit in candidates(task.kind).items()}
     if {"xgboost", "forest"} <= fitted.keys():
         fitted[BLEND] = blend(fitted["xgboost"], fitted["forest"], X)
     return {
@@ -218,10 +251,10 @@ def fit_all(kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) ->
     }
 
 
-def fit_one(name: str, kind: Kind, X: Matrix, y: Vector, weight: Vector, config: Config) -> Estimator:
+def fit_one(name: str, task: Task, X: Matrix, y: Vector, weight: Vector, config: Config) -> Estimator:
     """The one of these names, without the others."""
     if name == BLEND:
-        boosted, forest = (CANDIDATES[part](kind, X, y, weight, config) for part in ("xgboost", "forest"))
+        boosted, forest = (CANDIDATES[part](task, X, y, weight, config) for part in ("xgboost", "forest"))
         return blend(boosted, forest, X)
     fit, _, stage = name.partition(",")
-    return CANDIDATES[fit](kind, X, y, weight, config).stages()[f",{stage}" if stage else ""]
+    return CANDIDATES[fit](task, X, y, weight, config).stages()[f",{stage}" if stage else ""]

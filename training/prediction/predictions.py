@@ -73,11 +73,16 @@ class FittedTarget:
 
 
 def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int, config: Config) -> FittedTarget:
-    """Fits `target` on what the events from `first_ms` to `end_ms` (UTC milliseconds) support."""
-    at = cutoffs(first_ms, end_ms, target.horizon_days, config)
-    if not any(cutoff + target.horizon_days * DAY_MS <= at[0] for cutoff in at):
-        needed = config.minimum_history_days + target.horizon_days + max(target.horizon_days, config.cutoff_every_days)
+    """Fits `target` on what the events from `first_ms` to `end_ms` (UTC milliseconds) support: an amount over the
+    longest of its horizons that they cover."""
+    wanted = [target, *target.shorter()]
+    covered = [one for one in wanted if _is_covered(cutoffs(first_ms, end_ms, one.horizon_days, config), one)]
+    if not covered:
+        days = wanted[-1].horizon_days
+        needed = config.minimum_history_days + days + max(days, config.cutoff_every_days)
         return FittedTarget(target, f"the events span {(end_ms - first_ms) / DAY_MS:.0f} days; {needed} are needed")
+    target = covered[0]
+    at = cutoffs(first_ms, end_ms, target.horizon_days, config)
     slices = [points.slice(target, cutoff) for cutoff in at]
     if reason := _too_few(target, slices, config):
         return FittedTarget(target, reason)
@@ -90,7 +95,7 @@ def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
     best = winner(target, leaderboard, config)
     reference, missing = classic.judge(target, points.profiles, [s for s, _ in rounds])
     everything = sample(target, slices, config)
-    model = fit_one(best, target.kind, everything.X, everything.y, everything.weight, config)
+    model = fit_one(best, target.task, everything.X, everything.y, everything.weight, config)
     first = judged[best].predicted[0]
     return FittedTarget(
         target,
@@ -105,6 +110,11 @@ def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
         cutoffs=at,
         fitted_on=everything.X,
     )
+
+
+def _is_covered(at: Sequence[int], target: Target) -> bool:
+    """Whether the outcomes of an earlier of the cut-offs are complete at the latest."""
+    return any(cutoff + target.horizon_days * DAY_MS <= at[0] for cutoff in at)
 
 
 def _too_few(target: Target, slices: Sequence[Slice], config: Config) -> str | None:

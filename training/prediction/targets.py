@@ -1,19 +1,27 @@
 """What is predicted, and the rows to learn it from: features at a cut-off, outcomes from what came after it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features import MONEY_UNITS, PURCHASE, REFUND, Profiles, features
+from shared.features import FEATURE_NAMES, MONEY_UNITS, PURCHASE, REFUND, Profiles, features
 from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS
 from shared.features.time_zone import UTC_TIME, TimeZone
 from training.base.config import Config
 from training.data.preparation import Matrix
+from training.prediction.candidates import Task
 from training.prediction.models import Kind, Vector
 
 type Mask = NDArray[np.bool_]
+
+IN_SILENCE = ("days_since_visit", "days_since_order", "order_overdue")
+"""Features that grow as long as nothing is heard of a customer, and mean nothing else."""
+SHORTER_DAYS = (60, 30)
+"""Horizons of an amount where the events do not cover the one that is wanted, the longest first."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +33,29 @@ class Target:
     """Name of the bundle's output."""
     kind: Kind
     horizon_days: int
-    meaning: str
+    question: str
+    """What is asked at the cut-off; `{}` stands for the days of the horizon."""
     eligible: Callable[[Profiles, int], Mask]
     """Of profiles and a cut-off (UTC ms), who is predicted for [n_profiles]."""
     outcome: Callable[[Profiles, int, int], Vector]
     """Of profiles, a cut-off and the horizon's end (UTC ms), what happened in between [n_profiles]."""
+    in_silence: int = 0
+    """Whether it may only rise (1) or fall (-1) the longer nothing is heard of a customer; 0 where it may do either."""
+
+    @property
+    def meaning(self) -> str:
+        """The question, of the horizon."""
+        return self.question.format(self.horizon_days)
+
+    @property
+    def task(self) -> Task:
+        """What there is to learn from features in the order of FEATURE_NAMES."""
+        return Task(self.kind, [self.in_silence * (name in IN_SILENCE) for name in FEATURE_NAMES])
+
+    def shorter(self) -> list[Target]:
+        """The same over each of the shorter horizons, of an amount: spend of fewer days is worth knowing as well."""
+        days = [days for days in SHORTER_DAYS if days < self.horizon_days]
+        return [replace(self, horizon_days=each) for each in days] if self.kind == "amount" else []
 
 
 @dataclass(frozen=True)
@@ -47,28 +73,35 @@ class Slice:
 
 def targets(config: Config) -> tuple[Target, ...]:
     """Churn, conversion and lifetime value over the horizons of `config`."""
-    churn, conversion, ltv = config.churn_horizon_days, config.conversion_horizon_days, config.ltv_horizon_days
     return (
         Target(
             "churn",
             "churn_probability",
             "probability",
-            churn,
-            f"no purchase in the next {churn} days, for customers with a purchase before",
+            config.churn_horizon_days,
+            "no purchase in the next {} days, for customers with a purchase before",
             lambda profiles, cutoff: _purchases(profiles, 0, cutoff) > 0,
             lambda profiles, cutoff, end: (_purchases(profiles, cutoff, end) == 0).astype(float),
+            in_silence=1,
         ),
         Target(
             "conversion",
             "conversion_probability",
             "probability",
-            conversion,
-            f"at least one purchase in the next {conversion} days",
+            config.conversion_horizon_days,
+            "at least one purchase in the next {} days",
             known_at,
             lambda profiles, cutoff, end: (_purchases(profiles, cutoff, end) > 0).astype(float),
         ),
         Target(
-            "ltv", "expected_ltv", "amount", ltv, f"spend less refunds in the next {ltv} days", known_at, _net_spend
+            "ltv",
+            "expected_ltv",
+            "amount",
+            config.ltv_horizon_days,
+            "spend less refunds in the next {} days",
+            known_at,
+            _net_spend,
+            in_silence=-1,
         ),
     )
 

@@ -62,7 +62,7 @@ def judge(target: Target, rounds: Sequence[tuple[Slice, list[Slice]]], config: C
     margins: dict[str, list[Vector]] = {}
     for judged, known in rounds:
         before = sample(target, known, config)
-        for name, model in fit_all(target.kind, before.X, before.y, before.weight, config).items():
+        for name, model in fit_all(target.task, before.X, before.y, before.weight, config).items():
             margins.setdefault(name, []).append(model.margin(judged.X))
     slices = [judged for judged, _ in rounds]
     return {name: _judged(target, slices, each, config) for name, each in margins.items()}

@@ -1,12 +1,13 @@
 """Two bundles are judged on the same rows, and neither is flattered."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from shared.features import FEATURE_NAMES
-from shared.models.bundle import Bundle
+from shared.models.bundle import Bundle, Decisions
 from tests.support.bundles import make_bundle
 from training.bundle.contest import Comparison, contest
 from training.prediction.holdout import Holdout
@@ -112,3 +113,24 @@ def test_beside_a_bundle_of_other_features_the_figures_of_training_count_and_tha
 def test_what_cannot_be_compared_is_refused(holdout: Holdout, own: dict[str, Any], failure: str) -> None:
     comparison = fight(holdout, manifest(**own), live(metrics={"auc": 0.80}, holdout={"sha256": "old"}), None)
     assert comparison.failures == [failure]
+
+
+def test_a_value_of_more_days_is_compared_by_its_order_alone(champion: Bundle, holdout: Holdout) -> None:
+    class Valued(Bundle):
+        def decide(self, features: np.ndarray) -> Decisions:
+            decided = super().decide(features)
+            return replace(decided, expected_ltv=features[:, FEATURE_NAMES.index("orders_365d")] + np.float32(1))
+
+    spent = holdout.X[:, FEATURE_NAMES.index("orders_365d")].astype(float)
+    rows = {name: Holdout(holdout.X, spent, sign * spent) for name, sign in (("same", 100.0), ("other", -1.0))}
+    own = {
+        "targets": {"ltv": {"trained": True, "horizon_days": 90, "metrics": {}, "holdout": {**DAYS, "sha256": "new"}}}
+    }
+    other = {**own, "targets": {"ltv": {**own["targets"]["ltv"], "horizon_days": 60, "holdout": {"sha256": "old"}}}}
+    valued = Valued.from_files(*make_bundle())
+    (same,), (reversed_order,) = (contest(own, {"ltv": rows[name]}, other, valued) for name in ("same", "other"))
+    assert same.failures == [] and same.basis.startswith("90 days where the live bundle looks 60 ahead")
+    assert reversed_order.failures == ["ltv spearman -1, live 1, allowed 0.95"]
+    assert set(same.as_dict()["figures"]) == {"spearman"}
+    (shorter,) = contest(other, {"ltv": rows["same"]}, own, valued)
+    assert shorter.failures == ["ltv looks 60 days ahead and the live bundle 90: that cannot be compared"]

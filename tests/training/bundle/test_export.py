@@ -12,7 +12,7 @@ from training.bundle import parity
 from training.bundle.export import bundle, content_hash, model_version
 from training.data.preparation import Matrix
 from training.prediction.calibration import Calibration, Kind, Vector, isotonic, platt, scale
-from training.prediction.candidates import BLEND, CANDIDATES, Linear, fit_one
+from training.prediction.candidates import BLEND, CANDIDATES, Linear, Task, fit_one
 from training.prediction.models import Model
 from training.segmentation.segments import Segmentation, fit_segments
 
@@ -58,7 +58,7 @@ def models(request: pytest.FixtureRequest, customers: Matrix) -> dict[str, Model
 
 def model(name: str, kind: Kind, X: Matrix, y: Vector, calibration: Callable[..., Calibration]) -> Model:
     weight = np.ones(len(y))
-    estimator = fit_one(f"{name}, {CONFIG.trees} trees" if name in BOOSTED else name, kind, X, y, weight, CONFIG)
+    estimator = fit_one(f"{name}, {CONFIG.trees} trees" if name in BOOSTED else name, Task(kind), X, y, weight, CONFIG)
     return Model(name, kind, estimator, calibration(estimator.margin(X), y, weight))
 
 

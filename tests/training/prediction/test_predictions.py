@@ -1,5 +1,7 @@
 """What is fitted for a target: the candidate of the best mean, with its figures on every slice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,3 +53,25 @@ def test_the_manifest_tells_the_figures_of_every_slice(ltv: FittedTarget) -> Non
     assert about["model"] == ltv.model.name and about["calibration"] == "scale"
     assert about["metrics"] == next(iter(about["validation"]["cutoffs"].values()))
     assert len(about["validation"]["cutoffs"]) == CONFIG.validation_slices
+
+
+@pytest.mark.parametrize(("known_days", "horizon_days"), [(240, 90), (160, 60), (100, 30), (80, None)])
+def test_a_value_looks_as_far_ahead_as_the_events_tell(
+    points: PointsInTime, known_days: int, horizon_days: int | None
+) -> None:
+    config = replace(CONFIG, ltv_horizon_days=90, validation_slices=1)
+    target = targets(config)[2]
+    fitted = fit_target(target, points, FIRST_MS, FIRST_MS + known_days * DAY_MS, config)
+    about = fitted.about()
+    if horizon_days is None:
+        assert about["reason"] == "the events span 80 days; 88 are needed" and about["horizon_days"] == 90
+    else:
+        assert about["trained"] and about["horizon_days"] == horizon_days
+        assert about["meaning"] == f"spend less refunds in the next {horizon_days} days"
+        assert len(about["cutoffs"]) >= 2
+
+
+def test_probabilities_have_one_horizon(points: PointsInTime) -> None:
+    fitted = fit_target(CHURN, points, FIRST_MS, FIRST_MS + 80 * DAY_MS, CONFIG)
+    assert fitted.reason == "the events span 80 days; 88 are needed"
+    assert CHURN.shorter() == CONVERSION.shorter() == []

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
+from shared.features import FEATURE_NAMES
 from shared.features.columns import DAY_MS
 from tests.support.event_files import profiles
 from tests.support.shop import OPENED, Event
 from tests.training.conftest import Shop
 from training.base.config import Config
-from training.prediction.targets import PointsInTime, Target, cutoffs, targets
+from training.prediction.targets import IN_SILENCE, PointsInTime, Target, cutoffs, targets
 
 CHURN, CONVERSION, LTV = targets(Config())
 CUTOFF = OPENED + timedelta(days=150, hours=7)
@@ -95,3 +96,11 @@ def test_cutoffs_have_history_before_and_whole_horizons_after_them() -> None:
     config = Config(minimum_history_days=20, cutoff_every_days=30, maximum_cutoffs=9)
     instants = cutoffs(0, 100 * DAY_MS, 30, config)
     assert [cutoff / DAY_MS for cutoff in instants] == [70, 40]
+
+
+def test_churn_may_only_rise_and_value_only_fall_in_silence() -> None:
+    for target, direction in ((CHURN, 1), (CONVERSION, 0), (LTV, -1)):
+        directions = dict(zip(FEATURE_NAMES, target.task.rises_with, strict=True))
+        assert {name: by for name, by in directions.items() if by} == (
+            dict.fromkeys(IN_SILENCE, direction) if direction else {}
+        )
