@@ -113,7 +113,7 @@ class Config:
     """Shrinkage of each tree."""
     forest_trees: Annotated[int, whole(1, 10_000)] = 100
     """Trees of each random forest."""
-    parity_rows: Annotated[int, whole(0, 1_000_000_000)] = 1_000_000
+    parity_rows: Annotated[int, whole(0, 1_000_000_000)] = 200_000
     """Rows at least on which the export must decide as the fitted models do; made up where too few were seen."""
     training_rows: Annotated[int, whole(100, 1_000_000_000)] = 200_000
     """Rows a model is fitted on, about at most; those of the rarer outcome stay, others stand for those left out."""

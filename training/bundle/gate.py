@@ -1,8 +1,8 @@
 """The export gate: the bundle decides exactly as the models it was made from, or it is not published.
 
-Training compares the two on every row it has seen and on a million and more made to be difficult, and keeps a part of
-them in `gate.npz` together with what scikit-learn and XGBoost answered. So the same comparison can be made again later,
-by another process and without unpickling anything.
+Training compares the two on every row it has seen and on rows made to be difficult, and keeps a part of them in
+`gate.npz` together with what scikit-learn and XGBoost answered. So the same comparison can be made again later, by
+another process and without unpickling anything.
 """
 
 import hashlib
@@ -15,9 +15,10 @@ from shared.models.bundle import Bundle, BundleMismatch
 from shared.models.layout import MANIFEST_FILE, ONNX_FILE
 from training.base.config import Config
 from training.base.errors import InputError, Refused
+from training.bundle.difficult import difficult_rows
 from training.bundle.export import content_hash
 from training.bundle.fitted import Fitted
-from training.bundle.parity import CHUNK, Answers, Parity, compare, difficult_rows, edge_rows, prove, reference
+from training.bundle.parity import CHUNK, Answers, Parity, compare, prove, reference
 from training.data.preparation import Matrix
 from training.prediction.holdout import HOLDOUT_FILE
 
@@ -34,7 +35,7 @@ def pass_training(bundle: Bundle, exported: onnx.ModelProto, fitted: Fitted, con
 
     Raises Refused where it fails.
     """
-    difficult = np.concatenate([difficult_rows(fitted.X, config.seed), edge_rows(fitted.X, exported, config.seed)])
+    difficult = difficult_rows(fitted.X, fitted.segmentation, exported, config.seed)
     rows = [*fitted.rows, difficult]
     more = max(0, config.parity_rows - sum(map(len, rows)))
     parity = prove(bundle, fitted.segmentation, fitted.models, rows, more, config.seed)

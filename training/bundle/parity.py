@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, helper, numpy_helper
 
 from shared.models.bundle import Bundle, Decisions
 from training.base.errors import Refused
@@ -128,50 +127,6 @@ def prove(
     if failures := parity.failures():
         raise Refused("the bundle does not decide as the fitted models do: " + "; ".join(failures))
     return parity
-
-
-def difficult_rows(X: Matrix, seed: int) -> Matrix:
-    """Rows that a shop may send one day: empty, all undefined, huge, single features missing or extreme."""
-    random = np.random.default_rng(seed)
-    n = X.shape[1]
-    huge = np.finfo(np.float32).max
-    constant = [np.full((1, n), value, np.float32) for value in (0, np.nan, 1e9, -1e9, huge, -huge)]
-    some = X[random.integers(len(X), size=n)]
-    one_missing = some.copy()
-    one_huge = some.copy()
-    only_one = np.full((n, n), np.nan, np.float32)
-    np.fill_diagonal(one_missing, np.nan)
-    np.fill_diagonal(one_huge, huge)
-    np.fill_diagonal(only_one, np.diag(some))
-    return np.concatenate([*constant, one_missing, one_huge, only_one])
-
-
-def edge_rows(X: Matrix, model: ModelProto, seed: int) -> Matrix:
-    """Rows of X [n, n_features] with one value at an edge where the graph decides otherwise: the thresholds of its
-    trees and the ends of its clipped ranges, each exactly and a float32 step to either side."""
-    feature, value = edges(model)
-    values = np.concatenate([value, np.nextafter(value, np.float32(np.inf)), np.nextafter(value, np.float32(-np.inf))])
-    rows = X[np.random.default_rng(seed).integers(len(X), size=len(values))]
-    rows[np.arange(len(rows)), np.tile(feature, 3)] = values
-    return rows
-
-
-def edges(model: ModelProto) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The features [m] and values [m] of those edges, each pair once."""
-    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    pairs: set[tuple[int, float]] = set()
-    for node in model.graph.node:
-        if node.op_type.startswith("TreeEnsemble"):
-            tree = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-            modes = zip(tree["nodes_featureids"], tree["nodes_values"], tree["nodes_modes"], strict=True)
-            pairs.update((feature, value) for feature, value, mode in modes if mode != b"LEAF")
-    for name in [name for name in tensors if name.endswith(("/clip/low", "/clip/high"))]:
-        logged = tensors[f"{name.split('/')[0]}/log/mask"]
-        ends = tensors[name].copy()
-        ends[logged] = np.sign(ends[logged]) * np.expm1(np.abs(ends[logged]))
-        pairs.update(enumerate(ends.tolist()))
-    features, values = zip(*sorted(pairs), strict=True)
-    return np.array(features, np.int64), np.array(values, np.float32)
 
 
 def chunks(rows: Sequence[Matrix], more: int, seed: int) -> Iterator[Matrix]:

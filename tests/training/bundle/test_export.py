@@ -9,6 +9,7 @@ import pytest
 from shared.models.bundle import Decisions
 from training.base.config import Config
 from training.bundle import parity
+from training.bundle.difficult import difficult_rows
 from training.bundle.export import bundle, content_hash, model_version
 from training.data.preparation import Matrix
 from training.prediction.calibration import Calibration, Kind, Vector, isotonic, platt, scale
@@ -74,8 +75,7 @@ def test_onnx_runtime_agrees_on_training_rows_and_difficult_ones(
     customers: Matrix, segmentation: Segmentation, models: dict[str, Model]
 ) -> None:
     exported = bundle(segmentation, models, customers.shape[1], METADATA)
-    difficult = parity.difficult_rows(customers, seed=1), parity.edge_rows(customers, exported, seed=1)
-    rows = np.concatenate([customers, *difficult])
+    rows = np.concatenate([customers, difficult_rows(customers, segmentation, exported, seed=1)])
     compared = parity.compare(parity.reference(segmentation, models, rows), decide(exported, rows))
     assert compared.failures() == []
     assert compared.flips == 0

@@ -19,6 +19,7 @@ from training import train
 from training.base.config import Config
 from training.base.errors import InputError
 from training.bundle import gate, parity
+from training.bundle.difficult import border_rows, hostile_rows
 from training.bundle.export import bundle as bundle_of
 from training.data.preparation import Matrix
 from training.segmentation.clustering import ALGORITHMS
@@ -43,7 +44,8 @@ def test_the_export_decides_as_fitted_on_training_rows_perturbed_ones_and_edges(
     random = np.random.default_rng(1)
     moved = customers * random.normal(1, 0.05, customers.shape).astype(np.float32)
     mixed = random.permuted(customers, axis=0)
-    rows = np.concatenate([customers, moved, mixed, parity.difficult_rows(customers, seed=1)])
+    edges = hostile_rows(customers, seed=1), border_rows(customers, segmentation, seed=1)
+    rows = np.concatenate([customers, moved, mixed, *edges])
     compared = parity.compare(parity.reference(segmentation, {}, rows), exported(segmentation, rows))
     assert compared.failures() == []
     assert compared.rows == len(rows)
@@ -52,7 +54,7 @@ def test_the_export_decides_as_fitted_on_training_rows_perturbed_ones_and_edges(
 def test_margins_lie_between_0_and_1_and_the_runner_up_is_another_segment(
     segmentation: Segmentation, customers: Matrix
 ) -> None:
-    rows = np.concatenate([customers, parity.difficult_rows(customers, seed=2)])
+    rows = np.concatenate([customers, hostile_rows(customers, seed=2)])
     decided = exported(segmentation, rows)
     assert ((decided.margin >= 0) & (decided.margin <= 1)).all()
     assert (decided.runner_up != decided.segment).all()
