@@ -19,6 +19,7 @@ PAIRS = 1_000
 """Pairs of customers between whom borders are looked for."""
 HALVINGS = 16
 """Rows on the way to each border, each half as far from it as the one before."""
+HUGE = np.finfo(np.float32).max
 
 type Bounds = dict[int, tuple[float, float]]
 """By feature, from where and to below where its values lie."""
@@ -40,14 +41,13 @@ def hostile_rows(X: Matrix, seed: int) -> Matrix:
     """Rows that a shop may send one day: empty, all undefined, huge, single features missing or extreme."""
     random = np.random.default_rng(seed)
     n = X.shape[1]
-    huge = np.finfo(np.float32).max
-    constant = [np.full((1, n), value, np.float32) for value in (0, np.nan, 1e9, -1e9, huge, -huge)]
+    constant = [np.full((1, n), value, np.float32) for value in (0, np.nan, 1e9, -1e9, HUGE, -HUGE)]
     some = X[random.integers(len(X), size=n)]
     one_missing = some.copy()
     one_huge = some.copy()
     only_one = np.full((n, n), np.nan, np.float32)
     np.fill_diagonal(one_missing, np.nan)
-    np.fill_diagonal(one_huge, huge)
+    np.fill_diagonal(one_huge, HUGE)
     np.fill_diagonal(only_one, np.diag(some))
     return np.concatenate([*constant, one_missing, one_huge, only_one])
 
@@ -92,10 +92,10 @@ def split_rows(X: Matrix, model: ModelProto, seed: int) -> Matrix:
     threshold = np.array([threshold for _, threshold, _ in chosen], np.float32)
     values = [threshold, _next(threshold, np.inf), _next(threshold, -np.inf), np.full_like(threshold, np.nan)]
     rows = np.tile(rows, (len(values), 1))
-    rows[np.arange(len(rows)), np.tile([feature for feature, _, _ in chosen], len(values)).astype(int)] = (
-        np.concatenate(values)
-    )
-    return rows
+    split_by = np.tile([feature for feature, _, _ in chosen], len(values)).astype(int)
+    rows[np.arange(len(rows)), split_by] = np.concatenate(values)
+    # A split at minus infinity sends nothing but undefined values to one side; no feature is infinite.
+    return np.clip(rows, -HUGE, HUGE)
 
 
 def splits(node: NodeProto) -> Iterator[tuple[int, float, Bounds]]:

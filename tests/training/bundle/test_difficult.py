@@ -84,6 +84,15 @@ def test_every_split_says_within_which_bounds_rows_come_to_it() -> None:
     assert list(difficult.splits(node)) == [(1, 0.5, {}), (1, 0.25, {1: (-np.inf, 0.5)})]
 
 
+def test_no_row_is_infinite_where_a_split_asks_nothing_but_whether_a_value_is_defined() -> None:
+    graph = graph_with_edges()
+    thresholds = next(attribute for attribute in graph.graph.node[0].attribute if attribute.name == "nodes_values")
+    thresholds.floats[0] = -np.inf
+    rows = difficult.split_rows(np.full((4, 2), 9, np.float32), graph, seed=1)
+    assert not np.isinf(rows).any()
+    assert np.isnan(rows[:, 1]).any()
+
+
 @pytest.fixture(scope="module")
 def customers() -> Matrix:
     """Two kinds of customers by eight features, a tenth of them undefined."""
