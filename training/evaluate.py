@@ -6,7 +6,7 @@ python -m training.evaluate --events PATH [PATH …] --as-of TIMESTAMP [--config
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from training import score, train
 from training.base import command
 from training.base.config import Config
 from training.base.errors import InputError
+from training.bundle.promises import Kept, by_intent, outcomes
 from training.data.events import read_events
 from training.prediction import baseline
 from training.prediction.calibration import Vector
@@ -35,6 +36,8 @@ SHOWN = {
 }
 WORDS = {"auc": "AUC", "lift_at_10_percent": "lift at 10 %", "total_ratio": "predicted / actual total"}
 MARK = "<!-- {name} -->"
+INTENTS = "{name}: intents"
+"""What the second table of a name is called in its marks."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,18 @@ class Result:
     """Mean prediction, mean outcome and customers of each tenth, by prediction."""
 
 
-def evaluate(paths: list[Path], as_of_ms: int, config: Config, translator: Translator | None = None) -> list[Result]:
+@dataclass(frozen=True)
+class Evaluation:
+    """A bundle against what happened after it."""
+
+    results: Sequence[Result]
+    promised: Mapping[str, Any]
+    """What training promised of the intents, as the manifest holds it."""
+    kept: Mapping[str, Kept]
+    """What those with each intent then did."""
+
+
+def evaluate(paths: list[Path], as_of_ms: int, config: Config, translator: Translator | None = None) -> Evaluation:
     """Trains on the events before `as_of_ms` (UTC milliseconds), scores them with the bundle's files, and measures the
     scores on the events after it.
 
@@ -68,7 +82,12 @@ def evaluate(paths: list[Path], as_of_ms: int, config: Config, translator: Trans
         pq.write_table(score.score(known, bundle, as_of_ms), out)
         scores = pq.read_table(out)
     points = PointsInTime(whole, config.zone)
-    return [_result(target, bundle, scores, points, as_of_ms, config) for target in targets(config)]
+    results = [_result(target, bundle, scores, points, as_of_ms, config) for target in targets(config)]
+    place = {key: i for i, key in enumerate(whole.keys)}
+    scored = np.array([place[f"{score.CUSTOMER}{customer}"] for customer in scores["customer_id"].to_pylist()])
+    happened = outcomes(points, scored, as_of_ms, config)
+    kept = by_intent(np.array(scores["intent"].to_pylist(), np.str_), happened)
+    return Evaluation(results, bundle.manifest["promises"], kept)
 
 
 def _covered(config: Config, as_of_ms: int, last_ms: int) -> Config:
@@ -141,6 +160,27 @@ def table(name: str, as_of_ms: int, results: Sequence[Result]) -> list[str]:
     return lines
 
 
+def intents_table(name: str, as_of_ms: int, evaluation: Evaluation) -> list[str]:
+    """What became of those with each intent as lines of Markdown, in brackets what training had promised."""
+    days = evaluation.promised["days"]
+    head = ["intent", "customers"]
+    head += [f"{outcome} within {days[outcome]} days" for outcome in ("churned", "converted", "bought")] + ["spent"]
+    lines = [f"**{name}**, as of {iso(as_of_ms)[:10]}:", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for intent, kept in evaluation.kept.items():
+        if kept["customers"]:
+            promised = evaluation.promised["kept"].get(intent, {})
+            figures = [f"{_figure(outcome, kept)} [{_figure(outcome, promised)}]" for outcome in days]
+            lines.append(f"| `{intent}` | {kept['customers']:,} | {' | '.join(figures)} |")
+    return lines
+
+
+def _figure(outcome: str, kept: Mapping[str, Any]) -> str:
+    value = kept.get(outcome)
+    if value is None:
+        return "-"
+    return _short(value) if outcome == "spent" else f"{100 * value:.3g} %"
+
+
 def _short(value: float) -> str:
     return f"{value:.3f}" if 0.1 <= abs(value) < 10 else f"{value:.3g}"
 
@@ -174,14 +214,18 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
 
 def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = command.timestamp(arguments.as_of)
+    name = arguments.name
+    names = [name, INTENTS.format(name=name)]
     if arguments.table:
-        marked(arguments.table, arguments.name)
+        for each in names:
+            marked(arguments.table, each)
     config = Config.load(arguments.config)
-    results = evaluate(arguments.events, as_of_ms, config, command.translator(arguments))
-    lines = table(arguments.name, as_of_ms, results)
-    command.say(*lines)
-    if arguments.table:
-        put(arguments.table, arguments.name, lines)
+    evaluation = evaluate(arguments.events, as_of_ms, config, command.translator(arguments))
+    tables = [table(name, as_of_ms, evaluation.results), intents_table(name, as_of_ms, evaluation)]
+    for each, lines in zip(names, tables, strict=True):
+        command.say(*lines, "")
+        if arguments.table:
+            put(arguments.table, each, lines)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from training.bundle.contest import figures
 from training.bundle.export import bundle, model_version
 from training.bundle.fitted import Fitted
 from training.bundle.manifest import leaderboard, manifest, write_json, write_leaderboard
+from training.bundle.promises import in_words, promises
 from training.data.events import read_events
 from training.prediction import holdout
 from training.prediction.predictions import FittedTarget, fit_target
@@ -71,6 +72,7 @@ def train(
     segments, heights = catalogue(fitted.segmentation, fitted.X, matching.before)
     about = manifest(model_version(exported), window.as_of_ms, profiles, fitted, segments, config)
     about = labelled({**about, "identity": matching.as_dict(), "actions": read_actions()}, matching.labels)
+    about["promises"] = promises(fitted.targets, points, (window.first_ms, window.end_ms), about, config)
     serving = Bundle.from_files(content, about)
     parity, rows = gate.pass_training(serving, exported, fitted, config)
     command.say(f"gate: {parity}")
@@ -228,7 +230,16 @@ def _summary(about: dict[str, Any]) -> list[str]:
             f"{key} {value:,.4g}" for key, value in target.get("metrics", {}).items() if value is not None
         )
         lines.append(f"{name}: {target['model']} ({figures})" if target["trained"] else f"{name}: {target['reason']}")
-    return lines
+    return lines + _promised(about["promises"])
+
+
+def _promised(promises: Mapping[str, Any]) -> list[str]:
+    if not promises["instants"]:
+        return ["intents: the events are too short to hold any against what happened then"]
+    days = promises["days"]
+    at = ", ".join(instant[:10] for instant in promises["instants"])
+    what = f"churned or bought within {days['churned']} days, converted within {days['converted']}"
+    return [f"intents on {at}, none of which the models knew, and who then {what}:", *in_words(promises["kept"])]
 
 
 def _true_of(segment: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ from training import evaluate
 from training.base.errors import InputError
 
 AS_OF = "2024-09-10"
-PAGE = "# Page\n\n<!-- shop -->\nold\n<!-- shop -->\n\nafter\n"
+INTENTS = "<!-- shop: intents -->\nold\n<!-- shop: intents -->"
+PAGE = f"# Page\n\n{INTENTS}\n\n<!-- shop -->\nold\n<!-- shop -->\n\nafter\n"
 
 
 def test_bundle_and_plain_model_are_measured_on_what_came_after(
@@ -22,7 +23,12 @@ def test_bundle_and_plain_model_are_measured_on_what_came_after(
     output = capsys.readouterr().out
     assert "ltv_horizon_days: 47, since no more days are known after 2024-09-10T00:00:00Z" in output
     text = page.read_text()
-    assert text.startswith("# Page\n\n<!-- shop -->\n**shop**") and text.endswith("<!-- shop -->\n\nafter\n")
+    before, mark, rest = text.partition("<!-- shop -->")
+    assert (
+        before.startswith("# Page\n\n<!-- shop: intents -->\n**shop**, as of 2024-09-10:")
+        and "| `everyone` |" in before
+    )
+    assert f"{mark}{rest}".startswith("<!-- shop -->\n**shop**") and text.endswith("<!-- shop -->\n\nafter\n")
     assert "| churn, 30 days |" in text and "| ltv, 47 days |" in text and "old" not in text
     auc = float(text.partition("AUC ")[2].split(" ")[0])
     assert 0.6 < auc < 1

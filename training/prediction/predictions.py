@@ -44,6 +44,13 @@ class FittedTarget:
     """Of the slices behind the model, UTC milliseconds, latest first."""
     fitted_on: Matrix | None = None
     """The rows behind the model [n, n_features]."""
+    earlier: list[tuple[int, Model]] = field(default_factory=list)
+    """What the slices were judged by, latest first: the same kind of model, each with the instant (UTC milliseconds) up
+    to which it knew what happened."""
+
+    def as_of(self, instant_ms: int) -> Model | None:
+        """The latest of `earlier` that knew nothing of what happened after the instant (UTC milliseconds)."""
+        return next((model for known_ms, model in self.earlier if known_ms <= instant_ms), None)
 
     @property
     def metrics(self) -> Metrics:
@@ -97,9 +104,12 @@ def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
     everything = sample(target, slices, config)
     model = fit_one(best, target.task, everything.X, everything.y, everything.weight, config)
     first = judged[best].predicted[0]
+    calibration = judged[best].calibration
+    known_ms = [known[0].cutoff_ms + target.horizon_days * DAY_MS for _, known in rounds]
+    before = [Model(best, target.kind, estimator, calibration) for estimator in judged[best].estimators]
     return FittedTarget(
         target,
-        model=Model(best, target.kind, model, judged[best].calibration),
+        model=Model(best, target.kind, model, calibration),
         judged=[s.cutoff_ms for s, _ in rounds],
         by_cutoff=judged[best].figures,
         leaderboard=leaderboard | reference,
@@ -109,6 +119,7 @@ def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
         held_out=slices[0].X,
         cutoffs=at,
         fitted_on=everything.X,
+        earlier=list(zip(known_ms, before, strict=True)),
     )
 
 

@@ -10,7 +10,7 @@ from shared.features.columns import DAY_MS
 from training.base.config import Config
 from training.data.preparation import Matrix
 from training.prediction.calibration import Calibration, Vector, calibrated
-from training.prediction.candidates import fit_all
+from training.prediction.candidates import Estimator, fit_all
 from training.prediction.metrics import Metrics, mean, measure
 from training.prediction.targets import Slice, Target
 
@@ -38,6 +38,8 @@ class Judged:
     """For each slice, latest first, with a calibration that did not see the slice."""
     figures: list[Metrics]
     """Of each slice."""
+    estimators: list[Estimator]
+    """What each slice was predicted by."""
 
     def mean(self) -> Metrics:
         """The figures' mean over the slices."""
@@ -59,17 +61,17 @@ def origins(target: Target, slices: Sequence[Slice], config: Config) -> list[tup
 
 def judge(target: Target, rounds: Sequence[tuple[Slice, list[Slice]]], config: Config) -> dict[str, Judged]:
     """Every candidate on the slices of `origins`, by name."""
-    margins: dict[str, list[Vector]] = {}
-    for judged, known in rounds:
+    estimators: dict[str, list[Estimator]] = {}
+    for _, known in rounds:
         before = sample(target, known, config)
         for name, model in fit_all(target.task, before.X, before.y, before.weight, config).items():
-            margins.setdefault(name, []).append(model.margin(judged.X))
+            estimators.setdefault(name, []).append(model)
     slices = [judged for judged, _ in rounds]
-    return {name: _judged(target, slices, each, config) for name, each in margins.items()}
+    return {name: _judged(target, slices, each, config) for name, each in estimators.items()}
 
 
-def _judged(target: Target, slices: Sequence[Slice], margins: list[Vector], config: Config) -> Judged:
-    margin = np.concatenate(margins)
+def _judged(target: Target, slices: Sequence[Slice], estimators: list[Estimator], config: Config) -> Judged:
+    margin = np.concatenate([model.margin(s.X) for model, s in zip(estimators, slices, strict=True)])
     y = _amounts(target, slices)
     rows = [len(s.y) for s in slices]
     by_slice = np.repeat(np.arange(len(slices)), rows)
@@ -82,7 +84,7 @@ def _judged(target: Target, slices: Sequence[Slice], margins: list[Vector], conf
         predicted[own] = fitted(margin[own])
     each = np.split(predicted, np.cumsum(rows)[:-1])
     figures = [measure(target, s.y, p) for s, p in zip(slices, each, strict=True)]
-    return Judged(_calibration(target, margin, y, part, config), each, figures)
+    return Judged(_calibration(target, margin, y, part, config), each, figures, estimators)
 
 
 def _calibration(target: Target, margin: Vector, y: Vector, part: NDArray[np.int64], config: Config) -> Calibration:

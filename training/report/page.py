@@ -11,7 +11,7 @@ from shared.decisions.intent import ACTIONS
 from training.prediction.holdout import Holdout
 from training.report import plots
 from training.report.findings import Findings
-from training.report.tables import Cell, bar, dot, heat_map, importance_table, segment_table, table
+from training.report.tables import Cell, bar, dot, heat_map, importance_table, promises, segment_table, table
 
 TITLES = {"churn": "Who is about to leave", "conversion": "Who is about to buy", "ltv": "Who will be worth most"}
 COUNTED = {"churn": "leaving customers", "conversion": "buyers", "ltv": "spend"}
@@ -189,7 +189,7 @@ def _actions(about: Mapping[str, Any], findings: Findings) -> str:
         rows.append([intent.replace("_", " "), _rule(intent, about), *shown, advice, action.get("channel", "")])
     return (
         "<h2>What to do with whom</h2><p>Every customer has one intent, the first that fits, and with it the next best"
-        " action.</p>" + table(["intent", "who", "customers", "share", "action", "channel"], rows)
+        " action.</p>" + table(["intent", "who", "customers", "share", "action", "channel"], rows) + promises(about)
     )
 
 

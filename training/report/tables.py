@@ -88,6 +88,31 @@ def importance_table(losses: Mapping[str, float], measured: str) -> str:
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
+def promises(about: Mapping[str, Any]) -> str:
+    """What became of those with each intent, where the events tell."""
+    held = about["promises"]
+    if not held["instants"]:
+        return ""
+    days = held["days"]
+    rows: list[list[Cell]] = [
+        [
+            name.replace("_", " "),
+            own["customers"],
+            *("-" if own[share] is None else f"{own[share]:.1%}" for share in ("churned", "converted", "bought")),
+            own["spent"],
+        ]
+        for name, own in held["kept"].items()
+        if own["customers"]
+    ]
+    head = ["intent", "customers", "churned", "converted", "bought", "spent, mean"]
+    return (
+        "<h3>What became of them</h3><p>Who would have had each intent on "
+        f"{', '.join(instant[:10] for instant in held['instants'])}, by models that knew nothing of what came after,"
+        f" and what they did then: no purchase in {days['churned']} days (of those with one before), a purchase in"
+        f" {days['converted']} days, and purchases and spend in {days['bought']} days.</p>{table(head, rows)}"
+    )
+
+
 def dot(segment: int) -> str:
     """The segment's colour."""
     return f'<span class="dot" style="background:{colour(segment)}"></span>'

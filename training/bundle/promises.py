@@ -1,0 +1,110 @@
+"""What the intents promise: of those who had each at an instant past, the share that then churned, converted, bought.
+
+The instants are held out: predictions for them come from models of the chosen kind that knew nothing of what happened
+afterwards. Calibration and thresholds are the bundle's own, as they will decide.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.decisions.decision import iso
+from shared.decisions.intent import ACTIONS, intents
+from shared.features.columns import DAY_MS
+from shared.models.bundle import Decisions
+from training.base.config import Config
+from training.data.preparation import Matrix
+from training.prediction.models import Vector
+from training.prediction.predictions import FittedTarget
+from training.prediction.targets import PointsInTime, cutoffs, known_at, targets
+
+EVERYONE = "everyone"
+
+type Manifest = Mapping[str, Any]
+type Outcomes = Mapping[str, Vector]
+"""By name what customers did after an instant, each [n]: `churned`, undefined for who never bought before, `converted`
+and `bought` are 0 or 1, `spent` is an amount."""
+type Kept = dict[str, Any]
+"""Of some customers: how many they are, and of each of their outcomes the mean; null where it is undefined for all."""
+
+
+def promises(
+    fitted: Sequence[FittedTarget], points: PointsInTime, span_ms: tuple[int, int], about: Manifest, config: Config
+) -> dict[str, Any]:
+    """What became of everyone with each intent, by the thresholds of the manifest `about`, at the latest instants whose
+    outcomes are in the `span_ms` of the events (UTC milliseconds); ready for JSON.
+
+    Instants at which a model of any target knew too little to be fitted are left out.
+    """
+    trained = [target for target in fitted if target.model is not None]
+    possible = cutoffs(*span_ms, max(days(config).values()), config)[: config.validation_slices]
+    instants = [at for at in possible if all(target.as_of(at) for target in trained)]
+    given = []
+    happened = []
+    for at in instants:
+        everyone = np.flatnonzero(known_at(points.profiles, at))
+        given.append(_intents(trained, points.features(at)[everyone], at, about))
+        happened.append(outcomes(points, everyone, at, config))
+    together = {name: np.concatenate([each[name] for each in happened]) for name in days(config) if happened}
+    kept = by_intent(np.concatenate(given), together) if given else {}
+    return {"instants": list(map(iso, instants)), "days": days(config), "kept": kept}
+
+
+def days(config: Config) -> dict[str, int]:
+    """How many days after the instant each outcome is counted."""
+    churn, conversion = config.churn_horizon_days, config.conversion_horizon_days
+    return {"churned": churn, "converted": conversion, "bought": churn, "spent": churn}
+
+
+def outcomes(points: PointsInTime, customers: NDArray[np.int64], at_ms: int, config: Config) -> Outcomes:
+    """What the customers, by the index of their profile [n], did after the instant."""
+    churn, conversion, value = targets(config)
+    ends = {name: at_ms + count * DAY_MS for name, count in days(config).items()}
+    had_bought = churn.eligible(points.profiles, at_ms)
+    left = churn.outcome(points.profiles, at_ms, ends["churned"])
+    happened = {
+        "churned": np.where(had_bought, left, np.nan),
+        "converted": conversion.outcome(points.profiles, at_ms, ends["converted"]),
+        "bought": 1 - left,
+        "spent": value.outcome(points.profiles, at_ms, ends["spent"]),
+    }
+    return {name: values[customers] for name, values in happened.items()}
+
+
+def by_intent(intent_of: NDArray[np.str_], happened: Outcomes) -> dict[str, Kept]:
+    """What became of those with each intent, and of everyone; `intent_of` is that of each [n]."""
+    groups = {EVERYONE: np.ones(len(intent_of), bool)} | {intent: intent_of == intent for intent in ACTIONS}
+    return {name: _kept(own, happened) for name, own in groups.items()}
+
+
+def _kept(own: NDArray[np.bool_], happened: Outcomes) -> Kept:
+    means = {name: values[own & ~np.isnan(values)] for name, values in happened.items()}
+    return {
+        "customers": int(own.sum()),
+        **{name: round(float(values.mean()), 4) if len(values) else None for name, values in means.items()},
+    }
+
+
+def _intents(trained: Sequence[FittedTarget], X: Matrix, at_ms: int, about: Manifest) -> NDArray[np.str_]:
+    """The intent of each row [n] as it would have been at the instant."""
+    models = {target.target.output: target.as_of(at_ms) for target in trained}
+    predicted: dict[str, Any] = {name: model.predict(X).astype(np.float32) for name, model in models.items() if model}
+    nowhere = np.zeros(len(X), np.int64)
+    decisions = Decisions(nowhere, nowhere.astype(np.float32), nowhere, nowhere.astype(np.float32), **predicted)
+    return np.array(intents(decisions, X, about), np.str_)
+
+
+def in_words(kept: Mapping[str, Kept]) -> list[str]:
+    """A line for every intent that somebody had, and for everyone."""
+    return [
+        f"  {name:<20} {own['customers']:>9,} {_share(own['churned'])} churned {_share(own['converted'])} converted"
+        f" {_share(own['bought'])} bought, spending {own['spent']:,.2f}"
+        for name, own in kept.items()
+        if own["customers"]
+    ]
+
+
+def _share(value: float | None) -> str:
+    return f"{'-' if value is None else format(value, '.0%'):>5}"
