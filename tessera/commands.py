@@ -74,6 +74,12 @@ COMMANDS = (
         "Hold reasons, next changes and what one may do to the truth.",
         "--events my-events/ --model my-model/ --as-of 2026-01-01",
     ),
+    Command(
+        TRAIN,
+        "training.check_segments",
+        "Hold segments and their names to what is promised.",
+        "--events my-events/",
+    ),
     Command(PUBLISH, "training.publish", "Publish a trained bundle.", "--model my-model/ --bucket tessera-data"),
     Command(PUBLISH, "training.bundles", "List the published bundles.", "--bucket tessera-data"),
     Command(PUBLISH, "training.rollback", "Return to an earlier bundle.", "--bucket tessera-data"),

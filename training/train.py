@@ -64,7 +64,7 @@ def train(
     Segments that carry on those of the bundle `previous` keep their ids and names.
     Raises InputError for events that cannot be trained on, and Refused where the export does not decide as the models.
     """
-    profiles, window = _known(_read(paths, as_of_ms, config, translator), as_of_ms, config)
+    profiles, window = customers(paths, as_of_ms, config, translator)
     points = PointsInTime(profiles, config.zone)
     fitted, matching = _fit(points, window, previous, config)
     exported = bundle(fitted.segmentation, fitted.models, len(FEATURE_NAMES), _metadata(window, fitted, config))
@@ -88,6 +88,16 @@ def train(
     write_json(out / MANIFEST_FILE, about)
     _write_report(out, about, serving, fitted, heights, holdouts)
     command.say(*_summary(about), *matching.summary(), f"{out}: bundle {about['bundle_id']}")
+
+
+def customers(
+    paths: list[Path], as_of_ms: int | None, config: Config, translator: Translator | None = None
+) -> tuple[Profiles, "Window"]:
+    """Everyone with an event before `as_of_ms`, the end of the data where it is None, and the time that is known.
+
+    Raises InputError for events that cannot be trained on.
+    """
+    return _known(_read(paths, as_of_ms, config, translator), as_of_ms, config)
 
 
 def _read(paths: list[Path], as_of_ms: int | None, config: Config, translator: Translator | None) -> Profiles:

@@ -70,6 +70,7 @@ def test_the_module_goes_on_as_a_command_of_its_own(command: Command, capsys: py
     [
         ("training.check_features", "{missing}"),
         ("training.check_reasons", "--events {missing} --model {missing} --as-of 2026-01-01"),
+        ("training.check_segments", "--events {missing}"),
     ],
 )
 def test_a_file_that_is_missing_is_one_line_and_status_2(
