@@ -1,0 +1,223 @@
+"""Whether rules hold of customers: trees over NumPy columns, in the three-valued logic of SQL.
+
+A comparison with something unknown is unknown, and so is its opposite; a rule holds of those of whom it is true.
+Numbers that features and predictions are compared with are rounded to float32, as these are: what is shown as 0.6 is
+not above 0.6.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.audiences.counting import Happened
+from shared.audiences.rules import All, AnyOf, Attribute, Comparison, Count, Field, IsNull, Literal, Not, Operand, Rule
+from shared.features import FEATURE_NAMES, Profiles
+
+type Ints = NDArray[np.int64]
+type Mask = NDArray[np.bool_]
+type Column = NDArray[Any]
+"""Numbers, float64 with NaN for what is unknown, or texts, with None for it [n]."""
+
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""An attribute that is compared with a number is read as one where it looks like this, and is unknown elsewhere."""
+
+_OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "=": np.equal,
+    "<>": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+}
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Whether a condition is true of each customer, and whether it is false; where it is neither, it is unknown [n]."""
+
+    true: Mask
+    false: Mask
+
+
+class Histories:
+    """What rules ask of customers' histories, made once for all instants."""
+
+    def __init__(self, profiles: Profiles) -> None:
+        self._profiles = profiles
+        self._happened: dict[Count, Happened] = {}
+        self._attributes: dict[str, tuple[Column, Ints]] = {}
+
+    def count(self, count: Count, who: Ints, at_ms: Ints | int) -> Ints:
+        """What a `count` comes to at each instant, for the customers at the positions `who` [m]."""
+        if count not in self._happened:
+            self._happened[count] = Happened(count, self._profiles)
+        return self._happened[count].counts(who, at_ms)
+
+    def attribute(self, name: str, who: Ints, at_ms: Ints | int) -> Column:
+        """What is known under a name before each instant, as texts; None where nothing is [m]."""
+        if name not in self._attributes:
+            self._attributes[name] = self._said(name)
+        values, said_ms = self._attributes[name]
+        known = values[who]
+        known[said_ms[who] >= at_ms] = None
+        return known
+
+    def happened(self, count: Count) -> Happened:
+        """The things that a `count` counts."""
+        self.count(count, np.empty(0, np.int64), 0)
+        return self._happened[count]
+
+    def said(self, name: str) -> tuple[Column, Ints]:
+        """What is known of each customer under a name, and when it was said, UTC milliseconds [n_profiles each]."""
+        self.attribute(name, np.empty(0, np.int64), 0)
+        return self._attributes[name]
+
+    def _said(self, name: str) -> tuple[Column, Ints]:
+        attributes = self._profiles.attributes
+        values = np.full(len(self._profiles), None, object)
+        said_ms = np.zeros(len(self._profiles), np.int64)
+        if name in attributes.names:
+            some = np.flatnonzero(attributes.name == attributes.names.index(name))
+            texts = np.array([_text(value) for value in attributes.values] + [None], object)[:-1]
+            values[attributes.owner[some]] = texts[attributes.value[some]]
+            said_ms[attributes.owner[some]] = attributes.time_ms[some]
+        return values, said_ms
+
+
+@dataclass
+class Customers:
+    """Customers at an instant each, as rules see them. What was asked once is not computed again."""
+
+    features: NDArray[np.float32]
+    """[n, len(FEATURE_NAMES)], NaN where undefined."""
+    decided: Mapping[str, Column]
+    """What a bundle and the intents say, by the names of fields; those it lacks are unknown of everybody [n each]."""
+    histories: Histories
+    who: Ints
+    """Their positions in the histories [n]."""
+    at_ms: Ints | int
+    """UTC milliseconds; one for all, or one each [n]."""
+    _asked: dict[Operand, Column] = field(default_factory=dict)
+    _judged: dict[Comparison | IsNull, Truth] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.who)
+
+    def holds(self, rule: Rule) -> Mask:
+        """Of whom a rule is true [n]."""
+        return self.truth(rule).true
+
+    def truth(self, rule: Rule) -> Truth:
+        """Of whom a rule is true and of whom it is false."""
+        match rule:
+            case Not(part):
+                truth = self.truth(part)
+                return Truth(truth.false, truth.true)
+            case All(parts):
+                truths = [self.truth(part) for part in parts]
+                return Truth(_all([t.true for t in truths]), _any([t.false for t in truths]))
+            case AnyOf(parts):
+                truths = [self.truth(part) for part in parts]
+                return Truth(_any([t.true for t in truths]), _all([t.false for t in truths]))
+            case Comparison() | IsNull():
+                if rule not in self._judged:
+                    self._judged[rule] = self._judge(rule)
+                return self._judged[rule]
+
+    def value(self, operand: Operand) -> Column:
+        """What is known of each customer [n]; of a literal, the same of all."""
+        if isinstance(operand, Literal):
+            return np.full(len(self), operand.value, float if isinstance(operand.value, float) else object)
+        if operand not in self._asked:
+            self._asked[operand] = self._value(operand)
+        return self._asked[operand]
+
+    def _value(self, operand: Field | Attribute | Count) -> Column:
+        match operand:
+            case Count():
+                return self.histories.count(operand, self.who, self.at_ms).astype(float)
+            case Attribute(name):
+                return self.histories.attribute(name, self.who, self.at_ms)
+            case Field(name) if name in _FEATURE:
+                return self.features[:, _FEATURE[name]].astype(float)
+            case Field(name):
+                values = self.decided.get(name)
+                if values is None:
+                    return np.full(len(self), np.nan)
+                return values if values.dtype == object else values.astype(float)
+
+    def _judge(self, condition: Comparison | IsNull) -> Truth:
+        if isinstance(condition, IsNull):
+            is_known = _known(self.value(condition.operand))
+            return Truth(~is_known, is_known)
+        left, right = self._sides(condition)
+        known: Mask = _known(left) & _known(right)
+        operation = _OPERATIONS[condition.operator]
+        if left.dtype != object and right.dtype != object:
+            true = operation(left, right) & known
+        else:
+            true = np.zeros(len(self), bool)
+            some = np.flatnonzero(known)
+            true[some] = [bool(operation(a, b)) for a, b in zip(_at(left, some), _at(right, some), strict=True)]
+        return Truth(true, known & ~true)
+
+    def _sides(self, condition: Comparison) -> tuple[Column, Column]:
+        """Both sides [n each, or 1 for a literal]: both numbers or both texts."""
+        sides = condition.left, condition.right
+        left, right = (self._side(side, other) for side, other in (sides, sides[::-1]))
+        if left.dtype != right.dtype and object in (left.dtype, right.dtype):
+            return _as_numbers(left), _as_numbers(right)
+        return left, right
+
+    def _side(self, operand: Operand, other: Operand) -> Column:
+        if not isinstance(operand, Literal):
+            return self.value(operand)
+        if isinstance(operand.value, str):
+            return np.array([operand.value], object)
+        return np.array([np.float32(operand.value) if isinstance(other, Field) else operand.value], float)
+
+
+_FEATURE = {name: i for i, name in enumerate(FEATURE_NAMES)}
+
+
+def as_number(text: str | None) -> float:
+    """The number that a text is; NaN where it is none."""
+    return float(text) if text is not None and NUMBER.fullmatch(text) else float("nan")
+
+
+def _text(value: str) -> str:
+    """An attribute, which is stored as JSON, as the text that rules compare."""
+    known = json.loads(value)
+    return known if isinstance(known, str) else value
+
+
+def _as_numbers(values: Column) -> NDArray[np.float64]:
+    return np.array([as_number(text) for text in values], float) if values.dtype == object else values
+
+
+def _known(values: Column) -> Mask:
+    if values.dtype == object:
+        return np.array([value is not None for value in values], bool)
+    known: Mask = ~np.isnan(values)
+    return known
+
+
+def _at(values: Column, some: NDArray[np.intp]) -> Column:
+    return np.repeat(values, len(some)) if len(values) == 1 else values[some]
+
+
+def _all(masks: list[Mask]) -> Mask:
+    every: Mask = np.logical_and.reduce(masks)
+    return every
+
+
+def _any(masks: list[Mask]) -> Mask:
+    some: Mask = np.logical_or.reduce(masks)
+    return some

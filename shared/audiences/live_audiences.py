@@ -1,0 +1,43 @@
+"""The audiences that are live: those of `audiences/current.json`, followed without a redeploy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.audiences.audience import Audiences, NotAudiences, decode_publication
+from shared.aws.fresh_object import FreshObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PREFIX = "audiences/"
+CURRENT_KEY = f"{PREFIX}current.json"
+NONE = Audiences()
+
+
+def version_key(version: int) -> str:
+    """Where a version is kept."""
+    return f"{PREFIX}versions/{version:08d}.json"
+
+
+class LiveAudiences:
+    """Reads them when they change. A document that cannot be read never replaces one that could."""
+
+    def __init__(self, s3: S3Client, bucket: str, check_every: float) -> None:
+        self._document = FreshObject(s3, bucket, CURRENT_KEY, check_every)
+        self._content: bytes | None = None
+        self._audiences = NONE
+        self.problem: str | None = None
+        """What is wrong with the document, which is ignored then."""
+
+    def get(self, now: float) -> Audiences:
+        """The live audiences at `now` (a monotonic clock, seconds). Raises ClientError when S3 refuses."""
+        content = self._document.read(now)
+        if content is not self._content:
+            self._content = content
+            self.problem = None
+            try:
+                self._audiences = NONE if content is None else decode_publication(content).audiences
+            except NotAudiences as error:
+                self.problem = str(error)
+        return self._audiences
