@@ -67,6 +67,9 @@ class Audiences:
         return CONTROL if out else TREATMENT
 
 
+NONE = Audiences()
+
+
 def _drawn(salt: str, customer: str) -> float:
     """A number from 0 to 1 that is drawn of a customer once for each salt."""
     digest = hashlib.blake2b(f"{salt}\0{customer}".encode(), digest_size=8).digest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.audiences.audience import Audiences, NotAudiences, decode_publication
+from shared.audiences.audience import NONE, Audiences, NotAudiences, decode_publication
 from shared.aws.fresh_object import FreshObject
 
 if TYPE_CHECKING:
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 PREFIX = "audiences/"
 CURRENT_KEY = f"{PREFIX}current.json"
-NONE = Audiences()
 
 
 def version_key(version: int) -> str:

@@ -133,6 +133,31 @@ def size(rule: Rule) -> int:
             return 1
 
 
+def shown(node: Comparison | IsNull | Operand) -> str:
+    """A condition as it is written."""
+    match node:
+        case Field(name):
+            return name
+        case Attribute(name):
+            return f"attributes.{name}" if name.isidentifier() else f"attribute({_quoted(name)})"
+        case Count(measure, days, None):
+            return f"{measure}({days})"
+        case Count(measure, days, subject, of):
+            return f"{measure}({_quoted(f'{of}: {subject}' if of else str(subject))}, {days})"
+        case Literal(str() as text):
+            return _quoted(text)
+        case Literal(value):
+            return f"{value:.15g}"
+        case Comparison(operator, left, right):
+            return f"{shown(left)} {operator} {shown(right)}"
+        case IsNull(operand):
+            return f"{shown(operand)} is null"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
 # ---- As JSON ---------------------------------------------------------------------------------------------------------
 
 

@@ -165,7 +165,8 @@ def _stands(bundle: Bundle, since_ms: int, profile: StoredProfile) -> bool:
     decision = profile.decision
     if decision is None or profile.waits_since_ms is not None:
         return False
-    return decision.model_version == bundle.bundle_id and decision.as_of_ms >= since_ms
+    same = (decision.model_version, decision.audiences_version) == (bundle.bundle_id, bundle.audiences.version)
+    return same and decision.as_of_ms >= since_ms
 
 
 def report(parts: Sequence[PartitionProgress], expected: int) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from shared.aws.backoff import Sleep
 from shared.clock import Moment
 from shared.decisions.deciding import decide
-from shared.decisions.decision import Decision, changes_segment
+from shared.decisions.decision import Decision, changes_segment, moves
 from shared.decisions.transitions import Cause
 from shared.features import BrokenState, UnknownStateVersion
 from shared.profiles.histories import BROKEN, histories, parts, unreadable
@@ -64,10 +64,12 @@ class Rescorer:
             lost = set[str]()
             waiting = [profile for profile in profiles if profile.is_someone and not stands(profile)]
             for some in parts(self._complete(waiting)):
-                after = self._decided({profile.key: profile for profile in some})
+                before = {profile.key: profile for profile in some}
+                after = self._decided(before)
                 late = self.table.save(after)
                 done = [profile for profile in after if profile.key not in late]
-                total += Rescored(len(done), sum(profile.moved is not None for profile in done))
+                moved = [p for p in done if changes_segment(before[p.key].decision, p.decision)]
+                total += Rescored(len(done), len(moved))
                 lost |= late
             if not lost:
                 return total
@@ -104,5 +106,5 @@ def _with_decision(profile: StoredProfile, decision: Decision) -> StoredProfile:
     before = profile.decision
     by_itself = Cause.TIME if profile.waits_since_ms is None else Cause.EVENTS
     cause = by_itself if before and before.model_version == decision.model_version else Cause.MODEL
-    moved = cause if changes_segment(before, decision) else None
+    moved = cause if moves(before, decision) else None
     return replace(profile, version=profile.version + 1, decision=decision, waits_since_ms=None, moved=moved)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from shared.audiences.evaluating import Customers, Histories
 from shared.decisions.decision import Decision, NextChange
 from shared.decisions.intent import intents
+from shared.decisions.memberships import Memberships, as_seen
 from shared.decisions.next_change import State, midnight_after, next_changes
 from shared.decisions.outside import outside_training
 from shared.features import Profiles, features
@@ -34,8 +38,12 @@ def decide(
     if not all(defined):
         bundle.failure = f"bundle {bundle.bundle_id} gives some customers numbers that are undefined or infinite"
     intent = intents(decided, known, bundle.manifest)
-    now = State.of(decided.segment, intent)
-    changes = next_changes(profiles, now, bundle, moment.as_of_ms, moment.horizon_days)
+    customers = Customers(
+        known, as_seen(decided, intent), Histories(profiles), np.arange(len(profiles)), moment.as_of_ms
+    )
+    audiences = Memberships(bundle.audiences, customers)
+    now = State(decided.segment, intent, audiences.holds)
+    changes = next_changes(profiles, customers, now, bundle, moment.horizon_days)
     numbers = _numbers(decided)
     automated = profiles.automated.tolist()
     outside = outside_training(known, bundle.manifest)
@@ -52,6 +60,9 @@ def decide(
             next_change=changes[i],
             outside_training=outside[i],
             due_ms=_due_ms(changes[i], moment, bundle.zone),
+            audiences=audiences.of(i, key, before.get(key), moment.as_of_ms),
+            audiences_version=bundle.audiences.version,
+            grounds=audiences.grounds(i, before.get(key)),
         )
         for i, key in enumerate(profiles.keys)
         if defined[i]

@@ -1,6 +1,6 @@
 """One profile's decision, as it is stored and as it is answered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,36 @@ class NextChange:
     """A midnight, UTC."""
     segment: int
     intent: str
+    audiences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Being in an audience."""
+
+    since_ms: int
+    """When the customer last came in."""
+    arm: str
+    """`treatment`, or `control` for whom the control group keeps out of what is done with the audience."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A condition of a rule with what it was judged on."""
+
+    condition: str
+    """As it is written in a rule."""
+    value: float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """Why a customer came into an audience or left it, and what is to be done."""
+
+    conditions: Sequence[Ground]
+    """Of who came in some that are true, of who left some that are not."""
+    action: str | None = None
+    """The audience's own, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +75,12 @@ class Decision:
     """Features whose values lie outside what the bundle was trained on, with the value; None where it is undefined."""
     due_ms: int | None = None
     """When to look again: at the next change, or at the end of the time that was looked ahead."""
+    audiences: Mapping[str, Membership] = field(default_factory=dict)
+    """The audiences the customer is in, by key."""
+    audiences_version: int = 0
+    """Of the audiences that were decided on."""
+    grounds: Mapping[str, Grounds] = field(default_factory=dict)
+    """Why this decision moves the customer into or out of audiences, by key. Kept until the next one, for the ledger."""
 
 
 def segment_of(decision: Decision | None) -> int | None:
@@ -55,6 +91,21 @@ def segment_of(decision: Decision | None) -> int | None:
 def changes_segment(before: Decision | None, after: Decision | None) -> bool:
     """Whether a profile moves from one segment to another, into its first, or out of its last."""
     return segment_of(before) != segment_of(after)
+
+
+def changes_audiences(before: Decision | None, after: Decision | None) -> bool:
+    """Whether a profile comes into an audience or leaves one."""
+    return audiences_of(before) != audiences_of(after)
+
+
+def audiences_of(decision: Decision | None) -> frozenset[str]:
+    """The keys of the audiences that a profile with this decision is in; none of one without."""
+    return frozenset(decision.audiences) if decision else frozenset()
+
+
+def moves(before: Decision | None, after: Decision | None) -> bool:
+    """Whether a profile comes into another segment or audience, or leaves one."""
+    return changes_segment(before, after) or changes_audiences(before, after)
 
 
 def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,6 +139,9 @@ def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) ->
         "action_details": {name: text for name, text in doing.items() if name != "key"} or None,
         "automated_traffic": decision.automated,
         "outside_training": _outside(decision.outside_training, manifest.get("trained_on", {})),
+        "audiences": [
+            {"key": key, "since": iso(one.since_ms), "arm": one.arm} for key, one in sorted(decision.audiences.items())
+        ],
         "next_change": decision.next_change and _next_change(decision.next_change, names),
         "as_of": iso(decision.as_of_ms),
         "scored_at": iso(decision.scored_at_ms),
@@ -113,6 +167,7 @@ def _next_change(change: NextChange, names: Mapping[int, str]) -> dict[str, Any]
         "to": change.segment,
         "name": names.get(change.segment),
         "intent": change.intent,
+        "audiences": sorted(change.audiences),
     }
 
 

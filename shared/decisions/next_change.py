@@ -1,4 +1,4 @@
-"""When a decision changes if nothing happens: the first midnight on which segment or intent differ, and to what."""
+"""When a decision changes if nothing happens: the first midnight on which segment, intent or audiences differ."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.audiences.evaluating import Customers
 from shared.decisions.decision import NextChange
 from shared.decisions.intent import ACTIONS, intents
+from shared.decisions.memberships import SetNumbers, as_seen, held, turning
 from shared.features import FEATURE_NAMES, FEATURES, Profiles, features
 from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS
 from shared.features.time_zone import TimeZone
@@ -36,6 +38,8 @@ OVERDUE, SINCE_ORDER, INTERVAL = map(FEATURE_NAMES.index, ("order_overdue", "day
 """The first grows with the second, over the third."""
 
 _INTENTS = list(ACTIONS)
+_SEGMENT_BITS = 40
+"""Of a number that stands for a segment and an intent, beside that of a set of audiences."""
 _LONG_AGO_MS = -(2**40)
 
 type Days = NDArray[np.int64]
@@ -43,36 +47,37 @@ type Days = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class State:
-    """Segment and intent of some customers, as one number each [n]."""
+    """What decisions say of some customers that may change."""
 
     segment: NDArray[np.int64]
-    intent: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, segment: NDArray[np.int64], intent: list[str]) -> State:
-        """From what a bundle decided and the rules said."""
-        return cls(np.asarray(segment), np.array([_INTENTS.index(name) for name in intent], np.int64))
-
-    @property
-    def code(self) -> NDArray[np.int64]:
-        """Both in one."""
-        return self.segment * len(_INTENTS) + self.intent
+    """[n]."""
+    intent: list[str]
+    """[n]."""
+    audiences: NDArray[np.bool_]
+    """Who is in which [n, n_audiences]."""
 
 
 def next_changes(
-    profiles: Profiles, now: State, bundle: Bundle, as_of_ms: int, horizon_days: int
+    profiles: Profiles, customers: Customers, now: State, bundle: Bundle, horizon_days: int
 ) -> list[NextChange | None]:
-    """Of each profile, the first of the next `horizon_days` midnights of the shop on which `now` no longer holds.
+    """Of each profile, the first of the next `horizon_days` midnights of the shop on which `now`, which was decided of
+    the same as `customers`, no longer holds.
 
-    Tried are the days on which something leaves a window and one day a week, or all days where much leaves; where one
-    of them differs, the first that does is searched for between it and the one before. So a change that comes and goes
-    between two days that are tried may be missed; docs/decisions/0013 measures how often, and how long those lasted.
+    Tried are the days on which something leaves a window or a rule may turn, and one day a week, or all days where much
+    leaves; where one of them differs, the first that does is searched for between it and the one before. So a change
+    that comes and goes between two days that are tried may be missed, which rules over counts, attributes and times
+    never do; docs/decisions/0013 measures how often, and how long those lasted.
     """
     if not horizon_days:
         return [None] * len(profiles)
+    as_of_ms = int(customers.at_ms)
     leaving = _leaving(profiles, as_of_ms, horizon_days, bundle.zone)
-    evaluations = _Evaluations(profiles, bundle, as_of_ms, now.code, leaving)
-    held, changed = _tried(evaluations, _to_try(leaving))
+    to_try = _to_try(leaving)
+    if bundle.audiences.all:
+        to_try |= turning(bundle.audiences, profiles, customers, bundle.zone, horizon_days)
+        to_try[:, 0] = False
+    evaluations = _Evaluations(profiles, customers, bundle, now, leaving)
+    held, changed = _tried(evaluations, to_try)
     who = np.flatnonzero(changed)
     changed[who] = _first_between(evaluations, who, held[who], changed[who])
     return evaluations.answers(changed)
@@ -164,13 +169,15 @@ class _Evaluations:
     """What is decided of customers on days to come."""
 
     def __init__(
-        self, profiles: Profiles, bundle: Bundle, as_of_ms: int, now: Days, leaving: NDArray[np.bool_]
+        self, profiles: Profiles, customers: Customers, bundle: Bundle, now: State, leaving: NDArray[np.bool_]
     ) -> None:
         self._profiles = profiles
+        self._histories = customers.histories
         self._bundle = bundle
         self._zone = bundle.zone
-        self._today = self._zone.day(np.array(as_of_ms))
-        self._now = now
+        self._today = self._zone.day(np.array(customers.at_ms))
+        self._sets = SetNumbers(bundle.audiences)
+        self._now = self._code(now)
         self._codes = np.empty(leaving.shape, np.int64)
         self._since = np.maximum.accumulate(np.where(leaving, np.arange(leaving.shape[1]), 1), axis=1)
         self._row = np.full(leaving.shape, -1)
@@ -181,7 +188,7 @@ class _Evaluations:
             self._learn(*np.nonzero(begins))
 
     def differ(self, who: Days, days: Days) -> NDArray[np.bool_]:
-        """Whether segment or intent differ from now's on each of `days` from now, 0 being now itself [n]."""
+        """Whether anything differs from now on each of `days` from now, 0 being now itself [n]."""
         self._codes[who[days == 0], 0] = self._now[who[days == 0]]
         asked = np.flatnonzero(days)
         self._codes[who[asked], days[asked]] = self._decide(who[asked], days[asked])
@@ -216,15 +223,25 @@ class _Evaluations:
     def _decide(self, who: Days, days: Days) -> Days:
         known = self.features(who, days)
         decided = self._bundle.decide(known)
-        return State.of(decided.segment, intents(decided, known, self._bundle.manifest)).code
+        intent = intents(decided, known, self._bundle.manifest)
+        seen = as_seen(decided, intent)
+        customers = Customers(known, seen, self._histories, who, self._midnights(days))
+        return self._code(State(decided.segment, intent, held(self._bundle.audiences, customers)))
+
+    def _code(self, state: State) -> Days:
+        """One number for all that a state says of each customer [n]."""
+        intent = np.array([_INTENTS.index(name) for name in state.intent], np.int64)
+        segment = np.asarray(state.segment) * len(_INTENTS) + intent
+        code: Days = (self._sets.of(state.audiences) << _SEGMENT_BITS) + segment
+        return code
 
     def answers(self, changed: Days) -> list[NextChange | None]:
         """What each customer changes to, on the day that was `changed`; None where that is 0."""
         codes = self._codes[np.arange(len(changed)), changed].tolist()
         states = zip(changed.tolist(), self._midnights(changed).tolist(), codes, strict=True)
-        return [_change(at_ms, code) if day else None for day, at_ms, code in states]
+        return [self._change(at_ms, code) if day else None for day, at_ms, code in states]
 
-
-def _change(at_ms: int, code: int) -> NextChange:
-    segment, intent = divmod(code, len(_INTENTS))
-    return NextChange(at_ms, segment, _INTENTS[intent])
+    def _change(self, at_ms: int, code: int) -> NextChange:
+        audiences, decided = divmod(code, 1 << _SEGMENT_BITS)
+        segment, intent = divmod(decided, len(_INTENTS))
+        return NextChange(at_ms, segment, _INTENTS[intent], self._sets.audiences(audiences))

@@ -25,6 +25,8 @@ class Cause(StrEnum):
     """A visitor turned out to be them, or not to be."""
     ERASURE = "erasure"
     """They were erased."""
+    RULE = "rule"
+    """The rule of an audience was edited, or the audience is new or gone. Of moves between audiences alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,15 +58,16 @@ class Ledger:
         distinct = {moved.id: moved for moved in transitions}
         return sum(self._record(some) for some in batched(distinct.values(), ROWS_A_CALL, strict=False))
 
-    def close(self, left: int | None, once: Any) -> None:
+    def close(self, left: int | None, once: Any, audiences: Sequence[Any] = ()) -> None:
         """Counts one who was erased out of their segment, along with `once`: a part of a transaction that happens once.
 
-        No row is kept of it. Raises LedgerOverloaded and what the table raises.
+        No row is kept of it; `audiences` are the parts that count them out of theirs. Raises LedgerOverloaded and what
+        the table raises.
         """
         gain = [self._gain(left, -1, random.randrange(SHARDS))] if left is not None else []
         for _ in attempts(CALLS_AT_MOST, self._sleep):
             try:
-                self._client.transact_write_items(TransactItems=[once, *gain])
+                self._client.transact_write_items(TransactItems=[once, *gain, *audiences])
             except self._client.exceptions.TransactionCanceledException as error:
                 codes = [reason.get("Code", "None") for reason in error.response["CancellationReasons"]]
                 if KNOWN in codes:
@@ -78,25 +79,28 @@ class Ledger:
         raise LedgerOverloaded(f"an erasure was still uncounted after {CALLS_AT_MOST} attempts")
 
     def forget(self, key: str, version: int, *, former: bool = True) -> None:
-        """Removes a customer's rows up to a version; those of releases before only if `former`.
+        """Removes a customer's rows and memberships up to a version; the rows of releases before only if `former`.
 
         Raises LedgerOverloaded and what the table raises.
         """
-        for partition in (_partition(key), key) if former else (_partition(key),):
-            self._forget(partition, version)
+        if former:
+            rows = {":first": {"S": PREFIX}, ":last": {"S": f"{PREFIX}{version:010d}"}}
+            self._forget(self._rows(key, "pk = :key AND sk BETWEEN :first AND :last", rows))
+        until = {":version": {"N": str(version)}}
+        self._forget(self._rows(partition(key), "pk = :key", until, FilterExpression="version <= :version"))
 
-    def _forget(self, partition: str, version: int) -> None:
+    def _rows(self, where: str, condition: str, values: Item, **more: Any) -> list[Item]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="pk = :key AND sk BETWEEN :first AND :last",
-            ExpressionAttributeValues={
-                ":key": {"S": partition},
-                ":first": {"S": PREFIX},
-                ":last": {"S": f"{PREFIX}{version:010d}"},
-            },
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues={":key": {"S": where}, **values},
             ProjectionExpression="pk, sk",
+            **more,
         )
-        for some in batched((item for page in pages for item in page["Items"]), DELETES_A_CALL, strict=False):
+        return [item for page in pages for item in page["Items"]]
+
+    def _forget(self, rows: Sequence[Item]) -> None:
+        for some in batched(rows, DELETES_A_CALL, strict=False):
             request: Any = {self._table: [{"DeleteRequest": {"Key": item}} for item in some]}
             for _ in attempts(CALLS_AT_MOST, self._sleep):
                 request = self._client.batch_write_item(RequestItems=request).get("UnprocessedItems")
@@ -112,7 +116,7 @@ class Ledger:
         """
         # One more than asked for tells whether there are more. Of both partitions, since after a roll-back either may
         # hold the newer moves, and a move that came to both releases is in both.
-        rows = [row for place in (key, _partition(key)) for row in self._newest(place, limit + 1, before)]
+        rows = [row for place in (key, partition(key)) for row in self._newest(place, limit + 1, before)]
         distinct = {row.version: row for row in rows}
         newest = [distinct[version] for version in sorted(distinct, reverse=True)]
         return newest[:limit], newest[limit - 1].version if len(newest) > limit else None
@@ -167,7 +171,8 @@ class Ledger:
         }
 
 
-def _partition(key: str) -> str:
+def partition(key: str) -> str:
+    """Where the moves of a customer stand."""
     return f"{PARTITION}{key}"
 
 
@@ -180,7 +185,7 @@ def _encode(moved: Transition) -> Item:
         "action": moved.action,
     }
     return {
-        "pk": {"S": _partition(moved.key)},
+        "pk": {"S": partition(moved.key)},
         "sk": {"S": f"{PREFIX}{moved.version:010d}"},
         "predictions": {"M": {name: {"N": repr(value)} for name, value in moved.predictions.items()}},
         "reasons": {"S": msgspec.json.encode(moved.reasons).decode()},

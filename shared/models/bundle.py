@@ -10,6 +10,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from shared.audiences.audience import NONE, Audiences
 from shared.features import DEFINITIONS
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
 from shared.features.time_zone import UTC_TIME, TimeZone, UnknownTimeZone
@@ -95,6 +96,8 @@ class Bundle:
         """Why it could not decide, once it could not on some row."""
         self.features = tuple(definition.name for definition in definitions)
         """The features it needs, in the order of its columns."""
+        self.audiences: Audiences = NONE
+        """The shop's audiences, who is in which being decided along with what the bundle says."""
         self.zone = TimeZone.of(manifest.get("time_zone", UTC_TIME.name))
         """The shop's time, in which its features were computed."""
         self._columns = columns(definitions, DEFINITIONS)

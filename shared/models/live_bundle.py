@@ -1,4 +1,4 @@
-"""The bundle that is live: the one `models/current.json` names, followed without a redeploy."""
+"""The bundle that is live, the one `models/current.json` names, with the shop's audiences: followed without a redeploy."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.audiences.live_audiences import LiveAudiences
 from shared.aws.fresh_object import FreshObject, is_absent
 from shared.models.bundle import Bundle, BundleMismatch
 from shared.models.labels import checked_labels, labelled, labels_key
@@ -27,7 +28,8 @@ MOST_BYTES = 256_000_000
 
 
 class LiveBundle:
-    """Loads the live bundle once and replaces it when the pointer names another; its manifest has the user's labels.
+    """Loads the live bundle once and replaces it when the pointer names another; its manifest has the user's labels, and
+    with it go the shop's audiences.
 
     A bundle that cannot be loaded never replaces one that works: the one before stays, and `problem` says why until
     the pointer names a bundle that loads.
@@ -42,6 +44,7 @@ class LiveBundle:
         self._bucket = bucket
         self._check_every = check_every
         self._pointer = FreshObject(s3, bucket, POINTER_KEY, check_every)
+        self._audiences = LiveAudiences(s3, bucket, check_every)
         self._bundle: Bundle | None = None
         self._refused: tuple[bytes, str, float] | None = None
         self.problem: str | None = None
@@ -56,6 +59,7 @@ class LiveBundle:
         try:
             self._follow(self._pointer.read(now), now)
             self._label(now)
+            self._give_audiences(now)
             self.problem = self._bundle.failure if self._bundle else None
         except BundleMismatch as error:
             self.problem = str(error)
@@ -67,7 +71,7 @@ class LiveBundle:
 
     def watched(self, logger: Logger, metrics: Metrics) -> Bundle | None:
         """The live bundle now, for a handler: what is wrong of it is logged, and counted as `BundleRefused`; and what
-        is wrong of the user's labels as `LabelsRefused`.
+        is wrong of the user's labels as `LabelsRefused`, of audiences as `AudiencesRefused`.
 
         Raises what `get` raises.
         """
@@ -76,6 +80,9 @@ class LiveBundle:
             logger.error("The live bundle cannot be loaded", extra={"problem": self.problem})
         elif bundle is None:
             logger.warning("No bundle is published yet: histories are kept, decisions wait")
+        if self._audiences.problem:
+            logger.error("Audiences are ignored", extra={"problem": self._audiences.problem})
+        metrics.add_metric("AudiencesRefused", "Count", int(self._audiences.problem is not None))
         if self.ignored:
             logger.error("Labels of the user's are ignored", extra={"problem": self.ignored})
         metrics.add_metric("BundleRefused", "Count", int(self.problem is not None))
@@ -102,6 +109,10 @@ class LiveBundle:
         if self._bundle:
             labels, self.ignored = checked_labels(self._labels.read(now))
             self._bundle.manifest = labelled(self._trained, labels)
+
+    def _give_audiences(self, now: float) -> None:
+        if self._bundle:
+            self._bundle.audiences = self._audiences.get(now)
 
     def _load(self, bundle_id: str) -> Bundle:
         manifest = self._object(bundle_key(bundle_id, MANIFEST_FILE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.decisions.decision import changes_segment
+from shared.decisions.decision import changes_segment, moves
 from shared.decisions.transitions import Cause
 from shared.identity.links import LinkState
 from shared.profiles.stored_profile import StoredProfile
@@ -58,7 +58,7 @@ class Change:
         old = self.before.decision
         new = self.after.decision
         waits = new is None and self.after.is_someone
-        if waits or not changes_segment(old, new):
+        if waits or not moves(old, new):
             return None
         relinked = _linked(self.before) != _linked(self.after)
         begins = old is None and self.before.state != self.after.state

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from shared.decisions.decision import Decision, NextChange
+import msgspec
+
+from shared.decisions.decision import Decision, Grounds, Membership, NextChange
 from shared.decisions.transitions import Cause
 from shared.identity.keys import anonymous, is_visitor, visitor_key
 from shared.identity.links import Copy, Link, LinkState
@@ -144,11 +146,34 @@ def _decode_copy(item: Item) -> Copy:
 
 def _encode_change(change: NextChange) -> Item:
     numbers = {"at_ms": change.at_ms, "segment": change.segment}
-    return {"M": {name: {"N": str(value)} for name, value in numbers.items()} | {"intent": {"S": change.intent}}}
+    fields: Item = {name: {"N": str(value)} for name, value in numbers.items()} | {"intent": {"S": change.intent}}
+    if change.audiences:
+        fields["audiences"] = {"L": [{"S": key} for key in change.audiences]}
+    return {"M": fields}
 
 
 def _decode_change(item: Item) -> NextChange:
-    return NextChange(int(item["at_ms"]["N"]), int(item["segment"]["N"]), item["intent"]["S"])
+    audiences = tuple(key["S"] for key in item["audiences"]["L"]) if "audiences" in item else ()
+    return NextChange(int(item["at_ms"]["N"]), int(item["segment"]["N"]), item["intent"]["S"], audiences)
+
+
+def _encode_memberships(decision: Decision) -> Item:
+    fields: Item = {}
+    if decision.audiences_version:
+        fields["audiences_version"] = {"N": str(decision.audiences_version)}
+    if decision.audiences:
+        memberships = decision.audiences.items()
+        fields["audiences"] = {
+            "M": {key: {"L": [{"N": str(one.since_ms)}, {"S": one.arm}]} for key, one in memberships}
+        }
+    if decision.grounds:
+        fields["grounds"] = {"B": msgspec.json.encode(decision.grounds)}
+    return fields
+
+
+def _decode_memberships(item: Item) -> dict[str, Membership]:
+    stored = item["audiences"]["M"].items() if "audiences" in item else ()
+    return {key: Membership(int(one["L"][0]["N"]), one["L"][1]["S"]) for key, one in stored}
 
 
 def _encode_decision(decision: Decision) -> Item:
@@ -175,6 +200,7 @@ def _encode_decision(decision: Decision) -> Item:
                 for name, value in decision.outside_training.items()
             }
         }
+    fields |= _encode_memberships(decision)
     if decision.next_change:
         fields["next_change"] = _encode_change(decision.next_change)
     return {"M": fields}
@@ -200,4 +226,7 @@ def _decode_decision(item: Item) -> Decision:
             for name, value in item.get("outside_training", {"M": {}})["M"].items()
         },
         due_ms=int(item["due_ms"]["N"]) if "due_ms" in item else None,
+        audiences=_decode_memberships(item),
+        audiences_version=int(item["audiences_version"]["N"]) if "audiences_version" in item else 0,
+        grounds=msgspec.json.decode(item["grounds"]["B"], type=dict[str, Grounds]) if "grounds" in item else {},
     )

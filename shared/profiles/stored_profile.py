@@ -34,7 +34,7 @@ class StoredProfile:
     visitors: Mapping[str, Copy] = field(default_factory=dict)
     """Of a customer: their visitors' histories, by profile key."""
     moved: Cause | None = None
-    """Why this version is in another segment than the version before; None where it is not."""
+    """Why this version is in another segment or audience than the version before; None where it is not."""
     counts_from_ms: int | None = None
     """Of someone who came back after a refusal: events before it do not count."""
     born: int = 0

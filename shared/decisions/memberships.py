@@ -1,0 +1,198 @@
+"""Who is in which audience: rules evaluated over what a bundle decides, and the days on which they may turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.audiences.evaluating import Customers, Histories
+from shared.audiences.rules import (
+    Attribute,
+    Comparison,
+    Count,
+    Field,
+    IsNull,
+    Literal,
+    Operand,
+    conditions,
+    operands,
+    shown,
+)
+from shared.decisions.decision import Decision, Ground, Grounds, Membership, audiences_of
+from shared.features import FEATURE_NAMES, FEATURES, Profiles
+from shared.features.columns import DAY_MS
+
+if TYPE_CHECKING:
+    from shared.audiences.audience import Audiences
+    from shared.features.time_zone import TimeZone
+    from shared.models.bundle import Decisions
+
+type Ints = NDArray[np.int64]
+type Mask = NDArray[np.bool_]
+
+MOST_GROUNDS = 3
+GROWING = {feature.name for feature in FEATURES if feature.grows_daily}
+OVERDUE, INTERVAL = "order_overdue", FEATURE_NAMES.index("order_interval_mean")
+"""The first grows by one in as many days as the second says."""
+_AROUND = (0, 1, 2)
+"""Days from the whole days until a number is reached, one of which is the first midnight at which it is."""
+
+
+def as_seen(decided: Decisions, intent: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """What rules may ask of decisions, by the names of fields [n each]."""
+    columns: dict[str, NDArray[Any]] = {
+        "segment": decided.segment,
+        "margin": decided.margin,
+        "intent": np.array(intent, object),
+        **decided.predictions,
+    }
+    if decided.micro_segment is not None:
+        columns["micro_segment"] = decided.micro_segment
+    return columns
+
+
+def held(audiences: Audiences, customers: Customers) -> Mask:
+    """Whose rules are true of which customers [n, n_audiences]."""
+    holds = np.zeros((len(customers), len(audiences.all)), bool)
+    for j, audience in enumerate(audiences.all):
+        holds[:, j] = customers.holds(audience.rule)
+    return holds
+
+
+class Memberships:
+    """The audiences that customers are in from now on, beside those they were in."""
+
+    def __init__(self, audiences: Audiences, customers: Customers) -> None:
+        self.holds = held(audiences, customers)
+        """Whose rules are true of which customers [n, n_audiences]."""
+        self._audiences = audiences
+        self._customers = customers
+
+    def of(self, i: int, key: str, before: Decision | None, as_of_ms: int) -> dict[str, Membership]:
+        """Those of the i-th customer: who stays in one keeps since when, and in which arm they are."""
+        old = before.audiences if before else {}
+        return {
+            audience.key: old.get(audience.key) or Membership(as_of_ms, self._audiences.arm(audience, key))
+            for audience in self._of(i)
+        }
+
+    def grounds(self, i: int, before: Decision | None) -> dict[str, Grounds]:
+        """What speaks for each move of the i-th customer. Of an audience that is gone nothing does."""
+        was = audiences_of(before)
+        moved = [
+            (j, audience)
+            for j, audience in enumerate(self._audiences.all)
+            if (audience.key in was) != bool(self.holds[i, j])
+        ]
+        return {audience.key: Grounds(self._grounds(i, j), audience.action) for j, audience in moved}
+
+    def _of(self, i: int) -> Iterator[Any]:
+        return (self._audiences.all[j] for j in np.flatnonzero(self.holds[i]).tolist())
+
+    def _grounds(self, i: int, j: int) -> list[Ground]:
+        """Of who comes in, the conditions that are true; of who leaves, those that are not."""
+        grounds = []
+        for condition in dict.fromkeys(conditions(self._audiences.all[j].rule)):
+            if bool(self._customers.truth(condition).true[i]) == bool(self.holds[i, j]):
+                grounds.append(Ground(shown(condition), self._value(i, condition)))
+        return grounds[:MOST_GROUNDS]
+
+    def _value(self, i: int, condition: Comparison | IsNull) -> float | str | None:
+        asked: list[Operand] = [condition.operand] if isinstance(condition, IsNull) else [condition.left, condition.right]
+        known = [operand for operand in asked if not isinstance(operand, Literal)]
+        value = self._customers.value(known[0])[i]
+        if value is None or isinstance(value, str):
+            return value
+        number = float(value)
+        return None if np.isnan(number) else float(f"{number:.6g}")
+
+
+class SetNumbers:
+    """A number for each set of audiences that customers are in."""
+
+    def __init__(self, audiences: Audiences) -> None:
+        self._keys = [audience.key for audience in audiences.all]
+        self._numbers: dict[bytes, int] = {}
+        self._sets: list[tuple[str, ...]] = []
+
+    def of(self, holds: Mask) -> Ints:
+        """The number of each row of [n, n_audiences]: equal rows have equal numbers [n]."""
+        if not self._keys:
+            return np.zeros(len(holds), np.int64)
+        packed = np.packbits(holds, axis=1)
+        rows, which = np.unique(packed, axis=0, return_inverse=True)
+        numbers = np.array([self._number(row) for row in rows], np.int64)
+        return numbers[which.ravel()]
+
+    def audiences(self, number: int) -> tuple[str, ...]:
+        """The keys of the set of a number."""
+        return self._sets[number] if self._keys else ()
+
+    def _number(self, row: NDArray[np.uint8]) -> int:
+        content = row.tobytes()
+        if content not in self._numbers:
+            self._numbers[content] = len(self._sets)
+            inside = np.unpackbits(row)[: len(self._keys)].tolist()
+            self._sets.append(tuple(key for key, holds in zip(self._keys, inside, strict=True) if holds))
+        return self._numbers[content]
+
+
+# ---- Days on which rules may turn ------------------------------------------------------------------------------------
+
+
+def turning(audiences: Audiences, profiles: Profiles, now: Customers, zone: TimeZone, horizon_days: int) -> Mask:
+    """Whether a rule may turn at each of the next midnights, by what it counts, by what was said, or by a time since
+    something that reaches a number; 0 is now [n, horizon + 1].
+
+    What it asks of predictions, segment and intent may turn on other days, as these do.
+    """
+    days = np.zeros((len(now), horizon_days + 1), bool)
+    today = zone.day(np.array(now.at_ms))
+
+    def mark(owner: Ints, first: Ints) -> None:
+        within = (first > 0) & (first <= horizon_days)
+        days[owner[within], first[within]] = True
+
+    def mark_instants(owner: Ints, at_ms: Ints) -> None:
+        # The first midnight at which it is over, and one more where the instant is itself a midnight.
+        day = zone.day(at_ms) - today
+        mark(owner, day)
+        mark(owner, day + 1)
+
+    everyone = np.arange(len(now))
+    for operand in {operand for audience in audiences.all for operand in operands(audience.rule)}:
+        match operand:
+            case Count(days=window):
+                happened = now.histories.happened(operand)
+                mark_instants(happened.owner, happened.time_ms + window * DAY_MS)
+                mark_instants(happened.owner, happened.time_ms)
+            case Attribute(name):
+                values, said_ms = now.histories.said(name)
+                mark_instants(everyone, said_ms)
+    for condition in {condition for audience in audiences.all for condition in conditions(audience.rule)}:
+        for field, other in _growing(condition):
+            if not isinstance(other, Literal) or isinstance(other.value, str):
+                days[:] = True  # both may change
+                continue
+            days[profiles.owner[profiles.rows.time_ms >= now.at_ms]] = True  # after what comes it begins anew
+            reached = _days_until(field.name, other.value, now)
+            some = np.flatnonzero(np.abs(reached) <= horizon_days + 1)
+            for more in _AROUND:
+                mark(some, np.floor(reached[some]).astype(np.int64) + more)
+    return days
+
+
+def _growing(condition: Comparison | IsNull) -> Iterator[tuple[Field, Operand]]:
+    if isinstance(condition, Comparison):
+        for one, other in ((condition.left, condition.right), (condition.right, condition.left)):
+            if isinstance(one, Field) and (one.name in GROWING or one.name == OVERDUE):
+                yield one, other
+
+
+def _days_until(name: str, number: float, now: Customers) -> NDArray[np.float64]:
+    """Days until a time since something, or how overdue an order is, reaches a number; NaN where it never does [n]."""
+    gap: NDArray[np.float64] = number - now.features[:, FEATURE_NAMES.index(name)].astype(float)
+    return gap * now.features[:, INTERVAL] if name == OVERDUE else gap
