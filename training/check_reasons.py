@@ -18,8 +18,9 @@ import onnx
 import shap
 from numpy.typing import NDArray
 
-from shared.decisions.intent import intents
-from shared.decisions.next_change import State, midnight_after, next_changes
+from shared.audiences.evaluating import Histories
+from shared.decisions.memberships import Look, SetNumbers
+from shared.decisions.next_change import midnight_after, next_changes
 from shared.features import EventColumns, Profiles, features, fold, merge, until
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle, Decisions
@@ -132,7 +133,7 @@ def check_announced(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> Iterat
             )
             differs = days != days[0]
             true = np.where(differs.any(axis=0), differs.argmax(axis=0), 0)
-            announced = next_changes(some, _state(some, bundle, as_of_ms), bundle, as_of_ms, HORIZON_DAYS)
+            announced = next_changes(some, _now(some, bundle, as_of_ms), bundle, HORIZON_DAYS)
             at_ms = np.array([change.at_ms if change else as_of_ms for change in announced])
             day = bundle.zone.day(at_ms) - bundle.zone.day(np.array(as_of_ms))
             right += int((day == true).sum())
@@ -147,14 +148,13 @@ def check_announced(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> Iterat
     )
 
 
-def _state(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> State:
+def _now(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> Look:
     known = features(profiles, as_of_ms, bundle.zone)
-    decided = bundle.decide(known)
-    return State.of(decided.segment, intents(decided, known, bundle.manifest))
+    return Look.at(bundle, known, Histories(profiles), np.arange(len(profiles)), as_of_ms)
 
 
 def _codes(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> NDArray[np.int64]:
-    return _state(profiles, bundle, as_of_ms).code
+    return _now(profiles, bundle, as_of_ms).code(SetNumbers(bundle.audiences))
 
 
 def check_acts(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> Iterator[str]:

@@ -1,8 +1,9 @@
-"""Keeps every move of a customer in the ledger, counts it in the sizes of segments, and publishes it on the bus."""
+"""Keeps every move of a customer in the ledger, counts it in the sizes of segments and audiences, and publishes it."""
 
 import os
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import boto3
@@ -10,11 +11,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.decisions.audience_moves import AudienceMove
 from shared.decisions.transitions import Cause, Transition
 from shared.features import BrokenState, UnknownStateVersion
-from shared.ledger.announcements import Announcer
+from shared.ledger.announcements import Announcer, Move
+from shared.ledger.audience_rows import AudienceLedger, counting
 from shared.ledger.rows import Ledger
-from shared.ledger.stream import ended, transition_of
+from shared.ledger.stream import Moves, ended, moves_of
 from shared.models.manifests import Manifests
 from shared.profiles.histories import BROKEN
 from shared.profiles.item import ItemsUnreadable
@@ -33,6 +36,7 @@ explainer = Explainer(s3, bucket)
 dynamodb = boto3.client("dynamodb")
 table_name = os.environ["TABLE_NAME"]
 ledger = Ledger(dynamodb, table_name)
+audience_ledger = AudienceLedger(dynamodb, table_name)
 epoch = int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, table_name, secret(os.environ["MARK_SECRET"]), KeptMarks(s3, bucket), epoch)
 announcer = Announcer(boto3.client("events"), os.environ["EVENT_BUS"])
@@ -49,16 +53,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     unreadable = dict[str, Unwritten]()
     by_number = [(record["dynamodb"]["SequenceNumber"], _read(record, unreadable)) for record in event["Records"]]
     report(unreadable)
-    moves = [(number, moved) for number, moved in by_number if moved]
-    transitions = [moved for _, moved in moves]
+    moves = [(number, moved) for number, some in by_number for moved in some]
+    transitions = [some.transition for _, some in by_number if some.transition]
+    between_audiences = [moved for _, some in by_number for moved in some.audiences]
     ends = [end for record in event["Records"] if (end := ended(record))]
-    recorded = ledger.record(_to_record(transitions, ends))
-    left = {(moved.key, moved.version): moved.left for moved in transitions}
-    for key, version in ends:
-        ledger.close(left.get((key, version)), marks.announcing(key, version))
-    refused = announcer.publish(transitions)
+    announced = _announced(moves, ends)
+    recorded = ledger.record(_to_record(transitions, announced))
+    recorded += audience_ledger.record(_to_record(between_audiences, announced))
+    _close(transitions, between_audiences, ends)
+    refused = announcer.publish(moved for _, moved in moves)
     metrics.add_metric("TransitionsRecorded", MetricUnit.Count, recorded)
-    metrics.add_metric("TransitionsPublished", MetricUnit.Count, len(transitions) - len(refused))
+    metrics.add_metric("TransitionsPublished", MetricUnit.Count, len(moves) - len(refused))
     metrics.add_metric("TransitionsRefused", MetricUnit.Count, len(refused))
     for key, version in ends:
         # What releases before kept beside the profile goes with the second pass of the erasure, which may reach there.
@@ -69,14 +74,28 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed[:1]]}
 
 
-def _to_record(transitions: Sequence[Transition], ends: Sequence[tuple[str, int]]) -> list[Transition]:
-    """The transitions to keep: not an erasure, nor what came before one that the ledger was told of already."""
-    keys = {moved.key for moved in transitions} | {key for key, _ in ends}
-    announced = {key: mark.announced for key, mark in marks.load(keys).items()}
-    return [m for m in transitions if m.cause is not Cause.ERASURE and m.version > announced.get(m.key, 0)]
+def _announced(moves: Sequence[tuple[str, Move]], ends: Sequence[tuple[str, int]]) -> dict[str, int]:
+    """The version up to which the ledger was told of the erasure of each customer."""
+    keys = {moved.key for _, moved in moves} | {key for key, _ in ends}
+    return {key: mark.announced for key, mark in marks.load(keys).items()}
 
 
-def _read(record: dict[str, Any], unreadable: dict[str, Unwritten]) -> Transition | None:
+def _to_record[M: (Transition, AudienceMove)](moves: Sequence[M], announced: Mapping[str, int]) -> list[M]:
+    """The moves to keep: not an erasure, nor what came before one that the ledger was told of already."""
+    return [m for m in moves if m.cause is not Cause.ERASURE and m.version > announced.get(m.key, 0)]
+
+
+def _close(
+    transitions: Sequence[Transition], between_audiences: Sequence[AudienceMove], ends: Sequence[tuple[str, int]]
+) -> None:
+    """Counts those who were erased out of what they were in."""
+    left = {(moved.key, moved.version): moved.left for moved in transitions}
+    for key, version in ends:
+        gone = Counter({m.audience: -1 for m in between_audiences if (m.key, m.version) == (key, version)})
+        ledger.close(left.get((key, version)), marks.announcing(key, version), counting(table_name, gone))
+
+
+def _read(record: dict[str, Any], unreadable: dict[str, Unwritten]) -> Moves:
     def reasons(profile: StoredProfile) -> list[dict[str, Any]]:
         try:
             return _reasons(profile)
@@ -85,10 +104,10 @@ def _read(record: dict[str, Any], unreadable: dict[str, Unwritten]) -> Transitio
             return []  # the move itself is known
 
     try:
-        return transition_of(record, reasons)
+        return moves_of(record, reasons)
     except ItemsUnreadable as error:
         unreadable.update(dict.fromkeys(error.unreadable, BROKEN))
-        return None
+        return Moves()
 
 
 def _reasons(profile: StoredProfile) -> list[dict[str, Any]]:

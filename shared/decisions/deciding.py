@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.audiences.evaluating import Customers, Histories
+from shared.audiences.evaluating import Histories
 from shared.decisions.decision import Decision, NextChange
-from shared.decisions.intent import intents
-from shared.decisions.memberships import Memberships, as_seen
-from shared.decisions.next_change import State, midnight_after, next_changes
+from shared.decisions.memberships import Look
+from shared.decisions.next_change import midnight_after, next_changes
 from shared.decisions.outside import outside_training
 from shared.features import Profiles, features
 from shared.models.labels import action
@@ -33,26 +32,20 @@ def decide(
     if not len(profiles):
         return {}
     known = features(profiles, moment.as_of_ms, bundle.zone)
-    decided = bundle.decide(known)
-    defined = decided.defined.tolist()
+    now = Look.at(bundle, known, Histories(profiles), np.arange(len(profiles)), moment.as_of_ms)
+    defined = now.decided.defined.tolist()
     if not all(defined):
         bundle.failure = f"bundle {bundle.bundle_id} gives some customers numbers that are undefined or infinite"
-    intent = intents(decided, known, bundle.manifest)
-    customers = Customers(
-        known, as_seen(decided, intent), Histories(profiles), np.arange(len(profiles)), moment.as_of_ms
-    )
-    audiences = Memberships(bundle.audiences, customers)
-    now = State(decided.segment, intent, audiences.holds)
-    changes = next_changes(profiles, customers, now, bundle, moment.horizon_days)
-    numbers = _numbers(decided)
+    changes = next_changes(profiles, now, bundle, moment.horizon_days)
+    numbers = _numbers(now.decided)
     automated = profiles.automated.tolist()
     outside = outside_training(known, bundle.manifest)
     return {
         key: Decision(
             **numbers[i],
             since_ms=_since(before.get(key), numbers[i]["segment"], moment),
-            intent=intent[i],
-            action=action(bundle.manifest, intent[i], numbers[i]["segment"])["key"],
+            intent=now.intent[i],
+            action=action(bundle.manifest, now.intent[i], numbers[i]["segment"])["key"],
             as_of_ms=moment.as_of_ms,
             scored_at_ms=moment.scored_at_ms,
             model_version=bundle.bundle_id,
@@ -60,9 +53,9 @@ def decide(
             next_change=changes[i],
             outside_training=outside[i],
             due_ms=_due_ms(changes[i], moment, bundle.zone),
-            audiences=audiences.of(i, key, before.get(key), moment.as_of_ms),
+            audiences=now.memberships(i, key, before.get(key), moment.as_of_ms),
             audiences_version=bundle.audiences.version,
-            grounds=audiences.grounds(i, before.get(key)),
+            grounds=now.grounds(i, before.get(key)),
         )
         for i, key in enumerate(profiles.keys)
         if defined[i]

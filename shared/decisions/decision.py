@@ -80,7 +80,7 @@ class Decision:
     audiences_version: int = 0
     """Of the audiences that were decided on."""
     grounds: Mapping[str, Grounds] = field(default_factory=dict)
-    """Why this decision moves the customer into or out of audiences, by key. Kept until the next one, for the ledger."""
+    """Why this decision moves the customer into or out of audiences, by key: kept until the next, for the ledger."""
 
 
 def segment_of(decision: Decision | None) -> int | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +23,14 @@ from shared.audiences.rules import (
     shown,
 )
 from shared.decisions.decision import Decision, Ground, Grounds, Membership, audiences_of
+from shared.decisions.intent import ACTIONS, intents
 from shared.features import FEATURE_NAMES, FEATURES, Profiles
 from shared.features.columns import DAY_MS
 
 if TYPE_CHECKING:
     from shared.audiences.audience import Audiences
     from shared.features.time_zone import TimeZone
-    from shared.models.bundle import Decisions
+    from shared.models.bundle import Bundle, Decisions
 
 type Ints = NDArray[np.int64]
 type Mask = NDArray[np.bool_]
@@ -37,11 +39,86 @@ MOST_GROUNDS = 3
 GROWING = {feature.name for feature in FEATURES if feature.grows_daily}
 OVERDUE, INTERVAL = "order_overdue", FEATURE_NAMES.index("order_interval_mean")
 """The first grows by one in as many days as the second says."""
+_INTENTS = list(ACTIONS)
+_DECIDED_BITS = 40
+"""Of the number that stands for a segment and an intent, beside that of a set of audiences."""
 _AROUND = (0, 1, 2)
 """Days from the whole days until a number is reached, one of which is the first midnight at which it is."""
 
 
-def as_seen(decided: Decisions, intent: Sequence[str]) -> dict[str, NDArray[Any]]:
+@dataclass(frozen=True)
+class Look:
+    """What a bundle, the intents and the rules say of some customers at an instant each."""
+
+    decided: Decisions
+    intent: list[str]
+    """[n]."""
+    customers: Customers
+    """As rules see them."""
+    audiences: Audiences
+    holds: Mask
+    """Whose rules are true of which customers [n, n_audiences]."""
+
+    @classmethod
+    def at(
+        cls, bundle: Bundle, features: NDArray[np.float32], histories: Histories, who: Ints, at_ms: Ints | int
+    ) -> Self:
+        """At customers with these features [n, n_features], who are at the positions `who` of the histories [n].
+
+        Raises BundleMismatch where the bundle does not run.
+        """
+        decided = bundle.decide(features)
+        intent = intents(decided, features, bundle.manifest)
+        customers = Customers(features, _columns(decided, intent), histories, who, at_ms)
+        holds = np.zeros((len(who), len(bundle.audiences.all)), bool)
+        for j, audience in enumerate(bundle.audiences.all):
+            holds[:, j] = customers.holds(audience.rule)
+        return cls(decided, intent, customers, bundle.audiences, holds)
+
+    def code(self, sets: SetNumbers) -> Ints:
+        """One number for all that may change of each customer: segment, intent and audiences [n]."""
+        intent = np.array([_INTENTS.index(name) for name in self.intent], np.int64)
+        decided = np.asarray(self.decided.segment) * len(_INTENTS) + intent
+        code: Ints = (sets.of(self.holds) << _DECIDED_BITS) + decided
+        return code
+
+    def memberships(self, i: int, key: str, before: Decision | None, as_of_ms: int) -> dict[str, Membership]:
+        """Those of the i-th customer: who stays in an audience keeps since when, and in which arm they are."""
+        old = before.audiences if before else {}
+        audiences = (self.audiences.all[j] for j in np.flatnonzero(self.holds[i]).tolist())
+        return {one.key: old.get(one.key) or Membership(as_of_ms, self.audiences.arm(one, key)) for one in audiences}
+
+    def grounds(self, i: int, before: Decision | None) -> dict[str, Grounds]:
+        """What speaks for each move of the i-th customer. Of an audience that is gone nothing does."""
+        was = audiences_of(before)
+        return {
+            audience.key: Grounds(self._conditions(i, j), audience.action)
+            for j, audience in enumerate(self.audiences.all)
+            if (audience.key in was) != bool(self.holds[i, j])
+        }
+
+    def _conditions(self, i: int, j: int) -> list[Ground]:
+        """Of who comes in, the conditions that are true; of who leaves, those that are not."""
+        grounds = []
+        for condition in dict.fromkeys(conditions(self.audiences.all[j].rule)):
+            if bool(self.customers.truth(condition).true[i]) == bool(self.holds[i, j]):
+                grounds.append(Ground(shown(condition), self._value(i, condition)))
+        return grounds[:MOST_GROUNDS]
+
+    def _value(self, i: int, condition: Comparison | IsNull) -> float | str | None:
+        """What the first thing that a condition asks of the i-th customer is."""
+        asked: list[Operand] = (
+            [condition.operand] if isinstance(condition, IsNull) else [condition.left, condition.right]
+        )
+        known = [operand for operand in asked if not isinstance(operand, Literal)]
+        value = self.customers.value(known[0])[i] if known else None
+        if value is None or isinstance(value, str):
+            return value
+        number = float(value)
+        return None if np.isnan(number) else float(f"{number:.6g}")
+
+
+def _columns(decided: Decisions, intent: Sequence[str]) -> dict[str, NDArray[Any]]:
     """What rules may ask of decisions, by the names of fields [n each]."""
     columns: dict[str, NDArray[Any]] = {
         "segment": decided.segment,
@@ -52,62 +129,6 @@ def as_seen(decided: Decisions, intent: Sequence[str]) -> dict[str, NDArray[Any]
     if decided.micro_segment is not None:
         columns["micro_segment"] = decided.micro_segment
     return columns
-
-
-def held(audiences: Audiences, customers: Customers) -> Mask:
-    """Whose rules are true of which customers [n, n_audiences]."""
-    holds = np.zeros((len(customers), len(audiences.all)), bool)
-    for j, audience in enumerate(audiences.all):
-        holds[:, j] = customers.holds(audience.rule)
-    return holds
-
-
-class Memberships:
-    """The audiences that customers are in from now on, beside those they were in."""
-
-    def __init__(self, audiences: Audiences, customers: Customers) -> None:
-        self.holds = held(audiences, customers)
-        """Whose rules are true of which customers [n, n_audiences]."""
-        self._audiences = audiences
-        self._customers = customers
-
-    def of(self, i: int, key: str, before: Decision | None, as_of_ms: int) -> dict[str, Membership]:
-        """Those of the i-th customer: who stays in one keeps since when, and in which arm they are."""
-        old = before.audiences if before else {}
-        return {
-            audience.key: old.get(audience.key) or Membership(as_of_ms, self._audiences.arm(audience, key))
-            for audience in self._of(i)
-        }
-
-    def grounds(self, i: int, before: Decision | None) -> dict[str, Grounds]:
-        """What speaks for each move of the i-th customer. Of an audience that is gone nothing does."""
-        was = audiences_of(before)
-        moved = [
-            (j, audience)
-            for j, audience in enumerate(self._audiences.all)
-            if (audience.key in was) != bool(self.holds[i, j])
-        ]
-        return {audience.key: Grounds(self._grounds(i, j), audience.action) for j, audience in moved}
-
-    def _of(self, i: int) -> Iterator[Any]:
-        return (self._audiences.all[j] for j in np.flatnonzero(self.holds[i]).tolist())
-
-    def _grounds(self, i: int, j: int) -> list[Ground]:
-        """Of who comes in, the conditions that are true; of who leaves, those that are not."""
-        grounds = []
-        for condition in dict.fromkeys(conditions(self._audiences.all[j].rule)):
-            if bool(self._customers.truth(condition).true[i]) == bool(self.holds[i, j]):
-                grounds.append(Ground(shown(condition), self._value(i, condition)))
-        return grounds[:MOST_GROUNDS]
-
-    def _value(self, i: int, condition: Comparison | IsNull) -> float | str | None:
-        asked: list[Operand] = [condition.operand] if isinstance(condition, IsNull) else [condition.left, condition.right]
-        known = [operand for operand in asked if not isinstance(operand, Literal)]
-        value = self._customers.value(known[0])[i]
-        if value is None or isinstance(value, str):
-            return value
-        number = float(value)
-        return None if np.isnan(number) else float(f"{number:.6g}")
 
 
 class SetNumbers:
@@ -140,6 +161,13 @@ class SetNumbers:
         return self._numbers[content]
 
 
+def decoded(code: int, sets: SetNumbers) -> tuple[int, str, tuple[str, ...]]:
+    """Segment, intent and audiences behind a number of `Look.code`."""
+    audiences, decided = divmod(code, 1 << _DECIDED_BITS)
+    segment, intent = divmod(decided, len(_INTENTS))
+    return segment, _INTENTS[intent], sets.audiences(audiences)
+
+
 # ---- Days on which rules may turn ------------------------------------------------------------------------------------
 
 
@@ -170,7 +198,7 @@ def turning(audiences: Audiences, profiles: Profiles, now: Customers, zone: Time
                 mark_instants(happened.owner, happened.time_ms + window * DAY_MS)
                 mark_instants(happened.owner, happened.time_ms)
             case Attribute(name):
-                values, said_ms = now.histories.said(name)
+                _values, said_ms = now.histories.said(name)
                 mark_instants(everyone, said_ms)
     for condition in {condition for audience in audiences.all for condition in conditions(audience.rule)}:
         for field, other in _growing(condition):

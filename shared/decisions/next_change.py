@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.audiences.evaluating import Customers
 from shared.decisions.decision import NextChange
-from shared.decisions.intent import ACTIONS, intents
-from shared.decisions.memberships import SetNumbers, as_seen, held, turning
+from shared.decisions.memberships import Look, SetNumbers, decoded, turning
 from shared.features import FEATURE_NAMES, FEATURES, Profiles, features
 from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS
 from shared.features.time_zone import TimeZone
@@ -37,31 +34,14 @@ GROWING = [j for j, feature in enumerate(FEATURES) if feature.grows_daily]
 OVERDUE, SINCE_ORDER, INTERVAL = map(FEATURE_NAMES.index, ("order_overdue", "days_since_order", "order_interval_mean"))
 """The first grows with the second, over the third."""
 
-_INTENTS = list(ACTIONS)
-_SEGMENT_BITS = 40
-"""Of a number that stands for a segment and an intent, beside that of a set of audiences."""
 _LONG_AGO_MS = -(2**40)
 
 type Days = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class State:
-    """What decisions say of some customers that may change."""
-
-    segment: NDArray[np.int64]
-    """[n]."""
-    intent: list[str]
-    """[n]."""
-    audiences: NDArray[np.bool_]
-    """Who is in which [n, n_audiences]."""
-
-
-def next_changes(
-    profiles: Profiles, customers: Customers, now: State, bundle: Bundle, horizon_days: int
-) -> list[NextChange | None]:
-    """Of each profile, the first of the next `horizon_days` midnights of the shop on which `now`, which was decided of
-    the same as `customers`, no longer holds.
+def next_changes(profiles: Profiles, now: Look, bundle: Bundle, horizon_days: int) -> list[NextChange | None]:
+    """Of each profile, the first of the next `horizon_days` midnights of the shop on which segment, intent or
+    audiences are not those of `now`.
 
     Tried are the days on which something leaves a window or a rule may turn, and one day a week, or all days where much
     leaves; where one of them differs, the first that does is searched for between it and the one before. So a change
@@ -70,13 +50,12 @@ def next_changes(
     """
     if not horizon_days:
         return [None] * len(profiles)
-    as_of_ms = int(customers.at_ms)
-    leaving = _leaving(profiles, as_of_ms, horizon_days, bundle.zone)
+    leaving = _leaving(profiles, int(now.customers.at_ms), horizon_days, bundle.zone)
     to_try = _to_try(leaving)
     if bundle.audiences.all:
-        to_try |= turning(bundle.audiences, profiles, customers, bundle.zone, horizon_days)
+        to_try |= turning(bundle.audiences, profiles, now.customers, bundle.zone, horizon_days)
         to_try[:, 0] = False
-    evaluations = _Evaluations(profiles, customers, bundle, now, leaving)
+    evaluations = _Evaluations(profiles, now, bundle, leaving)
     held, changed = _tried(evaluations, to_try)
     who = np.flatnonzero(changed)
     changed[who] = _first_between(evaluations, who, held[who], changed[who])
@@ -168,16 +147,14 @@ def _next_of(days: NDArray[np.bool_], after: Days, count: int) -> Days:
 class _Evaluations:
     """What is decided of customers on days to come."""
 
-    def __init__(
-        self, profiles: Profiles, customers: Customers, bundle: Bundle, now: State, leaving: NDArray[np.bool_]
-    ) -> None:
+    def __init__(self, profiles: Profiles, now: Look, bundle: Bundle, leaving: NDArray[np.bool_]) -> None:
         self._profiles = profiles
-        self._histories = customers.histories
+        self._histories = now.customers.histories
         self._bundle = bundle
         self._zone = bundle.zone
-        self._today = self._zone.day(np.array(customers.at_ms))
+        self._today = self._zone.day(np.array(now.customers.at_ms))
         self._sets = SetNumbers(bundle.audiences)
-        self._now = self._code(now)
+        self._now = now.code(self._sets)
         self._codes = np.empty(leaving.shape, np.int64)
         self._since = np.maximum.accumulate(np.where(leaving, np.arange(leaving.shape[1]), 1), axis=1)
         self._row = np.full(leaving.shape, -1)
@@ -222,18 +199,7 @@ class _Evaluations:
 
     def _decide(self, who: Days, days: Days) -> Days:
         known = self.features(who, days)
-        decided = self._bundle.decide(known)
-        intent = intents(decided, known, self._bundle.manifest)
-        seen = as_seen(decided, intent)
-        customers = Customers(known, seen, self._histories, who, self._midnights(days))
-        return self._code(State(decided.segment, intent, held(self._bundle.audiences, customers)))
-
-    def _code(self, state: State) -> Days:
-        """One number for all that a state says of each customer [n]."""
-        intent = np.array([_INTENTS.index(name) for name in state.intent], np.int64)
-        segment = np.asarray(state.segment) * len(_INTENTS) + intent
-        code: Days = (self._sets.of(state.audiences) << _SEGMENT_BITS) + segment
-        return code
+        return Look.at(self._bundle, known, self._histories, who, self._midnights(days)).code(self._sets)
 
     def answers(self, changed: Days) -> list[NextChange | None]:
         """What each customer changes to, on the day that was `changed`; None where that is 0."""
@@ -242,6 +208,5 @@ class _Evaluations:
         return [self._change(at_ms, code) if day else None for day, at_ms, code in states]
 
     def _change(self, at_ms: int, code: int) -> NextChange:
-        audiences, decided = divmod(code, 1 << _SEGMENT_BITS)
-        segment, intent = divmod(decided, len(_INTENTS))
-        return NextChange(at_ms, segment, _INTENTS[intent], self._sets.audiences(audiences))
+        segment, intent, audiences = decoded(code, self._sets)
+        return NextChange(at_ms, segment, intent, audiences)

@@ -22,7 +22,7 @@ from shared.ledger.rows import (
     LedgerOverloaded,
     partition,
 )
-from shared.profiles.members import SHARDS, audience_members_of, audience_size_key, size_name
+from shared.profiles.members import MEMBER, SHARDS, audience_members_of, audience_size_key, size_name
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 MOVES_A_CALL = 49
 """A transaction takes 100 items: a row and a membership for each move, and the sizes of all audiences."""
 PREFIX = "audience#"
-MEMBER = "member#"
 
 
 class AudienceLedger:
@@ -90,7 +89,9 @@ class AudienceLedger:
     def _left(self, moves: list[tuple[AudienceMove, bool]], refused: list[Any]) -> list[tuple[AudienceMove, bool]]:
         """Of the moves those whose rows are not there yet; whoever moved since stays what they became by that."""
         keys = {tuple(part["Put"]["Item"][name]["S"] for name in ("pk", "sk")) for part in refused if "Put" in part}
-        stale = {tuple(part["Update"]["Key"][name]["S"] for name in ("pk", "sk")) for part in refused if "Update" in part}
+        stale = {
+            tuple(part["Update"]["Key"][name]["S"] for name in ("pk", "sk")) for part in refused if "Update" in part
+        }
         return [
             (move, is_newest and (partition(move.key), MEMBER + move.audience) not in stale)
             for move, is_newest in moves

@@ -13,7 +13,7 @@ import msgspec
 
 from shared.aws.backoff import Sleep, attempts
 from shared.decisions.transitions import Cause, Transition
-from shared.profiles.members import SHARDS, size_key
+from shared.profiles.members import MEMBER, MOVES, SHARDS, size_key
 from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:
@@ -26,10 +26,6 @@ ROWS_A_CALL = 33
 DELETES_A_CALL = 25
 CALLS_AT_MOST = 10
 PREFIX = "transition#"
-PARTITION = "moves#"
-"""Before the customer's key: rows stand in a partition of their own, so that who writes them need not be able to write
-profiles."""
-
 KNOWN = "ConditionalCheckFailed"
 TRANSIENT_CANCELLATIONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
@@ -85,9 +81,9 @@ class Ledger:
         """
         if former:
             rows = {":first": {"S": PREFIX}, ":last": {"S": f"{PREFIX}{version:010d}"}}
-            self._forget(self._rows(key, "pk = :key AND sk BETWEEN :first AND :last", rows))
+            self._forget(self._rows(key, "pk = :key AND sk BETWEEN :first AND :last", rows), version)
         until = {":version": {"N": str(version)}}
-        self._forget(self._rows(partition(key), "pk = :key", until, FilterExpression="version <= :version"))
+        self._forget(self._rows(partition(key), "pk = :key", until, FilterExpression="version <= :version"), version)
 
     def _rows(self, where: str, condition: str, values: Item, **more: Any) -> list[Item]:
         pages = self._client.get_paginator("query").paginate(
@@ -99,8 +95,12 @@ class Ledger:
         )
         return [item for page in pages for item in page["Items"]]
 
-    def _forget(self, rows: Sequence[Item]) -> None:
-        for some in batched(rows, DELETES_A_CALL, strict=False):
+    def _forget(self, rows: Sequence[Item], version: int) -> None:
+        for item in rows:
+            if item["sk"]["S"].startswith(MEMBER):
+                self._forget_membership(item, version)
+        moves = [item for item in rows if not item["sk"]["S"].startswith(MEMBER)]
+        for some in batched(moves, DELETES_A_CALL, strict=False):
             request: Any = {self._table: [{"DeleteRequest": {"Key": item}} for item in some]}
             for _ in attempts(CALLS_AT_MOST, self._sleep):
                 request = self._client.batch_write_item(RequestItems=request).get("UnprocessedItems")
@@ -108,6 +108,17 @@ class Ledger:
                     break
             else:
                 raise LedgerOverloaded(f"rows were still there after {CALLS_AT_MOST} attempts")
+
+    def _forget_membership(self, item: Item, version: int) -> None:
+        try:
+            self._client.delete_item(
+                TableName=self._table,
+                Key=item,
+                ConditionExpression="version <= :version",
+                ExpressionAttributeValues={":version": {"N": str(version)}},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return  # who came back is in it
 
     def history(self, key: str, limit: int, before: int | None = None) -> tuple[list[Transition], int | None]:
         """At most `limit` transitions of a customer, newest first, and the version to go on `before`; None at the end.
@@ -172,8 +183,8 @@ class Ledger:
 
 
 def partition(key: str) -> str:
-    """Where the moves of a customer stand."""
-    return f"{PARTITION}{key}"
+    """Where the moves of a customer stand: apart, so that who writes them need not be able to write profiles."""
+    return f"{MOVES}{key}"
 
 
 def _encode(moved: Transition) -> Item:
@@ -202,7 +213,7 @@ def _decode(item: Item) -> Transition:
         return item[name]["S"] if name in item else None
 
     return Transition(
-        key=item["pk"]["S"].removeprefix(PARTITION),
+        key=item["pk"]["S"].removeprefix(MOVES),
         version=int(item["version"]["N"]),
         left=number("left"),
         entered=number("entered"),

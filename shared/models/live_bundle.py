@@ -1,4 +1,4 @@
-"""The bundle that is live, the one `models/current.json` names, with the shop's audiences: followed without a redeploy."""
+"""The bundle that `models/current.json` names, with the shop's audiences: both followed without a redeploy."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ MOST_BYTES = 256_000_000
 
 
 class LiveBundle:
-    """Loads the live bundle once and replaces it when the pointer names another; its manifest has the user's labels, and
-    with it go the shop's audiences.
+    """Loads the live bundle once and replaces it when the pointer names another; its manifest has the user's labels,
+    and with it go the shop's audiences.
 
     A bundle that cannot be loaded never replaces one that works: the one before stays, and `problem` says why until
     the pointer names a bundle that loads.

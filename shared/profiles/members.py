@@ -1,4 +1,4 @@
-"""Who is in a segment or an audience: an index of the table that is spread over shards, and sizes that the ledger counts."""
+"""Who is in a segment or an audience: an index of the table, spread over shards, and sizes that the ledger counts."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ SIZES = "segments"
 
 AUDIENCE_SIZES = "audiences"
 """Partition key of the items that hold the sizes of audiences, all of one shard in one item."""
+
+MOVES = "moves#"
+"""Before a customer's profile key: the partition of what the ledger keeps of them."""
+MEMBER = "member#"
+"""Before an audience's key: the item there that says whether they are in it."""
 
 type Place = tuple[int, str]
 """A shard, and the last member of it that was listed."""
@@ -71,9 +76,11 @@ class Members:
 
     def audience_page(self, audience: str, limit: int, after: Place | None = None) -> tuple[list[str], Place | None]:
         """The same of an audience."""
-        return self._page(f"audience#{audience}", "moves#", f"member#{audience}", limit, after)
+        return self._page(f"audience#{audience}", MOVES, MEMBER + audience, limit, after)
 
-    def _page(self, group: str, before: str, sort: str, limit: int, after: Place | None) -> tuple[list[str], Place | None]:
+    def _page(
+        self, group: str, before: str, sort: str, limit: int, after: Place | None
+    ) -> tuple[list[str], Place | None]:
         """Of items whose partition key is the member's profile key with something `before` it, and whose sort key is
         `sort`."""
         shard, last = after or (0, "")

@@ -39,7 +39,13 @@ def test_the_answer_names_segment_and_action_and_says_what_is_left_out() -> None
 def test_without_its_manifest_a_decision_is_answered_without_names() -> None:
     bare = answer("889", decision(next_change=NextChange(0, 5, "dormant")), {})
     assert bare["segment"]["name"] is None
-    assert bare["next_change"] == {"at": "1970-01-01T00:00:00Z", "to": 5, "name": None, "intent": "dormant"}
+    assert bare["next_change"] == {
+        "at": "1970-01-01T00:00:00Z",
+        "to": 5,
+        "name": None,
+        "intent": "dormant",
+        "audiences": [],
+    }
 
 
 def test_the_answer_says_how_far_the_decision_lies_outside_of_what_was_trained_on() -> None:

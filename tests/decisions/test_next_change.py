@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from bench.shop import AS_OF_MS, shop_events
+from shared.audiences.evaluating import Histories
 from shared.clock import Moment
 from shared.decisions.deciding import decide
 from shared.decisions.decision import NextChange
 from shared.decisions.intent import intents
-from shared.decisions.next_change import State, _Evaluations, _leaving, midnight_after, next_changes
+from shared.decisions.memberships import Look
+from shared.decisions.next_change import _Evaluations, _leaving, midnight_after, next_changes
 from shared.features import Profiles, features, fold
 from shared.features.columns import DAY_MS
 from shared.features.time_zone import TimeZone
@@ -36,7 +38,7 @@ def test_features_of_days_to_come_are_those_computed_anew(as_of_ms: int, zone: s
     who = np.sort(random.integers(0, len(PROFILES), 2_000))
     days = random.integers(1, HORIZON + 1, 2_000)
     leaving = _leaving(PROFILES, as_of_ms, HORIZON, bundle.zone)
-    evaluations = _Evaluations(PROFILES, bundle, as_of_ms, np.zeros(len(PROFILES), int), leaving)
+    evaluations = _Evaluations(PROFILES, now(PROFILES, as_of_ms, bundle), bundle, leaving)
     midnights = bundle.zone.midnight(bundle.zone.day(np.array(as_of_ms)) + days)
     anew = features(PROFILES.take(who), midnights, bundle.zone)
     np.testing.assert_allclose(evaluations.features(who, days), anew, rtol=1e-6, atol=0)
@@ -77,13 +79,12 @@ def in_zone(name: str) -> Bundle:
 def changes(
     profiles: Profiles, as_of_ms: int, horizon_days: int = HORIZON, bundle: Bundle = BUNDLE
 ) -> list[NextChange | None]:
-    return next_changes(profiles, state(profiles, as_of_ms, bundle), bundle, as_of_ms, horizon_days)
+    return next_changes(profiles, now(profiles, as_of_ms, bundle), bundle, horizon_days)
 
 
-def state(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> State:
+def now(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> Look:
     known = features(profiles, as_of_ms, bundle.zone)
-    decided = bundle.decide(known)
-    return State.of(decided.segment, intents(decided, known, bundle.manifest))
+    return Look.at(bundle, known, Histories(profiles), np.arange(len(profiles)), as_of_ms)
 
 
 def brute_force(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> list[NextChange | None]:

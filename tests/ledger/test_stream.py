@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from shared.decisions.transitions import Cause, Transition
-from shared.ledger.stream import ended, transition_of
+from shared.ledger.stream import Moves, ended, moves_of
 from shared.profiles.item import ItemsUnreadable, encode_profile
 from shared.profiles.stored_profile import StoredProfile
 from tests.support.stored_profiles import decision, profile
@@ -27,7 +27,11 @@ def record(old: StoredProfile | None, new: StoredProfile | None) -> dict[str, An
 
 
 def transition(old: StoredProfile | None, new: StoredProfile | None) -> Transition | None:
-    return transition_of(record(old, new), lambda _profile: REASONS)
+    return moves(old, new).transition
+
+
+def moves(old: StoredProfile | None, new: StoredProfile | None) -> Moves:
+    return moves_of(record(old, new), lambda _profile: REASONS)
 
 
 def test_a_first_decision_and_another_segment_are_moves_with_their_reasons() -> None:
@@ -63,4 +67,4 @@ def test_an_item_that_this_code_does_not_know_is_an_error() -> None:
     broken = record(profile(), None)
     del broken["dynamodb"]["OldImage"]["events"]
     with pytest.raises(ItemsUnreadable):
-        transition_of(broken, lambda _profile: REASONS)
+        moves_of(broken, lambda _profile: REASONS)

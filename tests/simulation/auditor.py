@@ -14,11 +14,10 @@ from shared.decisions.decision import Decision, iso
 from shared.features import decode, encode
 from shared.identity.keys import customer_id, customer_key, is_visitor
 from shared.identity.links import Link
-from shared.ledger.rows import PARTITION
 from shared.models.bundle import Bundle
 from shared.profiles.histories import histories, whole_state
 from shared.profiles.item import decode_profile
-from shared.profiles.members import SIZES, members_of
+from shared.profiles.members import MOVES, SIZES, members_of
 from shared.profiles.sealed import SEALED, decode_volume
 from shared.profiles.stored_profile import PROFILE, StoredProfile
 from tests.simulation.people import GONE
@@ -152,7 +151,7 @@ class Auditor:
         rows = defaultdict(list)
         for (pk, sk), item in sorted(self._items.items()):
             if sk.startswith(LEDGER):
-                rows[pk.removeprefix(PARTITION)].append(item)
+                rows[pk.removeprefix(MOVES)].append(item)
         return rows
 
     def _ledger(self) -> Iterator[str]:
