@@ -42,8 +42,7 @@ def resolver(
     cors = CORSConfig(allow_origin=origin) if origin else None
     # Never with debug, whatever the environment says: answers and logs would show what was asked.
     app = APIGatewayRestResolver(cors=cors, serializer=serializer, debug=False)
-    if os.environ["CALLERS"] == "users":
-        app.use(middlewares=[_needing(right)])
+    app.use(middlewares=only(right))
 
     @app.exception_handler(Refused)  # type: ignore[untyped-decorator]
     def _refused(error: Refused) -> Response[str]:
@@ -59,6 +58,11 @@ def resolver(
         return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", broken)
 
     return app
+
+
+def only(right: Right) -> list[Any]:
+    """What a route asks of its callers who come with tokens: that they have a right."""
+    return [_needing(right)] if os.environ["CALLERS"] == "users" else []
 
 
 def _needing(right: Right) -> Any:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PREFIX = "audiences/"
+CHECK_EVERY_SECONDS = 15.0
 CURRENT_KEY = f"{PREFIX}current.json"
 
 
