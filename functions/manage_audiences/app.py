@@ -36,7 +36,7 @@ from shared.profiles.members import Members
 from shared.profiles.table import ProfileTable
 from shared.telemetry.logs import logger, metrics, watched
 
-app = resolver(logger, "read", "The answer failed on our side; please try again.")
+app = resolver(logger, None, "The answer failed on our side; please try again.")
 bucket, table_name = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"]
 dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
 table = ProfileTable(dynamodb, table_name)
@@ -53,7 +53,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return app.resolve(event, context)
 
 
-@app.get("/audiences")
+@app.get("/audiences", middlewares=only("read"))
 def audiences() -> dict[str, Any]:
     """All audiences, each with how many customers are in it now."""
     live = live_audiences.get(time.monotonic())
@@ -65,6 +65,8 @@ def put(key: str) -> dict[str, Any]:
     """Publishes an audience: from now on everyone is decided on with it, and those who are in it are announced."""
     definition = _body()
     why = definition.pop("why", "")
+    if not isinstance(why, str):
+        raise Refused(HTTPStatus.BAD_REQUEST, "invalid_audience", "`why` is a text.")
     try:
         audience = defined(_known_key(key), definition, names)
     except Mistakes as error:
@@ -78,7 +80,7 @@ def put(key: str) -> dict[str, Any]:
         place = next((i for i, one in enumerate(before.all) if one.key == key), len(others))
         return replace(before, all=(*others[:place], audience, *others[place:]))
 
-    return _one(_published(edit, str(why))[key])
+    return _one(_published(edit, why)[key])
 
 
 @app.delete("/audiences/<key>", middlewares=only("write"))
@@ -94,7 +96,7 @@ def delete(key: str) -> dict[str, Any]:
     return {"key": key, "version": _published(edit, "").version}
 
 
-@app.post("/audiences/preview")
+@app.post("/audiences/preview", middlewares=only("read"))
 def try_out() -> dict[str, Any]:
     """How many customers a rule holds of, as far as a sample tells, with examples; or where the mistake is."""
     where = _body().get("where")
@@ -109,7 +111,7 @@ def try_out() -> dict[str, Any]:
     return preview(rule, sampled, total, read_clock().as_of_ms, TimeZone.of(os.environ["TIME_ZONE"]))
 
 
-@app.get("/audiences/<key>/customers")
+@app.get("/audiences/<key>/customers", middlewares=only("read"))
 def customers(key: str) -> dict[str, Any]:
     """Who is in an audience, in no order of meaning."""
     if all(one.key != key for one in live_audiences.get(time.monotonic()).all):

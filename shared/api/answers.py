@@ -31,18 +31,20 @@ class Refused(Exception):
 
 
 def resolver(
-    logger: Logger, right: Right, broken: str, serializer: Callable[[dict[str, Any]], str] = json.dumps
+    logger: Logger, right: Right | None, broken: str, serializer: Callable[[dict[str, Any]], str] = json.dumps
 ) -> APIGatewayRestResolver:
     """A resolver whose failures are the contract's JSON; `broken` is what it says when the failure is ours.
 
-    Callers with tokens of a user pool need the `right`: a policy has asked those who sign already. A page of
+    Callers with tokens of a user pool need the `right`, or what each route says (`only`): a policy has asked those who
+    sign already. A page of
     ALLOWED_ORIGIN, where that is set, may read the answers.
     """
     origin = os.environ.get("ALLOWED_ORIGIN")
     cors = CORSConfig(allow_origin=origin) if origin else None
     # Never with debug, whatever the environment says: answers and logs would show what was asked.
     app = APIGatewayRestResolver(cors=cors, serializer=serializer, debug=False)
-    app.use(middlewares=only(right))
+    if right:
+        app.use(middlewares=only(right))
 
     @app.exception_handler(Refused)  # type: ignore[untyped-decorator]
     def _refused(error: Refused) -> Response[str]:

@@ -63,7 +63,7 @@ class Histories:
     def attribute(self, name: str, who: Ints, at_ms: Ints | int) -> Column:
         """What is known under a name before each instant, as texts; None where nothing is [m]."""
         if name not in self._attributes:
-            self._attributes[name] = self._said(name)
+            self._attributes[name] = self._values(name)
         values, said_ms = self._attributes[name]
         known = values[who]
         known[said_ms[who] >= at_ms] = None
@@ -79,7 +79,7 @@ class Histories:
         self.attribute(name, np.empty(0, np.int64), 0)
         return self._attributes[name]
 
-    def _said(self, name: str) -> tuple[Column, Ints]:
+    def _values(self, name: str) -> tuple[Column, Ints]:
         attributes = self._profiles.attributes
         values = np.full(len(self._profiles), None, object)
         said_ms = np.zeros(len(self._profiles), np.int64)

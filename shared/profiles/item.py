@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
-import msgspec
-
-from shared.decisions.decision import Decision, Grounds, Membership, NextChange
+from shared.decisions.decision import Decision, Ground, Grounds, Membership, NextChange
 from shared.decisions.transitions import Cause
 from shared.identity.keys import anonymous, is_visitor, visitor_key
 from shared.identity.links import Copy, Link, LinkState
@@ -167,8 +167,15 @@ def _encode_memberships(decision: Decision) -> Item:
             "M": {key: {"L": [{"N": str(one.since_ms)}, {"S": one.arm}]} for key, one in memberships}
         }
     if decision.grounds:
-        fields["grounds"] = {"B": msgspec.json.encode(decision.grounds)}
+        fields["grounds"] = {"S": json.dumps({key: asdict(grounds) for key, grounds in decision.grounds.items()})}
     return fields
+
+
+def _decode_grounds(text: str) -> dict[str, Grounds]:
+    return {
+        key: Grounds([Ground(**ground) for ground in grounds["conditions"]], grounds["action"])
+        for key, grounds in json.loads(text).items()
+    }
 
 
 def _decode_memberships(item: Item) -> dict[str, Membership]:
@@ -228,5 +235,5 @@ def _decode_decision(item: Item) -> Decision:
         due_ms=int(item["due_ms"]["N"]) if "due_ms" in item else None,
         audiences=_decode_memberships(item),
         audiences_version=int(item["audiences_version"]["N"]) if "audiences_version" in item else 0,
-        grounds=msgspec.json.decode(item["grounds"]["B"], type=dict[str, Grounds]) if "grounds" in item else {},
+        grounds=_decode_grounds(item["grounds"]["S"]) if "grounds" in item else {},
     )

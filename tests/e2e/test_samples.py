@@ -114,10 +114,11 @@ def check_publish_transitions(stack: Stack, answer: Any) -> None:
     assert [(row["left"]["N"], row["entered"]["N"]) for row in rows] == [("1", "2")]
 
 
-def check_page(name: str) -> Callable[[Stack, Any], None]:
+def check_page(name: str, status: int = 200, *, filled: bool = True) -> Callable[[Stack, Any], None]:
     def check(_stack: Stack, answer: Any) -> None:
-        assert answer["statusCode"] == 200
-        assert json.loads(answer["body"])[name]
+        assert answer["statusCode"] == status
+        page = json.loads(answer["body"])
+        assert page[name] if filled else name in page
 
     return check
 
@@ -145,6 +146,10 @@ CHECKS: dict[str, Callable[[Stack, Any], None]] = {
     "ingest_live_events.kinesis": check_live("of Kinesis"),
     "ingest_live_events.sqs": check_live("of the queue"),
     "publish_transitions": check_publish_transitions,
+    "manage_audiences.list": check_page("version", status=200, filled=False),
+    "manage_audiences.preview": check_page("of"),
+    "manage_audiences.put": check_page("version"),
+    "manage_audiences.remove": check_page("error", status=404),
     "request_erasure": check_request_erasure,
     "erase_customer": check_erase_customer,
     "ingest_events": check_ingest_events,

@@ -40,15 +40,21 @@ class Bus:
         events.put_targets(Rule="moves", EventBusName=BUS, Targets=[{"Id": "journeys", "Arn": arn["QueueArn"]}])
 
     def details(self) -> list[dict[str, Any]]:
-        """What was published since it was last asked."""
-        details = []
+        """What was published since it was last asked, all of it of moves between segments."""
+        events = self.events()
+        assert {kind for kind, _ in events} <= {"Customer Segment Changed"}
+        return [detail for _, detail in events]
+
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        """What was published since it was last asked, with what it is."""
+        events = []
         while messages := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 event = json.loads(message["Body"])
-                assert (event["source"], event["detail-type"]) == ("tessera", "Customer Segment Changed")
-                details.append(event["detail"])
+                assert event["source"] == "tessera"
+                events.append((event["detail-type"], event["detail"]))
                 self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-        return details
+        return events
 
 
 def _as_lambda_gives_it(record: Any) -> Any:

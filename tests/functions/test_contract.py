@@ -15,6 +15,10 @@ from hypothesis import HealthCheck, settings
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
+from shared.audiences.audience import Audiences, Publication, encode_publication
+from shared.audiences.live_audiences import CURRENT_KEY
+from tests.audiences.test_audience import audience
+from tests.conftest import BUCKET
 from tests.functions.conftest import Context
 from tests.support.contract import CHECKS, Request, requests_of
 from tests.support.document import document
@@ -92,6 +96,8 @@ def session(
     """A caller of a shop whose one customer has been in all segments."""
     monkeypatch.setenv("ALLOWED_ORIGIN", "https://shop.example")
     boto3.client("secretsmanager").create_secret(Name="cursors", SecretString="a secret")
+    some = Audiences(1, (audience("win_back"),))
+    s3.put_object(Bucket=BUCKET, Key=CURRENT_KEY, Body=encode_publication(Publication(some, "", "", "")))
     for queue in ("live", "erasures"):
         boto3.client("sqs").create_queue(QueueName=queue)
     with requests.Session() as caller:

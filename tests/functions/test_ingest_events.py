@@ -28,6 +28,7 @@ def test_dropped_file_becomes_a_decision(s3: "S3Client", drop: Drop, table: Prof
     assert profile.decision is not None and profile.decision.segment == 1
     assert profile.decision.as_of_ms == 1_509_494_400_000 < profile.decision.scored_at_ms
     assert measured() == {
+        "AudiencesRefused": 0,
         "BundleRefused": 0,
         "LabelsRefused": 0,
         "EventsCounted": 3,

@@ -163,6 +163,18 @@ def calls(
                 for query in ({"limit": EMAIL}, {"cursor": CUSTOMER}, {})
             ),
         ),
+        "manage_audiences": call(
+            "manage_audiences",
+            http("GET", "/audiences"),
+            *(
+                http(method, path, id=given, body=json.dumps(body))
+                for method, path in (("PUT", "/audiences/{key}"), ("POST", "/audiences/preview"))
+                for given in ("all", EMAIL)
+                for body in ({"where": "tenure >= 0"}, {"where": f"region = '{NAME}'"}, {"where": EMAIL}, [NAME], EMAIL)
+            ),
+            *(http("GET", "/audiences/{key}/customers", id=given) for given in ("all", EMAIL)),
+            *(http("DELETE", "/audiences/{key}", id=given) for given in ("all", EMAIL)),
+        ),
         "refresh_segments": call("refresh_segments", {}, {"Records": [{"body": "due#0"}]}),
         "rescore_customers": call("rescore_customers", asked, {**asked, "since": EMAIL}),
         "request_erasure": call(
@@ -183,7 +195,7 @@ STEP |= {"people": [f"customer#{CUSTOMER}", f"visitor#{VISITOR}"], "marked_ms": 
 FUNCTIONS = (
     *("ingest_events", "ingest_live_events", "plan_backfill", "backfill_events", "summarise_run", "accept_events"),
     *("publish_transitions", "lookup_customer", "browse_segments", "refresh_segments", "rescore_customers"),
-    *("request_erasure", "erase_customer"),
+    *("manage_audiences", "request_erasure", "erase_customer"),
 )
 
 

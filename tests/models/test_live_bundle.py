@@ -43,8 +43,8 @@ def test_unchanged_pointer_is_not_sent_again(s3: "S3Client", request: pytest.Fix
     first = live.get(0)
     assert live.get(100) is first
     assert live.get(200) is first
-    nobodys = 404  # the user's labels, of which there are none
-    assert statuses == [200, 200, 200, nobodys, 304, nobodys, 304, nobodys]
+    nobodys = [404, 404]  # the user's labels and audiences, of which there are none
+    assert statuses == [200, 200, 200, *nobodys, 304, *nobodys, 304, *nobodys]
 
 
 def test_broken_bundle_never_replaces_one_that_works(s3: "S3Client") -> None:

@@ -14,12 +14,14 @@ from shared.decisions.decision import Decision, iso
 from shared.features import decode, encode
 from shared.identity.keys import customer_id, customer_key, is_visitor
 from shared.identity.links import Link
+from shared.ledger.announcements import DETAIL_TYPE
 from shared.models.bundle import Bundle
 from shared.profiles.histories import histories, whole_state
 from shared.profiles.item import decode_profile
 from shared.profiles.members import MOVES, SIZES, members_of
 from shared.profiles.sealed import SEALED, decode_volume
 from shared.profiles.stored_profile import PROFILE, StoredProfile
+from tests.simulation.audience_auditor import AudienceAuditor
 from tests.simulation.people import GONE
 from tests.simulation.restorable import plain, restorable
 from tests.simulation.story import Story, model
@@ -41,6 +43,9 @@ class Auditor:
         self.profiles = {head.key: self._whole(head) for head in heads}
         self._links: dict[str, Link] = {key: p.link for key, p in self.profiles.items() if p.link is not None}
         self._bundle = Bundle.from_files(*model(story.live_model)[:2]) if story.live_model else None
+        self._audiences = audiences = AudienceAuditor(self._cloud, self.profiles)
+        if self._bundle:
+            self._bundle.audiences = audiences.live
 
     def findings(self, *, redelivered: bool) -> list[str]:
         """What is wrong. Of those who refused at some time, all that counts is there only once it came again."""
@@ -53,6 +58,7 @@ class Auditor:
             *self._ledger(),
             *self._announcements(),
             *self._sizes(),
+            *self._audiences.findings(),
             *self._quarantine(),
             *self._erased(),
             *restorable(self._cloud, self._truth),
@@ -135,9 +141,7 @@ class Auditor:
         assert stored is not None and self._bundle is not None
         if stored.model_version != self._bundle.bundle_id:
             yield f"{profile.key} was decided on by {stored.model_version}, not by {self._bundle.bundle_id}"
-        elif wanted is None or replace(stored, since_ms=0) != replace(
-            wanted, since_ms=0, scored_at_ms=stored.scored_at_ms
-        ):
+        elif wanted is None or _lasting(stored) != replace(_lasting(wanted), scored_at_ms=stored.scored_at_ms):
             yield f"{profile.key} is decided with {_differences(stored, wanted)}"
         member_of = None if is_visitor(profile.key) else members_of(stored.segment, profile.key)
         if item.get("member_of", {}).get("S") != member_of:
@@ -187,6 +191,8 @@ class Auditor:
         first: dict[str, dict[str, Any]] = {}
         for entry in self._cloud.published:
             detail = json.loads(entry["Detail"])
+            if entry["DetailType"] != DETAIL_TYPE:
+                continue
             if first.setdefault(detail["transition_id"], detail) != detail:
                 yield f"{detail['transition_id']} was published with two contents"
         chains: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -287,6 +293,12 @@ def _differences(stored: Decision, wanted: Decision | None) -> str:
     pairs = [(name, getattr(stored, name), getattr(wanted, name, None)) for name in Decision.__dataclass_fields__]
     differ = [f"{name} {is_} rather than {be}" for name, is_, be in pairs if is_ != be and name[-3:] != "_ms"]
     return ", ".join(differ) + f", as of {iso(stored.as_of_ms)}, due {stored.due_ms}, {getattr(wanted, 'due_ms', None)}"
+
+
+def _lasting(decision: Decision) -> Decision:
+    """What a decision is made of, without what it has of those before it."""
+    audiences = {key: replace(one, since_ms=0) for key, one in decision.audiences.items()}
+    return replace(decision, since_ms=0, audiences=audiences, grounds={})
 
 
 def _moment(decision: Decision) -> Moment:

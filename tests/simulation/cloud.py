@@ -72,7 +72,7 @@ class Cloud:
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in entries]}
 
     def _announce(self, key: str, version: Version) -> None:
-        if key == "models/current.json":
+        if key in ("models/current.json", "audiences/current.json"):
             self._started("rescore")
         if not key.startswith("events/"):
             return

@@ -103,13 +103,16 @@ def request(
     }
 
 
-def called(world: World, function: str, event: dict[str, Any], until: int, answers: list[Any]) -> Process:
-    """A caller who asks again until the answer has the status `until`; it is then put into `found`."""
+def called(
+    world: World, function: str, event: dict[str, Any], until: int | tuple[int, ...], answers: list[Any]
+) -> Process:
+    """A caller who asks again until the answer has a status of `until`; it is then put into `answers`."""
+    statuses = (until,) if isinstance(until, int) else until
     while True:
         number = world.next_request()
         asked = {**event, "requestContext": {**event["requestContext"], "requestId": f"request-{number:06d}"}}
         answer = yield Invoke(function, asked)
-        if not isinstance(answer, Failed) and answer["statusCode"] == until:
+        if not isinstance(answer, Failed) and answer["statusCode"] in statuses:
             answers.append(json.loads(answer["body"]))
             return
         if not isinstance(answer, Failed) and answer["statusCode"] < 500:

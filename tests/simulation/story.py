@@ -36,6 +36,15 @@ MODELS = {
     "20171115-cccccccc": (0.0, 1.0, 6.0),
 }
 
+HOLDOUTS = {"often": 0.0, "gone": 0.3, "risky": 0.1}
+"""The audiences that somebody may define, with the share that is kept out."""
+RULES = (
+    "orders_365d >= 2",
+    "orders(20) = 0",
+    "events(3) > 0 and churn_probability > 0.4",
+    "days_since_order between 5 and 15",
+    "segment = 0 or views('Shoes', 10) > 0",
+)
 
 MAPPED_EVERY = 5
 """Of so many files of lines of JSON, and of live messages, one is in columns of its own."""
@@ -56,6 +65,7 @@ class Weather:
     ahead: bool
     clock_jumps: bool
     overwrites: bool
+    audiences: bool
 
     @classmethod
     def of(cls, rng: random.Random) -> Weather:
@@ -72,6 +82,7 @@ class Weather:
             ahead=rng.random() < 0.5,
             clock_jumps=rng.random() < 0.6,
             overwrites=rng.random() < 0.3,
+            audiences=rng.random() < 0.5,
         )
 
 
@@ -85,6 +96,8 @@ class Story:
         self.weather = Weather.of(self.rng)
         self.people = People(self.rng, self.sent, self.weather.ahead, self.weather.consents, self.world.is_one_release)
         self.live_model: str | None = None
+        self.audiences: set[str] = set()
+        """Keys of those that somebody has defined."""
         self._files = 0
         self._numbers = 0
         self._messages = 0
@@ -112,6 +125,7 @@ class Story:
         deeds += [self._erase, self._erase_newcomer] * weather.erasures
         deeds += [self._history] * weather.history
         deeds += [self._move_clock] * weather.clock_jumps
+        deeds += [self._edit_audience] * 2 * weather.audiences
         return deeds
 
     # ---- Events ----
@@ -184,6 +198,20 @@ class Story:
         put({"Key": "models/current.json", "Body": json.dumps({"bundle_id": name}).encode()})
         self.live_model = name
 
+    def _edit_audience(self) -> None:
+        """Somebody defines an audience, edits its rule or removes it, at times two at once."""
+        for _ in range(self.rng.choice([1, 1, 2])):
+            key = self.rng.choice([*HOLDOUTS])
+            definition = {"where": self.rng.choice(RULES), "holdout": HOLDOUTS[key]}
+            if key in self.audiences and self.rng.random() < 0.3:
+                self.audiences.remove(key)
+                event = request("DELETE", f"/audiences/{key}", 0)
+                self.world.start(called(self.world, "manage_audiences", event, (200, 404), []))
+            else:
+                self.audiences.add(key)
+                event = request("PUT", f"/audiences/{key}", 0, definition)
+                self.world.start(called(self.world, "manage_audiences", event, (200, 409), []))
+
     def _erase(self) -> None:
         self.world.start(self._erasure(self.rng.choice([GONE, BACK])))
 
@@ -220,6 +248,9 @@ class Story:
                 ("browse_segments", request("GET", "/segments", 0)),
                 ("browse_segments", request("GET", "/segments/0/customers", 0)),
                 ("browse_segments", request("GET", f"/customers/{name}/history", 0)),
+                ("manage_audiences", request("GET", "/audiences", 0)),
+                ("manage_audiences", request("GET", "/audiences/often/customers", 0)),
+                ("manage_audiences", request("POST", "/audiences/preview", 0, {"where": RULES[1]})),
             ]
         )
 

@@ -122,7 +122,8 @@ class Truth:
 
 def decision(history: Profiles, key: str, bundle: Bundle, moment: Moment) -> Decision | None:
     """What the bundle decides on a history at a moment."""
-    known = (key, encode(history)[0] if len(history) else b"", bundle.bundle_id, moment.as_of_ms)
+    deciding = f"{bundle.bundle_id} {bundle.audiences}"
+    known = (key, encode(history)[0] if len(history) else b"", deciding, moment.as_of_ms)
     if known not in _DECIDED:
         if len(_DECIDED) > 10_000:
             _DECIDED.clear()

@@ -37,12 +37,17 @@ def requests_of(examples: int) -> BaseSchema:
     """
     # A cursor that is made up is refused, well-formed or not.
     paged = {
-        "include-operation-id": ["getHistory", "getMembers"],
+        "include-operation-id": ["getHistory", "getMembers", "getAudienceMembers"],
+        "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "404"]}},
+    }
+    # What is a rule or a key, the document cannot say; but for an example of each, what is made up is refused.
+    in_words = {
+        "include-operation-id": ["putAudience", "deleteAudience", "previewAudience"],
         "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "404"]}},
     }
     without_anything_to_vary = {"include-method": "OPTIONS", "generation": {"max-examples": 5}}
     given = {
-        "operations": [paged, without_anything_to_vary],
+        "operations": [paged, in_words, without_anything_to_vary],
         "generation": {
             "deterministic": True,
             "max-examples": examples,
