@@ -13,6 +13,7 @@ DECIDING = {"RefreshSegmentsRole", "RescoreCustomersRole"}
 ERASING = {"EraseCustomerRole"}
 KEEPING_MOVES = {"PublishTransitionsRole"}
 BROWSING = {"BrowseSegmentsRole"}
+DEFINING = {"ManageAudiencesRole"}
 READING_MODELS = FOLDING | DECIDING | KEEPING_MOVES | BROWSING | {"LookupCustomerRole"}
 
 
@@ -66,12 +67,12 @@ def attempts(stack: Stack) -> list[Attempt]:
     add("forge a profile", "dynamodb", set(), table_call("put_item", Item=key(nobody)))
     forged = {"RequestItems": {table: [{"PutRequest": {"Item": key(nobody)}}]}}
     add("forge profiles by the batch", "dynamodb", ERASING, lambda client: client.batch_write_item(**forged))
-    add("read the whole table", "dynamodb", {"RescoreCustomersRole"}, table_call("scan", Limit=1))
+    add("read the whole table", "dynamodb", {"RescoreCustomersRole", *DEFINING}, table_call("scan", Limit=1))
     read = {"RequestItems": {table: {"Keys": [key(nobody)]}}}
     add(
         "read profiles",
         "dynamodb",
-        FOLDING | DECIDING | ERASING | {"LookupCustomerRole"},
+        FOLDING | DECIDING | ERASING | DEFINING | {"LookupCustomerRole"},
         lambda client: client.batch_get_item(**read),
     )
     # ---- What stands beside them
@@ -82,9 +83,12 @@ def attempts(stack: Stack) -> list[Attempt]:
     add("change a mark as if it were a profile", "dynamodb", set(), insert("mark#nobody"))
     move = key("moves#customer#nobody", "transition#1")
     add("put a move", "dynamodb", KEEPING_MOVES, table_call("put_item", Item=move))
+    member = key("moves#customer#nobody", "member#all")
+    add("change who is in an audience", "dynamodb", KEEPING_MOVES, table_call("update_item", Key=member, **changing))
+    add("forget who is in an audience", "dynamodb", KEEPING_MOVES | ERASING, table_call("delete_item", Key=member))
     size = key("segments", "size#0#0")
     add("change a size", "dynamodb", KEEPING_MOVES, table_call("update_item", Key=size, **changing))
-    for index, by in (("members", BROWSING), ("due", {"RefreshSegmentsRole"})):
+    for index, by in (("members", BROWSING | DEFINING), ("due", {"RefreshSegmentsRole"})):
         name = {"members": "member_of", "due": "due_shard"}[index]
         asked = {"KeyConditionExpression": f"{name} = :x", "ExpressionAttributeValues": {":x": {"S": "nobody"}}}
         add(f"read the index {index}", "dynamodb", by, table_call("query", IndexName=index, **asked))
@@ -95,6 +99,8 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("history/", {"BackfillEventsRole"}, set()),
         ("mappings/", {*FOLDING, "AcceptEventsRole"}, set()),
         ("models/", READING_MODELS, set()),
+        ("audiences/", DEFINING, DEFINING),
+        ("audiences/versions/", DEFINING, DEFINING),
         ("archive/", {"BackfillEventsRole", *ERASING}, {"IngestLiveEventsRole", *ERASING}),
         ("marks/", set(), FOLDING | ERASING),
         ("exports/", ERASING, ERASING),
@@ -113,7 +119,7 @@ def attempts(stack: Stack) -> list[Attempt]:
     add("open the bucket to all", "s3", set(), lambda client: client.delete_public_access_block(Bucket=bucket))
     # ---- Secrets, queues, the bus, other functions
     marking = FOLDING | ERASING | KEEPING_MOVES | {"AcceptEventsRole"}
-    for secret, by in (("MarkSecret", marking), ("CursorSecret", BROWSING)):
+    for secret, by in (("MarkSecret", marking), ("CursorSecret", BROWSING | DEFINING)):
         asked = {"SecretId": ids[secret]}
         add(f"read {secret}", "secretsmanager", by, partial(call, "get_secret_value", asked))
     for queue, by in (

@@ -238,6 +238,28 @@ def time_goes_by(stack: Stack) -> None:
     assert json.loads(answer["Payload"].read())["DueDecided"] == 1
 
 
+GOLD = {"where": "tier = 'gold' and orders('Bakery', 3650) > 0", "holdout": 0.5}
+
+
+def an_audience_is_defined(stack: Stack) -> None:
+    """Who is in it is decided, listed, counted and looked up; of somebody with sealed events a preview knows all."""
+    assert stack.api("PUT", "/audiences/gold", {**GOLD, "why": "a test"})[0] == 200
+    wait_until(lambda: "csv" in members(stack, "gold"), SECONDS)
+    wait_until(lambda: audience(stack, "gold")["size"] == len(members(stack, "gold")), SECONDS)
+    assert [one["key"] for one in stack.api_get("/customers/csv/segment")[1]["audiences"]] == ["gold"]
+    status, told = stack.api("POST", "/audiences/preview", {"where": "orders(3650) = 90"})
+    assert (status, [one["customer_id"] for one in told["examples"]]) == (200, ["long"])
+
+
+def members(stack: Stack, key: str) -> list[str]:
+    _, page = stack.api_get(f"/audiences/{key}/customers?limit=100")
+    return [one["customer_id"] for one in page.get("customers", ())]
+
+
+def audience(stack: Stack, key: str) -> Any:
+    return next(one for one in stack.api_get("/audiences")[1]["audiences"] if one["key"] == key)
+
+
 def another_model_goes_live(stack: Stack) -> None:
     live = make_bundle("20171001-cccccccc", centroids=(0.0, 1.0, 5.0))
     publish(stack.s3, live)
@@ -260,6 +282,7 @@ def everything_kept_of_somebody_is_erased(stack: Stack) -> None:
         assert status == 202
         wait_until(lambda answer=answer: is_done(stack, answer["receipt"]), SECONDS)  # type: ignore[misc]
         assert items_of(stack, erased) == []
+    wait_until(lambda: "csv" not in members(stack, "gold"), SECONDS)
 
 
 def is_done(stack: Stack, receipt: str) -> bool:
@@ -332,6 +355,11 @@ def test_every_route_answers(stack: Stack) -> None:
         ("GET", "/segments/{segment_id}/customers"): stack.api_get(f"/segments/{segment}/customers"),
         ("POST", "/events"): stack.api("POST", "/events", {"events": [purchase("another")]}),
         ("DELETE", "/customers/{customer_id}"): stack.api("DELETE", "/customers/bus"),
+        ("PUT", "/audiences/{key}"): stack.api("PUT", "/audiences/gold", GOLD),
+        ("GET", "/audiences"): stack.api_get("/audiences"),
+        ("POST", "/audiences/preview"): stack.api("POST", "/audiences/preview", GOLD),
+        ("GET", "/audiences/{key}/customers"): stack.api_get("/audiences/gold/customers"),
+        ("DELETE", "/audiences/{key}"): stack.api("DELETE", "/audiences/gold"),
     }
     assert stack.api_get("/customers/nobody/history")[0] == 404
     assert stack.api_get(f"/segments/{segment}/customers?limit=1")[1]["cursor"]
@@ -350,6 +378,7 @@ def test_every_route_answers(stack: Stack) -> None:
     [
         files_that_nobody_can_read,
         a_long_history_is_sealed,
+        an_audience_is_defined,
         time_goes_by,
         another_model_goes_live,
         known_customers_act_again_and_then_refuse,
