@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -62,10 +63,14 @@ def run(
 ) -> int:
     """Runs the command; the exit status is its own, or with one line 2 for bad input and 1 where the gate refuses.
 
-    `arguments` are the process's own where they are None.
+    `arguments` are the process's own where they are None. What libraries warn of is not shown: it is said to
+    programmers, and what of it matters to the user is said in our own words. Python's option `-W` has it back.
     """
     try:
-        status = command(parser.parse_args(arguments))
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")
+            status = command(parser.parse_args(arguments))
     except (InputError, BundleMismatch) as error:
         return _failed(str(error), BAD_INPUT)
     except Refused as refusal:

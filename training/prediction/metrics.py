@@ -31,7 +31,7 @@ def measure(target: Target, y: Vector, predicted: Vector) -> Metrics:
         return {
             "rows": len(y),
             "actual_total": float(y.sum()),
-            "spearman": float(spearmanr(y, predicted).statistic),
+            "spearman": rank_correlation(y, predicted),
             "mean_absolute_error": float(np.abs(y - predicted).mean()),
             "deviance": float(mean_tweedie_deviance(np.maximum(y, 0), positive, power=TWEEDIE_POWER)),
             "total_ratio": float(predicted.sum() / y.sum()) if y.sum() else float("nan"),
@@ -47,6 +47,11 @@ def measure(target: Target, y: Vector, predicted: Vector) -> Metrics:
         "brier": float(brier_score_loss(y, predicted)),
         "log_loss": float(log_loss(y, predicted, labels=[0, 1])),
     }
+
+
+def rank_correlation(y: Vector, predicted: Vector) -> float:
+    """Spearman's; NaN where either is the same for all, and so has no order."""
+    return float(spearmanr(y, predicted).statistic) if np.ptp(y) and np.ptp(predicted) else float("nan")
 
 
 def mean(figures: list[Metrics]) -> Metrics:

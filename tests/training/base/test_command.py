@@ -1,6 +1,8 @@
 """Times on the command line, and errors as one line and an exit status."""
 
 import argparse
+import sys
+import warnings
 
 import pytest
 
@@ -38,6 +40,18 @@ def test_an_error_is_one_line_and_a_status(
 
     assert command.run(argparse.ArgumentParser(), fails, []) == status
     assert capsys.readouterr().err == line
+
+
+def test_what_a_library_warns_of_is_not_shown_but_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def warn(arguments: argparse.Namespace) -> None:
+        warnings.warn("for programmers", UserWarning, stacklevel=1)
+
+    for asked, count in (([], 0), (["always"], 1)):
+        monkeypatch.setattr(sys, "warnoptions", asked)
+        with warnings.catch_warnings(record=True) as shown:
+            warnings.simplefilter("always")
+            assert command.run(argparse.ArgumentParser(), warn, []) == 0
+        assert len(shown) == count
 
 
 def test_a_command_may_have_a_status_of_its_own() -> None:

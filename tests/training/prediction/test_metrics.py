@@ -23,6 +23,11 @@ def test_amounts_are_measured_by_order_size_and_total() -> None:
     assert (figures["spearman"], figures["mean_absolute_error"], figures["total_ratio"]) == (1.0, 2.0, 1.0)
 
 
+def test_what_is_the_same_for_all_has_no_order() -> None:
+    figures = measure(LTV, np.array([1.0, 2.0]), np.array([3.0, 3.0]))
+    assert np.isnan(figures["spearman"]) and figures["mean_absolute_error"] == 1.5
+
+
 def test_figures_of_slices_are_averaged_and_their_rows_added() -> None:
     figures = mean([{"rows": 2, "auc": 0.6}, {"rows": 4, "auc": 0.8}])
     assert figures == {"rows": 6, "auc": pytest.approx(0.7)}
