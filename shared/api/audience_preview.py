@@ -10,11 +10,11 @@ import numpy as np
 
 from shared.audiences.evaluating import Customers, Histories
 from shared.audiences.rules import Attribute, Literal, Operand, Rule, operands, shown
-from shared.features import Profiles, features
+from shared.features import BrokenState, Profiles, UnknownStateVersion, features
 from shared.features.time_zone import TimeZone
 from shared.identity.keys import customer_id, is_visitor
 from shared.models.manifests import TARGETS
-from shared.profiles.histories import histories
+from shared.profiles.histories import histories, unreadable
 from shared.profiles.item import ItemsUnreadable, decode_profiles
 from shared.profiles.stored_profile import PROFILE, StoredProfile
 from shared.profiles.table import READS_A_CALL
@@ -51,6 +51,7 @@ def preview(
 ) -> dict[str, Any]:
     """What the API says of a rule tried on `sampled` customers, of whom there are `total` in all; None where these are
     all of them."""
+    sampled = _with_readable_histories(sampled)
     known = histories(sampled)
     by_key = {profile.key: profile for profile in sampled}
     customers = Customers(
@@ -73,6 +74,16 @@ def preview(
         "examples": [_example(known, customers, asked, int(i)) for i in inside[:EXAMPLES]],
         "attributes": {one.name: _known_share(customers, one) for one in asked if isinstance(one, Attribute)},
     }
+
+
+def _with_readable_histories(sampled: Sequence[StoredProfile]) -> Sequence[StoredProfile]:
+    """Those of the customers whose histories this release can read."""
+    try:
+        histories(sampled)
+    except (BrokenState, UnknownStateVersion):
+        problems = unreadable(sampled)
+        return [profile for profile in sampled if profile.key not in problems]
+    return sampled
 
 
 def _pages(client: DynamoDBClient, table: str) -> Iterator[tuple[list[Any], bool]]:

@@ -72,3 +72,11 @@ def test_of_nobody_there_is_none(dynamodb: "DynamoDBClient") -> None:
     sampled, _ = sample(dynamodb, ProfileTable(dynamodb, TABLE), TABLE)
     told = preview(read_rule("tenure > 2", NAMES), sampled, None, AT_MS, UTC_TIME)
     assert (told["size"], told["of"], told["share"]) == (0, 0, 0.0)
+
+
+def test_whose_history_cannot_be_read_is_left_out(dynamodb: "DynamoDBClient") -> None:
+    table = store(dynamodb, 3)
+    table.save([profile("customer#broken", version=1, state=b"\xff", decision=decision())])
+    sampled, _ = sample(dynamodb, table, TABLE)
+    told = preview(read_rule("views(1) > 0", NAMES), sampled, None, AT_MS + 1, UTC_TIME)
+    assert told["size"] == 3
