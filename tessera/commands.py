@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 BRING, TRAIN, PUBLISH = "Bring events", "Train and judge", "Publish"
-LOOK, OPERATE = "Look at a customer", "Operate"
+ACT, LOOK, OPERATE = "Act", "Look at a customer", "Operate"
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,12 @@ COMMANDS = (
         "training.label",
         "Show or change names and actions of segments.",
         "--bucket tessera-data --file labels.toml",
+    ),
+    Command(
+        ACT,
+        "operations.audiences",
+        "List, check, try out and publish the audiences of a stack.",
+        """preview "orders_365d >= 3 and region = 'DE'" """.strip(),
     ),
     Command(LOOK, "tessera.show", "Say in words what is stored of a customer.", "889"),
     Command(

@@ -71,4 +71,4 @@ def test_a_command_that_does_not_exist_is_status_2() -> None:
 def test_names_are_completed_by_the_shell() -> None:
     asked = {"_TESSERA_COMPLETE": "complete_bash", "COMP_WORDS": "tessera check", "COMP_CWORD": "1"}
     completed = subprocess.run([sys.executable, "-m", "tessera"], env=asked, capture_output=True, text=True, check=True)
-    assert completed.stdout.split() == ["check-features", "check-reasons"]
+    assert completed.stdout.split() == ["check-features", "check-reasons", "check-segments"]

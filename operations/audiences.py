@@ -1,0 +1,172 @@
+"""Lists, checks, tries out and publishes the audiences of a stack, and shows who published what and why.
+
+python -m operations.audiences list|check|preview|publish|history [audiences.toml | RULE] [--stack NAME] [--why TEXT]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from operations.stack import BAD_INPUT, DeployedStack, OperationError, parser, run, say
+from shared.api.audience_preview import preview, sample
+from shared.audiences.audience import Audiences
+from shared.audiences.defining import MOST_BYTES, Mistakes, as_definition, read_audiences
+from shared.audiences.publishing import EditedMeanwhile, Reason, current, publish, versions
+from shared.audiences.reading import Mistake, Names, attributes_of, read_rule
+from shared.decisions.decision import iso
+from shared.features.time_zone import TimeZone
+from shared.models.labels import ACTIONS
+from shared.models.manifests import TARGETS
+from shared.profiles.members import Members
+from shared.profiles.table import ProfileTable
+
+NAMES = Names.of(TARGETS, ACTIONS)
+FILE = "audiences.toml"
+VERSIONS_SHOWN = 20
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.audiences") -> int:
+    """The command line."""
+    made = parser(prog, "List, check, try out and publish the audiences of a stack.")
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (_, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        command.add_argument("--stack", default=argparse.SUPPRESS, metavar="NAME", help="the stack's name")
+        if name in ("check", "publish"):
+            command.add_argument("file", nargs="?", type=Path, default=Path(FILE), help="default: %(default)s")
+        if name == "preview":
+            command.add_argument("rule", help="a rule, in quotes, or the key of an audience in --file")
+            command.add_argument("--file", type=Path, default=Path(FILE), help="default: %(default)s")
+        if name == "publish":
+            command.add_argument("--why", default="", metavar="TEXT", help="for the history of versions")
+    return run(_run, made, arguments)
+
+
+def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
+    try:
+        return COMMANDS[given.command][0](stack, given)
+    except (Mistake, Mistakes) as error:
+        sys.stderr.writelines(f"error: {line}\n" for line in str(error).splitlines())
+        return BAD_INPUT
+    except EditedMeanwhile:
+        raise OperationError("others are publishing audiences just now; try again") from None
+
+
+def _list(stack: DeployedStack, _given: argparse.Namespace) -> int:
+    live = current(stack.s3, stack.resource("DataBucket"))
+    sizes = Members(stack.dynamodb, stack.resource("ProfileTable")).audience_sizes()
+    for audience in live.audiences.all:
+        say(f"{audience.key}: {sizes[audience.key]:,} customers, version {audience.version}: {audience.where}")
+    if not live.audiences.all:
+        say(f"There is none yet; docs/audiences.md says how to write {FILE}")
+    return 0
+
+
+def _check(_stack: DeployedStack, given: argparse.Namespace) -> int:
+    audiences = _read(given.file)
+    for audience in audiences.all:
+        attributes = attributes_of(audience.rule)
+        asked = f"; asks for the attributes {', '.join(attributes)}" if attributes else ""
+        say(f"{audience.key}: fine{asked}")
+    return 0
+
+
+def _preview(stack: DeployedStack, given: argparse.Namespace) -> int:
+    where = given.rule
+    if where.isidentifier() and given.file.exists():
+        known = {audience.key: audience.where for audience in _read(given.file).all}
+        where = known.get(where, where)
+    rule = read_rule(where, NAMES)
+    table = stack.resource("ProfileTable")
+    sampled, is_all = sample(stack.dynamodb, ProfileTable(stack.dynamodb, table), table)
+    total = None if is_all else sum(Members(stack.dynamodb, table).sizes().values())
+    zone = TimeZone.of(stack.parameters.get("TimeZone", "UTC"))
+    told = preview(rule, sampled, total, round(datetime.now(UTC).timestamp() * 1_000), zone)
+    say(*_in_words(told))
+    return 0
+
+
+def _in_words(told: Mapping[str, Any]) -> list[str]:
+    about = "about " if told["estimated"] else ""
+    lines = [f"{about}{told['size']:,} of {told['of']:,} customers ({told['share']:.1%})"]
+    lines += [f"  {name} is known of {share:.0%} of them all" for name, share in told["attributes"].items()]
+    for example in told["examples"]:
+        values = ", ".join(f"{name} = {value}" for name, value in example["values"].items())
+        lines.append(f"  for example {example['customer_id']}: {values}")
+    return lines
+
+
+def _publish(stack: DeployedStack, given: argparse.Namespace) -> int:
+    audiences = _read(given.file)
+    s3, bucket = stack.s3, stack.resource("DataBucket")
+    before = current(s3, bucket).audiences
+    who = stack.client("sts").get_caller_identity()["Arn"]
+    reason = Reason(iso(round(datetime.now(UTC).timestamp()) * 1_000), who, given.why)
+    after = publish(s3, bucket, lambda live: replace(audiences, version=live.version), reason)
+    if after == before:
+        say(f"Version {after.version} is live and says the same")
+        return 0
+    say(f"Version {after.version} is live; everyone is decided on with it from now on", *_changes(before, after))
+    return 0
+
+
+def _changes(before: Audiences, after: Audiences) -> list[str]:
+    old = {audience.key: audience for audience in before.all}
+    new = {audience.key: audience for audience in after.all}
+    lines = [f"  {key} is new" for key in new if key not in old]
+    lines += [f"  {key} was edited" for key in new if key in old and old[key] != new[key]]
+    return lines + [f"  {key} is gone: all who are in it leave" for key in old if key not in new]
+
+
+def _history(stack: DeployedStack, _given: argparse.Namespace) -> int:
+    s3, bucket = stack.s3, stack.resource("DataBucket")
+    live = current(s3, bucket)
+    if not live.audiences.version:
+        say("Nothing was ever published")
+        return 0
+    publications = [one for one, _ in zip(versions(s3, bucket, live), range(VERSIONS_SHOWN), strict=False)]
+    for i, one in enumerate(publications):
+        before = publications[i + 1].audiences if i + 1 < len(publications) else None
+        why = f": {one.why}" if one.why else ""
+        say(f"version {one.audiences.version}, {one.at}, {one.by}{why}")
+        say(*(_changes(before, one.audiences) if before else ()))
+    say("", "The live version as a file:", tomli_w.dumps(_as_file(live.audiences)).rstrip())
+    return 0
+
+
+def _as_file(audiences: Audiences) -> dict[str, Any]:
+    entries = [as_definition(audience) for audience in audiences.all]
+    return ({"holdout": audiences.holdout} if audiences.holdout else {}) | {"audience": entries}
+
+
+def _read(path: Path) -> Audiences:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        return read_audiences(content.decode(), NAMES)
+    except OSError as error:
+        raise OperationError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise OperationError(f"{path} is not UTF-8") from None
+
+
+type Command = Callable[[DeployedStack, argparse.Namespace], int]
+COMMANDS: dict[str, tuple[Command, str]] = {
+    "list": (_list, "The live audiences and how many customers are in each."),
+    "check": (_check, "Whether a file could be published, with all mistakes at once."),
+    "preview": (_preview, "How many customers a rule holds of, with examples."),
+    "publish": (_publish, "Make what a file says the live audiences."),
+    "history": (_history, "Who published which version, when and why."),
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
