@@ -69,6 +69,8 @@ HABIT = (Condition("visits_365d", least=3),)
 """Fewer visits make no habit of a day or an hour."""
 WEEKEND = Condition("weekend_share_365d", least=0.6, times=1.5)
 EVENING = Condition("evening_share_365d", least=0.6, times=1.5)
+BOUGHT_LATELY = Condition("orders_365d", least=1)
+BOUGHT_ONCE = (Condition("orders_lifetime", least=1, most=1),)
 BOUGHT_AGAIN = (Condition("orders_lifetime", least=2),)
 NEVER_BOUGHT = (Condition("orders_lifetime", most=0),)
 
@@ -77,7 +79,7 @@ NAMES: tuple[Pattern, ...] = (
     _pattern(
         "One-time big spenders",
         "frequency money basket",
-        Condition("orders_lifetime", least=1, most=1),
+        *BOUGHT_ONCE,
         Condition("average_order_value_365d", times=1.7),
         weight=9,
     ),
@@ -87,7 +89,7 @@ NAMES: tuple[Pattern, ...] = (
         "season trend",
         Condition("last_quarter_order_share_365d", least=0.5, times=1.5),
         Condition("tenure", least=240),
-        Condition("orders_lifetime", least=2),
+        *BOUGHT_AGAIN,
         weight=9,
     ),
     _pattern(
@@ -95,7 +97,7 @@ NAMES: tuple[Pattern, ...] = (
         "recency trend",
         Condition("days_since_visit", least=30, times=2),
         Condition("missed_visits", least=2),
-        Condition("orders_lifetime", least=2),
+        *BOUGHT_AGAIN,
         weight=8,
     ),
     _pattern(
@@ -124,18 +126,14 @@ NAMES: tuple[Pattern, ...] = (
         weight=6.5,
     ),
     _pattern(
-        "Discount seekers",
-        "discount",
-        Condition("discount_share_365d", least=0.15, times=1.5),
-        Condition("orders_lifetime", least=2),
-        weight=6,
+        "Discount seekers", "discount", Condition("discount_share_365d", least=0.15, times=1.5), *BOUGHT_AGAIN, weight=6
     ),
     _pattern(
         "Discount seekers",
         "discount",
         Condition("discounted_line_share_365d", least=0.5, times=1.8),
         Condition("discount_share_365d", least=0.1),
-        Condition("orders_lifetime", least=2),
+        *BOUGHT_AGAIN,
         weight=6,
     ),
     _pattern(
@@ -163,29 +161,19 @@ NAMES: tuple[Pattern, ...] = (
         weight=4.5,
     ),
     _pattern(
-        "First-time buyers of late",
-        "frequency recency",
-        Condition("orders_lifetime", least=1, most=1),
-        Condition("days_since_order", most=60),
-        weight=4,
+        "First-time buyers of late", "frequency recency", *BOUGHT_ONCE, Condition("days_since_order", most=60), weight=4
     ),
     _pattern(
         "One-time buyers of long ago",
         "frequency recency",
-        Condition("orders_lifetime", least=1, most=1),
+        *BOUGHT_ONCE,
         Condition("days_since_order", least=180),
         weight=4,
     ),
-    _pattern(
-        "Top spenders", "money", Condition("net_revenue_365d", times=2), Condition("orders_lifetime", least=2), weight=4
-    ),
+    _pattern("Top spenders", "money", Condition("net_revenue_365d", times=2), *BOUGHT_AGAIN, weight=4),
     _pattern("Evening shoppers", "hour", *HABIT, *BOUGHT_AGAIN, EVENING, weight=3.5),
     _pattern(
-        "Big-basket shoppers",
-        "basket money",
-        Condition("average_order_value_365d", times=1.6),
-        Condition("orders_lifetime", least=2),
-        weight=3,
+        "Big-basket shoppers", "basket money", Condition("average_order_value_365d", times=1.6), *BOUGHT_AGAIN, weight=3
     ),
     _pattern(
         "Little-and-often shoppers",
@@ -194,7 +182,7 @@ NAMES: tuple[Pattern, ...] = (
         Condition("orders_365d", least=4, times=1.1),
         weight=3.5,
     ),
-    _pattern("One-time buyers", "frequency", Condition("orders_lifetime", least=1, most=1), weight=3),
+    _pattern("One-time buyers", "frequency", *BOUGHT_ONCE, weight=3),
     _pattern(
         "Passing visitors",
         "frequency depth money basket discount",
@@ -221,7 +209,7 @@ NAMES: tuple[Pattern, ...] = (
         "Occasional shoppers",
         "frequency",
         Condition("orders_365d", least=1, most=12, times_at_most=0.6),
-        Condition("orders_lifetime", least=2),
+        *BOUGHT_AGAIN,
         weight=2.5,
     ),
     _pattern("Frequent shoppers", "frequency", Condition("orders_365d", least=6, times=1.3), weight=2.5),
@@ -234,6 +222,22 @@ NAMES: tuple[Pattern, ...] = (
         Condition("order_gap_variation", most=1),
         Condition("order_overdue", most=2),
         weight=2,
+    ),
+    _pattern(
+        "Once-a-year buyers",
+        "frequency",
+        Condition("orders_365d", least=1, most=1),
+        Condition("tenure", least=365),
+        *BOUGHT_AGAIN,
+        weight=1.9,
+    ),
+    _pattern("Now-and-then buyers", "frequency", Condition("orders_365d", least=2, most=3), *BOUGHT_AGAIN, weight=1.8),
+    _pattern(
+        "Repeat buyers of late",
+        "frequency recency",
+        Condition("days_since_order", most=30, times_at_most=0.5),
+        *BOUGHT_AGAIN,
+        weight=1.7,
     ),
     _pattern("Repeat buyers", "frequency", *BOUGHT_AGAIN, weight=1.5),
     _pattern("Buyers", "frequency", Condition("orders_lifetime", least=1), weight=1.2),
@@ -265,15 +269,8 @@ WORDS: tuple[Pattern, ...] = (
     _pattern("Low-spending", "money", Condition("net_revenue_365d", times_at_most=0.5)),
     _pattern("Big-basket", "basket", Condition("basket_size_365d", times=1.4)),
     _pattern("Big-basket", "basket", Condition("average_order_value_365d", times=1.4)),
-    _pattern(
-        "Small-basket", "basket", Condition("basket_size_365d", times_at_most=0.75), Condition("orders_365d", least=1)
-    ),
-    _pattern(
-        "Small-basket",
-        "basket",
-        Condition("average_order_value_365d", times_at_most=0.75),
-        Condition("orders_365d", least=1),
-    ),
+    _pattern("Small-basket", "basket", Condition("basket_size_365d", times_at_most=0.75), BOUGHT_LATELY),
+    _pattern("Small-basket", "basket", Condition("average_order_value_365d", times_at_most=0.75), BOUGHT_LATELY),
     _pattern("Very frequent", "frequency", Condition("orders_365d", least=4, times=2.5)),
     _pattern("Returning", "frequency", Condition("visits_lifetime", least=2, times=1.5)),
     _pattern("Declining", "trend", Condition("orders_365d", least=4), Condition("order_pace", most=0.5), weight=1),

@@ -98,6 +98,28 @@ def test_a_name_is_not_given_that_is_truer_of_the_segment_most_like_it() -> None
     assert "One-time buyers" in {name.name for name in candidates(groups, 1, neighbour=0)}
 
 
+@pytest.mark.parametrize(
+    ("name", "own", "other"),
+    [
+        ("Once-a-year buyers", {"orders_365d": 1.0}, {"orders_365d": 0.0}),
+        ("Once-a-year buyers", {"orders_365d": 1.0, "tenure": 400.0}, {"orders_365d": 2.0}),
+        ("Now-and-then buyers", {"orders_365d": 3.0}, {"orders_365d": 4.0}),
+        ("Repeat buyers of late", {"days_since_order": 20.0}, {"days_since_order": 200.0}),
+    ],
+)
+def test_where_most_bought_nothing_for_a_year_segments_are_told_apart_by_their_few_orders(
+    name: str, own: dict[str, float], other: dict[str, float]
+) -> None:
+    usual = {"orders_lifetime": 3.0, "tenure": 500.0, "days_since_order": 100.0, "orders_365d": 0.0}
+
+    def customers(count: int, **known: float) -> Matrix:
+        return rows(**{fact: [value] * count for fact, value in (usual | known).items()})
+
+    assert name in names_of(customers(3, **own), customers(9))
+    assert name not in names_of(customers(3, **own, orders_lifetime=1.0), customers(9))
+    assert name not in names_of(customers(3, **other), customers(9))
+
+
 def test_few_visits_make_no_habit() -> None:
     others = rows(weekend_share_365d=[0.2] * 9)
     weekend = {"weekend_share_365d": [0.9] * 3, "orders_lifetime": [3.0] * 3}
