@@ -6,7 +6,7 @@ for granted.
 
 import pandas as pd
 
-from bench.pandas_features import by_category, distinct, gaps_of_orders, habits, named, overdue
+from bench.pandas_features import by_category, distinct, gaps_of_orders, lasting_habits, named, or_ever, overdue
 
 COLUMNS = [
     "timestamp", "customer_id", "event_type", "session_id", "order_id", "category", "brand", "quantity", "price",
@@ -69,24 +69,47 @@ def pandas_all_features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFra
         out |= {named(name, window): size(table, window) for window in windows}
     for window in (7, 30, 90, 365, None):
         out[named("net_revenue", window)] = total(lines, "net", window) - total(refunds, "net", window)
-    for window in (30, 90, 365):
-        out[f"average_order_value_{window}d"] = _ratio(total(lines, "net", window), out[f"orders_{window}d"])
-    for window in (90, 365):
+
+    def order_value(window: int | None) -> pd.Series:
+        return _ratio(total(lines, "net", window), size(orders, window))
+
+    def discount_share(window: int | None) -> pd.Series:
         discount = total(lines, "discount", window)
-        out[f"discount_share_{window}d"] = _ratio(discount, total(lines, "net", window) + discount)
+        return _ratio(discount, total(lines, "net", window) + discount)
+
+    def click_rate(window: int | None) -> pd.Series:
+        opened, clicked = (size(frame[frame.kind == kind], window) for kind in ("email_open", "email_click"))
+        return _ratio(clicked, opened)
+
+    def of_a_year(window: int | None) -> dict[str, pd.Series]:
+        bought, visited = within(lines, window), within(visits, window)
+        return {
+            "basket_size_365d": _ratio(size(lines, window), size(orders, window)),
+            "discounted_line_share_365d": _mean(bought, bought.discount > 0),
+            "refund_share_365d": _ratio(total(refunds, "net", window), total(lines, "net", window)),
+            **by_category(within(frame, window)),
+            **_of_devices(visited),
+            **_of_channels(visited),
+        }
+
+    recent = of_a_year(365) | _of_visits(within(visits, 30), within(visits, 90))
+    ever = of_a_year(None) | _of_visits(visits, visits)
+    for name, of, windows in [
+        ("average_order_value", order_value, (30, 90, 365)),
+        ("discount_share", discount_share, (90, 365)),
+        ("email_click_rate", click_rate, (90,)),
+    ]:
+        recent |= {named(name, window): of(window) for window in windows}
+        ever |= {named(name, window): of(None) for window in windows}
+    out |= {name: or_ever(values, ever[name], everyone) for name, values in recent.items()}
+    for window in (90, 365):
         out[f"distinct_categories_{window}d"] = distinct(within(frame, window), "category")
     out["distinct_brands_365d"] = distinct(within(frame, 365), "brand")
     for name in ("distinct_categories_90d", "distinct_categories_365d", "distinct_brands_365d"):
         out[name] = out[name].reindex(everyone, fill_value=0)
-    out["basket_size_365d"] = _ratio(size(lines, 365), out["orders_365d"])
-    out["discounted_line_share_365d"] = _mean(within(lines, 365), within(lines, 365).discount > 0)
-    out["last_quarter_order_share_365d"] = _mean(within(orders, 365), within(orders, 365).time.dt.month >= 10)
-    out["refund_share_365d"] = _ratio(total(refunds, "net", 365), total(lines, "net", 365))
-    out["email_click_rate_90d"] = _ratio(out["email_clicks_90d"], out["email_opens_90d"])
-    out |= gaps_of_orders(orders) | habits(within(visits, 365)) | by_category(within(frame, 365))
+    out |= gaps_of_orders(orders)
+    out |= lasting_habits(within(visits, 365), visits, within(orders, 365), orders, everyone)
     out["order_overdue"] = overdue(out)
-    out |= _of_visits(within(visits, 30), within(visits, 90)) | _of_devices(within(visits, 365))
-    out |= _of_channels(within(visits, 365))
     for name in ("visits", "orders", "net_revenue"):
         last_30, last_90 = out[f"{name}_30d"], out[f"{name}_90d"]
         out[f"{name}_trend"] = last_30 - (last_90 - last_30) / 2

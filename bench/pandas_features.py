@@ -15,6 +15,7 @@ COLUMNS = [
 """All that the features need to be read of the events."""
 
 _DAY = pd.Timedelta(days=1)
+_FEW = 3
 
 
 def pandas_features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -48,19 +49,26 @@ def pandas_features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
             counts[named(name, window)] = within(table, window).groupby("customer").size()
     for window in (7, 30, 90, 365, None):
         counts[named("net_revenue", window)] = within(lines, window).groupby("customer").spend.sum()
+    everyone = pd.RangeIndex(len(customers))
+    ever = _of_visits(visits, visits) | _of_the_year(lines, counts["orders_lifetime"])
     for window in (30, 90, 365):
-        out[f"average_order_value_{window}d"] = counts[f"net_revenue_{window}d"] / counts[f"orders_{window}d"]
+        name = f"average_order_value_{window}d"
+        out[name] = counts[f"net_revenue_{window}d"] / counts[f"orders_{window}d"]
+        ever[name] = counts["net_revenue_lifetime"] / counts["orders_lifetime"]
     for window in (90, 365):
-        sums = within(lines, window).groupby("customer")[["spend", "discount"]].sum()
-        out[f"discount_share_{window}d"] = sums.discount / sums.sum(axis=1).where(lambda whole: whole > 0)
-    out |= gaps_of_orders(orders) | _of_visits(within(visits, 30), within(visits, 90)) | habits(within(visits, 365))
+        name = f"discount_share_{window}d"
+        out[name] = _discount_share(within(lines, window))
+        ever[name] = _discount_share(lines)
+    out |= _of_visits(within(visits, 30), within(visits, 90))
+    out |= _of_the_year(within(lines, 365), counts["orders_365d"])
+    out |= {name: or_ever(out[name], value, everyone) for name, value in ever.items()}
+    out |= gaps_of_orders(orders)
     out["order_overdue"] = overdue(out)
-    out |= _of_the_year(within(lines, 365), within(orders, 365), counts["orders_365d"])
+    out |= lasting_habits(within(visits, 365), visits, within(orders, 365), orders, everyone)
     for window in (90, 365):
         counts[f"distinct_categories_{window}d"] = distinct(within(lines, window), "category")
     counts["distinct_brands_365d"] = distinct(within(lines, 365), "brand")
 
-    everyone = pd.RangeIndex(len(customers))
     matrix = pd.DataFrame({name: values.reindex(everyone) for name, values in out.items()})
     matrix = matrix.assign(**{name: values.reindex(everyone, fill_value=0) for name, values in counts.items()})
     for name in ("visits", "orders", "net_revenue"):
@@ -93,7 +101,41 @@ def _gaps(things: pd.DataFrame) -> pd.DataFrame:
 def gaps_of_orders(orders: pd.DataFrame) -> dict[str, pd.Series]:
     """Features of the days between orders."""
     gaps = _gaps(orders).groupby("customer").gap
-    return {"order_interval_mean": gaps.mean(), "order_interval_deviation": gaps.std(ddof=0)}
+    steady = gaps.std(ddof=0).where(gaps.size() >= _FEW)
+    return {"order_interval_mean": gaps.mean(), "order_interval_deviation": steady}
+
+
+def or_ever(recent: pd.Series, ever: pd.Series, everyone: pd.Index) -> pd.Series:
+    """What is known of a window, or else of the whole history."""
+    return recent.reindex(everyone).fillna(ever.reindex(everyone))
+
+
+def lasting_habits(
+    year: pd.DataFrame, visits: pd.DataFrame, orders_of_year: pd.DataFrame, orders: pd.DataFrame, everyone: pd.Index
+) -> dict[str, pd.Series]:
+    """Habits of a year, or else of the whole history, wherever there is enough to tell one by."""
+
+    def times(things: pd.DataFrame) -> pd.Series:
+        return things.groupby("customer").size().reindex(everyone, fill_value=0)
+
+    recent = habits(year) | _late_in_the_year(orders_of_year)
+    ever = habits(visits) | _late_in_the_year(orders)
+    seen = dict.fromkeys(recent, (times(year), times(visits)))
+    seen["burstiness_365d"] = (times(year) - 1, times(visits) - 1)
+    seen["last_quarter_order_share_365d"] = (times(orders_of_year), times(orders))
+    return {
+        name: values.reindex(everyone).where(in_window >= _FEW, ever[name].reindex(everyone)).where(in_all >= _FEW)
+        for (name, values), (in_window, in_all) in zip(recent.items(), seen.values(), strict=True)
+    }
+
+
+def _late_in_the_year(orders: pd.DataFrame) -> dict[str, pd.Series]:
+    return {"last_quarter_order_share_365d": (orders.time.dt.month >= 10).groupby(orders.customer).mean()}
+
+
+def _discount_share(lines: pd.DataFrame) -> pd.Series:
+    sums = lines.groupby("customer")[["spend", "discount"]].sum()
+    return sums.discount / sums.sum(axis=1).where(lambda whole: whole > 0)
 
 
 def _of_visits(month: pd.DataFrame, quarter: pd.DataFrame) -> dict[str, pd.Series]:
@@ -138,10 +180,9 @@ def habits(visits: pd.DataFrame) -> dict[str, pd.Series]:
     }
 
 
-def _of_the_year(lines: pd.DataFrame, orders: pd.DataFrame, order_count: pd.Series) -> dict[str, pd.Series]:
+def _of_the_year(lines: pd.DataFrame, order_count: pd.Series) -> dict[str, pd.Series]:
     return by_category(lines) | {
         "basket_size_365d": lines.groupby("customer").size() / order_count,
-        "last_quarter_order_share_365d": (orders.time.dt.month >= 10).groupby(orders.customer).mean(),
         "discounted_line_share_365d": (lines.discount > 0).groupby(lines.customer).mean(),
     }
 

@@ -16,7 +16,7 @@ from local.console import console
 from local.emulator import LocalStackError
 from local.stack import Stack
 from shared.events.event import parse_timestamp
-from shared.features import FEATURE_NAMES, features
+from shared.features import FEATURE_NAMES
 from shared.features import Profiles as History
 from shared.models.bundle import Bundle, Decisions
 from shared.profiles.histories import histories
@@ -119,7 +119,7 @@ class _Standing:
     names: Mapping[int, str]
 
     def describe(self, i: int) -> str:
-        value = dict(zip(FEATURE_NAMES, self.matrix[i].tolist(), strict=True))
+        value = dict(zip(FEATURE_NAMES, self.matrix[i].tolist(), strict=False))
         return (
             f"{self.names[int(self.decided.segment[i])]}, churn {self.decided.predictions['churn_probability'][i]:.0%},"
             f" visits in 90 days: {value['visits_90d']:.0f}, days since the last: {value['days_since_visit']:.0f}"
@@ -127,7 +127,7 @@ class _Standing:
 
 
 def _standing(history: History, bundle: Bundle, instant: str) -> _Standing:
-    matrix = features(history, parse_timestamp(instant), bundle.zone)
+    matrix = bundle.features_at(history, parse_timestamp(instant))
     names = {segment["id"]: segment["name"] for segment in bundle.manifest["segments"]}
     return _Standing(matrix, bundle.decide(matrix), names)
 

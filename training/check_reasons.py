@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from shared.audiences.evaluating import Histories
 from shared.decisions.memberships import Look, SetNumbers
 from shared.decisions.next_change import midnight_after, next_changes
-from shared.features import EventColumns, Profiles, features, fold, merge, until
+from shared.features import EventColumns, Profiles, fold, merge, until
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle, Decisions
 from shared.models.layout import ONNX_FILE
@@ -149,7 +149,7 @@ def check_announced(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> Iterat
 
 
 def _now(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> Look:
-    known = features(profiles, as_of_ms, bundle.zone)
+    known = bundle.features_at(profiles, as_of_ms)
     return Look.at(bundle, known, Histories(profiles), np.arange(len(profiles)), as_of_ms)
 
 
@@ -167,7 +167,7 @@ def check_acts(profiles: Profiles, as_of_ms: int, bundle: Bundle) -> Iterator[st
             customer = profiles.take([i])
             changes = acts_that_change(customer, as_of_ms, bundle)
             with_any += bool(changes)
-            [now] = bundle.decide(features(customer, as_of_ms, bundle.zone)).segment.tolist()
+            [now] = bundle.decide(bundle.features_at(customer, as_of_ms)).segment.tolist()
             for change in changes:
                 [act] = [act for act in feasible(customer, bundle.manifest) if act.name == change["act"]]
                 act = replace(act, count=change["count"])
@@ -189,7 +189,7 @@ def _delivered(act: Act, days: int, customer: Profiles, as_of_ms: int, bundle: B
     """What is decided once the act's events have come, that many days later."""
     rows = act.events(as_of_ms, days)
     incoming = EventColumns(customer.keys, np.zeros(len(rows), np.int64), rows, customer.category_names)
-    return bundle.decide(features(merge(customer, fold(incoming)), as_of_ms + days * DAY_MS, bundle.zone))
+    return bundle.decide(bundle.features_at(merge(customer, fold(incoming)), as_of_ms + days * DAY_MS))
 
 
 def _reached(goal: str, after: Decisions, now: int, bundle: Bundle) -> bool:
@@ -221,7 +221,7 @@ def _run(arguments: argparse.Namespace) -> None:
     currency = bundle.manifest["currency"] or ""
     profiles = read_events(arguments.events, currency, as_of_ms, command.translator(arguments)).profiles
     profiles = until(profiles.take(np.flatnonzero(known_at(profiles, as_of_ms))), as_of_ms)
-    everyone = features(profiles, as_of_ms, bundle.zone)
+    everyone = bundle.features_at(profiles, as_of_ms)
     customers = background(everyone, bundle.manifest["seed"])
     drawn = np.random.default_rng(SEED).permutation(len(profiles))
     X = everyone[np.sort(drawn[: arguments.customers])]

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.inspection import permutation_importance
 
-from shared.features import FEATURE_NAMES, Profiles, features
+from shared.features import DEFINITIONS, FEATURE_NAMES, Profiles
 from shared.identity.keys import customer_id, customer_key
 from shared.models.bundle import Bundle
 from shared.reasons.acting import acts_that_change
@@ -49,7 +49,7 @@ type Values = NDArray[np.float64]
 
 def page(profiles: Profiles, as_of_ms: int, key: str, bundle: Bundle, reasons: Reasons) -> str:
     """The whole page on customers, as of an instant in UTC milliseconds, and on the one of them at a profile key."""
-    X = features(profiles, as_of_ms, bundle.zone)
+    X = bundle.features_at(profiles, as_of_ms)
     at = profiles.keys.index(key)
     acts = acts_that_change(profiles.take([at]), as_of_ms, bundle)
     body = [
@@ -199,8 +199,10 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
 
 def _run(arguments: argparse.Namespace) -> None:
     bundle = Bundle.load(arguments.model)
-    if bundle.features != FEATURE_NAMES:
-        raise InputError(f"bundle {bundle.bundle_id} was trained before features were added; train again to explain it")
+    if bundle.definitions != DEFINITIONS:
+        raise InputError(
+            f"bundle {bundle.bundle_id} was trained before features were added or changed; train again to explain it"
+        )
     reasons = Reasons.from_bytes((arguments.model / FILE).read_bytes(), bundle.manifest)
     as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
     currency = bundle.manifest["currency"] or ""

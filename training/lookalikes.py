@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
 from shared.decisions.decision import iso
-from shared.features import Profiles, features
+from shared.features import Profiles
 from shared.identity.keys import customer_key
 from shared.models.bundle import Bundle
 from shared.models.layout import ONNX_FILE
@@ -45,15 +45,14 @@ class Space:
     """Where the bundle's graph places customers before it assigns them."""
 
     def __init__(self, model: ModelProto, bundle: Bundle) -> None:
-        self._own = bundle.own
-        self._zone = bundle.zone
+        self._bundle = bundle
         model.graph.output.append(helper.make_tensor_value_info(POINT, TensorProto.FLOAT, None))
         self._session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
     def points(self, profiles: Profiles, as_of_ms: int) -> Matrix:
         """Where customers are at an instant in UTC milliseconds [n_profiles, n_components]."""
-        X = features(profiles, as_of_ms, self._zone)
-        return self._session.run([POINT], {"features": self._own(X)})[0]  # type: ignore[no-any-return]
+        own = self._bundle.own(self._bundle.features_at(profiles, as_of_ms))
+        return self._session.run([POINT], {"features": own})[0]  # type: ignore[no-any-return]
 
 
 def look_alikes(
@@ -73,7 +72,7 @@ def look_alikes(
     distance = np.concatenate([_distances(space, part, centre, as_of_ms) for part in _chunks(known)])
     nearest = [i for i in np.lexsort((ids, distance)).tolist() if i != own[0]][:count]
     shown = [int(own[0]), *nearest]
-    segment = bundle.decide(features(known.take(shown), as_of_ms, bundle.zone)).segment
+    segment = bundle.decide(bundle.features_at(known.take(shown), as_of_ms)).segment
     alike = [LookAlike(str(ids[i]), float(distance[i]), int(s)) for i, s in zip(shown, segment, strict=True)]
     return alike[0], alike[1:]
 

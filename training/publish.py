@@ -89,7 +89,7 @@ def _against(registry: Registry, live: Live, bundle: Bundle, folder: Path, margi
     champion: Bundle | None = None
     try:
         champion = registry.bundle(live.bundle_id)
-        if unknown := sorted(set(champion.features) - set(bundle.features)):
+        if unknown := sorted(needed.name for needed in {*champion.definitions} - {*bundle.definitions}):
             raise BundleMismatch(f"the holdout has no {', '.join(unknown)}")
     except BundleMismatch as mismatch:
         champion = None

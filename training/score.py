@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from shared.decisions.decision import iso
 from shared.decisions.intent import intents
 from shared.decisions.outside import outside_training
-from shared.features import Profiles, features
+from shared.features import Profiles
 from shared.identity.keys import customer_key
 from shared.models.bundle import Bundle, Decisions
 from shared.models.labels import action
@@ -53,7 +53,7 @@ def score(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> pa.Table:
     customers = profiles.take(at)
     if not len(customers):
         raise InputError(f"no customer has an event before {iso(as_of_ms)}")
-    X = features(customers, as_of_ms, bundle.zone)
+    X = bundle.features_at(customers, as_of_ms)
     decisions = bundle.decide(X)
     intent_of = intents(decisions, X, bundle.manifest)
     names = {segment["id"]: segment["name"] for segment in bundle.manifest["segments"]}

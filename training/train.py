@@ -162,7 +162,8 @@ def _fit(points: PointsInTime, window: Window, previous: Bundle | None, config: 
             advance(1, target.name)
             fit.result()
         advance(1, "")
-    segmentation, matching = matched(segmentation, X, previous)
+    known = X if previous is None else previous.features_at(points.profiles, window.as_of_ms)
+    segmentation, matching = matched(segmentation, X, previous, known)
     return Fitted(X, segmentation, [fit.result() for fit in fits]), matching
 
 

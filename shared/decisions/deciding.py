@@ -12,7 +12,7 @@ from shared.decisions.decision import Decision, NextChange
 from shared.decisions.memberships import Look
 from shared.decisions.next_change import midnight_after, next_changes
 from shared.decisions.outside import outside_training
-from shared.features import Profiles, features
+from shared.features import Profiles
 from shared.models.labels import action
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def decide(
     """
     if not len(profiles):
         return {}
-    known = features(profiles, moment.as_of_ms, bundle.zone)
+    known = bundle.features_at(profiles, moment.as_of_ms)
     now = Look.at(bundle, known, Histories(profiles), np.arange(len(profiles)), moment.as_of_ms)
     defined = now.decided.defined.tolist()
     if not all(defined):

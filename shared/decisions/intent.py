@@ -20,13 +20,13 @@ type Thresholds = Mapping[str, float]
 
 
 def intents(decisions: Decisions, features: NDArray[np.float32], manifest: Mapping[str, Any]) -> list[str]:
-    """The intent of each row of `features` [n, len(FEATURE_NAMES)], decided with the thresholds of `manifest`.
+    """The intent of each row of `features` [n, n_known], decided with the thresholds of `manifest`.
 
     Rules that rest on a target which the bundle was trained without fit nobody; an offer for what is only predicted is
     not made to who lies outside of what it was trained on.
     """
     thresholds: Thresholds = manifest["thresholds"]
-    value = dict(zip(FEATURE_NAMES, features.T, strict=True))
+    value = dict(zip(FEATURE_NAMES, features.T[: len(FEATURE_NAMES)], strict=True))
     nobody = np.zeros(len(decisions), bool)
 
     def above(predicted: NDArray[np.float32] | None, threshold: str) -> NDArray[np.bool_]:

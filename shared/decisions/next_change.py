@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shared.decisions.decision import NextChange
 from shared.decisions.memberships import Look, SetNumbers, decoded, turning
-from shared.features import FEATURE_NAMES, FEATURES, Profiles, features
+from shared.features import FEATURE_NAMES, FEATURES, Profiles
 from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS
 from shared.features.time_zone import TimeZone
 
@@ -158,7 +158,7 @@ class _Evaluations:
         self._codes = np.empty(leaving.shape, np.int64)
         self._since = np.maximum.accumulate(np.where(leaving, np.arange(leaving.shape[1]), 1), axis=1)
         self._row = np.full(leaving.shape, -1)
-        self._known = np.empty((0, len(FEATURES)), np.float32)
+        self._known = bundle.features_at(profiles.take([]), 0)
         begins = leaving.copy()
         begins[:, 1] = True
         if begins.sum(axis=1) @ profiles.event_counts <= FEW_ROWS:
@@ -188,7 +188,7 @@ class _Evaluations:
 
     def _learn(self, who: Days, days: Days) -> None:
         self._row[who, days] = len(self._known) + np.arange(len(who))
-        known = features(self._profiles.take(who), self._midnights(days), self._zone)
+        known = self._bundle.features_at(self._profiles.take(who), self._midnights(days))
         self._known = np.concatenate((self._known, known))
 
     def _midnights(self, days: Days) -> Days:

@@ -26,6 +26,7 @@ def beyond(features: NDArray[np.float32], manifest: Mapping[str, Any]) -> NDArra
 
     A feature that was the same for everybody tells the bundle nothing, and nothing of it is outside.
     """
+    features = features[:, : len(FEATURE_NAMES)]
     ranges = manifest.get("trained_on", {})
     known = [ranges.get(name, UNKNOWN) for name in FEATURE_NAMES]
     least, most = (np.array([of[end] for of in known], np.float32) for end in ("least", "most"))

@@ -6,11 +6,14 @@ events -> fold -> Profiles -> features -> float32 [n_profiles, n_features]
 
 from shared.features.bodies import BrokenState
 from shared.features.catalogue import (
+    COMPUTED,
     DEFINITIONS,
     FEATURE_NAMES,
     FEATURE_SET_HASH,
     FEATURES,
+    KNOWN_DEFINITIONS,
     Feature,
+    computed_for,
     features,
     top_categories,
 )
@@ -19,11 +22,13 @@ from shared.features.columns import EVENT_TYPES, MONEY_UNITS, PURCHASE, REFUND, 
 from shared.features.state import Profiles, changed, fold, merge, since, until
 
 __all__ = [
+    "COMPUTED",
     "DEFINITIONS",
     "EVENT_TYPES",
     "FEATURES",
     "FEATURE_NAMES",
     "FEATURE_SET_HASH",
+    "KNOWN_DEFINITIONS",
     "MONEY_UNITS",
     "PURCHASE",
     "REFUND",
@@ -35,6 +40,7 @@ __all__ = [
     "UnknownStateVersion",
     "category_hash",
     "changed",
+    "computed_for",
     "decode",
     "encode",
     "features",

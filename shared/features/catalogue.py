@@ -1,7 +1,8 @@
 """The feature catalogue: every feature's name, meaning, unit, window and formula, each in one place."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,16 +30,17 @@ from shared.features.columns import (
     VIEW_ITEM,
 )
 from shared.features.definitions import Definition, set_hash
-from shared.features.history import History
+from shared.features.history import Formula, History
 from shared.features.state import Profiles
 from shared.features.time_zone import UTC_TIME, TimeZone
 from shared.features.timeline import Floats, Ints
 
-type Formula = Callable[[History, int | None], Floats | Ints]
 type Value = Callable[[History], Floats]
 
 EVER = None
 """The window that holds the whole history."""
+OR_BEFORE = ", or ever where these hold "
+"""Between what a feature says of its window, and of what there is to be in it for that to count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,14 @@ class Feature:
     """One more whenever the formula gives other values than before: bundles trained on those are refused then."""
     grows_daily: bool = False
     """Whether it grows by one a day as long as nothing happens: a time since something, in days."""
+    superseded: "Feature | None" = None
+    """What it was before, for bundles that were trained on that."""
 
     @property
     def shown(self) -> str:
-        """The description, for people: what it says of UTC holds for the shop's own time, whichever that is."""
-        return self.description.replace(" UTC", "")
+        """The description in short, for people: what it says of UTC holds for the shop's own time, whichever that is, and
+        where a window holds too little, what came before it is meant as well."""
+        return self.description.replace(" UTC", "").partition(OR_BEFORE)[0]
 
     @property
     def definition(self) -> Definition:
@@ -95,6 +100,24 @@ class _Group:
             suffix, when = ("lifetime", "ever") if days is EVER else (f"{days}d", f"in the last {days} days")
             yield Feature(f"{name}_{suffix}", f"{description} {when}", unit, self.name, days, formula, revision)
 
+    def known(self, *given: Any) -> Iterator[Feature]:
+        """The same as `over`, but of the whole history for those of whom it is undefined in the window: they have been
+        away for long, and are known nevertheless. Who never did anything to tell it by is not."""
+        for feature in self.over(*given):
+            yield _instead(feature, f.or_ever(feature.formula), "none")
+
+    def habit(self, seen: Formula, *given: Any) -> Iterator[Feature]:
+        """The same, but of something that is a habit only after a few times: of the whole history where the window holds
+        too few, by the count of `seen`, and undefined where that does as well."""
+        for feature in self.over(*given):
+            yield _instead(feature, f.habit(feature.formula, seen), "fewer than three")
+
+
+def _instead(feature: Feature, formula: Formula, least: str) -> Feature:
+    """The feature by another formula, in place of what it was."""
+    description = f"{feature.description}{OR_BEFORE}{least}"
+    return replace(feature, description=description, formula=formula, revision=2, superseded=feature)
+
 
 _recency, _frequency, _monetary = _Group("Recency"), _Group("Frequency"), _Group("Monetary")
 _visit, _funnel = _Group("Visit depth and duration"), _Group("Funnel")
@@ -105,14 +128,14 @@ _content, _returns, _trend = _Group("Content and e-mail"), _Group("Returns"), _G
 
 
 def _of_device(label: str, code: int) -> Iterator[Feature]:
-    yield from _device.over(
+    yield from _device.known(
         (365,),
         f"{label}_share",
         f"Share of visits on a {label}",
         "share",
         lambda h, d: f.visit_share(h, h.visits.device == code, d),
     )
-    yield from _device.over(
+    yield from _device.known(
         (365,),
         f"{label}_conversion",
         f"Share of visits on a {label} with an order",
@@ -122,7 +145,7 @@ def _of_device(label: str, code: int) -> Iterator[Feature]:
 
 
 def _through(label: str, how: str, code: int) -> Iterator[Feature]:
-    return _channel.over(
+    return _channel.known(
         (365,),
         f"{label}_share",
         f"Share of visits {how}",
@@ -132,7 +155,8 @@ def _through(label: str, how: str, code: int) -> Iterator[Feature]:
 
 
 def _in_quarter(label: str, when: str, quarter: int, group: _Group) -> Iterator[Feature]:
-    return group.over(
+    return group.habit(
+        f.visits,
         (365,),
         f"{label}_share",
         f"Share of visits begun {when}",
@@ -153,24 +177,27 @@ FEATURES: tuple[Feature, ...] = (
     *_frequency.over((30, 90, 365), "active_days", "Days with a visit", "days", lambda h, d: h.active_days.count(d)),
     *_frequency.over((7, 30, 90, 365, EVER), "orders", "Orders", "orders", lambda h, d: h.orders.count(d)),
     _frequency.one("order_interval_mean", "Average days between orders", "days", f.order_interval_mean),
-    _frequency.one("order_interval_deviation", "How irregular the days between orders are (standard deviation)", "days", f.order_interval_deviation),
+    replace(
+        _frequency.one("order_interval_deviation", "How irregular the days between orders are (standard deviation), from four orders on", "days", f.steady_interval_deviation, 2),
+        superseded=_frequency.one("order_interval_deviation", "How irregular the days between orders are (standard deviation)", "days", f.order_interval_deviation),
+    ),
     _frequency.one("order_overdue", "Time since the last order, in usual gaps between orders", "gaps", f.order_overdue),
 
     *_monetary.over((7, 30, 90, 365, EVER), "net_revenue", "Spend less refunds", "currency", f.net_revenue),
-    *_monetary.over((30, 90, 365), "average_order_value", "Average spend an order", "currency", f.average_order_value),
-    *_monetary.over((365,), "basket_size", "Average number of lines an order", "lines", f.basket_size),
+    *_monetary.known((30, 90, 365), "average_order_value", "Average spend an order", "currency", f.average_order_value),
+    *_monetary.known((365,), "basket_size", "Average number of lines an order", "lines", f.basket_size),
 
-    *_visit.over((30, 90), "visit_duration", "Average length of a visit", "seconds", lambda h, d: f.per_visit(h, h.visits.duration_ms, d) / 1_000),
-    *_visit.over((90,), "visit_depth", "Average number of events a visit", "events", lambda h, d: f.per_visit(h, h.visits.events, d)),
-    *_visit.over((90,), "bounce_share", "Share of visits with a single event", "share", lambda h, d: f.visit_share(h, h.visits.events == 1, d)),
+    *_visit.known((30, 90), "visit_duration", "Average length of a visit", "seconds", lambda h, d: f.per_visit(h, h.visits.duration_ms, d) / 1_000),
+    *_visit.known((90,), "visit_depth", "Average number of events a visit", "events", lambda h, d: f.per_visit(h, h.visits.events, d)),
+    *_visit.known((90,), "bounce_share", "Share of visits with a single event", "share", lambda h, d: f.visit_share(h, h.visits.events == 1, d)),
 
     *_funnel.over((30, 90), "views", "Product views", "views", lambda h, d: f.events_of(h, VIEW_ITEM, d)),
     *_funnel.over((30, 90), "carts", "Products put in the cart", "events", lambda h, d: f.events_of(h, ADD_TO_CART, d)),
     *_funnel.over((90,), "checkouts", "Checkouts begun", "events", lambda h, d: f.events_of(h, BEGIN_CHECKOUT, d)),
-    *_funnel.over((90,), "click_to_cart", "Share of visits with a product view in which something was put in the cart", "share", lambda h, d: f.visit_share(h, h.visits.carted, d, base=h.visits.viewed)),
-    *_funnel.over((90,), "cart_to_order", "Visits with an order for every visit with a cart", "ratio", lambda h, d: f.ratio(h.visits.total(h.visits.ordered, d), h.visits.total(h.visits.carted, d))),
-    *_funnel.over((30, 90), "cart_abandonment", "Share of visits with a cart that ended without an order", "share", lambda h, d: f.visit_share(h, ~h.visits.ordered, d, base=h.visits.carted)),
-    *_funnel.over((90,), "browse_to_buy", "Share of visits with a product view that led to an order", "share", lambda h, d: f.visit_share(h, h.visits.ordered, d, base=h.visits.viewed)),
+    *_funnel.known((90,), "click_to_cart", "Share of visits with a product view in which something was put in the cart", "share", lambda h, d: f.visit_share(h, h.visits.carted, d, base=h.visits.viewed)),
+    *_funnel.known((90,), "cart_to_order", "Visits with an order for every visit with a cart", "ratio", lambda h, d: f.ratio(h.visits.total(h.visits.ordered, d), h.visits.total(h.visits.carted, d))),
+    *_funnel.known((30, 90), "cart_abandonment", "Share of visits with a cart that ended without an order", "share", lambda h, d: f.visit_share(h, ~h.visits.ordered, d, base=h.visits.carted)),
+    *_funnel.known((90,), "browse_to_buy", "Share of visits with a product view that led to an order", "share", lambda h, d: f.visit_share(h, h.visits.ordered, d, base=h.visits.viewed)),
 
     *_of_device("mobile", MOBILE),
     *_of_device("desktop", DESKTOP),
@@ -185,34 +212,34 @@ FEATURES: tuple[Feature, ...] = (
     *_through("app", "in the app", APP),
     *_through("store", "in a store", STORE),
 
-    *_time.over((365,), "weekend_share", "Share of visits on a Saturday or Sunday", "share", lambda h, d: f.visit_share(h, f.on_weekend(h), d)),
+    *_time.habit(f.visits, (365,), "weekend_share", "Share of visits on a Saturday or Sunday", "share", lambda h, d: f.visit_share(h, f.on_weekend(h), d)),
     *_in_quarter("evening", "after 18:00 UTC", 3, _time),
-    *_time.over((365,), "weekday_concentration", "How much visits keep to the same days of the week (1 is a single day)", "index", f.weekday_concentration),
-    *_time.over((365,), "last_quarter_order_share", "Share of orders placed in October to December", "share", f.last_quarter_share),
-    *_time.over((365,), "burstiness", "How much visits come in bursts (-1 like clockwork, 0 at random, 1 in bursts)", "index", f.burstiness),
+    *_time.habit(f.visits, (365,), "weekday_concentration", "How much visits keep to the same days of the week (1 is a single day)", "index", f.weekday_concentration),
+    *_time.habit(f.orders, (365,), "last_quarter_order_share", "Share of orders placed in October to December", "share", f.last_quarter_share),
+    *_time.habit(f.gaps_of_visits, (365,), "burstiness", "How much visits come in bursts (-1 like clockwork, 0 at random, 1 in bursts)", "index", f.burstiness),
 
     # Beside the evening, for predictions: in segments the four would say one thing four times.
     *_in_quarter("night", "before 06:00 UTC", 0, _hour),
     *_in_quarter("morning", "from 06:00 to 12:00 UTC", 1, _hour),
     *_in_quarter("afternoon", "from 12:00 to 18:00 UTC", 2, _hour),
 
-    *_discount.over((90, 365), "discount_share", "Share of the undiscounted price that discounts took off", "share", f.discount_share),
-    *_discount.over((365,), "discounted_line_share", "Share of purchased lines with a discount", "share", f.discounted_line_share),
-    *_discount.over((90,), "promotion_click_share", "Share of visits with a click on a promotion", "share", lambda h, d: f.visit_share(h, h.visits.promoted, d)),
+    *_discount.known((90, 365), "discount_share", "Share of the undiscounted price that discounts took off", "share", f.discount_share),
+    *_discount.known((365,), "discounted_line_share", "Share of purchased lines with a discount", "share", f.discounted_line_share),
+    *_discount.known((90,), "promotion_click_share", "Share of visits with a click on a promotion", "share", lambda h, d: f.visit_share(h, h.visits.promoted, d)),
 
-    *_affinity.over((365,), "top_category_share", "Share of interest in the favourite category", "share", f.top_category_share),
+    *_affinity.known((365,), "top_category_share", "Share of interest in the favourite category", "share", f.top_category_share),
     *_affinity.over((90, 365), "distinct_categories", "Different categories looked at or bought", "categories", lambda h, d: f.distinct(h, "category", d)),
-    *_affinity.over((365,), "category_entropy", "How evenly interest spreads over categories", "bits", f.category_entropy),
+    *_affinity.known((365,), "category_entropy", "How evenly interest spreads over categories", "bits", f.category_entropy),
     *_affinity.over((365,), "distinct_brands", "Different brands looked at or bought", "brands", lambda h, d: f.distinct(h, "brand", d)),
 
     *_content.over((90,), "page_views", "Pages viewed", "views", lambda h, d: f.events_of(h, PAGE_VIEW, d)),
     *_content.over((90,), "searches", "Searches", "events", lambda h, d: f.events_of(h, SEARCH, d)),
     *_content.over((90,), "email_opens", "E-mails opened", "e-mails", lambda h, d: f.events_of(h, EMAIL_OPEN, d)),
     *_content.over((90,), "email_clicks", "Clicks in e-mails", "clicks", lambda h, d: f.events_of(h, EMAIL_CLICK, d)),
-    *_content.over((90,), "email_click_rate", "Clicks for every e-mail opened", "ratio", lambda h, d: f.per_event(h, EMAIL_CLICK, EMAIL_OPEN, d)),
+    *_content.known((90,), "email_click_rate", "Clicks for every e-mail opened", "ratio", lambda h, d: f.per_event(h, EMAIL_CLICK, EMAIL_OPEN, d)),
 
     *_returns.over((365,), "refunds", "Refunds", "refunds", lambda h, d: f.events_of(h, REFUND, d)),
-    *_returns.over((365,), "refund_share", "Share of spend that was refunded", "share", f.refund_share),
+    *_returns.known((365,), "refund_share", "Share of spend that was refunded", "share", f.refund_share),
 
     _trend.one("visits_trend", "Visits of the last 30 days less the average of the two months before", "visits", lambda h: f.trend(h.visits.count(30), h.visits.count(90))),
     _trend.one("orders_trend", "Orders of the last 30 days less the average of the two months before", "orders", lambda h: f.trend(h.orders.count(30), h.orders.count(90))),
@@ -222,24 +249,38 @@ FEATURES: tuple[Feature, ...] = (
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
+COMPUTED: tuple[Feature, ...] = (*FEATURES, *(f.superseded for f in FEATURES if f.superseded))
+"""The features, and after them those that some were before, by the same names: for bundles that need them."""
+
 DEFINITIONS: tuple[Definition, ...] = tuple(feature.definition for feature in FEATURES)
 """What each feature is, in the order of FEATURES: a bundle carries those it was trained on."""
+
+KNOWN_DEFINITIONS: tuple[Definition, ...] = tuple(feature.definition for feature in COMPUTED)
+"""What can be computed, in the order of COMPUTED: a bundle may need nothing else."""
 
 FEATURE_SET_HASH: str = set_hash(DEFINITIONS)
 """Changes whenever the meaning of the feature matrix does: by this the release before knows the bundles it can run."""
 
 
-def features(profiles: Profiles, as_of_ms: int | Ints, zone: TimeZone = UTC_TIME) -> NDArray[np.float32]:
+def features(
+    profiles: Profiles, as_of_ms: int | Ints, zone: TimeZone = UTC_TIME, of: Sequence[Feature] = FEATURES
+) -> NDArray[np.float32]:
     """The feature matrix at `as_of_ms` (UTC milliseconds), from the events strictly before it; the instant is one for
     all profiles, or one each [n_profiles]. Hours, weekdays, months and days are those of the shop's `zone`.
 
-    Returns float32 [n_profiles, len(FEATURES)] in the order of FEATURES; NaN where a feature is undefined.
+    Returns float32 [n_profiles, len(of)] in the order of `of`; NaN where a feature is undefined.
     """
     history = History(profiles, as_of_ms, zone)
-    matrix = np.empty((len(profiles), len(FEATURES)), np.float32)
-    for j, feature in enumerate(FEATURES):
-        matrix[:, j] = feature.formula(history, feature.window_days)
+    matrix = np.empty((len(profiles), len(of)), np.float32)
+    for j, feature in enumerate(of):
+        matrix[:, j] = history.value(feature.formula, feature.window_days)
     return matrix
+
+
+def computed_for(columns: Sequence[int]) -> Sequence[Feature]:
+    """What has to be computed for features at these places among COMPUTED: FEATURES, and all only where one of them was
+    superseded."""
+    return COMPUTED if max(columns, default=0) >= len(FEATURES) else FEATURES
 
 
 def top_categories(profiles: Profiles, as_of_ms: int, most: int = 3, days: int | None = 365) -> list[list[str]]:

@@ -83,20 +83,20 @@ def needed(metadata: Mapping[str, str]) -> tuple[Definition, ...]:
 
 
 def columns(definitions: Iterable[Definition], known: Sequence[Definition]) -> list[int]:
-    """Where each of the features `definitions` stands among those that are `known`.
+    """Where each of the features `definitions` stands among those that are `known`, the newest of a name first.
 
     Raises FeaturesChanged, which names every one that is not known or is another by now.
     """
-    at = {definition.name: i for i, definition in enumerate(known)}
+    at = {definition.hash: i for i, definition in enumerate(known)}
+    now = {definition.name: definition for definition in reversed(known)}
     problems, found = list[str](), list[int]()
     for definition in definitions:
-        i = at.get(definition.name)
-        if i is None:
-            problems.append(f"{definition.name}: this code does not compute it")
-        elif known[i].hash != definition.hash:
-            problems.append(f"{definition.name}: its {' and '.join(known[i].changes(definition))} changed")
+        if definition.hash in at:
+            found.append(at[definition.hash])
+        elif definition.name in now:
+            problems.append(f"{definition.name}: its {' and '.join(now[definition.name].changes(definition))} changed")
         else:
-            found.append(i)
+            problems.append(f"{definition.name}: this code does not compute it")
     if problems:
         raise FeaturesChanged("; ".join(problems))
     return found

@@ -4,11 +4,13 @@ for every customer [n_profiles], NaN where it is undefined."""
 import numpy as np
 
 from shared.features.columns import DAY_MS, HOUR_MS, MONEY_UNITS
-from shared.features.history import Coded, History
+from shared.features.history import Coded, Formula, History
 from shared.features.timeline import Floats, Ints, Mask, Timeline
 
 Window = int | None
 
+FEW = 3
+"""Fewer times than this make no habit."""
 _MONDAY_OFFSET = 3  # 1970-01-01 was a Thursday
 
 
@@ -23,6 +25,44 @@ def ratio(part: Floats | Ints, whole: Floats | Ints) -> Floats:
 def days_since(history: History, time_ms: Floats) -> Floats:
     """Days from `time_ms` to the instant of the features."""
     return (history.as_of_ms - time_ms) / DAY_MS
+
+
+# ---- Where a window holds too little ------------------------------------------------------------------------------
+
+
+def or_ever(formula: Formula) -> Formula:
+    """The formula, and of the whole history where it is undefined in the window."""
+
+    def value(history: History, days: Window) -> Floats | Ints:
+        recent = history.value(formula, days)
+        return np.where(np.isnan(recent), history.value(formula, None), recent)
+
+    return value
+
+
+def habit(formula: Formula, seen: Formula) -> Formula:
+    """The formula, of the whole history where `seen` counts too few in the window, and undefined where also in that."""
+
+    def value(history: History, days: Window) -> Floats | Ints:
+        recent = np.where(seen(history, days) >= FEW, history.value(formula, days), history.value(formula, None))
+        return np.where(seen(history, None) >= FEW, recent, np.nan)
+
+    return value
+
+
+def visits(history: History, days: Window) -> Ints:
+    """Visits, whatever they were."""
+    return history.visits.count(days)
+
+
+def gaps_of_visits(history: History, days: Window) -> Ints:
+    """Times between visits."""
+    return history.visits.count(days) - 1
+
+
+def orders(history: History, days: Window) -> Ints:
+    """Orders, whatever was in them."""
+    return history.orders.count(days)
 
 
 # ---- Events ----------------------------------------------------------------------------------------------------------
@@ -83,6 +123,11 @@ def order_interval_deviation(history: History) -> Floats:
     """Standard deviation of the days between consecutive orders, of all of them as a population."""
     owner, gaps = history.orders.gaps
     return _deviation(owner, gaps / DAY_MS, history.n)
+
+
+def steady_interval_deviation(history: History) -> Floats:
+    """The same, undefined where fewer than three times between orders tell nothing of a pace."""
+    return np.where(history.orders.count() > FEW, order_interval_deviation(history), np.nan)
 
 
 def order_overdue(history: History) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from shared.features.columns import (
 )
 from shared.features.state import Profiles
 from shared.features.time_zone import UTC_TIME, TimeZone
-from shared.features.timeline import WINDOWS, Ints, Lines, Mask, Positions, Timeline, Visits, running_sum
+from shared.features.timeline import WINDOWS, Floats, Ints, Lines, Mask, Positions, Timeline, Visits, running_sum
 
 VISIT_GAP_MS = 30 * 60_000
 """Inactivity that ends a visit where events carry no session id."""
@@ -39,6 +40,8 @@ _WINDOW_BITS = len(WINDOWS).bit_length()
 _CODE_BITS = (max(len(DEVICES), len(CHANNELS)) - 1).bit_length()
 
 type Coded = Literal["category", "brand"]
+type Formula = Callable[[History, int | None], Floats | Ints]
+"""Of a history and a window in days (None is all of it), the value for each customer [n_profiles]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,13 @@ class History:
         self.events = Timeline(owner if known.all() else owner[known], self.rows.time_ms, self.n, as_of_ms)
         self._kind_counts: dict[int | None, Ints] = {}
         self._codes: dict[Coded, _Codes] = {}
+        self._values: dict[tuple[Formula, int | None], Floats | Ints] = {}
+
+    def value(self, formula: Formula, days: int | None) -> Floats | Ints:
+        """What the formula gives of the window [n_profiles], worked out once."""
+        if (formula, days) not in self._values:
+            self._values[formula, days] = formula(self, days)
+        return self._values[formula, days]
 
     def of_kind(self, kind: int) -> Timeline:
         """The events of one kind."""

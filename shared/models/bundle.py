@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from shared.audiences.audience import NONE, Audiences
-from shared.features import DEFINITIONS
+from shared.features import FEATURES, KNOWN_DEFINITIONS, Profiles, computed_for, features
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
 from shared.features.time_zone import UTC_TIME, TimeZone, UnknownTimeZone
 from shared.models.layout import MANIFEST_FILE, ONNX_FILE
@@ -94,14 +94,17 @@ class Bundle:
         self.bundle_id = str(manifest["bundle_id"])
         self.failure: str | None = None
         """Why it could not decide, once it could not on some row."""
+        self.definitions = definitions
+        """What the features are that it needs, in the order of its columns."""
         self.features = tuple(definition.name for definition in definitions)
-        """The features it needs, in the order of its columns."""
+        """Their names."""
         self.audiences: Audiences = NONE
         """The shop's audiences, who is in which being decided along with what the bundle says."""
         self.zone = TimeZone.of(manifest.get("time_zone", UTC_TIME.name))
         """The shop's time, in which its features were computed."""
-        self._columns = columns(definitions, DEFINITIONS)
-        self._is_whole = self._columns == list(range(len(DEFINITIONS)))
+        self._columns = columns(definitions, KNOWN_DEFINITIONS)
+        self._computed = computed_for(self._columns)
+        self._is_whole = self._columns == list(range(len(FEATURES)))
         fields = Decisions.__dataclass_fields__
         self._outputs = [output.name for output in session.get_outputs() if output.name in fields]
 
@@ -139,19 +142,24 @@ class Bundle:
         folder = Path(directory)
         return cls.from_bytes((folder / ONNX_FILE).read_bytes(), (folder / MANIFEST_FILE).read_bytes())
 
-    def decide(self, features: Floats) -> Decisions:
-        """Decides for every row of `features`, float32 [n, len(FEATURES)], NaN where undefined."""
-        return self.decide_on(self.own(features))
+    def features_at(self, profiles: Profiles, as_of_ms: int | Ints) -> Floats:
+        """The features of customers at an instant (UTC milliseconds, one for all or one each) in the shop's time, as
+        `decide` takes them [n, n_known]: FEATURES, or all of COMPUTED where it needs one that was superseded."""
+        return features(profiles, as_of_ms, self.zone, self._computed)
 
-    def own(self, features: Floats) -> Floats:
-        """Of `features` [n, len(FEATURES)] those that it needs, in its order [n, len(self.features)]."""
-        return features if self._is_whole else np.ascontiguousarray(features[:, self._columns])
+    def decide(self, known: Floats) -> Decisions:
+        """Decides for every row of `known`, float32 [n, n_known], NaN where undefined."""
+        return self.decide_on(self.own(known))
+
+    def own(self, known: Floats) -> Floats:
+        """Of features as `features_at` gives them those that it needs, in its order [n, len(self.features)]."""
+        return known if self._is_whole else np.ascontiguousarray(known[:, self._columns])
 
     def spread(self, rows: Floats) -> Floats:
         """Its own features `rows` [n, len(self.features)] as `decide` takes them; NaN for all others."""
-        features = np.full((len(rows), len(DEFINITIONS)), np.nan, np.float32)
-        features[:, self._columns] = rows
-        return features
+        known = np.full((len(rows), len(self._computed)), np.nan, np.float32)
+        known[:, self._columns] = rows
+        return known
 
     def decide_on(self, rows: Floats) -> Decisions:
         """Decides for every row of its own features, float32 [n, len(self.features)], NaN where undefined.

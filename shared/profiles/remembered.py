@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.features import features
 from shared.identity.keys import is_visitor
 from shared.profiles.histories import histories
 from shared.profiles.stored_profile import StoredProfile
@@ -30,7 +29,7 @@ def remembered(profiles: Sequence[StoredProfile], bundle: Bundle | None) -> list
     if moved and bundle:
         whole = histories(moved)
         as_of_ms = {profile.key: profile.decision.as_of_ms for profile in moved if profile.decision}
-        rows = features(whole, np.array([as_of_ms[key] for key in whole.keys], np.int64), bundle.zone)
+        rows = bundle.features_at(whole, np.array([as_of_ms[key] for key in whole.keys], np.int64))
         known = {key: row.tobytes() for key, row in zip(whole.keys, bundle.own(rows).astype("<f4"), strict=True)}
     return [replace(profile, known=known.get(profile.key)) for profile in profiles]
 

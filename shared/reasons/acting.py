@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features import MONEY_UNITS, PURCHASE, EventColumns, Profiles, Rows, features, fold, until
+from shared.features import MONEY_UNITS, PURCHASE, EventColumns, Profiles, Rows, fold, until
 from shared.features.columns import ADD_TO_CART, DAY_MS
 from shared.features.history import IN_VISIT, VISIT_GAP_MS
 from shared.features.ordering import FINGERPRINT_BITS
@@ -60,7 +60,7 @@ def acts_that_change(history: Profiles, as_of_ms: int, bundle: Bundle) -> list[d
     is time: every day until then has been tried.
     """
     history = until(history, as_of_ms)
-    known = features(history, as_of_ms, bundle.zone)
+    known = bundle.features_at(history, as_of_ms)
     now = bundle.decide(known)
     open_goals = goals(known[0], now, bundle.manifest)
     acts = [replace(act, count=n) for act in feasible(history, bundle.manifest) for n in range(1, MOST_TIMES + 1)]
@@ -88,7 +88,7 @@ def acts_that_change(history: Profiles, as_of_ms: int, bundle: Bundle) -> list[d
 def decided_after(history: Profiles, plans: Plans, as_of_ms: int, bundle: Bundle) -> Decisions:
     """What is decided of the only customer of `history` right after each of `plans` [n_plans]."""
     days = np.array([day for _, day in plans])
-    return bundle.decide(features(_with_acts(history, plans, as_of_ms), as_of_ms + days * DAY_MS, bundle.zone))
+    return bundle.decide(bundle.features_at(_with_acts(history, plans, as_of_ms), as_of_ms + days * DAY_MS))
 
 
 def _with_acts(history: Profiles, plans: Plans, as_of_ms: int) -> Profiles:

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features import DEFINITIONS
+from shared.features import KNOWN_DEFINITIONS, Profiles, computed_for, features
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
 from shared.features.time_zone import UTC_TIME, TimeZone, UnknownTimeZone
 from shared.models.manifests import TARGETS
@@ -99,15 +99,19 @@ class Reasons:
     features: tuple[str, ...]
     """Their names, in the bundle's order: n_features of them."""
     columns: list[int]
-    """Where each stands among FEATURES [n_features]."""
+    """Where each stands among COMPUTED [n_features]."""
     segment: Nearest
     predictions: Mapping[str, PredictionReasons]
     """By output."""
     zone: TimeZone = UTC_TIME
     """The shop's time, in which the features were computed."""
 
+    def features_at(self, profiles: Profiles, as_of_ms: int) -> Row:
+        """The features that the bundle needs of a single profile, at an instant in UTC milliseconds [n_features]."""
+        return self.own(features(profiles, as_of_ms, self.zone, computed_for(self.columns))[0])
+
     def own(self, x: Row) -> Row:
-        """Of a customer's features [len(FEATURES)] those that the bundle needs [n_features]."""
+        """Of a customer's features [n_known] those that the bundle needs [n_features]."""
         return x[self.columns]
 
     @classmethod
@@ -128,7 +132,7 @@ class Reasons:
             raise ReasonsMismatch(f"{FILE} was made for bundle {arrays['bundle_id']}, not for {bundle_id}")
         try:
             definitions = _definitions(arrays, manifest)
-            at = columns(definitions, DEFINITIONS)
+            at = columns(definitions, KNOWN_DEFINITIONS)
             zone = TimeZone.of(manifest.get("time_zone", UTC_TIME.name))
         except UnknownTimeZone as error:
             raise ReasonsMismatch(f"bundle {bundle_id}: {error}") from error

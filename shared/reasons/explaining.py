@@ -12,8 +12,7 @@ from botocore.exceptions import ClientError
 
 from shared.aws.fresh_object import is_absent
 from shared.decisions.decision import Decision
-from shared.features import BrokenState, UnknownStateVersion, features
-from shared.features.time_zone import TimeZone
+from shared.features import BrokenState, UnknownStateVersion
 from shared.models.layout import bundle_key
 from shared.profiles.histories import histories
 from shared.profiles.remembered import features_of
@@ -108,7 +107,7 @@ def explanation(profile: StoredProfile, manifest: Manifest, reasons: Reasons) ->
     """
     decision = profile.decision
     assert decision is not None
-    x = reasons.own(_features(profile, decision, reasons.zone))
+    x = reasons.features_at(histories([profile]), decision.as_of_ms)
     shares, difference = reasons.segment.contributions(x, decision.segment, decision.runner_up)
     sentences = _Sentences(reasons.features, x, decision.segment, manifest)
     shown: dict[str, Any] = {"segment": sentences.all(shares)}
@@ -145,12 +144,7 @@ def _moved_by(profile: StoredProfile, decision: Decision, reasons: Reasons) -> R
     """The bundle's features that the profile was decided on: kept with it where its history is not."""
     if profile.known is not None:
         return features_of(profile.known)
-    return reasons.own(_features(profile, decision, reasons.zone))
-
-
-def _features(profile: StoredProfile, decision: Decision, zone: TimeZone) -> Row:
-    row: Row = features(histories([profile]), decision.as_of_ms, zone)[0]
-    return row
+    return reasons.features_at(histories([profile]), decision.as_of_ms)
 
 
 class _Sentences:

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 
 import shared.features.codec as codec_module
 import shared.features.state as state_module
-from shared.features import FEATURE_NAMES, Profiles, changed, decode, encode, features, fold, merge, top_categories
+from shared.features import (
+    COMPUTED,
+    FEATURE_NAMES,
+    Profiles,
+    changed,
+    decode,
+    encode,
+    features,
+    fold,
+    merge,
+    top_categories,
+)
 from shared.features.columns import COLUMN_TYPES, DAY_MS, EventColumns, Rows
 from shared.features.state import MOST_EVENTS
 from shared.features.time_zone import TimeZone
@@ -60,13 +71,16 @@ def test_merge_is_commutative_associative_and_idempotent(x: History, y: History,
 def test_features_equal_the_oracle_at_any_instant(history: History, since: timedelta, zone: str) -> None:
     as_of = LEAP_DAY + timedelta(milliseconds=since // timedelta(milliseconds=1))
     state = reread(folded(history))
-    matrix = features(state, round(as_of.timestamp() * 1_000), TimeZone.of(zone))
+    matrix = features(state, round(as_of.timestamp() * 1_000), TimeZone.of(zone), COMPUTED)
     favourites = top_categories(state, round(as_of.timestamp() * 1_000))
     for key, row, categories in zip(state.keys, matrix, favourites, strict=True):
         mine = [e for e in history if f"customer#{e['customer_id']}" == key]
         assert categories == naive_top_categories(mine, as_of)
         expected = naive_features(mine, as_of, ZoneInfo(zone))
-        np.testing.assert_allclose(row, [expected[name] for name in FEATURE_NAMES], rtol=1e-6, atol=1e-9)
+        before = naive_features(mine, as_of, ZoneInfo(zone), superseded=True)
+        now = [expected[name] for name in FEATURE_NAMES]
+        then = [before[feature.name] for feature in COMPUTED[len(FEATURE_NAMES) :]]
+        np.testing.assert_allclose(row, [*now, *then], rtol=1e-6, atol=1e-9)
 
 
 @given(histories())

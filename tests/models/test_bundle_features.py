@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.features import DEFINITIONS, FEATURE_NAMES, FEATURE_SET_HASH
+from shared.features import DEFINITIONS, FEATURE_NAMES, FEATURE_SET_HASH, KNOWN_DEFINITIONS, features
+from shared.features.columns import DAY_MS
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed, set_hash, to_json
 from shared.features.released import RELEASED
 from shared.models import bundle as module
 from shared.models.bundle import Bundle, BundleMismatch
 from tests.support.bundles import make_bundle
+from tests.support.event_files import profiles, purchase
 
 OF_THE_RELEASE_BEFORE = {"feature_definitions": ""}
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
@@ -29,7 +32,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
 
 def changed(name: str, **parts: Any) -> tuple[Definition, ...]:
     """What the code computes, with one feature changed."""
-    return tuple(replace(known, **parts) if known.name == name else known for known in DEFINITIONS)
+    return tuple(replace(known, **parts) if known.name == name else known for known in KNOWN_DEFINITIONS)
 
 
 @given(st.permutations(DEFINITIONS), st.integers(1, len(DEFINITIONS)))
@@ -55,10 +58,26 @@ def test_a_bundle_that_needs_fewer_features_in_another_order_decides_the_same(fe
 def test_a_feature_that_came_later_refuses_no_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
     later = Definition("parcels_30d", "Parcels", "parcels", 30)
     old = make_bundle(metadata=OF_THE_RELEASE_BEFORE, definitions=RELEASED)
-    monkeypatch.setattr(module, "DEFINITIONS", (later, *DEFINITIONS))
-    X = np.zeros((1, len(DEFINITIONS) + 1), np.float32)
+    monkeypatch.setattr(module, "KNOWN_DEFINITIONS", (later, *KNOWN_DEFINITIONS))
+    X = np.zeros((1, len(KNOWN_DEFINITIONS) + 1), np.float32)
     X[0, 1 + FEATURE_NAMES.index("orders_365d")] = 9
     assert Bundle.from_files(*old).decide(X).segment.tolist() == [2]
+
+
+def test_a_bundle_goes_on_with_what_its_features_were_when_it_was_trained() -> None:
+    saturday = int(datetime(2017, 10, 7, 12, tzinfo=UTC).timestamp() * 1_000)
+    customers = profiles(purchase("once", day=7), *(purchase("often", n, day=7 * n) for n in (1, 2, 3)))
+    as_of_ms = saturday + 30 * DAY_MS
+    old, new = (
+        Bundle.from_files(
+            *make_bundle(feature="weekend_share_365d", centroids=(0.0, 1.0), metadata=metadata, definitions=definitions)
+        )
+        for metadata, definitions in ((OF_THE_RELEASE_BEFORE, RELEASED), ({}, DEFINITIONS))
+    )
+    assert old.decide(old.features_at(customers, as_of_ms)).segment.tolist() == [1, 1]
+    assert new.decide(new.features_at(customers, as_of_ms)).segment.tolist() == [1, 0]
+    assert new.features_at(customers, as_of_ms).shape == (2, len(FEATURE_NAMES))
+    np.testing.assert_array_equal(new.features_at(customers, as_of_ms), features(customers, as_of_ms))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +94,7 @@ def test_what_really_changed_is_refused_by_name(
     message: str,
 ) -> None:
     bundle = make_bundle(metadata=metadata, definitions=definitions)
-    monkeypatch.setattr(module, "DEFINITIONS", changed("days_since_order", **parts))
+    monkeypatch.setattr(module, "KNOWN_DEFINITIONS", changed("days_since_order", **parts))
     with pytest.raises(BundleMismatch, match=f": days_since_order: {message}$"):
         Bundle.from_files(*bundle)
     without = [definition for definition in DEFINITIONS if definition.name != "days_since_order"]
@@ -84,8 +103,8 @@ def test_what_really_changed_is_refused_by_name(
 
 def test_every_feature_that_is_not_what_it_was_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = make_bundle()
-    left = tuple(replace(known, unit="parsecs") if known.name == "tenure" else known for known in DEFINITIONS[1:])
-    monkeypatch.setattr(module, "DEFINITIONS", left)
+    left = tuple(replace(known, unit="parsecs") if known.name == "tenure" else known for known in KNOWN_DEFINITIONS[1:])
+    monkeypatch.setattr(module, "KNOWN_DEFINITIONS", left)
     named = f"{FEATURE_NAMES[0]}: this code does not compute it; tenure: its unit changed$"
     with pytest.raises(BundleMismatch, match=named):
         Bundle.from_files(*bundle)

@@ -16,6 +16,7 @@ CONFIG = """
 threads = 1
 trees = 25
 bootstraps = 2
+minimum_stability = 0.6
 most_segments = 5
 forest_trees = 10
 parity_rows = 20000

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 import shared.models.bundle
-from shared.features import DEFINITIONS
+from shared.features import DEFINITIONS, KNOWN_DEFINITIONS
 from shared.features.definitions import Definition, set_hash, to_json
 from tests.conftest import BUCKET
 from tests.support.bundles import make_bundle
@@ -96,7 +96,7 @@ def test_a_bundle_trained_before_a_feature_was_added_passes_the_gate(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = Definition("parcels_30d", "Parcels", "parcels", 30)
-    monkeypatch.setattr(shared.models.bundle, "DEFINITIONS", (later, *DEFINITIONS))
+    monkeypatch.setattr(shared.models.bundle, "KNOWN_DEFINITIONS", (later, *KNOWN_DEFINITIONS))
     bundle, _ = gate.run(own)
     X = np.zeros((3, len(DEFINITIONS) + 1), np.float32)
     assert bundle.own(X).shape == (3, len(DEFINITIONS))

@@ -19,8 +19,11 @@ CHANNELS = ("direct", "search", "advertising", "social", "message", "referral", 
 Event = dict[str, Any]
 
 
-def naive_features(events: list[Event], as_of: datetime, zone: tzinfo = UTC) -> dict[str, float]:
-    """Every feature of the customer behind `events`, by name, from the events strictly before `as_of`.
+def naive_features(
+    events: list[Event], as_of: datetime, zone: tzinfo = UTC, superseded: bool = False
+) -> dict[str, float]:
+    """Every feature of the customer behind `events`, by name, from the events strictly before `as_of`: as it is by now,
+    or, where it was something else before, as it was.
 
     Hours, weekdays, months and days are those of `zone`.
     """
@@ -28,6 +31,7 @@ def naive_features(events: list[Event], as_of: datetime, zone: tzinfo = UTC) -> 
     visits = _visits(known)
     orders = _orders(known)
     out = _lifelong(known, visits, orders, as_of)
+    ever = _money(known, orders) | _browsing(known, visits) | _habits(known, visits, orders, zone)
     for days in (7, 30, 90, 365):
         since = as_of - days * DAY
         lines = [e for e in known if _time(e) >= since]
@@ -35,13 +39,41 @@ def naive_features(events: list[Event], as_of: datetime, zone: tzinfo = UTC) -> 
         placed = [time for time in orders if time >= since]
         midnights = {_midnight(_time(e).astimezone(zone)) for e in known if _in_visit(e)}
         values = _money(lines, placed) | _browsing(lines, recent) | _habits(lines, recent, placed, zone)
+        if not superseded:
+            values = _completed(values, ever, _seen(recent, placed), _seen(visits, orders))
         values |= {"visits": len(recent), "orders": len(placed), "active_days": sum(m >= since for m in midnights)}
         out |= {f"{name}_{days}d": value for name, value in values.items()}
-    for name, whole in _money(known, orders).items():
-        out[f"{name}_lifetime"] = whole
+    if len(orders) < 4 and not superseded:
+        out["order_interval_deviation"] = NAN
+    out["net_revenue_lifetime"] = ever["net_revenue"]
     for name in ("visits", "orders", "net_revenue"):
         out[f"{name}_trend"] = out[f"{name}_30d"] - (out[f"{name}_90d"] - out[f"{name}_30d"]) / 2
     return out
+
+
+def _completed(
+    recent: dict[str, float], ever: dict[str, float], seen: dict[str, int], seen_ever: dict[str, int]
+) -> dict[str, float]:
+    """What is known of a window by what there is in it, or else by all that there is."""
+    out = {}
+    for name, value in recent.items():
+        if name not in seen:
+            out[name] = ever[name] if math.isnan(value) else value
+        elif seen_ever[name] < 3:
+            out[name] = NAN
+        else:
+            out[name] = ever[name] if seen[name] < 3 else value
+    return out
+
+
+def _seen(visits: list[list[Event]], orders: list[datetime]) -> dict[str, int]:
+    """Of what is a habit after three times, how often it was seen."""
+    of_visits = ("weekend_share", "night_share", "morning_share", "afternoon_share", "evening_share")
+    return {
+        **dict.fromkeys((*of_visits, "weekday_concentration"), len(visits)),
+        "last_quarter_order_share": len(orders),
+        "burstiness": len(visits) - 1,
+    }
 
 
 def _lifelong(

@@ -79,16 +79,19 @@ class Matching:
         yield from (f"segments {_listed(several)} came together in {one}" for one, several in self.merges.items())
 
 
-def matched(segmentation: Segmentation, X: Matrix, previous: Bundle | None) -> tuple[Segmentation, Matching]:
-    """The segmentation of the customers X [n, n_features] with the ids of the segments that it carries on."""
+def matched(
+    segmentation: Segmentation, X: Matrix, previous: Bundle | None, known: Matrix
+) -> tuple[Segmentation, Matching]:
+    """The segmentation of the customers X [n, n_features] with the ids of the segments that it carries on; `known` are
+    the same customers as the bundle `previous` decides on them [n, n_known]."""
     if previous is None:
         return segmentation, Matching(list(range(segmentation.segments)), segmentation.segments)
-    matching = match_segments(previous, X, segmentation.segment_of(X), segmentation.segments, segmentation.unusual)
+    matching = match_segments(previous, known, segmentation.segment_of(X), segmentation.segments, segmentation.unusual)
     return segmentation.renumbered(matching.ids), matching
 
 
 def match_segments(previous: Bundle, X: Matrix, segment: Ids, segments: int, unusual: int | None = None) -> Matching:
-    """Matches the fitted segments to the previous ones, by the customers X [n, n_features], who are in `segment` [n].
+    """Matches the fitted segments to the previous ones, by customers as that takes them, who are in `segment` [n].
 
     Of all one-to-one matches the one that leaves most customers in their segment is taken (Hungarian method), and of
     its pairs those that are ALIKE. The segment of `unusual` customers carries on that of the bundle before.

@@ -14,8 +14,9 @@ import shap
 import shared.reasons.contributions
 from shared.clock import Moment
 from shared.decisions.deciding import decide
-from shared.features import DEFINITIONS, FEATURE_NAMES, Profiles, encode
-from shared.features.definitions import Definition
+from shared.features import DEFINITIONS, FEATURE_NAMES, KNOWN_DEFINITIONS, Profiles, encode
+from shared.features.definitions import Definition, set_hash
+from shared.features.released import RELEASED
 from shared.models.bundle import Bundle
 from shared.profiles.stored_profile import StoredProfile
 from shared.reasons.contributions import FILE, Reasons, ReasonsMismatch
@@ -144,6 +145,7 @@ def of_the_release_before(model: Path, manifest: Any) -> tuple[bytes, Any]:
     written = io.BytesIO()
     np.savez_compressed(written, **kept)
     content = written.getvalue()
+    manifest = {**manifest, "feature_set_hash": set_hash(RELEASED)}
     return content, {**manifest, "reasons": {"sha256": hashlib.sha256(content).hexdigest()}}
 
 
@@ -152,18 +154,19 @@ def test_reasons_of_the_release_before_explain_the_same_once_features_were_added
 ) -> None:
     content, manifest = of_the_release_before(model, bundle.manifest)
     later = Definition("parcels_30d", "Parcels", "parcels", 30)
-    monkeypatch.setattr(shared.reasons.contributions, "DEFINITIONS", (later, *DEFINITIONS))
+    monkeypatch.setattr(shared.reasons.contributions, "KNOWN_DEFINITIONS", (later, *KNOWN_DEFINITIONS))
     old = Reasons.from_bytes(content, manifest)
-    x = np.concatenate([[np.float32(7)], rows[0]])
+    x = np.concatenate([[np.float32(7)], np.arange(len(KNOWN_DEFINITIONS), dtype=np.float32)])
     assert old.features == reasons.features == FEATURE_NAMES
-    np.testing.assert_array_equal(old.own(x), reasons.own(rows[0]))
+    assert [KNOWN_DEFINITIONS[int(j)] for j in old.own(x)] == list(RELEASED)
+    assert [KNOWN_DEFINITIONS[int(j)] for j in reasons.own(x[1:])] == list(DEFINITIONS)
 
 
 def test_reasons_that_rest_on_a_feature_that_changed_are_refused_by_its_name(
     model: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed_one = [replace(known, unit="km") if known.name == "tenure" else known for known in DEFINITIONS]
-    monkeypatch.setattr(shared.reasons.contributions, "DEFINITIONS", tuple(changed_one))
+    changed_one = [replace(known, unit="km") if known.name == "tenure" else known for known in KNOWN_DEFINITIONS]
+    monkeypatch.setattr(shared.reasons.contributions, "KNOWN_DEFINITIONS", tuple(changed_one))
     for content, manifest in (
         ((model / FILE).read_bytes(), bundle.manifest),
         of_the_release_before(model, bundle.manifest),
