@@ -15,12 +15,15 @@ from operations.stack import UNFINISHED, DeployedStack, parser, run, say
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+PLACES = 6
+"""Of destinations, in template.yaml; a stack has the queues of those that it has."""
 QUEUES = {
-    "files": ("IngestDeadLetterQueue", "IngestQueue"),
-    "live": ("LiveDeadLetterQueue", "LiveQueue"),
-    "erasures": ("ErasureDeadLetterQueue", "ErasureQueue"),
+    "files": (("IngestDeadLetterQueue", "IngestQueue"),),
+    "live": (("LiveDeadLetterQueue", "LiveQueue"),),
+    "erasures": (("ErasureDeadLetterQueue", "ErasureQueue"),),
+    "deliveries": tuple((f"Destination{n}DeadLetterQueue", f"Destination{n}Queue") for n in range(1, PLACES + 1)),
 }
-"""What is given up, the queue where it waits, and the queue that it goes back to."""
+"""What is given up, the queues where it waits, and the queues that it goes back to."""
 MESSAGES_A_CALL = 10
 HIDDEN_SECONDS = 60
 """Of a message under way: if this ends before it is deleted, it is moved again, which changes nothing."""
@@ -35,10 +38,18 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
 
 
 def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
-    source, target = map(stack.resource, QUEUES[given.what])
-    moved = redrive(stack.sqs, source, target, given.most)
+    moved = 0
+    for source, target in queues_of(stack, given.what):
+        moved += redrive(stack.sqs, source, target, given.most - moved)
     say(f"{moved:,} messages moved back; what fails again comes to the dead-letter queue again")
     return 0 if moved < given.most else UNFINISHED
+
+
+def queues_of(stack: DeployedStack, what: str) -> list[tuple[str, str]]:
+    """Where what was given up waits in this stack, and where it goes back to."""
+    pairs = QUEUES[what]
+    there = pairs if len(pairs) == 1 else [pair for pair in pairs if pair[0] in stack.resources]
+    return [(stack.resource(source), stack.resource(target)) for source, target in there]
 
 
 def redrive(sqs: SQSClient, source: str, target: str, most: int) -> int:

@@ -46,15 +46,20 @@ def alarms(stack: DeployedStack) -> Iterator[str]:
 
 def given_up(stack: DeployedStack) -> Iterator[str]:
     """Queues in which something waits that was given up."""
-    for name in (*(dead for dead, _ in QUEUES.values()), *OTHER_QUEUES):
+    names = [dead for pairs in QUEUES.values() for dead, _ in pairs]
+    for name in (*names, *OTHER_QUEUES):
+        if _is_place(name) and name not in stack.resources:
+            continue
         if messages := _messages(stack, name):
             yield f"{name}: {messages:,} messages"
 
 
 def waiting(stack: DeployedStack) -> Iterator[str]:
     """How much waits in the queues that are worked on."""
-    for what, (_, queue) in QUEUES.items():
-        yield f"{what} waiting: {_messages(stack, queue):,}"
+    for what, pairs in QUEUES.items():
+        queues = [queue for _, queue in pairs if not _is_place(queue) or queue in stack.resources]
+        if queues:
+            yield f"{what} waiting: {sum(_messages(stack, queue) for queue in queues):,}"
 
 
 def runs(stack: DeployedStack) -> Iterator[str]:
@@ -74,6 +79,11 @@ def live_model(stack: DeployedStack) -> str | None:
             return None
         raise
     return str(json.loads(body)["bundle_id"])
+
+
+def _is_place(name: str) -> bool:
+    """Whether it is of a destination, of which a stack has as many as it was given."""
+    return name.startswith("Destination")
 
 
 def _messages(stack: DeployedStack, logical_id: str) -> int:

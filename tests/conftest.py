@@ -49,6 +49,8 @@ os.environ.update(
     LIVE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/live",
     ERASURE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/erasures",
     MARK_SECRET="marks",
+    DESTINATION_SECRETS="tessera/destinations/",
+    DELIVERY_RETENTION_DAYS="400",
     SETTLE_SECONDS="20",
     TABLE_EPOCH="",
     QUARANTINE_RETENTION_DAYS="400",

@@ -1,5 +1,7 @@
 """Every alarm has its section in the runbook, and every section something to do."""
 
+import re
+
 import pytest
 
 from tests.e2e.test_runbook import TROUBLES
@@ -11,13 +13,18 @@ ALARMS = sorted(
 )
 
 
+def section_of(alarm: str) -> str:
+    """The places of destinations are all alike."""
+    return re.sub(r"^Destination\d", "Destination", alarm)
+
+
 def test_every_alarm_has_a_section_and_every_section_of_an_alarm_has_its_alarm() -> None:
-    assert sorted(title for title in sections() if title.endswith("Alarm")) == ALARMS
+    assert sorted(title for title in sections() if title.endswith("Alarm")) == sorted({*map(section_of, ALARMS)})
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
 def test_a_section_says_what_to_do(alarm: str) -> None:
-    assert commands(sections()[alarm])
+    assert commands(sections()[section_of(alarm)])
 
 
 def test_every_command_is_tried_on_a_deployed_stack() -> None:
@@ -56,7 +63,7 @@ def test_every_rule_keeps_what_it_cannot_deliver() -> None:
         if resource["Type"] == "AWS::Serverless::StateMachine"
         for event in resource["Properties"].get("Events", {}).values()
     ]
-    assert len(targets) == 3 and len(events) == 1
+    assert len(targets) == 9 and len(events) == 1
     others = [target for target in [*targets, *events] if not target.get("Id", "").endswith("DeadLetterQueue")]
-    assert len(others) == 3
+    assert len(others) == 9
     assert all("DeadLetterConfig" in target for target in others)

@@ -1,4 +1,7 @@
-"""Lists segments, who is in them, and who moved: GET /segments, …/{segment_id}/customers, /customers/{id}/history."""
+"""Lists segments, who is in them, who moved, and what was sent of whom.
+
+GET /segments, /segments/{segment_id}/customers, /customers/{id}/history, /customers/{id}/deliveries
+"""
 
 import os
 import time
@@ -16,6 +19,7 @@ from shared.api.answers import Refused, resolver
 from shared.api.cursors import Cursors
 from shared.api.paging import Paging
 from shared.decisions.transitions import answer
+from shared.destinations import deliveries as sent
 from shared.identity.keys import LONGEST_ID, customer_key
 from shared.identity.keys import customer_id as id_of
 from shared.ledger.rows import Ledger
@@ -29,6 +33,7 @@ dynamodb = boto3.client("dynamodb")
 table_name = os.environ["TABLE_NAME"]
 profiles = ProfileTable(dynamodb, table_name)
 ledger = Ledger(dynamodb, table_name)
+deliveries = sent.Deliveries(dynamodb, table_name)
 members = Members(dynamodb, table_name)
 manifests = Manifests(boto3.client("s3"), os.environ["DATA_BUCKET"])
 cursors = Cursors(lambda: str(parameters.get_secret(os.environ["CURSOR_SECRET"], max_age=3_600)).encode())
@@ -90,6 +95,25 @@ def history(customer_id: str) -> dict[str, Any]:
     return {
         "customer_id": customer_id,
         "transitions": [answer(moved) for moved in moves],
+        "cursor": paging.cursor(listing, following),
+    }
+
+
+@app.get("/customers/<customer_id>/deliveries")
+def deliveries_of(customer_id: str) -> dict[str, Any]:
+    """What was sent of a customer where, and what became of it, newest first."""
+    customer_id = unquote(customer_id)
+    key = customer_key(customer_id)
+    listing = f"deliveries of {key}"
+    paging = _paging()
+    before = paging.place(listing, str)
+    is_possible = len(customer_id) <= LONGEST_ID
+    rows, following = deliveries.page(key, paging.limit, before) if is_possible else ([], None)
+    if not rows and before is None and not (is_possible and profiles.get(key)):
+        raise Refused(HTTPStatus.NOT_FOUND, "customer_not_found", "No event of this customer has been counted.")
+    return {
+        "customer_id": customer_id,
+        "deliveries": [sent.answer(row) for row in rows],
         "cursor": paging.cursor(listing, following),
     }
 

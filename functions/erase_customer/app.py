@@ -9,6 +9,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.clock import keep_days, now_ms
+from shared.destinations.deliveries import Deliveries
+from shared.erasure.elsewhere import telling
 from shared.erasure.receipts import Receipts, Step, queueing
 from shared.erasure.steps import Erasing
 from shared.ledger.rows import Ledger
@@ -31,10 +33,12 @@ erasing = Erasing(
     marks=Marks(dynamodb, table_name, mark_secret, KeptMarks(s3, bucket), epoch),
     ledger=Ledger(dynamodb, table_name),
     places=Places(dynamodb, table_name, mark_secret, now_ms, keep_days),
+    deliveries=Deliveries(dynamodb, table_name),
     receipts=Receipts(s3, bucket),
     s3=s3,
     bucket=bucket,
     queue=queueing(sqs, os.environ["ERASURE_QUEUE_URL"]),
+    tell=telling(boto3.client("events"), os.environ["EVENT_BUS"]),
     now_ms=now_ms,
     settle_ms=int(os.environ["SETTLE_SECONDS"]) * 1_000,
 )

@@ -149,8 +149,10 @@ class Vendor:
     """What the file may say beside that, with the default; None where the file has to say it."""
     identify_by: tuple[str, ...] = ()
     """Names that customers may be known by there; any where empty."""
-    erase: Callable[[Account, str, int], Request | None] | None = None
-    """The call that erases the customer of an id; None, or none, where the vendor cannot."""
+    erase: Callable[[Account, str, int], Request] | None = None
+    """The call that erases the customer of an id; None where the vendor cannot."""
+    erases_by: tuple[str, ...] = ()
+    """Names by which it can; any where empty."""
     erased: str = ""
     """What an erasure's receipt says of it then."""
     cannot_erase: str = "it does not delete customers"
@@ -158,6 +160,10 @@ class Vendor:
     sign_in: Callable[[Account], Request] | None = None
     """The call that gives a token."""
     job: Job | None = None
+
+    def can_erase(self, account: Account) -> bool:
+        """Whether it erases customers by what the account knows them by."""
+        return self.erase is not None and (not self.erases_by or account.identify_by in self.erases_by)
 
 
 def problem(answer: Answer, of_vendor: str = "") -> Outcome:

@@ -27,8 +27,8 @@ from shared.destinations.vendors import VENDORS, vendor
 PREFIX = "destinations/"
 MOST_BYTES = 100_000
 MOST_FIELDS = 200
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,29}")
-"""What a destination may be called."""
+NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
+"""What a destination may be called, by the parameter, its file and audiences."""
 _LOOPBACK = "127.0.0.1"
 
 

@@ -35,7 +35,8 @@ class Step(msgspec.Struct, frozen=True):
     """From when on no event counts."""
     requested_ms: int
     """The clock's time of the request."""
-    name: Literal["find", "erase", "search"] = "find"
+    name: Literal["find", "erase", "search", "told"] = "find"
+    """`told` is no step, but the answer of a destination, whenever it comes."""
     people: list[str] = []
     """Profile keys of all that goes: the customer's own, and those of their visitors."""
     after: str = ""
@@ -48,6 +49,10 @@ class Step(msgspec.Struct, frozen=True):
     """The clock's time when the first search began; 0 before."""
     again: bool = False
     """The second time, when everybody who may not have seen the mark has ended."""
+    destination: str = ""
+    """Who was told to erase them too, of a step that brings the answer."""
+    result: str = ""
+    """That answer."""
 
     @property
     def message(self) -> str:
@@ -113,6 +118,8 @@ class Receipt(msgspec.Struct):
     """Objects below both that may still hold something of theirs."""
     not_searched: dict[str, str] = {}
     """Which these are, and why; of very many the first."""
+    destinations: dict[str, str] = {}
+    """Where the customer had been sent to, and what became of them there."""
     removed: list[Removed] = []
     """Of the first time and of the second; their sums stand above."""
     progress: Progress | None = None

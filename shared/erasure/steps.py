@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import merge
@@ -20,6 +20,7 @@ from shared.identity.keys import is_visitor
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from shared.destinations.deliveries import Deliveries
     from shared.ledger.rows import Ledger
     from shared.profiles.marks import Marks
     from shared.profiles.places import Places
@@ -32,6 +33,8 @@ NAMES_AT_MOST = 1_000
 _CLOCKS_APART = timedelta(minutes=5)
 
 type Queue = Callable[[Step, int], None]
+type Tell = Callable[[Step, Sequence[tuple[str, str]]], None]
+ASKED = "asked to erase them; no answer yet"
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,13 @@ class Erasing:
     marks: Marks
     ledger: Ledger
     places: Places
+    deliveries: Deliveries
     receipts: Receipts
     s3: S3Client
     bucket: str
     queue: Queue
+    tell: Tell
+    """Tells destinations to erase a customer too, each with the name that it knows them by."""
     now_ms: Callable[[], int]
     settle_ms: int
     """By then every function that began before has ended."""
@@ -57,6 +63,10 @@ class Erasing:
         goes on from there. Raises what tables, buckets and queues raise.
         """
         receipt = self.receipts.read(step)
+        if step.name == "told":
+            receipt.destinations[step.destination] = step.result
+            self.receipts.write(receipt, self.now_ms())
+            return False
         if receipt.state == "done":
             return False  # the same message came twice
         match step.name:
@@ -85,6 +95,8 @@ class Erasing:
         eraser = Eraser(self.table, self.marks)
         for key in step.people:
             eraser.erase(key, step.at_ms)
+        if step.again:
+            self._forget_deliveries(step, receipt)
         # What an attempt removed that broke off, it could not tell.
         _count(receipt, step, eraser.removed | step.foreseen if broke_off else eraser.removed)
         receipt.progress = None
@@ -95,6 +107,14 @@ class Erasing:
             return self.queue(step, LONGEST_DELAY_MS)
         searched_ms = step.searched_ms or self.now_ms()
         return self.queue(replace(step, name="search", foreseen=Removed(), searched_ms=searched_ms), 0)
+
+    def _forget_deliveries(self, step: Step, receipt: Receipt) -> None:
+        """Whoever read the customer before they were erased has sent them by now, so this is the last word."""
+        if names := self.deliveries.names(step.key):
+            self.tell(step, names)
+            receipt.destinations = {**{destination: ASKED for destination, _ in names}, **receipt.destinations}
+            self.receipts.write(receipt, self.now_ms())
+        self.deliveries.forget(step.key)
 
     def _forget_moves(self, step: Step) -> bool:
         """Whether the ledger holds none of the moves before the erasure; those that the stream still has come first."""

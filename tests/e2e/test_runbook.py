@@ -137,6 +137,8 @@ TROUBLES: dict[str, tuple[Trouble, Trouble]] = {
         an_erasure_was_given_up,
         lambda stack: wait_until(lambda: bool(below(stack, "reports/erasures/given-up.json")), SECONDS),
     ),
+    "operations.redrive deliveries": (nothing, nothing),
+    "operations.deliveries": (nothing, nothing),
     "operations.recount --correct": (a_size_is_wrong, is_counted_rightly),
     "operations.recount": (nothing, is_counted_rightly),
     "operations.start rescore": (nothing, lambda stack: decided(stack, "known")),

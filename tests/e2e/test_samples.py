@@ -123,6 +123,16 @@ def check_page(name: str, status: int = 200, *, filled: bool = True) -> Callable
     return check
 
 
+def check_deliver(_stack: Stack, answer: Any) -> None:
+    # This stack has no destination: what is for one waits until its file is there.
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975975306"}]}
+
+
+def check_deliveries(_stack: Stack, answer: Any) -> None:
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"]) == {"customer_id": "889", "deliveries": [], "cursor": None}
+
+
 def check_request_erasure(stack: Stack, answer: Any) -> None:
     assert answer["statusCode"] == 202
     wait_until(lambda: is_there(stack, json.loads(answer["body"])["receipt"]))
@@ -142,6 +152,8 @@ CHECKS: dict[str, Callable[[Stack, Any], None]] = {
     "browse_segments.catalogue": check_page("segments"),
     "browse_segments.history": check_page("transitions"),
     "browse_segments.members": check_page("customers"),
+    "browse_segments.deliveries": check_deliveries,
+    "deliver": check_deliver,
     "ingest_live_events.kafka": check_live("of Kafka"),
     "ingest_live_events.kinesis": check_live("of Kinesis"),
     "ingest_live_events.sqs": check_live("of the queue"),

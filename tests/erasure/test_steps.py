@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from shared.clock import Moment
+from shared.destinations.deliveries import ACCEPTED, Deliveries, Delivery
 from shared.erasure.receipts import Receipts, Step, receipt_key
 from shared.erasure.steps import Erasing
 from shared.events import Rejection
@@ -44,6 +45,7 @@ class World:
     calls: list[str] = field(default_factory=list)
     dies_at: int | None = None
     now_ms: int = NOW_MS
+    told: list[tuple[str, str]] = field(default_factory=list)
 
     def turn(self, name: str) -> None:
         if len(self.calls) == self.dies_at:
@@ -59,10 +61,12 @@ class World:
             marks=Marks(dynamodb, TABLE, lambda: b"secret", KeptMarks(s3, BUCKET)),
             ledger=Ledger(dynamodb, TABLE),
             places=self.places(dynamodb),
+            deliveries=Deliveries(dynamodb, TABLE),
             receipts=Receipts(s3, BUCKET),
             s3=s3,
             bucket=BUCKET,
             queue=self._queue,
+            tell=self._tell,
             now_ms=lambda: self.now_ms,
             settle_ms=SETTLE_MS,
         )
@@ -70,6 +74,10 @@ class World:
     def _queue(self, step: Step, _wait_ms: int) -> None:
         self.turn("send_message")
         self.queue.append(step)
+
+    def _tell(self, step: Step, names: Sequence[tuple[str, str]]) -> None:
+        self.turn("put_events")
+        self.told += names
 
     def places(self, dynamodb: Any) -> Places:
         return Places(dynamodb, TABLE, lambda: b"secret", lambda: self.now_ms)
@@ -123,6 +131,9 @@ def shop() -> World:
     s3.put_object(Bucket=BUCKET, Key="exports/a.csv", Body=b"customer_id\n889\n890\n")
     s3.put_object(Bucket=BUCKET, Key="exports/a.csv", Body=b"customer_id\n889\n890\n889\n")
     s3.put_object(Bucket=BUCKET, Key="exports/b.txt", Body=b"889")
+    deliveries = Deliveries(dynamodb, TABLE)
+    deliveries.note("crm", [("customer#889", "889@x.example"), ("customer#890", "890@x.example")])
+    deliveries.put([Delivery(f"customer#{one}", "crm", "t", NOW_MS, ACCEPTED, NOW_MS) for one in ("889", "890")])
     s3.put_object(Bucket=BUCKET, Key="exports/c.ndjson", Body=b'{"customer_id":"889"}\n')
     return world
 
@@ -148,6 +159,9 @@ def test_the_receipt_says_what_was_removed(shop: World) -> None:
     assert "exports/c.ndjson" not in left and left["exports/a.csv"] == [b"customer_id\n890\n"]
     del left["exports/b.txt"]
     assert "889" not in repr(left)
+    assert world.told == [("crm", "889@x.example")]
+    assert receipt["destinations"] == {"crm": "asked to erase them; no answer yet"}
+    assert "deliveries#customer#890" in repr(left)
     assert [*world.places(Client(world.table, lambda _name: None)).of("customer#889")] == []
 
 
@@ -160,6 +174,15 @@ def test_killed_between_any_two_calls_it_ends_the_same(shop: World) -> None:
         resumed, rest = world.work(), world.left()
         assert resumed == receipt, (dies_at, whole.calls[dies_at - 1 : dies_at + 1])
         assert _without_versions(rest) == _without_versions(left), (dies_at, whole.calls[dies_at - 1 : dies_at + 1])
+
+
+def test_what_a_destination_answers_stands_in_the_receipt_whenever_it_comes(shop: World) -> None:
+    world = begun(shop)
+    world.work()
+    (step,) = [Step("receipt", "customer#889", NOW_MS, NOW_MS, name="told", destination="crm", result="deleted")]
+    world.queue.append(step)
+    receipt = world.work()
+    assert (receipt["state"], receipt["destinations"]) == ("done", {"crm": "deleted"})
 
 
 def test_a_step_that_comes_twice_counts_once(shop: World) -> None:

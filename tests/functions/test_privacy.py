@@ -93,6 +93,8 @@ def calls(
             sqs.create_queue(QueueName=name)["QueueUrl"],
         )
     boto3.client("secretsmanager").create_secret(Name="cursors", SecretString="a secret")
+    boto3.client("secretsmanager").create_secret(Name="tessera/destinations/crm", SecretString='{"token": "pat"}')
+    s3.put_object(Bucket=BUCKET, Key="destinations/crm.toml", Body=DESTINATION)
     publish(s3, make_bundle())
     for name, body in FILES.items():
         for folder in ("events", "history"):
@@ -158,7 +160,7 @@ def calls(
             http("GET", "/segments/{segment_id}/customers", id="0", query={"limit": "1"}),
             *(
                 http("GET", path, id=given, query=query)
-                for path in ("/customers/{customer_id}/history", "/segments/{segment_id}/customers")
+                for path in LISTINGS
                 for given in (f"{CUSTOMER}-1", EMAIL)
                 for query in ({"limit": EMAIL}, {"cursor": CUSTOMER}, {})
             ),
@@ -175,6 +177,14 @@ def calls(
             *(http("GET", "/audiences/{key}/customers", id=given) for given in ("all", EMAIL)),
             *(http("DELETE", "/audiences/{key}", id=given) for given in ("all", EMAIL)),
         ),
+        "deliver": call(
+            "deliver",
+            delivered(told("Customer Segment Changed"), told("Customer Entered Audience"), told(EMAIL)),
+            delivered(f"{NAME} {EMAIL}", json.dumps({EMAIL: NAME, "destination": EMAIL})),
+            delivered(
+                told("Customer Erased"), told("Delivery Job"), told("Customer Left Audience", destination="mail")
+            ),
+        ),
         "refresh_segments": call("refresh_segments", {}, {"Records": [{"body": "due#0"}]}),
         "rescore_customers": call("rescore_customers", asked, {**asked, "since": EMAIL}),
         "request_erasure": call(
@@ -190,13 +200,43 @@ def calls(
     }
 
 
+LISTINGS = (
+    "/customers/{customer_id}/history",
+    "/customers/{customer_id}/deliveries",
+    "/segments/{segment_id}/customers",
+)
 STEP = {"receipt_id": "r", "key": f"customer#{CUSTOMER}", "at_ms": 1, "requested_ms": 1, "name": "erase"}
 STEP |= {"people": [f"customer#{CUSTOMER}", f"visitor#{VISITOR}"], "marked_ms": 1}
 FUNCTIONS = (
     *("ingest_events", "ingest_live_events", "plan_backfill", "backfill_events", "summarise_run", "accept_events"),
     *("publish_transitions", "lookup_customer", "browse_segments", "refresh_segments", "rescore_customers"),
-    *("manage_audiences", "request_erasure", "erase_customer"),
+    *("deliver", "manage_audiences", "request_erasure", "erase_customer"),
 )
+
+
+DESTINATION = b"""
+vendor = "hubspot"
+base_url = "https://127.0.0.1:1"
+identify = {email = "customer_id"}
+campaign = "autumn"
+"""
+
+
+def told(kind: str, destination: str = "crm") -> str:
+    """A message of a destination's queue, which names somebody wherever it can."""
+    detail = {"customer_id": CUSTOMER, "transition_id": EMAIL, "at": "2017-11-01T00:00:00Z", "audience": NAME}
+    detail |= {"arm": EMAIL, "id": EMAIL, "step": json.dumps(STEP), "job": NAME, EMAIL: NAME}
+    rows = [[CUSTOMER, EMAIL, 1, NAME]]
+    return json.dumps({"destination": destination, "detail-type": kind, "detail": {**detail, "rows": rows}})
+
+
+def delivered(*bodies: str) -> dict[str, Any]:
+    """A batch of a destination's queue."""
+    event = queued(bodies)
+    for record in event["Records"]:
+        record |= {"receiptHandle": "handle", "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:live"}
+        record["attributes"] = {**record["attributes"], "ApproximateReceiveCount": "1"}
+    return event
 
 
 def received(sqs: Any) -> dict[str, Any]:

@@ -1,8 +1,10 @@
+import re
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 
-from operations.redrive import QUEUES, redrive
+from operations.redrive import PLACES, QUEUES, queues_of, redrive
 from tests.support.template import template
 
 
@@ -37,6 +39,13 @@ def test_no_more_is_moved_than_asked_for(aws: None) -> None:
 
 def test_queues_are_the_templates() -> None:
     resources: dict[str, Any] = template()["Resources"]
-    for dead, alive in QUEUES.values():
+    assert len([name for name in resources if re.fullmatch(r"Destination\dQueue", name)]) == PLACES
+    for dead, alive in (pair for pairs in QUEUES.values() for pair in pairs):
         policy = resources[alive]["Properties"]["RedrivePolicy"]
         assert policy["deadLetterTargetArn"] == {"GetAtt": f"{dead}.Arn"}
+
+
+def test_a_stack_has_the_queues_of_as_many_destinations_as_it_was_given() -> None:
+    known = {name: f"https://{name}" for name in ("Destination2Queue", "Destination2DeadLetterQueue")}
+    stack: Any = SimpleNamespace(resources=known, resource=known.__getitem__)
+    assert queues_of(stack, "deliveries") == [("https://Destination2DeadLetterQueue", "https://Destination2Queue")]

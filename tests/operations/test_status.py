@@ -72,6 +72,8 @@ def test_the_live_model_is_the_one_that_the_pointer_names() -> None:
     assert live_model(stack) == "one"
 
 
-@pytest.mark.parametrize("name", [*OTHER_QUEUES, *(queue for pair in QUEUES.values() for queue in pair)])
+@pytest.mark.parametrize(
+    "name", [*OTHER_QUEUES, *(queue for pairs in QUEUES.values() for pair in pairs for queue in pair)]
+)
 def test_queues_are_the_templates(name: str) -> None:
     assert template()["Resources"][name]["Type"] == "AWS::SQS::Queue"

@@ -22,6 +22,7 @@ from shared.profiles.members import MOVES, SIZES, members_of
 from shared.profiles.sealed import SEALED, decode_volume
 from shared.profiles.stored_profile import PROFILE, StoredProfile
 from tests.simulation.audience_auditor import AudienceAuditor
+from tests.simulation.delivered import delivered
 from tests.simulation.people import GONE
 from tests.simulation.restorable import plain, restorable
 from tests.simulation.story import Story, model
@@ -62,6 +63,7 @@ class Auditor:
             *self._quarantine(),
             *self._erased(),
             *restorable(self._cloud, self._truth),
+            *delivered(self._cloud, self.profiles),
             *self._queues(),
         ]
 

@@ -324,6 +324,34 @@ def _parts_lost(code: Planting) -> None:
     code.set(module, "parts_of", lambda opened, has_time: [*parts_of(opened, has_time)][::2])
 
 
+def _older_sent_last(code: Planting) -> None:
+    code.set(code.module("shared.destinations.latest").Customers, "changed", lambda self, records: set())
+
+
+def _passing_refusals_stand(code: Planting) -> None:
+    code.set(code.module("shared.destinations.vendors.hubspot"), "PASSING", frozenset())
+
+
+def _unanswered_taken_for_done(code: Planting) -> None:
+    calling = code.module("shared.destinations.calling").Calls
+    outcomes = calling._outcomes
+    accepted = code.module("shared.destinations.contract").ACCEPTED
+
+    def careless(self: Any, batch: Any, calls: int) -> Any:
+        found = outcomes(self, batch, calls)
+        return [accepted if outcome.reason.startswith("no answer") else outcome for outcome in found]
+
+    code.set(calling, "_outcomes", careless)
+
+
+def _destinations_not_told(code: Planting) -> None:
+    code.set(code.module("shared.destinations.deliveries").Deliveries, "names", lambda self, key: [])
+
+
+def _rows_of_the_erased(code: Planting) -> None:
+    code.set(code.module("shared.destinations.deliveries").Deliveries, "forget", lambda self, key: None)
+
+
 BUGS = (
     Bug("new events take the place of the history", _history_replaced),
     Bug("who loses a race writes all the same", _blind_write, 3),
@@ -354,4 +382,9 @@ BUGS = (
     Bug("a visitor who became a customer keeps a decision", _decision_stays, 1),
     Bug("what people sent stands in the log", _told_in_logs),
     Bug("every other part of a large file is forgotten", _parts_lost),
+    Bug("a destination keeps what was sent last, though it was read first", _older_sent_last, 4),
+    Bug("a destination's refusals of the moment stand", _passing_refusals_stand, 4),
+    Bug("a destination that does not answer is taken to have heard", _unanswered_taken_for_done, 4),
+    Bug("destinations are not told of erasures", _destinations_not_told, 4),
+    Bug("what was sent of the erased stays in the table", _rows_of_the_erased, 4),
 )

@@ -12,6 +12,7 @@ from tests.simulation.expressions import Item
 from tests.simulation.objects import Objects, Version
 from tests.simulation.queues import Queue, Queues
 from tests.simulation.table import Refused, Table
+from tests.simulation.vendor import SECRET, Destination
 
 MARK_SECRET = "a secret of marks"
 READS = ("Get", "BatchGet", "Query", "Scan", "List", "Head", "Describe")
@@ -38,6 +39,8 @@ class Cloud:
         self.queues.add(Queue("live", 360_000, 5, dead["live"]))
         self.queues.add(Queue("erasures", 1_800_000, 5, dead["erasures"]))
         self.queues.add(Queue("refresh", 360_000))
+        self.destination: Destination | None = None
+        """Where customers are sent to, in some worlds."""
 
     def call(self, service: str, operation: str, request: Item) -> Item:
         """The effect of a call, and its answer. Raises Refused."""
@@ -53,13 +56,16 @@ class Cloud:
             case "events":
                 answer = self._put_events(request)
             case "secretsmanager":
-                answer = {"SecretString": MARK_SECRET}
+                answer = {"SecretString": SECRET if "destinations" in request["SecretId"] else MARK_SECRET}
+            case "vendor":
+                assert self.destination
+                answer = self.destination.answered(request)
             case _:
                 raise AssertionError(f"no {operation} of {service} here")
         return answer
 
     def _hear(self, request: Item) -> None:
-        if str(request["QueueUrl"]).endswith("/erasures"):
+        if str(request.get("QueueUrl")).endswith("/erasures"):
             step = json.loads(request["MessageBody"])
             if "at_ms" in step and step.get("name", "find") == "find":
                 self.asked.setdefault(step["key"], set()).add(step["at_ms"])
@@ -69,6 +75,8 @@ class Cloud:
         if not 0 < len(entries) <= 10:
             raise Refused("ValidationException", "1 to 10 entries")
         self.published += [{**entry, "at_ms": self._clock()} for entry in entries]
+        if self.destination:
+            self.destination.told(entries, self.queues)
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in entries]}
 
     def _announce(self, key: str, version: Version) -> None:

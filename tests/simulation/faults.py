@@ -44,6 +44,8 @@ class Faults:
             return self._counted("killed before the call" if self.rng.random() < 0.5 else "killed after the call")
         if chance >= self.kills + self.rate:
             return None
+        if service == "vendor":
+            return None  # which fails by itself
         kinds = ["throttled", "no connection", "broken before the effect"]
         if changes(operation):
             kinds += ["broken after the effect", "answer lost after the effect", "done twice"]

@@ -84,6 +84,16 @@ class Queues:
         ]
         return {"Successful": sent, "Failed": []}
 
+    def get_queue_url(self, request: Item) -> Item:
+        return {"QueueUrl": f"https://sqs.example/{request['QueueName']}"}
+
+    def change_message_visibility_batch(self, request: Item) -> Item:
+        hidden = {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in request["Entries"]}
+        for message in self.queues[_name(request)].messages:
+            if message.id in hidden:
+                message.visible_ms = self._clock() + hidden[message.id] * 1_000
+        return {"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]], "Failed": []}
+
     def get_queue_attributes(self, request: Item) -> Item:
         messages = self.queues[_name(request)].messages
         now = self._clock()

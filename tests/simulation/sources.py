@@ -45,7 +45,7 @@ class QueueSource:
         some = [message for message in visible[: rng.randint(1, self._batch)] if self._queue.received(message, now)]
         if some:
             self._running += 1
-            event = {"Records": [_queued(message) for message in some]}
+            event = {"Records": [_queued(message, self._queue.name) for message in some]}
             self._world.invoke(self._function, event, lambda result, error: self._done(some, result, error))
 
     def _done(self, some: Sequence[Message], result: Any, error: BaseException | None) -> None:
@@ -62,16 +62,16 @@ class QueueSource:
             self._queue.delete(message)
 
 
-def _queued(message: Message) -> dict[str, Any]:
+def _queued(message: Message, queue: str) -> dict[str, Any]:
     return {
         "messageId": message.id,
-        "receiptHandle": "handle",
+        "receiptHandle": message.id,
         "body": message.body,
         "attributes": {"ApproximateReceiveCount": str(message.receives), "SentTimestamp": str(message.sent_ms)},
         "messageAttributes": {},
         "md5OfBody": "",
         "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:queue",
+        "eventSourceARN": f"arn:aws:sqs:eu-west-1:123456789012:{queue}",
         "awsRegion": "eu-west-1",
     }
 

@@ -27,6 +27,7 @@ from tests.simulation.people import (
     named,
 )
 from tests.simulation.sources import Failed, Invoke, Process, Wait
+from tests.simulation.vendor import NAME
 from tests.simulation.world import World
 from tests.support.bundles import make_bundle, with_reasons
 
@@ -272,6 +273,8 @@ class Story:
         """No more faults: what was given up is tried again, and the world comes to rest."""
         world = self.world
         world.faults.rate = world.faults.kills = world.stalls = 0.0
+        if world.cloud.destination:
+            world.cloud.destination.settle()
         world.deploy()
         for _ in range(10):
             world.drain()
@@ -298,7 +301,7 @@ class Story:
     def _redrive(self) -> bool:
         world = self.world
         redriven = False
-        for name in ("ingest", "live", "erasures"):
+        for name in ("ingest", "live", "erasures", *[NAME] * bool(world.cloud.destination)):
             dead = world.cloud.queues.queues[f"{name}-dead"]
             for message in [*dead.messages]:
                 dead.messages.remove(message)

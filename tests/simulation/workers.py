@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+import urllib3
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -142,6 +144,7 @@ class Surroundings:
             "random": chance,
             "uuid": ids,
             "boto3": Outside(boto3, client=self.client),
+            "urllib3": Outside(urllib3, PoolManager=lambda **_: Vendors(self)),
             "aws_lambda_powertools.utilities": utilities,
         }
 
@@ -160,12 +163,15 @@ class Surroundings:
         _CLIENTS[service].surroundings = self
         return _CLIENTS[service]
 
-    def _call(self, client: Any, service: str, operation: str, request: Item) -> Item:
-        worker = _current.worker
-        if worker:
+    def stop_before(self, service: str, operation: str, request: Item) -> None:
+        """Lets others go on before a call."""
+        if worker := _current.worker:
             worker.waits_for = (service, operation, request)
             worker.stop()
             worker.waits_for = None
+
+    def _call(self, client: Any, service: str, operation: str, request: Item) -> Item:
+        self.stop_before(service, operation, request)
         try:
             return {**self.perform(service, operation, request), "ResponseMetadata": {"HTTPStatusCode": 200}}
         except Refused as refused:
@@ -188,6 +194,22 @@ class Surroundings:
         if name not in kept:
             kept[name] = str(self.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
         return kept[name]
+
+
+class Vendors:
+    """Connections to destinations, in the place of urllib3's."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+
+    def request(self, method: str, url: str, body: bytes | None, headers: dict[str, str], **_: Any) -> Any:
+        """The vendor's answer, or the error that urllib3 has for none."""
+        request = {"method": method, "url": url, "headers": headers, "body": body or b""}
+        self._surroundings.stop_before("vendor", "Call", request)
+        answer = self._surroundings.perform("vendor", "Call", request)
+        return urllib3.HTTPResponse(
+            io.BytesIO(answer["body"]), answer["headers"], answer["status"], preload_content=False
+        )
 
 
 _CLIENTS: dict[str, Any] = {}

@@ -14,8 +14,10 @@ from tests.simulation.cloud import Cloud
 from tests.simulation.expressions import Item
 from tests.simulation.faults import Faults, Killed
 from tests.simulation.machines import backfill, later, rescore
+from tests.simulation.people import named
 from tests.simulation.release import Release
 from tests.simulation.sources import Process, QueueSource, Running, TableStream, kafka_partition, kinesis_shard
+from tests.simulation.vendor import FILE, IN_WORLDS, NAME, Destination
 from tests.simulation.workers import Context, Surroundings, Worker
 from tests.support.template import template
 
@@ -88,9 +90,18 @@ class World:
             self.kinesis,
             self.kafka,
         ]
+        if seed % IN_WORLDS == IN_WORLDS - 1:
+            self._connect(seed)
         surroundings.now_ms = lambda: self.now_ms
         surroundings.perform = self._perform
         surroundings.rng = self.rng
+
+    def _connect(self, seed: int) -> None:
+        """A destination that customers are sent to."""
+        destination = Destination(seed, lambda: self.now_ms, self.cloud.queues, named("ben"))
+        self.cloud.destination = destination
+        self.cloud.objects.put_object({"Key": f"destinations/{NAME}.toml", "Body": FILE})
+        self._sources.append(QueueSource(self, destination.queue, "deliver", batch=20))
 
     # ---- What others start ----
 

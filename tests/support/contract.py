@@ -37,7 +37,7 @@ def requests_of(examples: int) -> BaseSchema:
     """
     # A cursor that is made up is refused, well-formed or not.
     paged = {
-        "include-operation-id": ["getHistory", "getMembers", "getAudienceMembers"],
+        "include-operation-id": ["getDeliveries", "getHistory", "getMembers", "getAudienceMembers"],
         "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "404"]}},
     }
     # What is a rule or a key, the document cannot say; but for an example of each, what is made up is refused.

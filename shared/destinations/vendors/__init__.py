@@ -1,19 +1,13 @@
-"""The vendors, by the name that a destination's file says. Each is loaded when it is first asked for."""
+"""The vendors, by the name that a destination's file says."""
 
-from __future__ import annotations
+from collections.abc import Mapping
 
-from functools import cache
-from importlib import import_module
-from typing import TYPE_CHECKING
+from shared.destinations.contract import Vendor
+from shared.destinations.vendors import hubspot, klaviyo, webhook
 
-if TYPE_CHECKING:
-    from shared.destinations.contract import Vendor
-
-VENDORS = ("hubspot", "klaviyo", "webhook")
+VENDORS: Mapping[str, Vendor] = {each.VENDOR.name: each.VENDOR for each in (hubspot, klaviyo, webhook)}
 
 
-@cache
 def vendor(name: str) -> Vendor:
     """The vendor of that name, one of VENDORS."""
-    found: Vendor = import_module(f"{__name__}.{name}").VENDOR
-    return found
+    return VENDORS[name]

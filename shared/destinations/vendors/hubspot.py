@@ -95,10 +95,8 @@ def _outcome(error: Any) -> Outcome:
     return Outcome("again" if category in PASSING else "rejected", reason or "refused without a reason")
 
 
-def erase(account: Account, customer: str, now_ms: int) -> Request | None:
+def erase(account: Account, customer: str, now_ms: int) -> Request:
     """Deletes a contact for good, which HubSpot does by e-mail address alone."""
-    if account.identify_by != "email":
-        return None
     body = json_body({"objectId": customer, "idProperty": "email"})
     return Request("POST", account.url(f"{CONTACTS}/gdpr-delete"), _headers(account), body)
 
@@ -113,6 +111,7 @@ VENDOR = Vendor(
     secret=("token",),
     base_url="https://api.hubapi.com",
     erase=erase,
+    erases_by=("email",),
     erased="deleted",
     cannot_erase="HubSpot deletes by e-mail address alone",
 )

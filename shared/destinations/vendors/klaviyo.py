@@ -97,10 +97,8 @@ def of_job(ids: Sequence[str], answer: Answer) -> Mapping[str, Outcome] | None:
     return {one: refused.get(one, ACCEPTED) for one in ids}
 
 
-def erase(account: Account, customer: str, now_ms: int) -> Request | None:
+def erase(account: Account, customer: str, now_ms: int) -> Request:
     """Asks for the deletion of a profile, which Klaviyo does by e-mail address or telephone number."""
-    if account.identify_by == "external_id":
-        return None
     profile = {"data": {"type": "profile", "attributes": {account.identify_by: customer}}}
     data = {"type": "data-privacy-deletion-job", "attributes": {"profile": profile}}
     return Request("POST", account.url("/api/data-privacy-deletion-jobs"), _headers(account), json_body({"data": data}))
@@ -118,6 +116,7 @@ VENDOR = Vendor(
     options={"list": ""},
     identify_by=IDENTIFIERS,
     erase=erase,
+    erases_by=("email", "phone_number"),
     erased="their deletion is under way",
     cannot_erase="Klaviyo deletes by e-mail address or telephone number alone",
     job=Job(ask, of_job),

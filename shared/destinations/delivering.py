@@ -1,0 +1,149 @@
+"""A batch of a destination's messages, delivered: exposures first, then the latest of each customer, then the rows.
+
+What is read is read just before it is sent, and looked at again afterwards: whoever changed meanwhile is sent again, so
+that of two functions that send the same customer at once neither leaves behind what is older. What comes twice is known
+by its row and not sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from shared.destinations import deliveries as states
+from shared.destinations.contract import Outcome, Record
+from shared.destinations.deliveries import SETTLED, Deliveries, Delivery
+from shared.destinations.exposures import Expose, exposures
+from shared.destinations.latest import Customers, Latest, newest_of
+from shared.destinations.messages import LEFT, MOVED, Message
+from shared.identity.keys import customer_key
+
+if TYPE_CHECKING:
+    from shared.audiences.audience import Audiences
+    from shared.destinations.calling import Calls
+    from shared.destinations.known_destinations import Destination
+
+MOST_RECEIVES = 80
+"""Times that a message is taken from its queue, as template.yaml says: some three days, after which it is given up."""
+TIMES_AT_MOST = 3
+"""A customer who changes each time they are sent waits for another invocation."""
+UNREADABLE = Outcome("again", "the stored profile cannot be read now")
+CHANGING = Outcome("again", "the customer changed each time they were sent")
+
+
+@dataclass
+class Delivered:
+    """What became of a batch."""
+
+    rows: list[Delivery] = field(default_factory=list)
+    """Of each message that tells of a customer, but for those that were known to be settled."""
+    again: set[str] = field(default_factory=set)
+    """Ids of messages that are to come again."""
+    jobs: dict[str, list[Delivery]] = field(default_factory=dict)
+    """Rows that a vendor took and will say more of, by its name for the job."""
+    names: dict[str, str] = field(default_factory=dict)
+    """By profile key, what the customers of `jobs` were sent as."""
+
+
+@dataclass(frozen=True)
+class Delivering:
+    """What a batch is delivered with."""
+
+    customers: Customers
+    deliveries: Deliveries
+    expose: Expose
+    audiences: Callable[[], Audiences]
+    """Those that are live, which say where who is in them is to be sent."""
+    now_ms: Callable[[], int]
+
+    def deliver(self, destination: Destination, messages: Sequence[Message], calls: Calls) -> Delivered:
+        """Delivers messages about customers. Raises what the table and the intake raise: the batch comes again then.
+
+        Of whom nothing is known any more, nothing is written either: they may have been erased.
+        """
+        done = Delivered()
+        audiences = self.audiences()
+        wanted = [message for message in messages if _is_wanted(destination, message, audiences)]
+        waiting = self._unsettled(wanted)
+        latest = self.customers.latest(destination, newest_of(message for message, _ in waiting))
+        waiting = [(message, before) for message, before in waiting if customer_key(message.customer_id) in latest.keys]
+        self.expose(exposures((message for message, before in waiting if not before), destination.file))
+        held_back = [message for message, _ in waiting if message.is_held_back]
+        done.rows += [self._row(message, states.WITHHELD) for message in held_back]
+        attempts = {message.id: before.attempts for message, before in waiting if before}
+        to_send = [message for message, _ in waiting if not message.is_held_back]
+        outcomes = self._send(destination, newest_of(to_send), latest, calls, done)
+        for message in to_send:
+            if outcome := outcomes.get(customer_key(message.customer_id)):
+                self._settle(message, outcome, attempts.get(message.id, 0) + 1, done)
+        self.deliveries.put(done.rows)
+        return done
+
+    def _unsettled(self, messages: Sequence[Message]) -> list[tuple[Message, Delivery | None]]:
+        """Messages of which it is not known yet what became of them, with what their row says so far."""
+        rows = {message.id: self._row(message, states.WAITING) for message in messages}
+        known = self.deliveries.known(rows.values())
+        found = [(message, known.get((rows[message.id].key, rows[message.id].place))) for message in messages]
+        return [(message, before) for message, before in found if before is None or before.state not in SETTLED]
+
+    def _send(
+        self, destination: Destination, newest: Mapping[str, Message], latest: Latest, calls: Calls, done: Delivered
+    ) -> Mapping[str, Outcome]:
+        """What became of each customer, by profile key; of whom nothing is known any more, nothing."""
+        outcomes: dict[str, Outcome] = {}
+        sent: dict[str, Record] = {}
+        pending = {*newest}
+        for _ in range(TIMES_AT_MOST):
+            for key in pending - latest.keys:
+                outcomes.pop(key, None)
+            outcomes |= {key: Outcome("rejected", latest.refused[key]) for key in pending & latest.refused.keys()}
+            outcomes |= dict.fromkeys(pending & latest.unreadable, UNREADABLE)
+            made = [latest.records[key] for key in newest if key in pending and key in latest.records]
+            records = [record for record in made if _differs(record, sent.get(record.key))]
+            self.deliveries.note(destination.name, ((record.key, record.id) for record in records))
+            outcomes |= calls.send(records)
+            taken = [record for record in made if outcomes[record.key].state in ("accepted", "sent")]
+            sent |= {record.key: record for record in taken}
+            pending = self.customers.changed(taken)
+            if not pending:
+                break
+            latest = self.customers.latest(destination, {key: newest[key] for key in pending})
+        outcomes |= dict.fromkeys(pending, CHANGING)
+        done.names |= {key: record.id for key, record in sent.items()}
+        return outcomes
+
+    def _settle(self, message: Message, outcome: Outcome, attempts: int, done: Delivered) -> None:
+        waits = states.GIVEN_UP if message.receives >= MOST_RECEIVES else states.WAITING
+        state = waits if outcome.state == "again" else outcome.state
+        row = replace(self._row(message, state), reason=outcome.reason, attempts=attempts, job=outcome.job)
+        done.rows.append(row)
+        if outcome.state == "again":
+            done.again.add(message.id)
+        if state == states.SENT:
+            done.jobs.setdefault(outcome.job, []).append(row)
+
+    def _row(self, message: Message, state: str) -> Delivery:
+        return Delivery(
+            key=customer_key(message.customer_id),
+            destination=message.destination,
+            transition_id=message.transition_id,
+            at_ms=message.at_ms,
+            state=state,
+            updated_ms=self.now_ms(),
+            audience=message.audience,
+            arm=message.detail.get("arm") or None,
+        )
+
+
+def _is_wanted(destination: Destination, message: Message, audiences: Audiences) -> bool:
+    """Whether a destination is to be told: of audiences that name it, of moves unless its own file says no."""
+    if message.audience is not None:
+        named = {audience.key: audience.destinations for audience in audiences.all}
+        # Of an audience that is gone, whoever may have heard of it is to hear that it ended.
+        return destination.name in named.get(message.audience, (destination.name,) if message.kind == LEFT else ())
+    return message.kind != MOVED or destination.file.moves
+
+
+def _differs(record: Record, sent: Record | None) -> bool:
+    return sent is None or (record.id, record.fields) != (sent.id, sent.fields)

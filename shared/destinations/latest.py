@@ -1,0 +1,125 @@
+"""Customers as records of a destination, by what is stored of them now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from shared.destinations.contract import Record, Value
+from shared.destinations.fields import Told, attributes_of, needs_attributes
+from shared.destinations.known_destinations import Destination
+from shared.destinations.messages import Message
+from shared.features import BrokenState, UnknownStateVersion
+from shared.identity.keys import customer_key
+from shared.models.manifests import Manifests
+from shared.profiles.item import ItemsUnreadable
+from shared.profiles.stored_profile import StoredProfile
+from shared.profiles.table import ProfileTable
+
+LONGEST_NAME_BYTES = 500
+"""Of the value by which a vendor knows a customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """Profiles as read: who has a record, and why others have none."""
+
+    records: Mapping[str, Record]
+    """By profile key."""
+    refused: Mapping[str, str]
+    """Those whom the vendor could not know, and why."""
+    unreadable: frozenset[str]
+    """Those whose profile cannot be read now."""
+
+    @property
+    def keys(self) -> set[str]:
+        """All of whom anything is known; others may have been erased."""
+        return {*self.records, *self.refused, *self.unreadable}
+
+
+class Customers:
+    """Reads what is stored of customers."""
+
+    def __init__(self, table: ProfileTable, manifests: Manifests) -> None:
+        self._table = table
+        self._manifests = manifests
+
+    def latest(self, destination: Destination, newest: Mapping[str, Message]) -> Latest:
+        """What is to be known of the customers at the keys of `newest`, the newest message of each.
+
+        Raises TableOverloaded, and ClientError where AWS refuses.
+        """
+        profiles, unreadable = self._load(destination, newest)
+        records: dict[str, Record] = {}
+        refused: dict[str, str] = {}
+        for key, profile in profiles.items():
+            if profile.decision is None:
+                continue
+            try:
+                made = self._record(destination, profile, newest[key])
+            except (BrokenState, UnknownStateVersion):
+                unreadable |= {key}
+                continue
+            if isinstance(made, str):
+                refused[key] = made
+            else:
+                records[key] = made
+        return Latest(records, refused, unreadable)
+
+    def changed(self, records: Iterable[Record]) -> set[str]:
+        """The keys of those whose profile is not the one any more that their record is of. Raises TableOverloaded."""
+        versions = {record.key: record.version for record in records}
+        try:
+            heads = self._table.heads(versions)
+        except ItemsUnreadable as error:
+            heads = error.profiles
+        return {key for key, head in heads.items() if head.version != versions[key]}
+
+    def _load(
+        self, destination: Destination, keys: Iterable[str]
+    ) -> tuple[Mapping[str, StoredProfile], frozenset[str]]:
+        load = self._table.load if needs_attributes(destination.file.sources) else self._table.heads
+        try:
+            return load(keys), frozenset()
+        except ItemsUnreadable as error:
+            return error.profiles, error.unreadable
+
+    def _record(self, destination: Destination, profile: StoredProfile, message: Message) -> Record | str:
+        """The record, or why there is none."""
+        assert profile.decision
+        file = destination.file
+        manifest = self._manifests.get(profile.decision.model_version, time.monotonic())
+        attributes = attributes_of(profile) if needs_attributes(file.sources) else {}
+        told = Told(profile, manifest, attributes)
+        ((_, source),) = file.identify.items()
+        name = told.value(source)
+        if name is None or name == "" or isinstance(name, list | bool):
+            return f"the customer has no {source}, by which {destination.file.vendor} would know them"
+        if len(str(name).encode()) > LONGEST_NAME_BYTES:
+            return f"{source} takes more than {LONGEST_NAME_BYTES} bytes"
+        fields = {field: told.value(source) for field, source in file.fields.items()}
+        delivery = _delivery(destination.name, message, fields)
+        return Record(profile.key, str(name), fields, delivery, profile.version, message.at_ms)
+
+
+def newest_of(messages: Iterable[Message]) -> dict[str, Message]:
+    """The newest message about each customer, by profile key."""
+    newest: dict[str, Message] = {}
+    for message in messages:
+        key = customer_key(message.customer_id)
+        if key not in newest or _order(message) > _order(newest[key]):
+            newest[key] = message
+    return newest
+
+
+def _order(message: Message) -> tuple[int, str]:
+    return message.at_ms, message.transition_id
+
+
+def _delivery(destination: str, message: Message, fields: Mapping[str, Value]) -> str:
+    """Of the same move with the same content the same, so that a vendor may take a repetition for one."""
+    content = json.dumps([destination, message.transition_id, fields], sort_keys=True)
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,61 @@
+"""Messages that come again, later each time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from shared.destinations.messages import Message
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+FIRST_SECONDS = 30
+LONGEST_SECONDS = 3_600
+"""Between two times of a message, but where a vendor asks for more."""
+MOST_SECONDS = 39_600
+"""SQS hides a message for twelve hours since it was taken, at most."""
+ENTRIES_A_CALL = 10
+
+
+def delay_seconds(receives: int, wait_ms: int = 0) -> int:
+    """How long a message waits that has been taken so often, of a vendor who asks for `wait_ms`.
+
+    The wait doubles each time up to an hour, and is spread by a fifth, so that not all come back at once.
+    """
+    own = min(FIRST_SECONDS << min(receives - 1, 10), LONGEST_SECONDS)
+    return min(round(max(own, wait_ms / 1_000) * random.uniform(1, 1.2)), MOST_SECONDS)
+
+
+class Queues:
+    """The queues of destinations, by the names that their ARNs end with."""
+
+    def __init__(self, sqs: SQSClient) -> None:
+        self._sqs = sqs
+        self.url = cache(lambda arn: str(sqs.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]))
+
+    def hide(self, arn: str, delays: Mapping[str, int]) -> None:
+        """Lets messages, by their handles, come again after so many seconds; what fails comes when its queue says."""
+        entries: Iterator[Any] = (
+            {"Id": str(i), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+            for i, (handle, seconds) in enumerate(delays.items())
+        )
+        for some in batched(entries, ENTRIES_A_CALL, strict=False):
+            with suppress(ClientError):
+                self._sqs.change_message_visibility_batch(QueueUrl=self.url(arn), Entries=[*some])
+
+    def ask(self, arn: str, bodies: Iterable[str], seconds: int) -> None:
+        """Puts messages into a queue that come after so many seconds."""
+        for body in bodies:
+            self._sqs.send_message(QueueUrl=self.url(arn), MessageBody=body, DelaySeconds=seconds)
+
+
+def delays(messages: Iterable[Message], wait_ms: int) -> dict[str, int]:
+    """How long each of these messages waits, by its handle."""
+    return {message.handle: delay_seconds(message.receives, wait_ms) for message in messages}
