@@ -104,6 +104,7 @@ class Destination:
     def settle(self) -> None:
         """It fails a few times more, which has to make no difference."""
         self._faults_left = 6
+        self.down_until_ms = min(self.down_until_ms, self._clock() + 1_800_000)
 
     def _counted(self, kind: str, answer: Answer) -> Answer:
         self.faults[kind] += 1
