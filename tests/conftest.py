@@ -71,12 +71,17 @@ setattr(jsonpath_ng.ext, "parse", functools.cache(jsonpath_ng.ext.parser.parse))
 SHARED_STACK = {f"tests/e2e/test_{name}.py" for name in ("contract", "erasure", "live", "stack")}
 """Those that use one deployed stack, which `tests/e2e/conftest.py` makes once a process."""
 
+EACH_BY_ITSELF = {f"tests/simulation/test_{name}.py" for name in ("bugs", "simulation")}
+"""Those whose tests take long, have nothing in common, and go to whichever process is free."""
+
 
 class OneStackOnce(LoadFileScheduling):  # type: ignore[misc]
     """A file goes to a process whole, and so do all that share a stack."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
+        if file in EACH_BY_ITSELF:
+            return nodeid
         return "stack" if file in SHARED_STACK else file
 
 
