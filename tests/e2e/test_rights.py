@@ -246,6 +246,7 @@ def an_audience_is_defined(stack: Stack) -> None:
     assert stack.api("PUT", "/audiences/gold", {**GOLD, "why": "a test"})[0] == 200
     wait_until(lambda: "csv" in members(stack, "gold"), SECONDS)
     wait_until(lambda: audience(stack, "gold")["size"] == len(members(stack, "gold")), SECONDS)
+    assert stack.api_get("/audiences/gold/customers?limit=1")[1]["cursor"]
     assert [one["key"] for one in stack.api_get("/customers/csv/segment")[1]["audiences"]] == ["gold"]
     status, told = stack.api("POST", "/audiences/preview", {"where": "orders(3650) = 90"})
     assert (status, [one["customer_id"] for one in told["examples"]]) == (200, ["long"])
