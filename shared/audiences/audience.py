@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from shared.audiences.rules import LONGEST_TEXT, NotARule, Rule, from_json, to_json
+from shared.audiences.rules import LONGEST_TEXT, NotARule, Rule, from_json, shared, to_json
 
 KEY = r"^[a-z][a-z0-9_]{0,63}$"
 MOST_AUDIENCES = 100
@@ -124,7 +124,8 @@ def decode_publication(content: bytes) -> Publication:
     """The version in a document. Raises NotAudiences."""
     try:
         document = msgspec.json.decode(content, type=_Document)
-        audiences = [_audience(stored) for stored in document.audiences]
+        nodes: dict[Any, Any] = {}
+        audiences = [_audience(stored, nodes) for stored in document.audiences]
     except msgspec.ValidationError as error:
         raise NotAudiences(f"audiences are refused: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -138,9 +139,9 @@ def decode_publication(content: bytes) -> Publication:
     )
 
 
-def _audience(stored: _Stored) -> Audience:
+def _audience(stored: _Stored, nodes: dict[Any, Any]) -> Audience:
     fields = msgspec.structs.asdict(stored)
-    return Audience(**fields | {"rule": from_json(stored.rule)})
+    return Audience(**fields | {"rule": shared(from_json(stored.rule), nodes)})
 
 
 def renewed(before: Audiences, after: Audiences) -> Audiences:

@@ -104,8 +104,10 @@ class Customers:
     """Their positions in the histories [n]."""
     at_ms: Ints | int
     """UTC milliseconds; one for all, or one each [n]."""
-    _asked: dict[Operand, Column] = field(default_factory=dict)
-    _judged: dict[Comparison | IsNull, Truth] = field(default_factory=dict)
+    _asked: dict[int, tuple[Operand, Column]] = field(default_factory=dict)
+    _judged: dict[int, tuple[Comparison | IsNull, Truth]] = field(default_factory=dict)
+    # By what they are and not by what they say, as a hash of a tree takes longer than many a comparison: rules of one
+    # document share what they have in common.
 
     def __len__(self) -> int:
         return len(self.who)
@@ -127,17 +129,17 @@ class Customers:
                 truths = [self.truth(part) for part in parts]
                 return Truth(_any([t.true for t in truths]), _all([t.false for t in truths]))
             case Comparison() | IsNull():
-                if rule not in self._judged:
-                    self._judged[rule] = self._judge(rule)
-                return self._judged[rule]
+                if id(rule) not in self._judged:
+                    self._judged[id(rule)] = rule, self._judge(rule)
+                return self._judged[id(rule)][1]
 
     def value(self, operand: Operand) -> Column:
         """What is known of each customer [n]; of a literal, the same of all."""
         if isinstance(operand, Literal):
             return np.full(len(self), operand.value, float if isinstance(operand.value, float) else object)
-        if operand not in self._asked:
-            self._asked[operand] = self._value(operand)
-        return self._asked[operand]
+        if id(operand) not in self._asked:
+            self._asked[id(operand)] = operand, self._value(operand)
+        return self._asked[id(operand)][1]
 
     def _value(self, operand: Field | Attribute | Count) -> Column:
         match operand:

@@ -133,6 +133,25 @@ def size(rule: Rule) -> int:
             return 1
 
 
+def shared(rule: Rule, known: dict[Any, Any]) -> Rule:
+    """The same rule made of the nodes in `known` where they are equal, which learns those that are new."""
+
+    def one[N](node: N) -> N:
+        return known.setdefault(node, node)  # type: ignore[no-any-return]
+
+    match rule:
+        case Comparison(operator, left, right):
+            return one(Comparison(operator, one(left), one(right)))
+        case IsNull(operand):
+            return one(IsNull(one(operand)))
+        case Not(part):
+            return Not(shared(part, known))
+        case All(parts):
+            return All(tuple(shared(part, known) for part in parts))
+        case AnyOf(parts):
+            return AnyOf(tuple(shared(part, known) for part in parts))
+
+
 def shown(node: Comparison | IsNull | Operand) -> str:
     """A condition as it is written."""
     match node:

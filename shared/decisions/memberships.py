@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -46,7 +47,7 @@ _AROUND = (0, 1, 2)
 """Days from the whole days until a number is reached, one of which is the first midnight at which it is."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Look:
     """What a bundle, the intents and the rules say of some customers at an instant each."""
 
@@ -85,25 +86,32 @@ class Look:
     def memberships(self, i: int, key: str, before: Decision | None, as_of_ms: int) -> dict[str, Membership]:
         """Those of the i-th customer: who stays in an audience keeps since when, and in which arm they are."""
         old = before.audiences if before else {}
-        audiences = (self.audiences.all[j] for j in np.flatnonzero(self.holds[i]).tolist())
+        audiences = [self.audiences.all[j] for j in np.flatnonzero(self.holds[i]).tolist()]
         return {one.key: old.get(one.key) or Membership(as_of_ms, self.audiences.arm(one, key)) for one in audiences}
 
     def grounds(self, i: int, before: Decision | None) -> dict[str, Grounds]:
         """What speaks for each move of the i-th customer. Of an audience that is gone nothing does."""
-        was = audiences_of(before)
-        return {
-            audience.key: Grounds(self._conditions(i, j), audience.action)
-            for j, audience in enumerate(self.audiences.all)
-            if (audience.key in was) != bool(self.holds[i, j])
-        }
+        inside = {self._keys[j] for j in np.flatnonzero(self.holds[i]).tolist()}
+        moved = inside ^ audiences_of(before)
+        return {key: self._grounds(i, self._positions[key]) for key in sorted(moved) if key in self._positions}
 
-    def _conditions(self, i: int, j: int) -> list[Ground]:
-        """Of who comes in, the conditions that are true; of who leaves, those that are not."""
-        grounds = []
-        for condition in dict.fromkeys(conditions(self.audiences.all[j].rule)):
-            if bool(self.customers.truth(condition).true[i]) == bool(self.holds[i, j]):
-                grounds.append(Ground(shown(condition), self._value(i, condition)))
-        return grounds[:MOST_GROUNDS]
+    @cached_property
+    def _keys(self) -> list[str]:
+        return [audience.key for audience in self.audiences.all]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {key: j for j, key in enumerate(self._keys)}
+
+    def _grounds(self, i: int, j: int) -> Grounds:
+        """Of who comes in, conditions that are true; of who leaves, conditions that are not."""
+        audience = self.audiences.all[j]
+        conditions_ = [
+            Ground(_shown(condition), self._value(i, condition))
+            for condition in dict.fromkeys(conditions(audience.rule))
+            if bool(self.customers.truth(condition).true[i]) == bool(self.holds[i, j])
+        ]
+        return Grounds(conditions_[:MOST_GROUNDS], audience.action)
 
     def _value(self, i: int, condition: Comparison | IsNull) -> float | str | None:
         """What the first thing that a condition asks of the i-th customer is."""
@@ -116,6 +124,9 @@ class Look:
             return value
         number = float(value)
         return None if np.isnan(number) else float(f"{number:.6g}")
+
+
+_shown = lru_cache(maxsize=10_000)(shown)
 
 
 def _columns(decided: Decisions, intent: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -136,29 +147,36 @@ class SetNumbers:
 
     def __init__(self, audiences: Audiences) -> None:
         self._keys = [audience.key for audience in audiences.all]
-        self._numbers: dict[bytes, int] = {}
-        self._sets: list[tuple[str, ...]] = []
+        self._numbers = _Numbers()
 
     def of(self, holds: Mask) -> Ints:
         """The number of each row of [n, n_audiences]: equal rows have equal numbers [n]."""
         if not self._keys:
             return np.zeros(len(holds), np.int64)
         packed = np.packbits(holds, axis=1)
-        rows, which = np.unique(packed, axis=0, return_inverse=True)
-        numbers = np.array([self._number(row) for row in rows], np.int64)
-        return numbers[which.ravel()]
+        rows = packed.view(f"S{packed.shape[1]}").ravel().tolist()
+        return np.fromiter(map(self._numbers.__getitem__, rows), np.int64, len(rows))
 
     def audiences(self, number: int) -> tuple[str, ...]:
         """The keys of the set of a number."""
-        return self._sets[number] if self._keys else ()
+        if not self._keys:
+            return ()
+        row = self._numbers.rows[number].ljust((len(self._keys) + 7) // 8, b"\0")
+        inside = np.unpackbits(np.frombuffer(row, np.uint8))[: len(self._keys)].tolist()
+        return tuple(key for key, holds in zip(self._keys, inside, strict=True) if holds)
 
-    def _number(self, row: NDArray[np.uint8]) -> int:
-        content = row.tobytes()
-        if content not in self._numbers:
-            self._numbers[content] = len(self._sets)
-            inside = np.unpackbits(row)[: len(self._keys)].tolist()
-            self._sets.append(tuple(key for key, holds in zip(self._keys, inside, strict=True) if holds))
-        return self._numbers[content]
+
+class _Numbers(dict[bytes, int]):
+    """A number for each row of bits, as it is met; NumPy leaves out the zeros that a row ends with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[bytes] = []
+
+    def __missing__(self, row: bytes) -> int:
+        number = self[row] = len(self.rows)
+        self.rows.append(row)
+        return number
 
 
 def decoded(code: int, sets: SetNumbers) -> tuple[int, str, tuple[str, ...]]:
