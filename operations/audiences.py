@@ -1,6 +1,6 @@
 """Lists, checks, tries out and publishes the audiences of a stack, and shows who published what and why.
 
-python -m operations.audiences list|check|preview|publish|history [audiences.toml | RULE] [--stack NAME] [--why TEXT]
+python -m operations.audiences list|check|preview|publish|rollback|history [FILE | RULE] [--stack NAME] [--why TEXT]
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ import tomli_w
 
 from operations.stack import BAD_INPUT, DeployedStack, OperationError, parser, run, say
 from shared.api.audience_preview import preview, sample
-from shared.audiences.audience import Audiences
+from shared.audiences.audience import Audiences, NotAudiences
 from shared.audiences.defining import MOST_BYTES, Mistakes, as_definition, read_audiences
-from shared.audiences.publishing import EditedMeanwhile, Reason, current, publish, versions
+from shared.audiences.publishing import EditedMeanwhile, NoSuchVersion, Reason, current, publish, put_back, versions
 from shared.audiences.reading import Mistake, Names, attributes_of, read_rule
 from shared.decisions.decision import iso
 from shared.features.time_zone import TimeZone
@@ -45,7 +46,9 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
         if name == "preview":
             command.add_argument("rule", help="a rule, in quotes, or the key of an audience in --file")
             command.add_argument("--file", type=Path, default=Path(FILE), help="default: %(default)s")
-        if name == "publish":
+        if name == "rollback":
+            command.add_argument("--to", type=int, metavar="VERSION", help="default: the one before the live one")
+        if name in ("publish", "rollback"):
             command.add_argument("--why", default="", metavar="TEXT", help="for the history of versions")
     return run(_run, made, arguments)
 
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
 def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
     try:
         return COMMANDS[given.command][0](stack, given)
-    except (Mistake, Mistakes) as error:
+    except (Mistake, Mistakes, NoSuchVersion, NotAudiences) as error:
         sys.stderr.writelines(f"error: {line}\n" for line in str(error).splitlines())
         return BAD_INPUT
     except EditedMeanwhile:
@@ -108,14 +111,28 @@ def _publish(stack: DeployedStack, given: argparse.Namespace) -> int:
     audiences = _read(given.file)
     s3, bucket = stack.s3, stack.resource("DataBucket")
     before = current(s3, bucket).audiences
-    who = stack.client("sts").get_caller_identity()["Arn"]
-    reason = Reason(iso(round(datetime.now(UTC).timestamp()) * 1_000), who, given.why)
-    after = publish(s3, bucket, lambda live: replace(audiences, version=live.version), reason)
+    edit = partial(_instead, audiences)
+    after = publish(s3, bucket, edit, _reason(stack, given.why))
     if after == before:
         say(f"Version {after.version} is live and says the same")
         return 0
     say(f"Version {after.version} is live; everyone is decided on with it from now on", *_changes(before, after))
     return 0
+
+
+def _instead(audiences: Audiences, live: Audiences) -> Audiences:
+    return replace(audiences, version=live.version)
+
+
+def _rollback(stack: DeployedStack, given: argparse.Namespace) -> int:
+    after = put_back(stack.s3, stack.resource("DataBucket"), _reason(stack, given.why), given.to)
+    say(f"Version {after.version} is live, with {', '.join(one.key for one in after.all) or 'no audiences'}")
+    return 0
+
+
+def _reason(stack: DeployedStack, why: str) -> Reason:
+    who = stack.client("sts").get_caller_identity()["Arn"]
+    return Reason(iso(round(datetime.now(UTC).timestamp()) * 1_000), who, why)
 
 
 def _changes(before: Audiences, after: Audiences) -> list[str]:
@@ -164,6 +181,7 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "check": (_check, "Whether a file could be published, with all mistakes at once."),
     "preview": (_preview, "How many customers a rule holds of, with examples."),
     "publish": (_publish, "Make what a file says the live audiences."),
+    "rollback": (_rollback, "Make an earlier version the live one again."),
     "history": (_history, "Who published which version, when and why."),
 }
 

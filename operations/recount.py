@@ -1,4 +1,4 @@
-"""Counts who is in each segment and compares it with the sizes that the ledger keeps; corrects them if told to.
+"""Counts who is in each segment and audience, and compares it with the sizes of the ledger; corrects them if told to.
 
 python -m operations.recount [--stack NAME] [--correct]
 """
@@ -9,12 +9,12 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from operations.stack import UNFINISHED, DeployedStack, parser, run, say
 from shared.identity.keys import is_visitor
-from shared.profiles.members import Members, size_key
+from shared.profiles.members import Members, audience_size_key, size_key, size_name
 from shared.profiles.stored_profile import PROFILE
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SETTLE_SECONDS = 60.0
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.recount") -> int:
     """The command line."""
-    made = parser(prog, "Compare the sizes of segments with who is in them.")
+    made = parser(prog, "Compare sizes of segments and audiences with who is there.")
     made.add_argument("--correct", action="store_true", help="add what the sizes lack")
     made.add_argument("--settle", type=float, default=SETTLE_SECONDS, metavar="SECONDS", help="between two counts")
     return run(_run, made, arguments)
@@ -39,8 +39,9 @@ def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
     if lacks:
         say(f"Some sizes differ; counting again in {given.settle:g} s, as moves may be on their way")
         lacks = settled(lacks, lambda: lacking(dynamodb, table), given.settle)
-    for segment, lack in sorted(lacks.items()):
-        say(f"segment {segment}: {lack:+,} customers to be added")
+    for group, lack in sorted(lacks.items(), key=str):
+        kind = "segment" if isinstance(group, int) else "audience"
+        say(f"{kind} {group}: {lack:+,} customers to be added")
     if not lacks:
         say("Every size is what was counted, but for moves that are under way")
         return 0
@@ -52,41 +53,55 @@ def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
     return 0
 
 
-def lacking(client: DynamoDBClient, table: str) -> dict[int, int]:
-    """By segment, how many customers more are in it than its size says. Reads the whole table. Raises ClientError."""
-    counted = Counter[int]()
+type Group = int | str
+"""A segment, or the key of an audience."""
+
+
+def lacking(client: DynamoDBClient, table: str) -> dict[Group, int]:
+    """By group, how many customers more are in it than its size says. Reads the whole table. Raises ClientError."""
+    counted = Counter[Group]()
     pages = client.get_paginator("scan").paginate(
         TableName=table,
         FilterExpression="sk = :profile AND attribute_exists(decision)",
         ExpressionAttributeValues={":profile": {"S": PROFILE}},
-        ProjectionExpression="pk, decision.segment",
+        ProjectionExpression="pk, decision.segment, decision.audiences",
     )
     for page in pages:
-        customers = (item for item in page["Items"] if not is_visitor(item["pk"]["S"]))
-        counted.update(int(item["decision"]["M"]["segment"]["N"]) for item in customers)
-    sizes = Members(client, table).sizes()
-    return {segment: lack for segment in {*counted, *sizes} if (lack := counted[segment] - sizes[segment])}
+        for item in page["Items"]:
+            if not is_visitor(item["pk"]["S"]):
+                counted.update(_groups(item["decision"]["M"]))
+    members = Members(client, table)
+    sizes = Counter[Group]()
+    sizes.update(members.sizes())
+    sizes.update(members.audience_sizes())
+    return {group: lack for group in {*counted, *sizes} if (lack := counted[group] - sizes[group])}
+
+
+def _groups(decision: Mapping[str, Any]) -> Iterator[Group]:
+    yield int(decision["segment"]["N"])
+    yield from decision.get("audiences", {"M": {}})["M"]
 
 
 def settled(
-    first: dict[int, int],
-    again: Callable[[], dict[int, int]],
+    first: dict[Group, int],
+    again: Callable[[], dict[Group, int]],
     seconds: float,
     sleep: Callable[[float], None] = time.sleep,
-) -> dict[int, int]:
+) -> dict[Group, int]:
     """What is lacking in both of two counts alike; a difference that changes is a move under way."""
     sleep(seconds)
     second = again()
-    return {segment: lack for segment, lack in first.items() if second.get(segment) == lack}
+    return {group: lack for group, lack in first.items() if second.get(group) == lack}
 
 
-def correct(client: DynamoDBClient, table: str, lacks: dict[int, int]) -> None:
+def correct(client: DynamoDBClient, table: str, lacks: dict[Group, int]) -> None:
     """Adds to the sizes what they lack, beside moves that are recorded meanwhile. Raises ClientError."""
-    for segment, lack in lacks.items():
+    for group, lack in lacks.items():
         client.update_item(
             TableName=table,
-            Key=size_key(segment, 0),
-            UpdateExpression="ADD customers :gain",
+            Key=size_key(group, 0) if isinstance(group, int) else audience_size_key(0),
+            UpdateExpression="ADD #size :gain",
+            ExpressionAttributeNames={"#size": "customers" if isinstance(group, int) else size_name(group)},
             ExpressionAttributeValues={":gain": {"N": str(lack)}},
         )
 

@@ -118,7 +118,7 @@ COMMANDS = (
         "backfill --prefix history/2025/",
     ),
     Command(OPERATE, "operations.redrive", "Give what was given up another try.", "files"),
-    Command(OPERATE, "operations.recount", "Compare the sizes of segments with who is in them.", "--correct"),
+    Command(OPERATE, "operations.recount", "Compare sizes of segments and audiences with who is there.", "--correct"),
     Command(OPERATE, "operations.restore", "Make the table of profiles anew from the data bucket.", ""),
     Command(OPERATE, "operations.keep_marks", "Keep what marks say apart from the table.", ""),
     Command(OPERATE, "local.clock", "Move the clock of a local stack.", "2018-01-17T00:00:00Z"),

@@ -7,7 +7,7 @@ import pytest
 
 from shared.audiences.audience import NONE, Audience, Audiences
 from shared.audiences.live_audiences import CURRENT_KEY, version_key
-from shared.audiences.publishing import EditedMeanwhile, Reason, current, publish, versions
+from shared.audiences.publishing import EditedMeanwhile, NoSuchVersion, Reason, current, publish, put_back, versions
 from tests.audiences.test_audience import audience
 from tests.conftest import BUCKET
 
@@ -72,3 +72,24 @@ def test_a_version_whose_publisher_broke_off_is_kept_by_the_next(s3: "S3Client")
 
     assert len([*versions(s3, BUCKET, current(s3, BUCKET))]) == 2
     assert s3.get_object(Bucket=BUCKET, Key=CURRENT_KEY)["ContentType"] == "application/json"
+
+
+def test_an_earlier_version_is_put_back_as_a_new_one(s3: "S3Client") -> None:
+    with pytest.raises(NoSuchVersion):
+        put_back(s3, BUCKET, REASON)
+    for key in "abc":
+        publish(s3, BUCKET, adding(audience(key)), REASON)
+
+    assert [one.key for one in put_back(s3, BUCKET, REASON).all] == ["a", "b"]
+    assert [one.key for one in put_back(s3, BUCKET, REASON, to=1).all] == ["a"]
+    assert current(s3, BUCKET).audiences.version == 5
+    with pytest.raises(NoSuchVersion, match="no version 9"):
+        put_back(s3, BUCKET, REASON, to=9)
+
+
+def test_over_a_document_that_is_none_the_last_that_was_one_is_put_back(s3: "S3Client") -> None:
+    publish(s3, BUCKET, adding(audience("a")), REASON)
+    s3.put_object(Bucket=BUCKET, Key=CURRENT_KEY, Body=b"{")
+
+    assert [one.key for one in put_back(s3, BUCKET, REASON).all] == ["a"]
+    assert current(s3, BUCKET).audiences.version == 2

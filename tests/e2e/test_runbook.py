@@ -4,6 +4,7 @@ import importlib
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -13,7 +14,11 @@ from local.emulator import ROOT
 from local.stack import STACK_NAME, Stack
 from operations import mappings
 from operations.recount import lacking
+from shared.audiences.audience import Audiences
+from shared.audiences.publishing import Reason, current
+from shared.audiences.publishing import publish as publish_audiences
 from shared.profiles.members import size_key
+from tests.audiences.test_audience import audience
 from tests.e2e.conftest import deployed_with_model, wait_until
 from tests.support.bundles import make_bundle, publish
 from tests.support.event_files import ndjson, purchase
@@ -102,6 +107,16 @@ def what_is_wrong_with_it_is_said(stack: Stack) -> None:
     assert said[0].startswith("shop-a: not used, ")
 
 
+def audiences_are_none(stack: Stack) -> None:
+    some = Audiences(0, (audience("all", "tenure >= 0"),))
+    publish_audiences(stack.s3, stack.bucket, lambda live: replace(some, version=live.version), Reason("", "", ""))
+    stack.s3.put_object(Bucket=stack.bucket, Key="audiences/current.json", Body=b"{")
+
+
+def the_last_that_were_some_are_live(stack: Stack) -> None:
+    assert [one.key for one in current(stack.s3, stack.bucket).audiences.all] == ["all"]
+
+
 def another_model_is_live(stack: Stack) -> None:
     for bundle in (BEFORE, make_bundle()):
         publish(stack.s3, bundle)
@@ -146,6 +161,7 @@ TROUBLES: dict[str, tuple[Trouble, Trouble]] = {
     "operations.quarantine": (a_line_was_refused, nothing),
     "operations.quarantine --below events/": (nothing, nothing),
     "operations.mappings": (a_mapping_is_none, what_is_wrong_with_it_is_said),
+    "operations.audiences rollback": (audiences_are_none, the_last_that_were_some_are_live),
     "training.rollback --bucket $bucket": (another_model_is_live, before_is_live),
 }
 """What is wrong before each command, and what holds after it."""

@@ -105,3 +105,15 @@ def test_a_rule_or_an_audience_of_the_file_is_tried_out(
     assert "1 of 4 customers" in capsys.readouterr().out
     assert audiences.main(["preview", "tenur > 1", "--file", path]) == 2
     assert "probably meant: tenure" in capsys.readouterr().err
+
+
+def test_an_earlier_version_is_live_again(tmp_path: Path, capsys: pytest.CaptureFixture[str], s3: "S3Client") -> None:
+    assert audiences.main(["rollback"]) == 2
+    audiences.main(["publish", written(tmp_path, FIRST)])
+    audiences.main(["publish", written(tmp_path, SECOND)])
+    assert audiences.main(["rollback", "--why", "a mistake"]) == 0
+    assert "Version 3 is live, with vip" in capsys.readouterr().out
+    s3.put_object(Bucket=BUCKET, Key="audiences/current.json", Body=b"{")
+    assert audiences.main(["list"]) == 2
+    assert capsys.readouterr().err == "error: audiences are refused: they are not JSON\n"
+    assert audiences.main(["rollback"]) == 0

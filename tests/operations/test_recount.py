@@ -5,7 +5,7 @@ import pytest
 from operations import recount
 from operations.recount import correct, lacking, settled
 from operations.stack import DeployedStack
-from shared.profiles.members import Members, size_key
+from shared.profiles.members import Members, audience_size_key, size_key
 from tests.conftest import TABLE
 
 if TYPE_CHECKING:
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 def put_member(client: "DynamoDBClient", key: str, segment: int) -> None:
     decision: Any = {"M": {"segment": {"N": str(segment)}}}
     client.put_item(TableName=TABLE, Item={"pk": {"S": key}, "sk": {"S": "profile"}, "decision": decision})
+
+
+def put_in_audience(client: "DynamoDBClient", key: str, audience: str) -> None:
+    membership: Any = {"M": {audience: {"L": [{"N": "1"}, {"S": "treatment"}]}}}
+    client.update_item(
+        TableName=TABLE,
+        Key={"pk": {"S": key}, "sk": {"S": "profile"}},
+        UpdateExpression="SET decision.audiences = :in",
+        ExpressionAttributeValues={":in": membership},
+    )
 
 
 def put_size(client: "DynamoDBClient", segment: int, shard: int, customers: int) -> None:
@@ -41,6 +51,16 @@ def test_after_a_correction_nothing_is_lacking(dynamodb: "DynamoDBClient") -> No
     correct(dynamodb, TABLE, lacking(dynamodb, TABLE))
     assert lacking(dynamodb, TABLE) == {}
     assert +Members(dynamodb, TABLE).sizes() == {0: 3, 1: 1, 2: 2}
+
+
+def test_audiences_are_counted_too(dynamodb: "DynamoDBClient") -> None:
+    put_member(dynamodb, "customer#1", 0)
+    put_in_audience(dynamodb, "customer#1", "vip")
+    put_size(dynamodb, 0, 0, 1)
+    dynamodb.put_item(TableName=TABLE, Item={**audience_size_key(3), "in_gone": {"N": "2"}, "in_vip": {"N": "2"}})
+    assert lacking(dynamodb, TABLE) == {"vip": -1, "gone": -2}
+    correct(dynamodb, TABLE, lacking(dynamodb, TABLE))
+    assert lacking(dynamodb, TABLE) == {}
 
 
 def test_a_difference_that_changes_is_a_move_under_way() -> None:
