@@ -4,6 +4,7 @@ ministack 1.5.33 forgets these, which AWS does:
 - PartiQL writes reach a table's stream;
 - an announced object has the version that was written;
 - of a version of an object a range can be read;
+- conditions of a template may join, split and select;
 - a schedule is on time, not up to ten seconds late;
 - an imported OpenAPI document brings its gateway responses, request validators, the models these check with, and what
   the gateway answers by itself.
@@ -31,12 +32,14 @@ import emulator_rights  # type: ignore[import-not-found]  # it stands beside thi
 from ministack.app import main
 from ministack.core import lambda_runtime
 from ministack.services import apigateway_v1, dynamodb, eventbridge, s3
+from ministack.services.cloudformation import changesets, engine, handlers
 
 PLACES = {"path": "path", "query": "querystring", "header": "header"}
 
 _import_routes = apigateway_v1._import_rest_api
 _fire_event, _dispatch_event = s3._fire_s3_event, eventbridge._dispatch_event
 _get_object = s3._get_object
+_evaluate = engine._evaluate_conditions
 _announced = threading.local()
 """Which version of an object is being announced."""
 
@@ -122,6 +125,21 @@ def _dispatch(event: Any, *rest: Any) -> Any:
     return _dispatch_event(event, *rest)
 
 
+def _evaluate_texts(template: dict[str, Any], params: Any) -> Any:
+    """Conditions whose texts are put together first, as they are anywhere else in a template."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list):
+            return [plain(inner) for inner in value]
+        if not isinstance(value, dict):
+            return value
+        if value.keys() & {"Fn::Join", "Fn::Select", "Fn::Split"}:
+            return engine._resolve_refs(value, {}, params, {}, {}, "", "")
+        return {name: plain(inner) for name, inner in value.items()}
+
+    return _evaluate({**template, "Conditions": plain(template.get("Conditions", {}))}, params)
+
+
 class _UnpackedOnce(zipfile.ZipFile):
     """An archive of a layer is unpacked for all emulators, into a folder that its content names; others as always."""
 
@@ -179,6 +197,8 @@ if __name__ == "__main__":
     _reach_the_stream("_partiql_insert")
     _reach_the_stream("_partiql_update")
     apigateway_v1._import_rest_api = _import_whole
+    for module in (changesets, engine, handlers):
+        module._evaluate_conditions = _evaluate_texts
     s3._fire_s3_event = _announce
     s3._get_object = _get_range
     eventbridge._dispatch_event = _dispatch
