@@ -1,7 +1,8 @@
 """The main job once, on real data: `python -m local.demo`, or `make demo`.
 
 Trains on the first nine months of a grocer's real purchases, deploys the stack to a local AWS, publishes the model,
-gives the stack its history, drops the last three months file by file, and shows and proves what came of it.
+gives the stack its history, drops the last three months file by file, and shows and proves what came of it. Ends with
+an audience whose members arrive at a shop's own address, but for a control group.
 """
 
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from local.acting import act, show
 from local.complete_journey import AS_OF, SPLIT, read_lines, write_days, write_history
 from local.console import console, step
 from local.emulator import ROOT, LocalStackError
@@ -92,6 +94,7 @@ def _run() -> None:
             largest = _compare(_score_offline(), profiles)
         report(stack, Bundle.load(WORK / "model"), sums, quarantine.reasons, profiles)
         show_agreement(len(profiles), largest, recent / seconds)
+        show(act(stack, AS_OF))
     show_more(WORK)
 
 

@@ -124,10 +124,11 @@ def local_stack(
         yield _describe(aws)
 
 
-def redeploy(stack: Stack, template: Path, clock: str) -> Stack:
-    """Deploy another built template over the stack, with its clock at another instant; the stack as it is then."""
-    with step(f"Deployed {template} over it"):
-        _deploy(stack.emulator, template, {"FrozenTime": clock})
+def redeploy(stack: Stack, template: Path, clock: str, **parameters: str) -> Stack:
+    """Deploy another built template over the stack, with its clock at another instant and other `parameters`; the stack
+    as it is then."""
+    with step("Deployed it again" if parameters else f"Deployed {template} over it"):
+        _deploy(stack.emulator, template, {"FrozenTime": clock, **parameters})
     return _describe(stack.emulator)
 
 

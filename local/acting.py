@@ -1,0 +1,132 @@
+"""The end of the demo: an audience, who is in it, who is kept out, and what arrives at a shop's own address."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local.console import console
+from local.emulator import LocalStackError
+from local.receiver import Received, receiving
+from local.stack import PACKED_TEMPLATE, Stack, redeploy
+from shared.destinations.vendors.webhook import PREFIX, SIGNING
+
+DESTINATION = "shop"
+AUDIENCE = "slipping_away"
+DEFINITION = {
+    "name": "Worth keeping, and staying away",
+    "where": "expected_ltv > 200 and days_since_order > 7",
+    "holdout": 0.2,
+    "action": "win_back_offer",
+    "destinations": [DESTINATION],
+    "why": "the demo",
+}
+FILE = """
+vendor = "webhook"
+moves = false
+identify = {{customer_id = "customer_id"}}
+base_url = "{{url}}"
+[fields]
+segment = "segment.name"
+churn = "predictions.churn_probability"
+value = "predictions.expected_ltv"
+audiences = "audiences"
+"""
+PATIENCE_SECONDS = 240
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Acted:
+    """What came of an audience."""
+
+    preview: dict[str, Any]
+    members: int
+    held_back: int
+    received: Received
+    seconds: float
+
+
+def act(stack: Stack, clock: str) -> Acted:
+    """Publishes an audience with a control group, and waits until all of it has arrived that is to.
+
+    Raises LocalStackError where it does not.
+    """
+    secret = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    with receiving(secret) as received:
+        file = FILE.format(url=received.url)
+        stack.s3.put_object(Bucket=stack.bucket, Key=f"destinations/{DESTINATION}.toml", Body=file.encode())
+        _keep(stack, secret)
+        stack = redeploy(stack, PACKED_TEMPLATE, clock, Destinations=DESTINATION)
+        preview = _asked(stack, "POST", "/audiences/preview", {"where": DEFINITION["where"]})
+        began = time.monotonic()
+        _asked(stack, "PUT", f"/audiences/{AUDIENCE}", DEFINITION)
+        members = _until(lambda: _members(stack, preview["size"]), "members")
+        arms = {member: _arm(stack, member) for member in members}
+        treated = {member for member, arm in arms.items() if arm == "treatment"}
+        _until(lambda: treated <= received.customers.keys(), "deliveries")
+        seconds = time.monotonic() - began
+        if received.customers.keys() - treated or received.unsigned:
+            raise LocalStackError("somebody was approached who is in the control group, or without a signature")
+    return Acted(preview, len(members), len(members) - len(treated), received, seconds)
+
+
+def show(acted: Acted) -> None:
+    """Print what came of it."""
+    console.print(
+        f"\nAn audience with a rule of its own: {DEFINITION['where']}\n"
+        f"  tried out before: {acted.preview['size']:,} of {acted.preview['of']:,} households;"
+        f" published: {acted.members:,} members, {acted.held_back:,} of whom are held back as a control group.\n"
+        f"  {len(acted.received.customers):,} were sent to the shop's own address, signed, {acted.seconds:.0f} s after"
+        " the rule was published; nobody of the control group was.",
+        soft_wrap=True,
+    )
+    for customer, fields in sorted(acted.received.customers.items())[:EXAMPLES]:
+        console.print(f"  {customer}: {json.dumps(fields)}", soft_wrap=True, markup=False)
+
+
+def _keep(stack: Stack, secret: str) -> None:
+    client = stack.emulator.session.client("secretsmanager", endpoint_url=stack.endpoint)
+    name = f"tessera/destinations/{DESTINATION}"
+    client.create_secret(Name=name, SecretString=json.dumps({SIGNING: secret}))
+
+
+def _asked(stack: Stack, method: str, path: str, body: Any = None) -> Any:
+    status, answer = stack.api(method, path, body)
+    if status != 200:
+        raise LocalStackError(f"{method} {path} answered {status}: {answer}")
+    return answer
+
+
+def _members(stack: Stack, expected: int) -> list[str] | None:
+    """All members, once there are as many as expected and as many as are counted."""
+    (audience,) = _asked(stack, "GET", "/audiences")["audiences"]
+    if audience["size"] < expected:
+        return None
+    members: list[str] = []
+    cursor = ""
+    while True:
+        page = _asked(stack, "GET", f"/audiences/{AUDIENCE}/customers?limit=100{cursor}")
+        members += [each["customer_id"] for each in page["customers"]]
+        if page["cursor"] is None:
+            return members if len(members) == audience["size"] else None
+        cursor = f"&cursor={page['cursor']}"
+
+
+def _arm(stack: Stack, customer: str) -> str:
+    (membership,) = _asked(stack, "GET", f"/customers/{customer}/segment")["audiences"]
+    return str(membership["arm"])
+
+
+def _until[T](looked_for: Callable[[], T | None], what: str) -> T:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if found := looked_for():
+            return found
+        time.sleep(0.5)
+    raise LocalStackError(f"the audience's {what} are not there after {PATIENCE_SECONDS} s")
