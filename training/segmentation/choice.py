@@ -9,6 +9,8 @@ from training.base.config import Config
 from training.base.errors import InputError
 from training.segmentation.clustering import Prototypes
 
+STABILITY = "minimum_stability"
+
 
 @dataclass(frozen=True)
 class Clustering:
@@ -83,13 +85,13 @@ def choose(tried: Iterable[Clustering], config: Config) -> Clustering | None:
     Raises InputError where what the config asks for was not found.
     """
     asked = [c for c in tried if _asked_for(c, config)]
-    if not asked and _asks(config):
+    if not asked and asks(config):
         wanted = "segments" if config.clustering == "auto" else f"segments by {config.clustering}"
         raise InputError(f"there are no {config.segments or 'two or more'} {wanted}; ask for others in the config")
     sound = [c for c in asked if not unsound(c, config)]
     balanced = [c for c in sound if c.largest <= config.largest_segment]
     if not sound:
-        return max(asked, key=lambda c: (not c.trivial, c.stability)) if _asks(config) else None
+        return max(asked, key=lambda c: (not c.trivial, c.stability)) if asks(config) else None
     stablest = max(c.stability for c in balanced or sound)
     stable = [c for c in balanced or sound if c.stability >= stablest - config.stability_tolerance]
     return max(stable, key=lambda c: (c.quality, c.silhouette))
@@ -101,7 +103,7 @@ def unsound(clustering: Clustering, config: Config) -> list[str]:
     bounds = {
         "the number of segments": is_counted,
         "smallest_segment": not clustering.trivial,
-        "minimum_stability": clustering.stability >= config.minimum_stability,
+        STABILITY: clustering.stability >= config.minimum_stability,
         "most_unusual": clustering.noise <= config.most_unusual,
         "the best are not unusual": clustering.best_unusual <= clustering.noise,
         "minimum_fidelity": clustering.fidelity >= config.minimum_fidelity,
@@ -109,7 +111,8 @@ def unsound(clustering: Clustering, config: Config) -> list[str]:
     return [bound for bound, is_kept in bounds.items() if not is_kept]
 
 
-def _asks(config: Config) -> bool:
+def asks(config: Config) -> bool:
+    """Whether the config asks for clusterings that need not be sound."""
     return bool(config.segments) or config.clustering != "auto"
 
 

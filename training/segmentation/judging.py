@@ -46,8 +46,9 @@ class Judges:
         best: Values = (self.value >= enough) & (self.value > 0)
         return best
 
-    def without_small(self, fit: Fit) -> Fit:
-        """The fit whose segments of few customers, who are worth little as well, are one with their nearest."""
+    def without_small(self, fit: Fit) -> tuple[Fit, Ids]:
+        """The fit whose segments of few customers, who are worth little as well, are one with their nearest; and the
+        segment by it of each of the judges [n]."""
         prototypes = fit.prototypes
         distances = prototypes.distances(self.points)
         while distances.shape[1] > 1:
@@ -66,7 +67,7 @@ class Judges:
                 # Not measured again: of two segments that are one, the nearer prototype is the distance.
                 distances[:, other] = np.minimum(distances[:, other], distances[:, small])
             distances = np.delete(distances, small, axis=1)
-        return replace(fit, prototypes=prototypes)
+        return replace(fit, prototypes=prototypes), distances.argmin(axis=1)
 
     def _shares(self, segment: Ids, count: int) -> tuple[Values, Values]:
         """Of the customers and of what they are worth, what each segment holds [count each]."""
@@ -79,8 +80,8 @@ class Judges:
         centre = Prototypes(self.points.mean(axis=0, keepdims=True).astype(np.float32), np.zeros(1, np.int64))
         return self.judge("none", "1 segment", Fit(centre), np.zeros(len(self.points), np.int64), 1.0)
 
-    def judge(self, algorithm: str, setting: str, fit: Fit, segment: Ids, stability: float) -> Clustering:
-        """A clustering that puts them into `segment` [n]."""
+    def judge(self, algorithm: str, setting: str, fit: Fit, segment: Ids, stability: float = np.nan) -> Clustering:
+        """A clustering that puts them into `segment` [n]; its stability is NaN until it is known."""
         sizes, worth = self._shares(segment, fit.prototypes.segments)
         unusual = fit.prototypes.unusual
         several = 1 < np.count_nonzero(sizes) < len(segment)

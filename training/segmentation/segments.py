@@ -14,8 +14,8 @@ from shared.features import Feature
 from training.base.config import Config
 from training.base.errors import InputError
 from training.data.preparation import Matrix, balanced_preparation, standardised
-from training.segmentation.choice import Clustering, choose
-from training.segmentation.clustering import ALGORITHMS, Algorithm, Fit, Ids
+from training.segmentation.choice import STABILITY, Clustering, asks, choose, unsound
+from training.segmentation.clustering import ALGORITHMS, Algorithm, Ids
 from training.segmentation.judging import Judges
 from training.segmentation.micro import MicroSegments, fit_micro_segments
 
@@ -136,23 +136,16 @@ def _try(algorithm: Algorithm, points: Matrix, judges: Judges) -> list[Clusterin
     config = judges.config
     own = points[: algorithm.most_customers(config)]
     settings = algorithm.settings(own, config)
-
-    def fitted(customers: Matrix, seed: int) -> list[Fit]:
-        return [judges.without_small(fit) for fit in algorithm.fit(customers, settings, seed)]
-
-    fits = fitted(own, config.seed)
-    segments = [fit.prototypes.segment_of(judges.points) for fit in fits]
+    fits = [judges.without_small(fit) for fit in algorithm.fit(own, settings, config.seed)]
+    tried = [judges.judge(algorithm.name, one.name, *fit) for one, fit in zip(settings, fits, strict=True)]
+    # How stable it is does not save what breaks another bound: of that, one draw is enough to show.
+    hopeful = [i for i, one in enumerate(tried) if asks(config) or not set(unsound(one, config)) - {STABILITY}]
     random = np.random.default_rng(config.seed)
-    agreement = np.zeros((config.bootstraps, len(fits)))
-    for draw in agreement:
-        again = fitted(own[random.integers(len(own), size=len(own))], int(random.integers(2**31)))
-        draw[:] = [
-            adjusted_rand_score(segment, fit.prototypes.segment_of(judges.points))
-            for segment, fit in zip(segments, again, strict=True)
-        ]
-    return [
-        judges.judge(algorithm.name, setting.name, fit, segment, stability)
-        for setting, fit, segment, stability in zip(
-            settings, fits, segments, agreement.mean(axis=0).tolist(), strict=True
-        )
-    ]
+    agreement: list[list[float]] = [[] for _ in tried]
+    for draw in range(config.bootstraps):
+        drawn = own[random.integers(len(own), size=len(own))]
+        kept = hopeful if draw else range(len(tried))
+        again = algorithm.fit(drawn, [settings[i] for i in kept], int(random.integers(2**31)))
+        for i, fit in zip(kept, again, strict=True):
+            agreement[i].append(float(adjusted_rand_score(fits[i][1], judges.without_small(fit)[1])))
+    return [replace(one, stability=float(np.mean(each))) for one, each in zip(tried, agreement, strict=True)]

@@ -17,20 +17,27 @@ def judges(worth_of_the_few: float = 1.0) -> Judges:
     return Judges.of(points, np.where(of == 2, worth_of_the_few, np.random.default_rng(2).random(len(of))), Config())
 
 
+def without_small(by: Judges, prototypes: Prototypes) -> Prototypes:
+    """What is left, which puts everybody where it is said that they are."""
+    fit, segment = by.without_small(Fit(prototypes))
+    assert segment.tolist() == fit.prototypes.segment_of(by.points).tolist()
+    return fit.prototypes
+
+
 def test_a_segment_of_few_is_one_with_its_nearest() -> None:
-    joined = judges().without_small(Fit(Prototypes(CENTRES, np.arange(4)))).prototypes
+    joined = without_small(judges(), Prototypes(CENTRES, np.arange(4)))
     assert joined.owner.tolist() == [0, 1, 1, 2]
     assert joined.points.ravel().tolist() == [0, 10, 13, 40]
 
 
 def test_a_segment_of_few_who_matter_stays() -> None:
-    kept = judges(worth_of_the_few=100.0).without_small(Fit(Prototypes(CENTRES, np.arange(4)))).prototypes
+    kept = without_small(judges(worth_of_the_few=100.0), Prototypes(CENTRES, np.arange(4)))
     assert kept.owner.tolist() == [0, 1, 2, 3]
 
 
 def test_too_few_unusual_customers_are_of_the_segment_they_are_nearest_to() -> None:
     some = Prototypes(np.delete(CENTRES, 2, axis=0), np.arange(3), eps=2.0)
-    joined = judges().without_small(Fit(some)).prototypes
+    joined = without_small(judges(), some)
     assert (joined.unusual, joined.segments) == (None, 3)
 
 

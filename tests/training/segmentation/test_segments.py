@@ -22,6 +22,7 @@ from training.bundle import gate, parity
 from training.bundle.difficult import border_rows, hostile_rows
 from training.bundle.export import bundle as bundle_of
 from training.data.preparation import Matrix
+from training.segmentation.choice import STABILITY, unsound
 from training.segmentation.clustering import ALGORITHMS
 from training.segmentation.judging import Judges
 from training.segmentation.micro import fit_micro_segments
@@ -156,3 +157,19 @@ def test_what_cannot_be_segmented_is_refused_in_words(X: Matrix, config: dict[st
 def test_a_config_that_asks_for_what_cannot_be_is_refused(config: dict[str, str]) -> None:
     with pytest.raises(InputError, match="must be"):
         Config(**config)  # type: ignore[arg-type]
+
+
+def test_what_breaks_another_bound_is_drawn_again_once_and_all_else_as_often_as_asked(
+    fitted: Segmentation, customers: Matrix
+) -> None:
+    once = fit_segments(customers, dataclasses.replace(BASE, bootstraps=1))
+    same = {one.name for one, other in zip(once.tried, fitted.tried, strict=True) if one.stability == other.stability}
+    broken = {one.name for one in fitted.tried if set(unsound(one, BASE)) - {STABILITY}}
+    assert broken <= same and len(broken) > 0
+    assert len(same) < len(fitted.tried)
+
+
+def test_what_is_asked_for_is_drawn_as_often_though_it_keeps_no_bound(fitted: Segmentation, customers: Matrix) -> None:
+    asked = fit_segments(customers, dataclasses.replace(BASE, clustering="dbscan"))
+    both = [(one.stability, other.stability) for one, other in zip(asked.tried, fitted.tried, strict=True)]
+    assert any(one != other for one, other in both)
