@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from shared.destinations.contract import Vendor
-from shared.destinations.vendors import hubspot, klaviyo, webhook
+from shared.destinations.vendors import braze, customerio, hubspot, klaviyo, salesforce, webhook
 
-VENDORS: Mapping[str, Vendor] = {each.VENDOR.name: each.VENDOR for each in (hubspot, klaviyo, webhook)}
+VENDORS: Mapping[str, Vendor] = {
+    each.VENDOR.name: each.VENDOR for each in (braze, customerio, hubspot, klaviyo, salesforce, webhook)
+}
 
 
 def vendor(name: str) -> Vendor:
