@@ -32,7 +32,7 @@ import emulator_rights  # type: ignore[import-not-found]  # it stands beside thi
 from ministack.app import main
 from ministack.core import lambda_runtime
 from ministack.services import apigateway_v1, dynamodb, eventbridge, s3
-from ministack.services.cloudformation import changesets, engine, handlers
+from ministack.services.cloudformation import changesets, engine, handlers, stacks
 
 PLACES = {"path": "path", "query": "querystring", "header": "header"}
 
@@ -197,7 +197,7 @@ if __name__ == "__main__":
     _reach_the_stream("_partiql_insert")
     _reach_the_stream("_partiql_update")
     apigateway_v1._import_rest_api = _import_whole
-    for module in (changesets, engine, handlers):
+    for module in (changesets, engine, handlers, stacks):
         module._evaluate_conditions = _evaluate_texts
     s3._fire_s3_event = _announce
     s3._get_object = _get_range
