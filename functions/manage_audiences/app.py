@@ -147,7 +147,7 @@ def _listed(live: Audiences) -> dict[str, Any]:
 
 
 def _one(audience: Audience) -> dict[str, Any]:
-    optional: dict[str, Any] = {"holdout": 0.0, "action": None, "destinations": []}
+    optional: dict[str, Any] = {"holdout": 0.0, "action": None, "destinations": [], "offer": None}
     return {**optional, **as_definition(audience), "version": audience.version}
 
 

@@ -27,6 +27,15 @@ class NotAudiences(ValueError):
     """A document is none that this code knows; the message says where it fails and holds nothing of it."""
 
 
+class Offer(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The bounds that the shop sets for what a page may offer to those in an audience; it is never a price."""
+
+    greatest_discount: Share | None = None
+    least_price: Annotated[float, Meta(ge=0)] | None = None
+    """In the stack's currency."""
+    valid_hours: Annotated[int, Meta(ge=1, le=8_760)] = 24
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
     """Those of whom a rule is true."""
@@ -42,6 +51,8 @@ class Audience:
     """The share that is kept out, as a control group."""
     action: str | None = None
     destinations: tuple[str, ...] = ()
+    offer: Offer | None = None
+    """What a page may offer to whoever is in it."""
 
     def holds_out(self, customer: str) -> bool:
         """Whether a customer, by profile key, is in the control group: always the same, however often they come in."""
@@ -88,6 +99,7 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
     holdout: Share = 0.0
     action: Words | None = None
     destinations: tuple[Words, ...] = ()
+    offer: Offer | None = None
 
 
 class _Document(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -112,7 +124,17 @@ class Publication:
 def encode_publication(publication: Publication) -> bytes:
     """The document of a version."""
     stored = [
-        _Stored(one.key, one.name, one.where, to_json(one.rule), one.version, one.holdout, one.action, one.destinations)
+        _Stored(
+            key=one.key,
+            name=one.name,
+            where=one.where,
+            rule=to_json(one.rule),
+            version=one.version,
+            holdout=one.holdout,
+            action=one.action,
+            destinations=one.destinations,
+            offer=one.offer,
+        )
         for one in publication.audiences.all
     ]
     audiences = publication.audiences
@@ -140,7 +162,7 @@ def decode_publication(content: bytes) -> Publication:
 
 
 def _audience(stored: _Stored, nodes: dict[Any, Any]) -> Audience:
-    fields = msgspec.structs.asdict(stored)
+    fields = {name: getattr(stored, name) for name in _Stored.__struct_fields__}
     return Audience(**fields | {"rule": shared(from_json(stored.rule), nodes)})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from shared.audiences.audience import MOST_AUDIENCES, Audience, Audiences, Key, Share, Words
+from shared.audiences.audience import MOST_AUDIENCES, Audience, Audiences, Key, Offer, Share, Words
 from shared.audiences.reading import Mistake, Names, read_rule
 
 MOST_BYTES = 1_000_000
@@ -23,6 +23,7 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     holdout: Share = 0.0
     action: Words | None = None
     destinations: tuple[Key, ...] = ()
+    offer: Offer | None = None
 
 
 class _Entry(Definition, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -50,7 +51,15 @@ def defined(key: str, definition: Mapping[str, Any], names: Names) -> Audience:
     except (msgspec.ValidationError, Mistake) as error:
         raise Mistakes([f"{key}: {error}"]) from None
     return Audience(
-        key, entry.name or key, entry.where, rule, 0, entry.holdout, entry.action, tuple(sorted({*entry.destinations}))
+        key=key,
+        name=entry.name or key,
+        where=entry.where,
+        rule=rule,
+        version=0,
+        holdout=entry.holdout,
+        action=entry.action,
+        destinations=tuple(sorted({*entry.destinations})),
+        offer=entry.offer,
     )
 
 
@@ -92,5 +101,6 @@ def as_definition(audience: Audience) -> dict[str, Any]:
         "holdout": audience.holdout,
         "action": audience.action,
         "destinations": list(audience.destinations),
+        "offer": audience.offer and msgspec.to_builtins(audience.offer),
     }
     return definition | {name: value for name, value in optional.items() if value}

@@ -14,6 +14,7 @@ ERASING = {"EraseCustomerRole"}
 KEEPING_MOVES = {"PublishTransitionsRole"}
 BROWSING = {"BrowseSegmentsRole"}
 DEFINING = {"ManageAudiencesRole"}
+OFFERING = {"MakeOfferRole"}
 READING_MODELS = FOLDING | DECIDING | KEEPING_MOVES | BROWSING | {"LookupCustomerRole"}
 
 
@@ -60,7 +61,12 @@ def attempts(stack: Stack) -> list[Attempt]:
 
     # ---- Profiles
     nobody = "customer#nobody"
-    add("look a profile up", "dynamodb", {"LookupCustomerRole", *BROWSING}, table_call("get_item", Key=key(nobody)))
+    add(
+        "look a profile up",
+        "dynamodb",
+        {"LookupCustomerRole", *BROWSING, *OFFERING},
+        table_call("get_item", Key=key(nobody)),
+    )
     add("insert a profile", "dynamodb", FOLDING, insert(nobody))
     add("change a profile", "dynamodb", FOLDING | DECIDING | ERASING, update(nobody))
     add("delete a profile", "dynamodb", ERASING, table_call("delete_item", Key=key(nobody)))
@@ -124,7 +130,7 @@ def attempts(stack: Stack) -> list[Attempt]:
         add(f"read {secret}", "secretsmanager", by, partial(call, "get_secret_value", asked))
     for queue, by in (
         ("IngestQueue", {"IngestEventsRole"}),
-        ("LiveQueue", {"AcceptEventsRole"}),
+        ("LiveQueue", {"AcceptEventsRole", "DeliverRole", *OFFERING}),
         ("ErasureQueue", {"RequestErasureRole", *FOLDING, *ERASING}),
         ("RefreshQueue", {"RefreshSegmentsRole"}),
     ):

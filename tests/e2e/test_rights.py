@@ -238,7 +238,7 @@ def time_goes_by(stack: Stack) -> None:
     assert json.loads(answer["Payload"].read())["DueDecided"] == 1
 
 
-GOLD = {"where": "tier = 'gold' and orders('Bakery', 3650) > 0", "holdout": 0.5}
+GOLD = {"where": "tier = 'gold' and orders('Bakery', 3650) > 0", "holdout": 0.5, "offer": {"greatest_discount": 0.1}}
 
 
 def an_audience_is_defined(stack: Stack) -> None:
@@ -248,6 +248,9 @@ def an_audience_is_defined(stack: Stack) -> None:
     wait_until(lambda: audience(stack, "gold")["size"] == len(members(stack, "gold")), SECONDS)
     assert stack.api_get("/audiences/gold/customers?limit=1")[1]["cursor"]
     assert [one["key"] for one in stack.api_get("/customers/csv/segment")[1]["audiences"]] == ["gold"]
+    before = events_stored(stack, "csv")
+    wait_until(lambda: stack.api_get("/customers/csv/offer")[1]["audience"] == "gold", SECONDS)
+    wait_until(lambda: events_stored(stack, "csv") == before + 1, SECONDS)
     status, told = stack.api("POST", "/audiences/preview", {"where": "orders(3650) = 90"})
     assert (status, [one["customer_id"] for one in told["examples"]]) == (200, ["long"])
 
@@ -356,6 +359,7 @@ def test_every_route_answers(stack: Stack) -> None:
         ("GET", "/segments/{segment_id}/customers"): stack.api_get(f"/segments/{segment}/customers"),
         ("POST", "/events"): stack.api("POST", "/events", {"events": [purchase("another")]}),
         ("DELETE", "/customers/{customer_id}"): stack.api("DELETE", "/customers/bus"),
+        ("GET", "/customers/{customer_id}/offer"): stack.api_get("/customers/API/offer"),
         ("PUT", "/audiences/{key}"): stack.api("PUT", "/audiences/gold", GOLD),
         ("GET", "/audiences"): stack.api_get("/audiences"),
         ("POST", "/audiences/preview"): stack.api("POST", "/audiences/preview", GOLD),

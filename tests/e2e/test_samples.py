@@ -158,6 +158,7 @@ CHECKS: dict[str, Callable[[Stack, Any], None]] = {
     "ingest_live_events.kinesis": check_live("of Kinesis"),
     "ingest_live_events.sqs": check_live("of the queue"),
     "publish_transitions": check_publish_transitions,
+    "make_offer": check_page("intent"),
     "manage_audiences.list": check_page("version", status=200, filled=False),
     "manage_audiences.preview": check_page("of"),
     "manage_audiences.put": check_page("version"),

@@ -185,6 +185,10 @@ def calls(
                 told("Customer Erased"), told("Delivery Job"), told("Customer Left Audience", destination="mail")
             ),
         ),
+        "make_offer": call(
+            "make_offer",
+            *(http("GET", "/customers/{customer_id}/offer", id=given) for given in (CUSTOMER, EMAIL, NAME * 99)),
+        ),
         "refresh_segments": call("refresh_segments", {}, {"Records": [{"body": "due#0"}]}),
         "rescore_customers": call("rescore_customers", asked, {**asked, "since": EMAIL}),
         "request_erasure": call(
@@ -210,7 +214,7 @@ STEP |= {"people": [f"customer#{CUSTOMER}", f"visitor#{VISITOR}"], "marked_ms": 
 FUNCTIONS = (
     *("ingest_events", "ingest_live_events", "plan_backfill", "backfill_events", "summarise_run", "accept_events"),
     *("publish_transitions", "lookup_customer", "browse_segments", "refresh_segments", "rescore_customers"),
-    *("deliver", "manage_audiences", "request_erasure", "erase_customer"),
+    *("deliver", "make_offer", "manage_audiences", "request_erasure", "erase_customer"),
 )
 
 

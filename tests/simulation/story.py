@@ -249,6 +249,7 @@ class Story:
                 ("browse_segments", request("GET", "/segments", 0)),
                 ("browse_segments", request("GET", "/segments/0/customers", 0)),
                 ("browse_segments", request("GET", f"/customers/{name}/history", 0)),
+                ("make_offer", request("GET", f"/customers/{name}/offer", 0)),
                 ("manage_audiences", request("GET", "/audiences", 0)),
                 ("manage_audiences", request("GET", "/audiences/often/customers", 0)),
                 ("manage_audiences", request("POST", "/audiences/preview", 0, {"where": RULES[1]})),
