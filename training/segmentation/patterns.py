@@ -69,6 +69,7 @@ HABIT = (Condition("visits_365d", least=3),)
 """Fewer visits make no habit of a day or an hour."""
 WEEKEND = Condition("weekend_share_365d", least=0.6, times=1.5)
 EVENING = Condition("evening_share_365d", least=0.6, times=1.5)
+FOR_A_YEAR = Condition("tenure", least=365)
 BOUGHT_LATELY = Condition("orders_365d", least=1)
 BOUGHT_ONCE = (Condition("orders_lifetime", least=1, most=1),)
 BOUGHT_AGAIN = (Condition("orders_lifetime", least=2),)
@@ -227,11 +228,18 @@ NAMES: tuple[Pattern, ...] = (
         "Once-a-year buyers",
         "frequency",
         Condition("orders_365d", least=1, most=1),
-        Condition("tenure", least=365),
+        FOR_A_YEAR,
         *BOUGHT_AGAIN,
         weight=1.9,
     ),
-    _pattern("Now-and-then buyers", "frequency", Condition("orders_365d", least=2, most=3), *BOUGHT_AGAIN, weight=1.8),
+    _pattern("Now-and-then buyers", "frequency", Condition("orders_365d", least=1, most=2), *BOUGHT_AGAIN, weight=1.8),
+    _pattern(
+        "Several-times-a-year buyers",
+        "frequency",
+        Condition("orders_365d", least=3, most=12),
+        *BOUGHT_AGAIN,
+        weight=1.8,
+    ),
     _pattern(
         "Repeat buyers of late",
         "frequency recency",

@@ -103,7 +103,9 @@ def test_a_name_is_not_given_that_is_truer_of_the_segment_most_like_it() -> None
     [
         ("Once-a-year buyers", {"orders_365d": 1.0}, {"orders_365d": 0.0}),
         ("Once-a-year buyers", {"orders_365d": 1.0, "tenure": 400.0}, {"orders_365d": 2.0}),
-        ("Now-and-then buyers", {"orders_365d": 3.0}, {"orders_365d": 4.0}),
+        ("Now-and-then buyers", {"orders_365d": 2.0}, {"orders_365d": 3.0}),
+        ("Several-times-a-year buyers", {"orders_365d": 3.0}, {"orders_365d": 2.0}),
+        ("Several-times-a-year buyers", {"orders_365d": 12.0}, {"orders_365d": 13.0}),
         ("Repeat buyers of late", {"days_since_order": 20.0}, {"days_since_order": 200.0}),
     ],
 )
