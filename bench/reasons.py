@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from bench.audiences import hundred_audiences
 from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.work import Inputs, Work
+from shared.audiences.audience import NONE, Audiences
 from shared.clock import Moment
 from shared.decisions.deciding import decide
 from shared.decisions.decision import answer
@@ -58,6 +60,11 @@ def update_batch_with_next_change(inputs: Inputs) -> Work:
     return _updates(inputs, horizon_days=90)
 
 
+def update_batch_with_audiences(inputs: Inputs) -> Work:
+    """The same with 100 audiences beside the segments, in which customers enter and leave."""
+    return _updates(inputs, horizon_days=90, audiences=hundred_audiences())
+
+
 class _Items(ProfileTable):
     """A table that hands out and takes items as DynamoDB's client does, and does not change."""
 
@@ -95,8 +102,9 @@ def _answer(profile: StoredProfile, bundle: Bundle) -> dict[str, Any]:
     return answer(profile.key, profile.decision, bundle.manifest)
 
 
-def _updates(inputs: Inputs, horizon_days: int) -> Work:
+def _updates(inputs: Inputs, horizon_days: int, audiences: Audiences = NONE) -> Work:
     bundle = _bundle(inputs.purchases)
+    bundle.audiences = audiences
     events = shop_events(min(inputs.customers, _UPDATED))
     news = events.rows.time_ms >= AS_OF_MS - 30 * DAY_MS
     table = _Items(_items(fold(_some(events, ~news)), bundle))

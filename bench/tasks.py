@@ -4,7 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bench.reasons import look_up, look_up_with_reasons, update_batch, update_batch_with_next_change
+from bench.reasons import (
+    look_up,
+    look_up_with_reasons,
+    update_batch,
+    update_batch_with_audiences,
+    update_batch_with_next_change,
+)
 from bench.shop_tasks import (
     day_file,
     decode_profiles,
@@ -156,6 +162,7 @@ TASKS: dict[str, Task] = TEXT_TASKS | {
         look_up_with_reasons,
         update_batch,
         update_batch_with_next_change,
+        update_batch_with_audiences,
         take_in_stream,
     )
 }
