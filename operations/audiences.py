@@ -20,8 +20,9 @@ from operations.stack import BAD_INPUT, DeployedStack, OperationError, parser, r
 from shared.api.audience_preview import preview, sample
 from shared.audiences.audience import Audiences, NotAudiences
 from shared.audiences.defining import MOST_BYTES, Mistakes, as_definition, read_audiences
-from shared.audiences.publishing import EditedMeanwhile, NoSuchVersion, Reason, current, publish, put_back, versions
+from shared.audiences.publishing import NoSuchVersion, Reason, current, publish, put_back, versions
 from shared.audiences.reading import Mistake, Names, attributes_of, read_rule
+from shared.aws.versioned_document import EditedMeanwhile
 from shared.decisions.decision import iso
 from shared.features.time_zone import TimeZone
 from shared.models.labels import ACTIONS

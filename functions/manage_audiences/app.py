@@ -24,8 +24,9 @@ from shared.api.paging import Paging
 from shared.audiences.audience import KEY, MOST_AUDIENCES, Audience, Audiences
 from shared.audiences.defining import Mistakes, as_definition, defined
 from shared.audiences.live_audiences import CHECK_EVERY_SECONDS, LiveAudiences
-from shared.audiences.publishing import EditedMeanwhile, Reason, publish
+from shared.audiences.publishing import Reason, publish
 from shared.audiences.reading import Mistake, Names, read_rule
+from shared.aws.versioned_document import EditedMeanwhile
 from shared.clock import read_clock
 from shared.decisions.decision import iso
 from shared.features.time_zone import TimeZone

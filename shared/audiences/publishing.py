@@ -20,16 +20,12 @@ from shared.audiences.audience import (
 from shared.audiences.live_audiences import CURRENT_KEY, PREFIX, version_key
 from shared.audiences.rules import LONGEST_TEXT
 from shared.aws.fresh_object import CHANGED, is_absent
-from shared.telemetry.errors import AnonymousError
+from shared.aws.versioned_document import EditedMeanwhile, VersionedDocument
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-ATTEMPTS = 5
-
-
-class EditedMeanwhile(AnonymousError):
-    """Others published in every attempt; nothing was changed."""
+NOTHING = Publication(NONE, "", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +44,18 @@ def publish(s3: S3Client, bucket: str, edit: Callable[[Audiences], Audiences], r
     Where others publish meanwhile, their version is edited. Raises EditedMeanwhile, what `edit` raises,
     ClientError, and NotAudiences where the live document is none.
     """
-    for _ in range(ATTEMPTS):
-        before, etag = _current(s3, bucket)
-        edited = edit(before.audiences)
-        if renewed(before.audiences, edited) == replace(before.audiences, version=before.audiences.version + 1):
-            return before.audiences
-        after = Publication(
-            renewed(before.audiences, edited), reason.at, reason.by[:LONGEST_TEXT], reason.why[:LONGEST_TEXT]
-        )
-        if before.audiences.version:
-            # Should whoever published it not have come to this.
-            _put(s3, bucket, version_key(before.audiences.version), before)
-        try:
-            condition: Any = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
-            _put(s3, bucket, CURRENT_KEY, after, **condition)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in CHANGED:
-                continue
-            raise
-        _put(s3, bucket, version_key(after.audiences.version), after)
-        return after.audiences
-    raise EditedMeanwhile(f"audiences were published by others in each of {ATTEMPTS} attempts")
+    live = NONE
+
+    def edited(before: Publication | None) -> Publication | None:
+        nonlocal live
+        live = (before or NOTHING).audiences
+        after = renewed(live, edit(live))
+        if after == replace(live, version=after.version):
+            return None
+        return Publication(after, reason.at, reason.by[:LONGEST_TEXT], reason.why[:LONGEST_TEXT])
+
+    published = _document(s3, bucket).publish(edited)
+    return published.audiences if published else live
 
 
 class NoSuchVersion(ValueError):
@@ -91,7 +78,8 @@ def put_back(s3: S3Client, bucket: str, reason: Reason, to: int | None = None) -
         int(found["Key"].rpartition("/")[2].removesuffix(".json")) for p in pages for found in p.get("Contents", ())
     ]
     wanted = [number for number in kept if (number == to if to else number != live)]
-    publication = _read(s3, bucket, version_key(max(wanted)))[0] if wanted else None
+    kept_content = _content(s3, bucket, version_key(max(wanted)))[0] if wanted else None
+    publication = decode_publication(kept_content) if kept_content is not None else None
     if publication is None or etag is None:
         raise NoSuchVersion(f"there is no version {to}" if to else "there is no version before the live one")
     version = max([*kept, live or 0]) + 1
@@ -108,26 +96,19 @@ def put_back(s3: S3Client, bucket: str, reason: Reason, to: int | None = None) -
 
 def current(s3: S3Client, bucket: str) -> Publication:
     """The live version; an empty one where there never was any. Raises NotAudiences and ClientError."""
-    return _current(s3, bucket)[0]
+    return _document(s3, bucket).current()[0] or NOTHING
 
 
 def versions(s3: S3Client, bucket: str, live: Publication) -> Iterator[Publication]:
     """The live version and those before it, the newest first. Raises NotAudiences and ClientError."""
     yield live
-    for version in range(live.audiences.version - 1, 0, -1):
-        publication = _read(s3, bucket, version_key(version))[0]
-        if publication:
-            yield publication
+    yield from _document(s3, bucket).before(live)
 
 
-def _current(s3: S3Client, bucket: str) -> tuple[Publication, str | None]:
-    publication, etag = _read(s3, bucket, CURRENT_KEY)
-    return publication or Publication(NONE, "", "", ""), etag
-
-
-def _read(s3: S3Client, bucket: str, key: str) -> tuple[Publication | None, str | None]:
-    content, etag = _content(s3, bucket, key)
-    return (None if content is None else decode_publication(content)), etag
+def _document(s3: S3Client, bucket: str) -> VersionedDocument[Publication]:
+    return VersionedDocument(
+        s3, bucket, PREFIX, encode_publication, decode_publication, lambda one: one.audiences.version
+    )
 
 
 def _content(s3: S3Client, bucket: str, key: str) -> tuple[bytes | None, str | None]:

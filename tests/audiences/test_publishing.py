@@ -7,7 +7,8 @@ import pytest
 
 from shared.audiences.audience import NONE, Audience, Audiences
 from shared.audiences.live_audiences import CURRENT_KEY, version_key
-from shared.audiences.publishing import EditedMeanwhile, NoSuchVersion, Reason, current, publish, put_back, versions
+from shared.audiences.publishing import NoSuchVersion, Reason, current, publish, put_back, versions
+from shared.aws.versioned_document import EditedMeanwhile
 from tests.audiences.test_audience import audience
 from tests.conftest import BUCKET
 
