@@ -69,6 +69,8 @@ class Calls:
         except BadAccount as error:
             return Outcome("again", str(error))
         except Unanswered as error:
+            if self._destination.vendor.once:
+                return Outcome("rejected", f"no answer ({error}): whether it was sent is not known")
             return Outcome("again", f"no answer: {error}")
         if answer.status in TOO_MANY:
             asked = wait_seconds(answer, self._now_ms())

@@ -52,6 +52,8 @@ class Request:
     url: str
     headers: Mapping[str, str]
     body: bytes = b""
+    service: str = ""
+    """The service of AWS that it is for, whose calls are signed with the function's own role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ class Vendor:
     sign_in: Callable[[Account], Request] | None = None
     """The call that gives a token."""
     job: Job | None = None
+    once: bool = False
+    """A call has an effect each time: nothing is sent again that may have been, and only who is to be approached is."""
 
     def can_erase(self, account: Account) -> bool:
         """Whether it erases customers by what the account knows them by."""
@@ -224,8 +228,8 @@ def batches(records: Sequence[Record], vendor: Vendor) -> Iterator[list[Record]]
     ids = set[str]()
     size = 0
     for record in records:
-        # What a record takes as JSON, with room for the words that vendors put around it.
-        bytes_more = len(json.dumps([record.id, record.fields])) + 200 + 40 * len(record.fields)
+        # What a record takes as JSON, in a text of JSON too, with room for the words that vendors put around it.
+        bytes_more = 2 * len(json.dumps([record.id, record.fields])) + 200 + 40 * len(record.fields)
         if batch and (len(batch) >= vendor.most or size + bytes_more > vendor.most_bytes or record.id in ids):
             yield batch
             batch = []

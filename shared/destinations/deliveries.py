@@ -107,9 +107,15 @@ class Deliveries:
         """Writes a row where there is one: whose rows were removed gets none again."""
         return self._put_where("attribute_exists(pk)", row)
 
-    def _put_where(self, condition: str, row: Delivery) -> bool:
+    def claim_again(self, row: Delivery) -> bool:
+        """Writes a row over one that waits, or was given up; whether it did."""
+        values = {":waiting": {"S": WAITING}, ":given_up": {"S": GIVEN_UP}}
+        return self._put_where("#state = :waiting OR #state = :given_up", row, {"#state": "state"}, values)
+
+    def _put_where(self, condition: str, row: Delivery, names: Any = None, values: Any = None) -> bool:
+        more = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values} if names else {}
         try:
-            self._client.put_item(TableName=self._table, Item=self._encode(row), ConditionExpression=condition)
+            self._client.put_item(TableName=self._table, Item=self._encode(row), ConditionExpression=condition, **more)
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True

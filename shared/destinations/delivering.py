@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from shared.destinations import deliveries as states
 from shared.destinations.contract import Outcome, Record
 from shared.destinations.deliveries import SETTLED, Deliveries, Delivery
-from shared.destinations.exposures import Expose, exposures
+from shared.destinations.exposures import Expose, campaign_of, exposures
 from shared.destinations.latest import Customers, Latest, newest_of
 from shared.destinations.messages import LEFT, MOVED, Message
 from shared.identity.keys import customer_key
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_RECEIVES = 80
 """Times that a message is taken from its queue, as template.yaml says: some three days, after which it is given up."""
+BROKEN_OFF_MS = 600_000
+"""By then whoever was sending has ended."""
 TIMES_AT_MOST = 3
 """A customer who changes each time they are sent waits for another invocation."""
 UNREADABLE = Outcome("again", "the stored profile cannot be read now")
@@ -72,13 +74,35 @@ class Delivering:
         held_back = [message for message, _ in waiting if message.is_held_back]
         done.rows += [self._row(message, states.WITHHELD) for message in held_back]
         attempts = {message.id: before.attempts for message, before in waiting if before}
-        to_send = [message for message, _ in waiting if not message.is_held_back]
+        to_send = [
+            message
+            for message, before in waiting
+            if not message.is_held_back and self._may_send(destination, message, before, done)
+        ]
         outcomes = self._send(destination, newest_of(to_send), latest, calls, done)
         for message in to_send:
             if outcome := outcomes.get(customer_key(message.customer_id)):
                 self._settle(message, outcome, attempts.get(message.id, 0) + 1, done)
         self.deliveries.put(done.rows)
         return done
+
+    def _may_send(self, destination: Destination, message: Message, before: Delivery | None, done: Delivered) -> bool:
+        """Whether nobody else sends what must not be sent twice, nor may have sent it."""
+        if not destination.vendor.once:
+            return True
+        row = self._row(message, states.SENDING)
+        if before is None or before.state in (states.WAITING, states.GIVEN_UP):
+            claimed = self.deliveries.claim(row) if before is None else self.deliveries.claim_again(row)
+            if not claimed:
+                done.again.add(message.id)  # whoever did claim it says what became of it
+            return claimed
+        if self.now_ms() - before.updated_ms < BROKEN_OFF_MS:
+            done.again.add(message.id)
+        else:
+            done.rows.append(
+                replace(row, state=states.REJECTED, reason="it broke off: whether it was sent is not known")
+            )
+        return False
 
     def _unsettled(self, messages: Sequence[Message]) -> list[tuple[Message, Delivery | None]]:
         """Messages of which it is not known yet what became of them, with what their row says so far."""
@@ -105,7 +129,7 @@ class Delivering:
             outcomes |= calls.send(records)
             taken = [record for record in made if outcomes[record.key].state in ("accepted", "sent")]
             sent |= {record.key: record for record in taken}
-            pending = self.customers.changed(taken)
+            pending = set() if destination.vendor.once else self.customers.changed(taken)
             if not pending:
                 break
             latest = self.customers.latest(destination, {key: newest[key] for key in pending})
@@ -137,7 +161,12 @@ class Delivering:
 
 
 def _is_wanted(destination: Destination, message: Message, audiences: Audiences) -> bool:
-    """Whether a destination is to be told: of audiences that name it, of moves unless its own file says no."""
+    """Whether a destination is to be told: of audiences that name it, of moves unless its own file says no.
+
+    Where each call has an effect, only of what somebody is approached for.
+    """
+    if destination.vendor.once and campaign_of(message, destination.file) is None:
+        return False
     if message.audience is not None:
         named = {audience.key: audience.destinations for audience in audiences.all}
         # Of an audience that is gone, whoever may have heard of it is to hear that it ended.

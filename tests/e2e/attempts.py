@@ -11,11 +11,12 @@ from tests.e2e.rights import resources
 FOLDING = {"IngestEventsRole", "IngestLiveEventsRole", "BackfillEventsRole"}
 DECIDING = {"RefreshSegmentsRole", "RescoreCustomersRole"}
 ERASING = {"EraseCustomerRole"}
+DELIVERING = {"DeliverRole"}
 KEEPING_MOVES = {"PublishTransitionsRole"}
 BROWSING = {"BrowseSegmentsRole"}
 DEFINING = {"ManageAudiencesRole"}
 OFFERING = {"MakeOfferRole"}
-READING_MODELS = FOLDING | DECIDING | KEEPING_MOVES | BROWSING | {"LookupCustomerRole"}
+READING_MODELS = FOLDING | DECIDING | KEEPING_MOVES | BROWSING | DELIVERING | {"LookupCustomerRole"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def attempts(stack: Stack) -> list[Attempt]:
     add(
         "read profiles",
         "dynamodb",
-        FOLDING | DECIDING | ERASING | DEFINING | {"LookupCustomerRole"},
+        FOLDING | DECIDING | ERASING | DEFINING | DELIVERING | {"LookupCustomerRole"},
         lambda client: client.batch_get_item(**read),
     )
     # ---- What stands beside them
@@ -94,6 +95,10 @@ def attempts(stack: Stack) -> list[Attempt]:
     add("forget who is in an audience", "dynamodb", KEEPING_MOVES | ERASING, table_call("delete_item", Key=member))
     size = key("segments", "size#0#0")
     add("change a size", "dynamodb", KEEPING_MOVES, table_call("update_item", Key=size, **changing))
+    sent_as = {"RequestItems": {table: [{"PutRequest": {"Item": key("deliveries#customer#nobody", "as#crm#x")}}]}}
+    add("write what was sent", "dynamodb", DELIVERING | ERASING, lambda client: client.batch_write_item(**sent_as))
+    pace = key("pace#crm", "pace")
+    add("set the pace of a vendor", "dynamodb", DELIVERING, table_call("update_item", Key=pace, **changing))
     for index, by in (("members", BROWSING | DEFINING), ("due", {"RefreshSegmentsRole"})):
         name = {"members": "member_of", "due": "due_shard"}[index]
         asked = {"KeyConditionExpression": f"{name} = :x", "ExpressionAttributeValues": {":x": {"S": "nobody"}}}
@@ -107,6 +112,7 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("models/", READING_MODELS, set()),
         ("audiences/", DEFINING, DEFINING),
         ("audiences/versions/", DEFINING, DEFINING),
+        ("destinations/", DELIVERING, set()),
         ("archive/", {"BackfillEventsRole", *ERASING}, {"IngestLiveEventsRole", *ERASING}),
         ("marks/", set(), FOLDING | ERASING),
         ("exports/", ERASING, ERASING),
@@ -128,17 +134,19 @@ def attempts(stack: Stack) -> list[Attempt]:
     for secret, by in (("MarkSecret", marking), ("CursorSecret", BROWSING | DEFINING)):
         asked = {"SecretId": ids[secret]}
         add(f"read {secret}", "secretsmanager", by, partial(call, "get_secret_value", asked))
+    own = {"SecretId": "tessera/destinations/crm"}
+    add("read a destination's secret", "secretsmanager", DELIVERING, partial(call, "get_secret_value", own))
     for queue, by in (
         ("IngestQueue", {"IngestEventsRole"}),
-        ("LiveQueue", {"AcceptEventsRole", "DeliverRole", *OFFERING}),
-        ("ErasureQueue", {"RequestErasureRole", *FOLDING, *ERASING}),
+        ("LiveQueue", {"AcceptEventsRole", *DELIVERING, *OFFERING}),
+        ("ErasureQueue", {"RequestErasureRole", *FOLDING, *ERASING, *DELIVERING}),
         ("RefreshQueue", {"RefreshSegmentsRole"}),
     ):
         sent = {"QueueUrl": ids[queue], "MessageBody": "{}"}
         add(f"send to {queue}", "sqs", by, partial(call, "send_message", sent))
         add(f"empty {queue}", "sqs", set(), partial(call, "purge_queue", {"QueueUrl": ids[queue]}))
     entry = {"Source": "tessera", "DetailType": "forged", "Detail": "{}", "EventBusName": stack.bus}
-    add("speak on the bus", "events", KEEPING_MOVES, lambda client: client.put_events(Entries=[entry]))
+    add("speak on the bus", "events", KEEPING_MOVES | ERASING, lambda client: client.put_events(Entries=[entry]))
     other = {"FunctionName": ids["EraseCustomerFunction"], "Payload": b"{}"}
     add("call another function", "lambda", set(), lambda client: client.invoke(**other))
     run = {"stateMachineArn": stack.rescore_arn, "input": "{}"}

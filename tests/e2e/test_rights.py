@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from local.stack import Stack
+from shared.destinations.contract import Answer, Request
 from shared.events import FIELDS
 from shared.events.columns import product_code
 from shared.features import decode
@@ -21,6 +22,8 @@ from tests.support.bundles import make_bundle, publish
 from tests.support.document import document
 from tests.support.event_files import Event, csv_file, ndjson, ndjson_gz, parquet, purchase
 from tests.support.template import template
+from tests.support.vendors.hubspot import HubSpot
+from tests.support.vendors.server import served
 
 pytestmark = pytest.mark.e2e
 
@@ -35,6 +38,7 @@ UNCHECKED = (
 )
 """What Lambda does in a function's name, which the local AWS does without asking: logs, traces, reading of sources."""
 RARE = {
+    ("DeliverRole", "dynamodb:PutItem"): "a vendor says later what became of what it took",
     ("BackfillEventsRole", "s3:AbortMultipartUpload"): "a large file that nobody can read breaks off while it is kept",
     ("IngestEventsRole", "s3:AbortMultipartUpload"): "the same",
     ("IngestEventsRole", "s3:ListBucketVersions"): "a version was deleted before it could be read",
@@ -238,7 +242,46 @@ def time_goes_by(stack: Stack) -> None:
     assert json.loads(answer["Payload"].read())["DueDecided"] == 1
 
 
-GOLD = {"where": "tier = 'gold' and orders('Bakery', 3650) > 0", "holdout": 0.5, "offer": {"greatest_discount": 0.1}}
+HUBSPOT = HubSpot(properties=frozenset({"email", "segment", "tier", "audiences"}))
+FAILED: list[Request] = []
+
+
+def fails_once(request: Request) -> Answer:
+    if not FAILED:
+        FAILED.append(request)
+        return Answer(500)
+    return HUBSPOT(request)
+
+
+DESTINATION = """
+vendor = "hubspot"
+base_url = "{address}"
+identify = {{email = "customer_id"}}
+[fields]
+segment = "segment.name"
+tier = "attributes.tier"
+audiences = "audiences"
+"""
+
+
+def customers_are_sent_to_a_destination(stack: Stack) -> None:
+    """Though it fails at first, so that some have to wait."""
+    assert FAILED
+    wait_until(lambda: HUBSPOT.contacts.get("csv", {}).get("tier") == "gold", SECONDS)
+    wait_until(lambda: [row["state"] for row in deliveries(stack, "csv")] == ["accepted"], SECONDS)
+
+
+def deliveries(stack: Stack, customer: str) -> list[Any]:
+    rows: list[Any] = stack.api_get(f"/customers/{customer}/deliveries")[1].get("deliveries", [])
+    return rows
+
+
+GOLD = {
+    "where": "tier = 'gold' and orders('Bakery', 3650) > 0",
+    "holdout": 0.5,
+    "destinations": ["crm"],
+    "offer": {"greatest_discount": 0.1},
+}
 
 
 def an_audience_is_defined(stack: Stack) -> None:
@@ -248,6 +291,8 @@ def an_audience_is_defined(stack: Stack) -> None:
     wait_until(lambda: audience(stack, "gold")["size"] == len(members(stack, "gold")), SECONDS)
     assert stack.api_get("/audiences/gold/customers?limit=1")[1]["cursor"]
     assert [one["key"] for one in stack.api_get("/customers/csv/segment")[1]["audiences"]] == ["gold"]
+    wait_until(lambda: any(row["audience"] == "gold" for row in deliveries(stack, "csv")), SECONDS)
+    wait_until(lambda: events_stored(stack, "csv") == 3, SECONDS)  # with the exposure that came before the delivery
     before = events_stored(stack, "csv")
     wait_until(lambda: stack.api_get("/customers/csv/offer")[1]["audience"] == "gold", SECONDS)
     wait_until(lambda: events_stored(stack, "csv") == before + 1, SECONDS)
@@ -287,6 +332,9 @@ def everything_kept_of_somebody_is_erased(stack: Stack) -> None:
         wait_until(lambda answer=answer: is_done(stack, answer["receipt"]), SECONDS)  # type: ignore[misc]
         assert items_of(stack, erased) == []
     wait_until(lambda: "csv" not in members(stack, "gold"), SECONDS)
+    wait_until(lambda: {"csv", "long"} <= {*HUBSPOT.erased}, SECONDS)
+    assert HUBSPOT.contacts.keys().isdisjoint({"csv", "long"})
+    assert deliveries(stack, "csv") == []
 
 
 def is_done(stack: Stack, receipt: str) -> bool:
@@ -320,7 +368,10 @@ def events_stored(stack: Stack, customer: str) -> int:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with deployed_with_model(PartBytes=str(PART_BYTES)) as deployed:
+    with served(fails_once) as address, deployed_with_model(PartBytes=str(PART_BYTES), Destinations="crm") as deployed:
+        put(deployed, "destinations/crm.toml", DESTINATION.format(address=address).encode())
+        secret = {"Name": "tessera/destinations/crm", "SecretString": '{"token": "pat-test"}'}
+        client(deployed, "secretsmanager").create_secret(**secret)
         deployed.s3.put_object(Bucket=deployed.bucket, Key="mappings/rights.toml", Body=MAPPING.encode())
         for source, deliver in SOURCES.items():
             deliver(deployed, events_of(source))
@@ -355,6 +406,7 @@ def test_every_route_answers(stack: Stack) -> None:
     answers = {
         ("GET", "/customers/{customer_id}/segment"): stack.api_get("/customers/API/segment?explain=true&what_if=true"),
         ("GET", "/customers/{customer_id}/history"): stack.api_get("/customers/API/history"),
+        ("GET", "/customers/{customer_id}/deliveries"): stack.api_get("/customers/API/deliveries"),
         ("GET", "/segments"): stack.api_get("/segments"),
         ("GET", "/segments/{segment_id}/customers"): stack.api_get(f"/segments/{segment}/customers"),
         ("POST", "/events"): stack.api("POST", "/events", {"events": [purchase("another")]}),
@@ -383,6 +435,7 @@ def test_every_route_answers(stack: Stack) -> None:
     [
         files_that_nobody_can_read,
         a_long_history_is_sealed,
+        customers_are_sent_to_a_destination,
         an_audience_is_defined,
         time_goes_by,
         another_model_goes_live,

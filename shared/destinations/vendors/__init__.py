@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from shared.destinations.contract import Vendor
-from shared.destinations.vendors import braze, customerio, hubspot, klaviyo, salesforce, webhook
+from shared.destinations.vendors import braze, customerio, hubspot, klaviyo, salesforce, ses, webhook
 
 VENDORS: Mapping[str, Vendor] = {
-    each.VENDOR.name: each.VENDOR for each in (braze, customerio, hubspot, klaviyo, salesforce, webhook)
+    each.VENDOR.name: each.VENDOR for each in (braze, customerio, hubspot, klaviyo, salesforce, ses, webhook)
 }
 
 
