@@ -69,7 +69,7 @@ HABIT = (Condition("visits_365d", least=3),)
 """Fewer visits make no habit of a day or an hour."""
 WEEKEND = Condition("weekend_share_365d", least=0.6, times=1.5)
 EVENING = Condition("evening_share_365d", least=0.6, times=1.5)
-FOR_A_YEAR = Condition("tenure", least=365)
+ONCE_A_YEAR = (Condition("orders_365d", least=1, most=1), Condition("tenure", least=365))
 BOUGHT_LATELY = Condition("orders_365d", least=1)
 BOUGHT_ONCE = (Condition("orders_lifetime", least=1, most=1),)
 BOUGHT_AGAIN = (Condition("orders_lifetime", least=2),)
@@ -224,14 +224,7 @@ NAMES: tuple[Pattern, ...] = (
         Condition("order_overdue", most=2),
         weight=2,
     ),
-    _pattern(
-        "Once-a-year buyers",
-        "frequency",
-        Condition("orders_365d", least=1, most=1),
-        FOR_A_YEAR,
-        *BOUGHT_AGAIN,
-        weight=1.9,
-    ),
+    _pattern("Once-a-year buyers", "frequency", *ONCE_A_YEAR, *BOUGHT_AGAIN, weight=1.9),
     _pattern("Now-and-then buyers", "frequency", Condition("orders_365d", least=1, most=2), *BOUGHT_AGAIN, weight=1.8),
     _pattern(
         "Several-times-a-year buyers",
