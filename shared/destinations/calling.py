@@ -5,8 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Literal
 
-from shared.destinations.contract import Account, Answer, BadAccount, Outcome, Record, Request, batches, wait_seconds
+from shared.destinations.contract import (
+    Account,
+    Answer,
+    BadAccount,
+    Outcome,
+    Record,
+    Request,
+    Vendor,
+    batches,
+    wait_seconds,
+)
 from shared.destinations.known_destinations import Destination
 from shared.destinations.pacing import Pace
 from shared.destinations.sending import Unanswered
@@ -83,7 +94,7 @@ class Calls:
     def _outcomes(self, batch: Sequence[Record], calls: int) -> Sequence[Outcome]:
         vendor = self._destination.vendor
         answer = self.call(lambda account: vendor.upsert(account, batch, self._now_ms()), calls)
-        return [answer] * len(batch) if isinstance(answer, Outcome) else vendor.outcomes(batch, answer)
+        return [answer] * len(batch) if isinstance(answer, Outcome) else understood(vendor, batch, answer)
 
     def _permit(self, wanted: int) -> Outcome | None:
         """None once a call may be made; otherwise why not."""
@@ -114,3 +125,15 @@ class Calls:
                 account = replace(account, token=token)
             self._account = account
         return self._account
+
+
+def understood(vendor: Vendor, batch: Sequence[Record], answer: Answer) -> Sequence[Outcome]:
+    """What an answer says of each record; of one that is not as the vendor documents it, that it comes again."""
+    try:
+        outcomes = vendor.outcomes(batch, answer)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        outcomes = ()
+    if len(outcomes) == len(batch):
+        return outcomes
+    state: Literal["again", "rejected"] = "rejected" if vendor.once else "again"
+    return [Outcome(state, f"status {answer.status}, with an answer that is none of {vendor.name}'s")] * len(batch)

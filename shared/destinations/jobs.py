@@ -37,7 +37,10 @@ def ask(
         return ()
     answer = calls.call(lambda account: job.ask(account, message.detail["job"]))
     names = {customer_key(customer): name for customer, name, _, _ in message.detail["rows"]}
-    outcomes = None if isinstance(answer, Outcome) else job.outcomes([*names.values()], answer)
+    try:
+        outcomes = None if isinstance(answer, Outcome) else job.outcomes([*names.values()], answer)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        outcomes = None  # an answer that is none of the vendor's
     if outcomes is None and message.receives < MOST_ASKED:
         return None
     rows = [*_known(destination.name, message, deliveries)]

@@ -12,6 +12,8 @@ from functools import cache
 import msgspec
 
 from shared.api.cursors import Cursors, InvalidCursor
+from shared.destinations.destination_file import InvalidDestination, read_destination
+from shared.destinations.messages import ENTERED, NoMessage, read
 from shared.events import Rules, UnreadableFile, read_file, read_lines
 from shared.events.mapping import InvalidMapping, MappingFile, read_mapping
 from shared.events.pieces import START, Position, text_pieces
@@ -22,7 +24,9 @@ from shared.intake.live_events import TakenIn, messages, refusals
 from shared.models.bundle import BundleMismatch
 from shared.models.labels import labelled, parse_labels
 from shared.models.live_bundle import _bundle_id
+from tests.destinations.worlds import HUBSPOT, message, queued
 from tests.events.records import ORDER, PURCHASE
+from tests.fuzz.vendors import answered_by_all, answers_of_vendors
 from tests.support.event_files import Event, parquet, purchase
 
 RULES = Rules(now_ms=1_800_000_000_000)
@@ -200,6 +204,14 @@ PARSERS: Mapping[str, Parser] = {
     "mapped parquet": Parser(_parquet, _mapped("a.parquet"), (UnreadableFile,), share=2),
     "mapping": Parser(lambda: (_MAPPING,), lambda body: Translator(read_mapping(body)), (InvalidMapping,), share=4),
     "live": Parser(_bodies, _live, share=15),
+    "destination": Parser(lambda: (HUBSPOT,), read_destination, (InvalidDestination,), share=3),
+    "queue of a destination": Parser(
+        lambda: (message("7").body.encode(), message("7", kind=ENTERED, audience="win_back").body.encode()),
+        lambda text: read(queued(text.decode(errors="replace"))),
+        (NoMessage,),
+        share=3,
+    ),
+    "answer of a vendor": Parser(answers_of_vendors, answered_by_all, share=4),
     "labels": Parser(lambda: (_LABELS,), lambda body: labelled(_MANIFEST, parse_labels(body)), share=5),
     "pointer": Parser(lambda: (b'{"bundle_id":"b-1"}',), _bundle_id, (BundleMismatch,), share=3),
     "state": Parser(_states, lambda blob: decode(["customer#a"], [blob]), (UnknownStateVersion, BrokenState), share=8),
