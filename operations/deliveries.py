@@ -2,7 +2,7 @@
 
 python -m operations.deliveries [--stack NAME] [--customer 889]
 python -m operations.deliveries --put hubspot.toml [--as crm] | --secret crm | --remove crm
-python -m operations.deliveries --send crm [--since 2026-01-01 --until 2026-01-02]
+python -m operations.deliveries --send crm [--audience win_back | --since 2026-01-01 --until 2026-01-02]
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from operations.stack import BAD_INPUT, DeployedStack, OperationError, parser, run, say
+from shared.audiences.live_audiences import LiveAudiences
+from shared.decisions import audience_moves
+from shared.decisions.audience_moves import AudienceMove
 from shared.decisions.decision import iso
 from shared.destinations.deliveries import Deliveries
 from shared.destinations.destination_file import (
@@ -30,13 +33,14 @@ from shared.destinations.destination_file import (
     InvalidDestination,
     read_destination,
 )
-from shared.destinations.messages import WANTED, body
+from shared.destinations.messages import ENTERED, WANTED, body
 from shared.destinations.vendors import vendor
 from shared.destinations.vendors.webhook import PREFIX as SIGNS
 from shared.destinations.vendors.webhook import SIGNING
 from shared.events.event import parse_timestamp
 from shared.identity.keys import customer_id, customer_key
-from shared.profiles.members import MOVES
+from shared.ledger.audience_rows import AudienceLedger
+from shared.profiles.members import MOVES, Members, Place
 from shared.profiles.stored_profile import PROFILE
 
 if TYPE_CHECKING:
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
 
 ROWS_SHOWN = 100
 MESSAGES_A_CALL = 10
+MEMBERS_A_PAGE = 1_000
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.deliveries") -> int:
@@ -58,6 +63,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
         "--send", metavar="NAME", help="send everybody who is decided on, or who moved in a span of time"
     )
     made.add_argument("--as", dest="name", metavar="NAME", help="what it is called; the file's name without an ending")
+    made.add_argument("--audience", metavar="KEY", help="of --send: who is in it, as if they entered it now")
     made.add_argument("--since", type=_time, metavar="TIMESTAMP", help="of --send: who moved from then on")
     made.add_argument("--until", type=_time, metavar="TIMESTAMP", help="of --send: who moved before")
     return run(_run, made, arguments)
@@ -78,7 +84,7 @@ def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
     if given.secret:
         return _keep_secret(stack, given.secret)
     if given.send:
-        return _send(stack, given.send, given.since, given.until)
+        return _send(stack, given.send, given)
     if given.remove:
         stack.s3.delete_object(Bucket=stack.resource("DataBucket"), Key=f"{PREFIX}{_checked(given.remove)}.toml")
     for line in listed(stack):
@@ -186,17 +192,21 @@ def _keep_secret(stack: DeployedStack, name: str) -> int:
 # ---- Again ----
 
 
-def _send(stack: DeployedStack, name: str, since_ms: int | None, until_ms: int | None) -> int:
+def _send(stack: DeployedStack, name: str, given: argparse.Namespace) -> int:
     names = destinations(stack)
     if name not in names:
         raise OperationError(f"stack {stack.name} has no destination {name}: deploy with Destinations naming it")
     queue = stack.resource(f"Destination{names.index(name) + 1}Queue")
-    at = iso(int(datetime.now(UTC).timestamp() * 1_000))
-    run_id = uuid.uuid4().hex
+    if given.audience:
+        bodies = _entries(stack, name, given.audience)
+    else:
+        now = iso(int(datetime.now(UTC).timestamp() * 1_000))
+        told = {"transition_id": uuid.uuid4().hex, "at": now}
+        customers = sorted(_who(stack, given.since, given.until))
+        bodies = (body(name, WANTED, {"customer_id": one, **told}) for one in customers)
     sent = 0
-    for some in batched(sorted(_who(stack, since_ms, until_ms)), MESSAGES_A_CALL, strict=False):
-        told = ({"customer_id": one, "transition_id": f"{run_id}-{sent + i}", "at": at} for i, one in enumerate(some))
-        entries: Any = [{"Id": str(i), "MessageBody": body(name, WANTED, detail)} for i, detail in enumerate(told)]
+    for some in batched(bodies, MESSAGES_A_CALL, strict=False):
+        entries: Any = [{"Id": str(i), "MessageBody": text} for i, text in enumerate(some)]
         if failed := stack.sqs.send_message_batch(QueueUrl=queue, Entries=entries).get("Failed"):
             raise OperationError(
                 f"the queue refused {len(failed)} messages after {sent:,}; send again, which harms nobody"
@@ -204,6 +214,34 @@ def _send(stack: DeployedStack, name: str, since_ms: int | None, until_ms: int |
         sent += len(some)
     say(f"{sent:,} customers are on their way to {name}, each as they are when it is their turn")
     return 0
+
+
+def _entries(stack: DeployedStack, name: str, key: str) -> Iterator[str]:
+    """How each member of an audience entered it, the control group included: the ledger's own moves, so that whoever
+    was told of by the bus as well is neither exposed nor sent twice."""
+    audiences = LiveAudiences(stack.s3, stack.resource("DataBucket"), 0.0).get(0.0)
+    if name not in next((one.destinations for one in audiences.all if one.key == key), ()):
+        raise OperationError(f"no audience {key} names the destination {name}: `tessera audiences` lists them")
+    table = stack.resource("ProfileTable")
+    members, ledger = Members(stack.dynamodb, table), AudienceLedger(stack.dynamodb, table)
+    place: Place | None = None
+    while True:
+        keys, place = members.audience_page(key, MEMBERS_A_PAGE, place)
+        for move in (_latest_entry(ledger, member, key) for member in keys):
+            if move is not None:
+                yield body(name, ENTERED, {"customer_id": customer_id(move.key), **audience_moves.answer(move)})
+        if place is None:
+            return
+
+
+def _latest_entry(ledger: AudienceLedger, member: str, audience: str) -> AudienceMove | None:
+    before: str | None = None
+    while True:
+        moves, before = ledger.history(member, ROWS_SHOWN, before)
+        if found := next((move for move in moves if move.audience == audience and move.entered), None):
+            return found
+        if before is None:
+            return None
 
 
 def _who(stack: DeployedStack, since_ms: int | None, until_ms: int | None) -> set[str]:

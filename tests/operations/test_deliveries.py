@@ -9,13 +9,16 @@ import pytest
 
 from operations import deliveries
 from operations.stack import DeployedStack
+from shared.audiences.audience import Publication, encode_publication
+from shared.decisions.audience_moves import AudienceMove
 from shared.decisions.transitions import Cause, Transition
 from shared.destinations.deliveries import REJECTED, Deliveries, Delivery
 from shared.destinations.messages import WANTED
+from shared.ledger.audience_rows import AudienceLedger
 from shared.ledger.rows import Ledger
 from shared.profiles.item import encode_profile
 from tests.conftest import BUCKET, TABLE
-from tests.destinations.worlds import HUBSPOT
+from tests.destinations.worlds import HUBSPOT, WIN_BACK
 from tests.support.stored_profiles import profile
 
 if TYPE_CHECKING:
@@ -128,7 +131,33 @@ def test_everybody_who_is_decided_on_is_sent_when_a_destination_is_connected(
     sent = messages(queue)
     assert {(message["destination"], message["detail-type"]) for message in sent} == {("crm", WANTED)}
     assert sorted(message["detail"]["customer_id"] for message in sent) == sorted(map(str, range(23)))
-    assert len({message["detail"]["transition_id"] for message in sent}) == 23
+
+
+def test_who_is_in_an_audience_is_sent_as_the_ledger_has_their_entry(
+    queue: str, s3: "S3Client", dynamodb: "DynamoDBClient", capsys: pytest.CaptureFixture[str]
+) -> None:
+    published = encode_publication(Publication(WIN_BACK, "2017-11-01", "somebody", "to win them back"))
+    s3.put_object(Bucket=BUCKET, Key="audiences/current.json", Body=published)
+    moves = [
+        entry("1", 1, "win_back"),
+        entry("1", 2, "quiet"),
+        entry("2", 1, "win_back", arm="control"),
+        entry("3", 1, "quiet"),
+    ]
+    AudienceLedger(dynamodb, TABLE).record(moves)
+    assert deliveries.main(["--send", "crm", "--audience", "win_back"]) == 0
+    assert capsys.readouterr().out.startswith("2 customers are on their way to crm")
+    sent = sorted(
+        (one["detail"]["customer_id"], one["detail"]["arm"], one["detail"]["transition_id"]) for one in messages(queue)
+    )
+    assert sent == [("1", "treatment", moves[0].id), ("2", "control", moves[2].id)]
+    assert deliveries.main(["--send", "crm", "--audience", "quiet"]) == 2
+
+
+def entry(customer: str, version: int, audience: str, arm: str = "treatment") -> AudienceMove:
+    return AudienceMove(
+        f"customer#{customer}", version, audience, 1, True, arm, Cause.EVENTS, 1_500_000_000_000 + version, "m"
+    )
 
 
 def test_a_span_of_time_is_sent_again(queue: str, dynamodb: "DynamoDBClient") -> None:
