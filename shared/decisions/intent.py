@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.decisions.outside import is_outside
+from shared.decisions.outside import behaves_outside
 from shared.features import FEATURE_NAMES
 from shared.models.labels import ACTIONS as ACTIONS
 
@@ -23,7 +23,7 @@ def intents(decisions: Decisions, features: NDArray[np.float32], manifest: Mappi
     """The intent of each row of `features` [n, n_known], decided with the thresholds of `manifest`.
 
     Rules that rest on a target which the bundle was trained without fit nobody; an offer for what is only predicted is
-    not made to who lies outside of what it was trained on.
+    not made to who behaves like nobody whom it was trained on.
     """
     thresholds: Thresholds = manifest["thresholds"]
     value = dict(zip(FEATURE_NAMES, features.T[: len(FEATURE_NAMES)], strict=True))
@@ -34,7 +34,7 @@ def intents(decisions: Decisions, features: NDArray[np.float32], manifest: Mappi
         return nobody if predicted is None or threshold not in thresholds else predicted >= thresholds[threshold]
 
     # Comparisons with NaN are false: who never visited is not dormant, who never ordered cannot churn.
-    known = ~is_outside(features, manifest)
+    known = ~behaves_outside(features, manifest)
     churning = above(decisions.churn_probability, "likely_to_churn") & (value["days_since_order"] >= 0)
     rules = {
         "dormant": value["days_since_visit"] >= thresholds["dormant_days"],

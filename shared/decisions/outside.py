@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 TOLERATED = 0.1
 """How far a value may lie beyond the range that training saw, in widths of that range."""
+AGES = [FEATURE_NAMES.index(name) for name in ("tenure", "days_since_first_order")]
+"""How long somebody is a customer, which grows for everybody whatever they do."""
 UNKNOWN = {"least": None, "most": None, "undefined": True}
 """What is said of a feature that a bundle does not need, or that was undefined for everybody."""
 MOST_NAMED = 10
@@ -37,9 +39,12 @@ def beyond(features: NDArray[np.float32], manifest: Mapping[str, Any]) -> NDArra
     return np.where(telling, far, np.float32(0))
 
 
-def is_outside(features: NDArray[np.float32], manifest: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Whether any value of a row of `features` lies farther beyond what was trained on than is tolerated [n]."""
-    outside: NDArray[np.bool_] = (beyond(features, manifest) > TOLERATED).any(axis=1)
+def behaves_outside(features: NDArray[np.float32], manifest: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Whether what a customer did, or did not do, lies farther beyond what was trained on than is tolerated: any value
+    of a row of `features` but their age [n]."""
+    far = beyond(features, manifest)
+    far[:, AGES] = 0
+    outside: NDArray[np.bool_] = (far > TOLERATED).any(axis=1)
     return outside
 
 

@@ -19,7 +19,13 @@ THRESHOLDS = {
     "expected_to_leave": 0.3,
     "high_value": 500.0,
 }
-REGULAR = {"days_since_visit": 3.0, "days_since_order": 10.0, "tenure": 300.0, "orders_365d": 4.0}
+REGULAR = {
+    "days_since_visit": 3.0,
+    "days_since_order": 10.0,
+    "tenure": 300.0,
+    "orders_365d": 4.0,
+    "net_revenue_lifetime": 300.0,
+}
 
 
 def intent(
@@ -27,7 +33,7 @@ def intent(
     conversion: float = 0.1,
     ltv: float = 90.0,
     targets: bool = True,
-    oldest: float = 400.0,
+    most_spent: float = 400.0,
     **features: float,
 ) -> str:
     row = np.full((1, len(FEATURE_NAMES)), np.nan, np.float32)
@@ -36,7 +42,7 @@ def intent(
     none = np.zeros(1, np.int64)
     one = np.ones(1, np.float32)
     predicted = [np.array([value], np.float32) if targets else None for value in (churn, conversion, ltv)]
-    trained_on = {"tenure": {"least": 10.0, "most": oldest, "undefined": True}}
+    trained_on = {"net_revenue_lifetime": {"least": 0.0, "most": most_spent, "undefined": True}}
     manifest = {"thresholds": THRESHOLDS, "trained_on": trained_on}
     (intent,) = intents(Decisions(none, one, none, one, None, *predicted), row, manifest)
     assert intent in ACTIONS
@@ -57,11 +63,11 @@ def intent(
         ({"tenure": 20, "ltv": 600, "conversion": 0.8}, "likely_to_convert"),
         ({"conversion": 0.8, "days_since_visit": 200}, "dormant"),
         ({"days_since_visit": np.nan}, "steady"),
-        ({"conversion": 0.8, "oldest": 280}, "likely_to_convert"),
-        ({"conversion": 0.8, "oldest": 200}, "steady"),
-        ({"orders_365d": 5, "conversion": 0.8, "oldest": 200}, "loyal"),
-        ({"churn": 0.5, "oldest": 200}, "likely_to_churn"),
-        ({"tenure": 1, "ltv": 600, "oldest": 15}, "steady"),
+        ({"conversion": 0.8, "most_spent": 280}, "likely_to_convert"),
+        ({"conversion": 0.8, "most_spent": 200}, "steady"),
+        ({"orders_365d": 5, "conversion": 0.8, "most_spent": 200}, "loyal"),
+        ({"churn": 0.5, "most_spent": 200}, "likely_to_churn"),
+        ({"tenure": 20, "ltv": 600, "most_spent": 200}, "steady"),
         ({"churn": 0.9, "conversion": 0.9, "ltv": 900, "tenure": 20, "targets": False}, "steady"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.decisions.outside import MOST_NAMED, TOLERATED, beyond, is_outside, outside_training
+from shared.decisions.outside import MOST_NAMED, TOLERATED, behaves_outside, beyond, outside_training
 from shared.features import FEATURE_NAMES
 
 SILENT = {"least": 10.0, "most": 110.0, "undefined": False}
@@ -55,8 +55,15 @@ def test_the_farthest_are_named_first_and_not_too_many() -> None:
 
 
 @given(st.floats(-1e6, 1e6, width=32))
-def test_who_is_outside_is_told_by_what(value: float) -> None:
+def test_who_behaves_outside_is_told_by_what(value: float) -> None:
     manifest = {"trained_on": {"days_since_order": SILENT}}
     X = row(days_since_order=value)
-    assert is_outside(X, manifest).tolist() == [bool(named) for named in outside_training(X, manifest)]
-    assert is_outside(X, manifest)[0] == (beyond(X, manifest).max() > TOLERATED)
+    assert behaves_outside(X, manifest).tolist() == [bool(named) for named in outside_training(X, manifest)]
+    assert behaves_outside(X, manifest)[0] == (beyond(X, manifest).max() > TOLERATED)
+
+
+def test_age_alone_is_named_and_is_no_behaviour() -> None:
+    manifest = {"trained_on": dict.fromkeys(("tenure", "days_since_order"), SILENT)}
+    X = np.concatenate([row(tenure=670, days_since_order=20), row(tenure=670, days_since_order=400)])
+    assert [list(named) for named in outside_training(X, manifest)] == [["tenure"], ["tenure", "days_since_order"]]
+    assert behaves_outside(X, manifest).tolist() == [False, True]

@@ -95,6 +95,12 @@ def explained(stack: Stack, customer: str) -> list[tuple[str, float]]:
     return [(reason["feature"], reason["contribution"]) for reason in answer["explanation"]["segment"]]
 
 
+def part_of(answer: Any, before: Any) -> Any:
+    """Of an answer what the release before answered as well: a release may say more, and nothing else."""
+    both = isinstance(answer, dict) and isinstance(before, dict)
+    return {name: part_of(answer.get(name), value) for name, value in before.items()} if both else answer
+
+
 def decides_and_answers(stack: Stack, more: int, customer: str = "mover") -> None:
     """New events decide, time decides, look-ups explain, and the ledger goes on where it was."""
     before = history(stack, customer)
@@ -117,10 +123,10 @@ def test_a_stack_goes_on_under_this_release_and_back_under_the_one_before(
     for customer in ("mover", "stayer", "resting", "leaves", "leaves%20later"):
         wait_until(lambda customer=customer: len(history(stack, customer)) == 1 and segment(stack, customer) == 1)  # type: ignore[misc]
     assert explained(stack, "resting") == [("orders_30d", 2.0)]
-    rested = stack.api_get("/customers/resting/segment?explain=true")
+    _, rested = stack.api_get("/customers/resting/segment?explain=true")
 
     stack = redeploy(stack, PACKED_TEMPLATE, LATER)
-    assert stack.api_get("/customers/resting/segment?explain=true") == rested
+    assert part_of(stack.api_get("/customers/resting/segment?explain=true")[1], rested) == rested
     decides_and_answers(stack, 8)
     move_clock(stack.emulator.session, stack.endpoint, LATER)
     wait_until(lambda: [moved["cause"] for moved in history(stack, "leaves")] == ["events", "time"])

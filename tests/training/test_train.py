@@ -11,11 +11,14 @@ import onnx
 import pytest
 
 from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, features
+from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from tests.support.event_files import ndjson, purchase
 from tests.support.shop import DAYS, OPENED
 from tests.training.conftest import Shop, train_model
 from training import score, train
+
+PREDICTED = ("churn_probability", "expected_ltv")
 
 
 def test_the_same_data_twice_gives_the_same_bytes_with_any_number_of_threads(
@@ -56,6 +59,20 @@ def test_who_is_silent_for_longer_than_anybody_was_is_outside(shop: Shop, model:
     scores = score.score(shop.profiles, bundle, much_later)
     assert all(scores["outside_training"].to_pylist())
     assert not {"likely_to_convert", "high_value_newcomer"} & set(scores["intent"].to_pylist())
+
+
+def test_nobody_who_stays_silent_for_years_is_likelier_to_come_back_and_all_together_are_worth_less(
+    shop: Shop, model: Path
+) -> None:
+    bundle = Bundle.load(model)
+    end_ms = int(shop.profiles.rows.time_ms.max()) + 1
+    known = [bundle.features_at(shop.profiles, end_ms + days * DAY_MS) for days in (0, 365, 4 * 365)]
+    now, later, much_later = map(bundle.decide, known)
+    ordered = ~np.isnan(known[0][:, FEATURE_NAMES.index("days_since_order")])
+    for decided in (later, much_later):
+        churn, value = (decided.predictions[name] - now.predictions[name] for name in PREDICTED)
+        assert (churn[ordered] >= -1e-6).all()
+        assert value.mean() < -now.predictions["expected_ltv"].mean() / 2
 
 
 def test_bundle_and_manifest_say_how_far_each_prediction_looks(model: Path) -> None:

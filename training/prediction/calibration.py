@@ -1,7 +1,7 @@
 """From a margin to a prediction: Platt's sigmoid or an isotonic curve for probabilities, a scale for amounts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -170,5 +170,10 @@ def scale(margin: Vector, y: Vector, weight: Vector) -> Scaled:
     fitted = TweedieRegressor(power=TWEEDIE_POWER, link="log", alpha=0.0, max_iter=1000)
     slope = float(fitted.fit((margin - mean)[:, None] / deviation, y / unit, sample_weight=weight).coef_[0] / deviation)
     slope = slope if slope > 0 else 1.0
-    expected = np.average(np.exp(slope * (margin - mean)), weights=weight)
-    return Scaled("amount", slope, float(np.log(unit / expected) - slope * mean))
+    return levelled(Scaled("amount", slope, -slope * mean), margin, y, weight)
+
+
+def levelled(scaled: Scaled, margin: Vector, y: Vector, weight: Vector) -> Scaled:
+    """The same for amounts, by another offset: the one that makes the totals of rows of this `weight` [n] agree."""
+    missing = np.average(y, weights=weight) / np.average(scaled(margin), weights=weight)
+    return replace(scaled, offset=scaled.offset + float(np.log(missing)))

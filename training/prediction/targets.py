@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +18,15 @@ from training.prediction.models import Kind, Vector
 
 type Mask = NDArray[np.bool_]
 
-IN_SILENCE = ("days_since_visit", "days_since_order", "order_overdue")
-"""Features that grow as long as nothing is heard of a customer, and mean nothing else."""
+TIMES_SINCE = ("days_since_visit", "days_since_order", "days_since_cart", "order_overdue")
+AGES = ("tenure", "days_since_first_order")
+COUNTS = [f"{what}_{days}d" for what in ("visits", "orders") for days in (7, 30, 90, 365)]
+ACTIVE_DAYS = [f"active_days_{days}d" for days in (30, 90, 365)]
+IN_SILENCE: Mapping[str, int] = {
+    **dict.fromkeys((*TIMES_SINCE, *AGES), 1),
+    **dict.fromkeys((*COUNTS, *ACTIVE_DAYS), -1),
+}
+"""Features that only grow (1) or only fall (-1) as long as nothing is heard of a customer."""
 SHORTER_DAYS = (60, 30)
 """Horizons of an amount where the events do not cover the one that is wanted, the longest first."""
 
@@ -50,7 +57,7 @@ class Target:
     @property
     def task(self) -> Task:
         """What there is to learn from features in the order of FEATURE_NAMES."""
-        return Task(self.kind, [self.in_silence * (name in IN_SILENCE) for name in FEATURE_NAMES])
+        return Task(self.kind, [self.in_silence * IN_SILENCE.get(name, 0) for name in FEATURE_NAMES])
 
     def shorter(self) -> list[Target]:
         """The same over each of the shorter horizons, of an amount: spend of fewer days is worth knowing as well."""

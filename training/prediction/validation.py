@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from shared.features.columns import DAY_MS
 from training.base.config import Config
 from training.data.preparation import Matrix
-from training.prediction.calibration import Calibration, Vector, calibrated
+from training.prediction.calibration import Calibration, Scaled, Vector, calibrated, levelled
 from training.prediction.candidates import Estimator, fit_all
 from training.prediction.metrics import Metrics, mean, measure
 from training.prediction.targets import Slice, Target
 
+EARLIER_COUNTS = 0.5
+"""How much a slice counts for the level of amounts, for each one after it: spend follows the latest months."""
 CUSTOMER_FOLDS = 3
 """Parts of a single judged slice that are calibrated without each other."""
 
@@ -33,7 +35,7 @@ class Judged:
     """What one candidate predicted for slices that it did not know."""
 
     calibration: Calibration
-    """From all of its margins."""
+    """From all of its margins; the level of amounts from the latest ones more than from others."""
     predicted: list[Vector]
     """For each slice, latest first, with a calibration that did not see the slice."""
     figures: list[Metrics]
@@ -84,7 +86,11 @@ def _judged(target: Target, slices: Sequence[Slice], estimators: list[Estimator]
         predicted[own] = fitted(margin[own])
     each = np.split(predicted, np.cumsum(rows)[:-1])
     figures = [measure(target, s.y, p) for s, p in zip(slices, each, strict=True)]
-    return Judged(_calibration(target, margin, y, part, config), each, figures, estimators)
+    calibration = _calibration(target, margin, y, part, config)
+    if isinstance(calibration, Scaled) and target.kind == "amount":
+        kept, weight = thinned(y, config)
+        calibration = levelled(calibration, margin[kept], y[kept], weight * EARLIER_COUNTS ** by_slice[kept])
+    return Judged(calibration, each, figures, estimators)
 
 
 def _calibration(target: Target, margin: Vector, y: Vector, part: NDArray[np.int64], config: Config) -> Calibration:

@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 
 from tests.support.examples import at_most
 from training.base.config import Config
-from training.prediction.calibration import STEEPEST, Isotonic, Scaled, Vector, calibrated, isotonic, link, platt, scale
+from training.prediction.calibration import (
+    STEEPEST,
+    Isotonic,
+    Scaled,
+    Vector,
+    calibrated,
+    isotonic,
+    levelled,
+    link,
+    platt,
+    scale,
+)
 
 
 def sample(n: int, seed: int, curve: str = "sigmoid") -> tuple[Vector, Vector, Vector]:
@@ -89,3 +100,17 @@ def test_amounts_are_scaled_so_that_the_totals_agree(seed: int) -> None:
 def test_calibrations_have_the_names_that_the_manifest_tells() -> None:
     assert [Scaled("probability").name, Scaled("amount").name] == ["platt", "scale"]
     assert Isotonic(np.zeros(2), np.ones(2)).name == "isotonic"
+
+
+def test_the_level_of_amounts_is_that_of_the_rows_that_count_and_all_else_stays() -> None:
+    random = np.random.default_rng(3)
+    margin = random.normal(size=9_000)
+    latest = np.repeat([True, False, False], 3_000)
+    y = np.where(latest, 4.0, 1.0) * np.exp(1.5 * margin) * random.lognormal(0, 0.1, 9_000)
+    fitted = scale(margin, y, np.ones(9_000))
+    weight = np.where(latest, 1.0, 0.5)
+    moved = levelled(fitted, margin, y, weight)
+    assert moved.slope == fitted.slope == pytest.approx(1.5, rel=0.1)
+    assert fitted(margin).sum() == pytest.approx(y.sum())
+    assert weight @ moved(margin) == pytest.approx(weight @ y)
+    assert moved(margin).sum() > 1.15 * y.sum()

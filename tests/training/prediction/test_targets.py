@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from shared.features import FEATURE_NAMES
+from shared.features import FEATURE_NAMES, features, until
 from shared.features.columns import DAY_MS
 from tests.support.event_files import profiles
 from tests.support.shop import OPENED, Event
@@ -101,6 +101,15 @@ def test_cutoffs_have_history_before_and_whole_horizons_after_them() -> None:
 def test_churn_may_only_rise_and_value_only_fall_in_silence() -> None:
     for target, direction in ((CHURN, 1), (CONVERSION, 0), (LTV, -1)):
         directions = dict(zip(FEATURE_NAMES, target.task.rises_with, strict=True))
-        assert {name: by for name, by in directions.items() if by} == (
-            dict.fromkeys(IN_SILENCE, direction) if direction else {}
-        )
+        expected = {name: direction * by for name, by in IN_SILENCE.items()} if direction else {}
+        assert {name: by for name, by in directions.items() if by} == expected
+
+
+def test_what_grows_or_falls_in_silence_does_so_for_everybody(shop: Shop) -> None:
+    known = until(shop.profiles, CUTOFF_MS)
+    silent = [features(known, CUTOFF_MS + days * DAY_MS) for days in (0, 7, 30, 90, 365, 1_500)]
+    grown = np.diff(np.stack(silent), axis=0)
+    for name, direction in IN_SILENCE.items():
+        change = grown[:, :, FEATURE_NAMES.index(name)]
+        assert (direction * change[~np.isnan(change)] >= 0).all()
+        assert (direction * change[~np.isnan(change)] > 0).any(), name
