@@ -352,6 +352,17 @@ def _rows_of_the_erased(code: Planting) -> None:
     code.set(code.module("shared.destinations.deliveries").Deliveries, "forget", lambda self, key: None)
 
 
+def _members_of_the_erased(code: Planting) -> None:
+    code.set(code.module("shared.ledger.rows").Ledger, "_forget_membership", lambda self, item, version: None)
+
+
+def _rules_not_looked_ahead(code: Planting) -> None:
+    code.module("shared.events")  # whose rooms import each other in this order
+    module = code.module("shared.decisions.next_change")
+    really = module.turning
+    code.set(module, "turning", lambda *given: really(*given) & False)
+
+
 BUGS = (
     Bug("new events take the place of the history", _history_replaced),
     Bug("who loses a race writes all the same", _blind_write, 3),
@@ -382,6 +393,8 @@ BUGS = (
     Bug("a visitor who became a customer keeps a decision", _decision_stays, 1),
     Bug("what people sent stands in the log", _told_in_logs),
     Bug("every other part of a large file is forgotten", _parts_lost),
+    Bug("who was erased stays listed in an audience", _members_of_the_erased, 10),
+    Bug("a decision is not due on the day on which a rule turns", _rules_not_looked_ahead, 10),
     Bug("a destination keeps what was sent last, though it was read first", _older_sent_last, 4),
     Bug("a destination's refusals of the moment stand", _passing_refusals_stand, 4),
     Bug("a destination that does not answer is taken to have heard", _unanswered_taken_for_done, 4),

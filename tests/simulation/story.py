@@ -43,7 +43,7 @@ RULES = (
     "orders_365d >= 2",
     "orders(20) = 0",
     "events(3) > 0 and churn_probability > 0.4",
-    "days_since_order between 5 and 15",
+    "days_since_order between 9 and 11",
     "segment = 0 or views('Shoes', 10) > 0",
 )
 
