@@ -2,6 +2,7 @@
 
 Run by ministack's own Python, never imported by the project:
 - a batch of PartiQL statements asks for `dynamodb:PartiQLInsert` and the like, each on its own table;
+- a batch of messages to hide asks for the right to hide one;
 - `dynamodb:LeadingKeys` are the partition keys that a request names;
 - who may not list a bucket at all is told that an object is forbidden where it is only missing.
 
@@ -23,6 +24,8 @@ from ministack.services import s3
 LEADING_KEYS = "dynamodb:LeadingKeys"
 PARTITION_KEYS = ("pk", "member_of", "due_shard")
 """Of the profile table and its indexes."""
+SAME_RIGHT = {"sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility"}
+"""Calls that AWS asks another one's right for."""
 _STATEMENT = re.compile(r"\s*(INSERT|UPDATE|DELETE|SELECT)\b.*?\"([^\"]+)\"", re.IGNORECASE | re.DOTALL)
 _WHERE_KEY = re.compile(r'"pk"\s*=\s*\?')
 _EQUALS = re.compile(r"(\w+)\s*=\s*(:\w+)")
@@ -105,6 +108,7 @@ def _values(key: dict[str, Any]) -> list[str]:
 def _enforced(
     access_key: str, action: str, service: str, region: str, resource_arn: str = "*", service_context: Any = None
 ) -> Any:
+    action = SAME_RIGHT.get(action, action)
     context = service_context
     if isinstance(resource_arn, _Item):
         context = {**(service_context or {}), LEADING_KEYS: resource_arn.leading_keys}
