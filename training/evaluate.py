@@ -23,7 +23,7 @@ from training import score, train
 from training.base import command
 from training.base.config import Config
 from training.base.errors import InputError
-from training.bundle.promises import Kept, by_intent, outcomes
+from training.bundle.promises import Kept, by_intent, outcomes, percent
 from training.data.events import read_events
 from training.prediction import baseline
 from training.prediction.calibration import Vector
@@ -176,9 +176,7 @@ def intents_table(name: str, as_of_ms: int, evaluation: Evaluation) -> list[str]
 
 def _figure(outcome: str, kept: Mapping[str, Any]) -> str:
     value = kept.get(outcome)
-    if value is None:
-        return "-"
-    return _short(value) if outcome == "spent" else f"{100 * value:.3g} %"
+    return _short(value) if outcome == "spent" and value is not None else percent(value)
 
 
 def _short(value: float) -> str:

@@ -83,7 +83,7 @@ def _kept(own: NDArray[np.bool_], happened: Outcomes) -> Kept:
     means = {name: values[own & ~np.isnan(values)] for name, values in happened.items()}
     return {
         "customers": int(own.sum()),
-        **{name: round(float(values.mean()), 4) if len(values) else None for name, values in means.items()},
+        **{name: round(float(values.mean()), 6) if len(values) else None for name, values in means.items()},
     }
 
 
@@ -99,12 +99,13 @@ def _intents(trained: Sequence[FittedTarget], X: Matrix, at_ms: int, about: Mani
 def in_words(kept: Mapping[str, Kept]) -> list[str]:
     """A line for every intent that somebody had, and for everyone."""
     return [
-        f"  {name:<20} {own['customers']:>9,} {_share(own['churned'])} churned {_share(own['converted'])} converted"
-        f" {_share(own['bought'])} bought, spending {own['spent']:,.2f}"
+        f"  {name:<20} {own['customers']:>9,} {percent(own['churned']):>7} churned"
+        f" {percent(own['converted']):>7} converted {percent(own['bought']):>7} bought, spending {own['spent']:,.2f}"
         for name, own in kept.items()
         if own["customers"]
     ]
 
 
-def _share(value: float | None) -> str:
-    return f"{'-' if value is None else format(value, '.0%'):>5}"
+def percent(value: float | None) -> str:
+    """A share, to three digits however small it is; a dash where it is undefined."""
+    return "-" if value is None else f"{100 * value:.3g}%"

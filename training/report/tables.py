@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features import FEATURES, Feature
+from training.bundle.promises import percent
 from training.report.plots import colour
 
 TOLD_OF_A_GROUP = 3
@@ -98,7 +99,7 @@ def promises(about: Mapping[str, Any]) -> str:
         [
             name.replace("_", " "),
             own["customers"],
-            *("-" if own[share] is None else f"{own[share]:.1%}" for share in ("churned", "converted", "bought")),
+            *(percent(own[share]) for share in ("churned", "converted", "bought")),
             own["spent"],
         ]
         for name, own in held["kept"].items()

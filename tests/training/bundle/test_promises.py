@@ -31,10 +31,10 @@ def test_the_means_are_of_those_with_the_intent_and_of_whom_the_outcome_is_defin
 
 
 def test_words_name_who_is_there_and_say_nothing_of_what_is_undefined() -> None:
-    figures = {"churned": None, "converted": 0.254, "bought": 1.0, "spent": 1234.5}
+    figures = {"churned": None, "converted": 0.000254, "bought": 1.0, "spent": 1234.5}
     nobody = {"customers": 0, **dict.fromkeys(figures)}
     (line,) = in_words({"loyal": {"customers": 1200, **figures}, "steady": nobody})
-    assert " ".join(line.split()) == "loyal 1,200 - churned 25% converted 100% bought, spending 1,234.50"
+    assert " ".join(line.split()) == "loyal 1,200 - churned 0.0254% converted 100% bought, spending 1,234.50"
 
 
 def test_a_model_is_used_for_no_instant_before_the_outcomes_that_it_knew() -> None:
