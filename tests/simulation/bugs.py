@@ -223,8 +223,8 @@ def _counted_apart(code: Planting) -> None:
 def _other_id_each_time(code: Planting) -> None:
     numbers = count()
     announcements = code.module("shared.ledger.announcements")
-    answer = announcements.answer
-    code.set(announcements, "answer", lambda moved: {**answer(moved), "transition_id": f"{next(numbers)}"})
+    answer = announcements._answer
+    code.set(announcements, "_answer", lambda moved: {**answer(moved), "transition_id": f"{next(numbers)}"})
 
 
 def _refused_not_again(code: Planting) -> None:
