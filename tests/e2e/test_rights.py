@@ -294,7 +294,7 @@ def an_audience_is_defined(stack: Stack) -> None:
     assert stack.api("PUT", "/audiences/gold", {**GOLD, "why": "a test"})[0] == 200
     wait_until(lambda: "csv" in members(stack, "gold"), SECONDS)
     wait_until(lambda: audience(stack, "gold")["size"] == len(members(stack, "gold")), SECONDS)
-    assert stack.api_get("/audiences/gold/customers?limit=1")[1]["cursor"]
+    wait_until(lambda: bool(stack.api_get("/audiences/gold/customers?limit=1")[1]["cursor"]), SECONDS)
     # An audience of that key was published and removed a moment ago, whose members may still be on their way out.
     wait_until(
         lambda: [one["key"] for one in stack.api_get("/customers/csv/segment")[1]["audiences"]] == ["gold"], SECONDS
