@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.api.answers import Refused, resolver
 from shared.api.offers import exposure, offer
 from shared.audiences.live_audiences import CHECK_EVERY_SECONDS, LiveAudiences
-from shared.clock import now_ms
+from shared.clock import read_clock
 from shared.identity.keys import LONGEST_ID, customer_key
 from shared.profiles.table import ProfileTable
 from shared.telemetry.logs import logger, metrics, watched
@@ -39,7 +39,7 @@ def offer_of(customer_id: str) -> dict[str, Any]:
     profile = table.get(customer_key(customer_id)) if len(customer_id) <= LONGEST_ID else None
     if profile is None or profile.decision is None:
         raise Refused(HTTPStatus.NOT_FOUND, "customer_not_found", "Nothing has been decided of this customer.")
-    now = now_ms()
+    now = read_clock().as_of_ms  # what is in the future of decisions would be refused
     answer, audience = offer(profile.decision, live_audiences.get(time.monotonic()), now)
     if audience:
         event = exposure(customer_id, profile.decision, audience, now).decode()
