@@ -30,7 +30,7 @@ FILE = """
 vendor = "webhook"
 moves = false
 identify = {{customer_id = "customer_id"}}
-base_url = "{{url}}"
+base_url = "{url}"
 [fields]
 segment = "segment.name"
 churn = "predictions.churn_probability"
