@@ -38,6 +38,8 @@ value = "predictions.expected_ltv"
 audiences = "audiences"
 """
 PATIENCE_SECONDS = 240
+SETTLED_SECONDS = 10
+"""Without another member, after which all have come."""
 EXAMPLES = 3
 
 
@@ -66,11 +68,11 @@ def act(stack: Stack, clock: str) -> Acted:
         preview = _asked(stack, "POST", "/audiences/preview", {"where": DEFINITION["where"]})
         began = time.monotonic()
         _asked(stack, "PUT", f"/audiences/{AUDIENCE}", DEFINITION)
-        members = _until(lambda: _members(stack, preview["size"]), "members")
+        members = _settled(stack)
         arms = {member: _arm(stack, member) for member in members}
         treated = {member for member, arm in arms.items() if arm == "treatment"}
         _until(lambda: treated <= received.customers.keys(), "deliveries")
-        seconds = time.monotonic() - began
+        seconds = received.latest - began
         if received.customers.keys() - treated or received.unsigned:
             raise LocalStackError("somebody was approached who is in the control group, or without a signature")
     return Acted(preview, len(members), len(members) - len(treated), received, seconds)
@@ -78,9 +80,10 @@ def act(stack: Stack, clock: str) -> Acted:
 
 def show(acted: Acted) -> None:
     """Print what came of it."""
+    about = "about " if acted.preview["estimated"] else ""
     console.print(
         f"\nAn audience with a rule of its own: {DEFINITION['where']}\n"
-        f"  tried out before: {acted.preview['size']:,} of {acted.preview['of']:,} households;"
+        f"  tried out before: {about}{acted.preview['size']:,} of {acted.preview['of']:,} households;"
         f" published: {acted.members:,} members, {acted.held_back:,} of whom are held back as a control group.\n"
         f"  {len(acted.received.customers):,} were sent to the shop's own address, signed, {acted.seconds:.0f} s after"
         " the rule was published; nobody of the control group was.",
@@ -103,18 +106,33 @@ def _asked(stack: Stack, method: str, path: str, body: Any = None) -> Any:
     return answer
 
 
-def _members(stack: Stack, expected: int) -> list[str] | None:
-    """All members, once there are as many as expected and as many as are counted."""
-    (audience,) = _asked(stack, "GET", "/audiences")["audiences"]
-    if audience["size"] < expected:
-        return None
+def _settled(stack: Stack) -> list[str]:
+    """All members, once there are some and none have come for a while."""
+    size = 0
+    since = time.monotonic()
+
+    def settled() -> list[str] | None:
+        nonlocal size, since
+        (audience,) = _asked(stack, "GET", "/audiences")["audiences"]
+        if audience["size"] != size:
+            size = audience["size"]
+            since = time.monotonic()
+        if not size or time.monotonic() - since < SETTLED_SECONDS:
+            return None
+        members = _members(stack)
+        return members if len(members) == size else None
+
+    return _until(settled, "members")
+
+
+def _members(stack: Stack) -> list[str]:
     members: list[str] = []
     cursor = ""
     while True:
         page = _asked(stack, "GET", f"/audiences/{AUDIENCE}/customers?limit=100{cursor}")
         members += [each["customer_id"] for each in page["customers"]]
         if page["cursor"] is None:
-            return members if len(members) == audience["size"] else None
+            return members
         cursor = f"&cursor={page['cursor']}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ class Received:
     url: str
     customers: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Their fields, by id."""
+    latest: float = 0.0
+    """When the last came, by a monotonic clock."""
     unsigned: int = 0
     """Calls whose signature was wrong, which were refused."""
 
@@ -40,6 +43,7 @@ def receiving(secret: str) -> Iterator[Received]:
                 return
             data = json.loads(body)["data"]
             received.customers[data["customer_id"]] = data["fields"]
+            received.latest = time.monotonic()
             self.send_response(204)
             self.end_headers()
 
