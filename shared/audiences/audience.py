@@ -79,6 +79,8 @@ class Audiences:
 
 
 NONE = Audiences()
+UNKNOWN = Audiences(version=-1)
+"""Of a document that cannot be read by who never read one before: nobody enters or leaves anything by that."""
 
 
 def _drawn(salt: str, customer: str) -> float:

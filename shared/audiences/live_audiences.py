@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.audiences.audience import NONE, Audiences, NotAudiences, decode_publication
+from shared.audiences.audience import NONE, UNKNOWN, Audiences, NotAudiences, decode_publication
 from shared.aws.fresh_object import FreshObject
 
 if TYPE_CHECKING:
@@ -21,12 +21,14 @@ def version_key(version: int) -> str:
 
 
 class LiveAudiences:
-    """Reads them when they change. A document that cannot be read never replaces one that could."""
+    """Reads them when they change. A document that cannot be read never replaces one that could, and where there was
+    none before, audiences are UNKNOWN."""
 
     def __init__(self, s3: S3Client, bucket: str, check_every: float) -> None:
         self._document = FreshObject(s3, bucket, CURRENT_KEY, check_every)
         self._content: bytes | None = None
         self._audiences = NONE
+        self._were_known = False
         self.problem: str | None = None
         """What is wrong with the document, which is ignored then."""
 
@@ -38,6 +40,9 @@ class LiveAudiences:
             self.problem = None
             try:
                 self._audiences = NONE if content is None else decode_publication(content).audiences
+                self._were_known = True
             except NotAudiences as error:
                 self.problem = str(error)
+                if not self._were_known:
+                    self._audiences = UNKNOWN
         return self._audiences

@@ -54,7 +54,7 @@ def decide(
             outside_training=outside[i],
             due_ms=_due_ms(changes[i], moment, bundle.zone),
             audiences=now.memberships(i, key, before.get(key), moment.as_of_ms),
-            audiences_version=bundle.audiences.version,
+            audiences_version=now.audiences_version(before.get(key)),
             grounds=now.grounds(i, before.get(key)),
         )
         for i, key in enumerate(profiles.keys)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.audiences.audience import NONE, UNKNOWN, Audiences
 from shared.audiences.evaluating import Customers, Histories
 from shared.audiences.rules import (
     Attribute,
@@ -29,7 +30,6 @@ from shared.features import FEATURE_NAMES, FEATURES, Profiles
 from shared.features.columns import DAY_MS
 
 if TYPE_CHECKING:
-    from shared.audiences.audience import Audiences
     from shared.features.time_zone import TimeZone
     from shared.models.bundle import Bundle, Decisions
 
@@ -86,11 +86,21 @@ class Look:
     def memberships(self, i: int, key: str, before: Decision | None, as_of_ms: int) -> dict[str, Membership]:
         """Those of the i-th customer: who stays in an audience keeps since when, and in which arm they are."""
         old = before.audiences if before else {}
+        if self.audiences is UNKNOWN:
+            return dict(old)
         audiences = [self.audiences.all[j] for j in np.flatnonzero(self.holds[i]).tolist()]
         return {one.key: old.get(one.key) or Membership(as_of_ms, self.audiences.arm(one, key)) for one in audiences}
 
+    def audiences_version(self, before: Decision | None) -> int:
+        """Of the audiences that a customer is decided to be in."""
+        if self.audiences is UNKNOWN:
+            return before.audiences_version if before else NONE.version
+        return self.audiences.version
+
     def grounds(self, i: int, before: Decision | None) -> dict[str, Grounds]:
         """What speaks for each move of the i-th customer. Of an audience that is gone nothing does."""
+        if self.audiences is UNKNOWN:
+            return {}
         inside = {self._keys[j] for j in np.flatnonzero(self.holds[i]).tolist()}
         moved = inside ^ audiences_of(before)
         return {key: self._grounds(i, self._positions[key]) for key in sorted(moved) if key in self._positions}

@@ -1,6 +1,6 @@
 from typing import TYPE_CHECKING
 
-from shared.audiences.audience import NONE, Audiences, Publication, encode_publication
+from shared.audiences.audience import NONE, UNKNOWN, Audiences, Publication, encode_publication
 from shared.audiences.live_audiences import CURRENT_KEY, LiveAudiences
 from tests.audiences.test_audience import audience
 from tests.conftest import BUCKET
@@ -35,3 +35,12 @@ def test_a_document_that_cannot_be_read_never_replaces_one_that_could(s3: "S3Cli
     put(s3, encode_publication(Publication(some, "", "", "mended")))
     assert live.get(22) == some
     assert live.problem is None
+
+
+def test_who_begins_with_a_document_that_cannot_be_read_knows_that_they_do_not_know(s3: "S3Client") -> None:
+    put(s3, b"{")
+    live = LiveAudiences(s3, BUCKET, check_every=10)
+    assert live.get(0) is UNKNOWN
+    some = Audiences(1, (audience("a"),))
+    put(s3, encode_publication(Publication(some, "", "", "")))
+    assert live.get(11) == some

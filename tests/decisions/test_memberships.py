@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.shop import AS_OF_MS, shop_events
-from shared.audiences.audience import Audience, Audiences
+from shared.audiences.audience import UNKNOWN, Audience, Audiences
 from shared.audiences.evaluating import Histories
 from shared.audiences.reading import read_rule
 from shared.clock import Moment
@@ -132,6 +132,16 @@ def test_of_an_audience_that_is_gone_nothing_is_told() -> None:
     after = decide(PROFILES, before, bundle_with(Audiences(version=2)), Moment(NOON, NOON, 0))
 
     assert all(not one.audiences and not one.grounds for one in after.values())
+
+
+def test_whoever_does_not_know_the_audiences_leaves_everybody_where_they_are() -> None:
+    before = decide(PROFILES, {}, bundle_with(audiences("events(3650) >= 0", version=7)), Moment(NOON, NOON, 0))
+
+    after = decide(PROFILES, before, bundle_with(UNKNOWN), Moment(AS_OF_MS, AS_OF_MS, 0))
+
+    assert {key: one.audiences for key, one in after.items()} == {key: one.audiences for key, one in before.items()}
+    assert {(one.audiences_version, *one.grounds) for one in after.values()} == {(7,)}
+    assert not any(one.audiences for one in decide(PROFILES, {}, bundle_with(UNKNOWN), Moment(NOON, NOON, 0)).values())
 
 
 def test_a_rule_that_asks_what_no_bundle_says_holds_of_nobody() -> None:
