@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.audiences.audience import Audiences
 from shared.audiences.live_audiences import LiveAudiences
 from shared.clock import now_ms
 from shared.destinations import jobs
@@ -57,12 +58,20 @@ def expose(events: Sequence[bytes]) -> None:
         sqs.send_message(QueueUrl=os.environ["LIVE_QUEUE_URL"], MessageBody=body)
 
 
+def audiences() -> Audiences:
+    """The live ones. Raises BadAccount where they cannot be read: who is to be sent is not known then, and waits."""
+    live = live_audiences.get(time.monotonic())
+    if live_audiences.problem:
+        raise BadAccount(live_audiences.problem)
+    return live
+
+
 known = KnownDestinations(s3, bucket, secret, is_local="AWS_ENDPOINT_URL" in os.environ)
 deliveries = Deliveries(dynamodb, table_name, int(os.environ["DELIVERY_RETENTION_DAYS"]))
 customers = Customers(ProfileTable(dynamodb, table_name), Manifests(s3, bucket))
 # Asked for with each batch: who enters an audience that was published a moment ago is not to be passed over.
 live_audiences = LiveAudiences(s3, bucket, check_every=0.0)
-delivering = Delivering(customers, deliveries, expose, lambda: live_audiences.get(time.monotonic()), now_ms)
+delivering = Delivering(customers, deliveries, expose, audiences, now_ms)
 pace = Pace(dynamodb, table_name, now_ms)
 queues = Queues(sqs)
 send = Sender()
@@ -101,15 +110,15 @@ def _take(name: str, messages: Sequence[Message], arn: str, context: LambdaConte
     wait_ms = 0
     try:
         destination = known.get(name, time.monotonic())
+        calls = Calls(
+            destination, pace, send, now_ms, lambda: context.get_remaining_time_in_millis() > MILLISECONDS_A_CALL
+        )
+        done = delivering.deliver(destination, [message for message in messages if message.kind in ABOUT], calls)
     except BadAccount as error:
         _count(DestinationsRefused=1)
         logger.error("A destination cannot be used", extra={"reason": why(error)})
         again = {message.id for message in messages}
     else:
-        calls = Calls(
-            destination, pace, send, now_ms, lambda: context.get_remaining_time_in_millis() > MILLISECONDS_A_CALL
-        )
-        done = delivering.deliver(destination, [message for message in messages if message.kind in ABOUT], calls)
         queues.ask(arn, jobs.questions(name, done), jobs.ASK_AFTER_SECONDS)
         asked = [message for message in messages if message.kind == JOB]
         rows = {message.id: jobs.ask(destination, message, calls, deliveries, now_ms()) for message in asked}

@@ -10,7 +10,7 @@ import pytest
 from shared.audiences.audience import Publication, encode_publication
 from shared.destinations.contract import Answer, Request
 from shared.destinations.deliveries import Deliveries
-from shared.destinations.messages import ERASED, JOB, MOVED, body
+from shared.destinations.messages import ENTERED, ERASED, JOB, MOVED, body
 from shared.destinations.vendors.webhook import VENDOR
 from shared.erasure.receipts import Step
 from shared.profiles.item import encode_profile
@@ -135,6 +135,16 @@ def test_without_a_file_or_a_secret_everything_waits_and_an_alarm_is_told(
     error = deliver.parameters.exceptions.GetParameterError("no")
     monkeypatch.setattr(deliver.parameters, "get_secret", lambda name, max_age: (_ for _ in ()).throw(error))
     assert len(call(deliver, queues.send(body("crm", MOVED, TOLD)), HubSpot())) == 1
+
+
+def test_while_audiences_cannot_be_read_nobody_is_passed_over(
+    deliver: ModuleType, queues: Queues, s3: "S3Client"
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key="audiences/current.json", Body=b"{")
+    hubspot = HubSpot()
+    entered = {**TOLD, "audience": "new", "audience_version": 3, "arm": "treatment"}
+    assert len(call(deliver, queues.send(body("crm", ENTERED, entered)), hubspot)) == 1
+    assert not hubspot.contacts
 
 
 def test_an_exposure_goes_to_the_intake_of_live_events(deliver: ModuleType, queues: Queues) -> None:
