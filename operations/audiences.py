@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -16,14 +16,14 @@ from typing import Any
 
 import tomli_w
 
-from operations.stack import BAD_INPUT, DeployedStack, OperationError, parser, run, say
+from operations.stack import BAD_INPUT, DeployedStack, OperationError, run, say
+from operations.versions import Commands, add_why, command_line, differences, read_text, reason, say_history
 from shared.api.audience_preview import preview, sample
 from shared.audiences.audience import Audiences, NotAudiences
 from shared.audiences.defining import MOST_BYTES, Mistakes, as_definition, read_audiences
-from shared.audiences.publishing import NoSuchVersion, Reason, current, publish, put_back, versions
+from shared.audiences.publishing import current, publish, put_back, versions
 from shared.audiences.reading import Mistake, Names, attributes_of, read_rule
-from shared.aws.versioned_document import EditedMeanwhile
-from shared.decisions.decision import iso
+from shared.aws.versioned_document import EditedMeanwhile, NoSuchVersion
 from shared.features.time_zone import TimeZone
 from shared.models.labels import ACTIONS
 from shared.models.manifests import TARGETS
@@ -32,25 +32,16 @@ from shared.profiles.table import ProfileTable
 
 NAMES = Names.of(TARGETS, ACTIONS)
 FILE = "audiences.toml"
-VERSIONS_SHOWN = 20
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.audiences") -> int:
     """The command line."""
-    made = parser(prog, "List, check, try out and publish the audiences of a stack.")
-    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (_, summary) in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary)
-        command.add_argument("--stack", default=argparse.SUPPRESS, metavar="NAME", help="the stack's name")
-        if name in ("check", "publish"):
-            command.add_argument("file", nargs="?", type=Path, default=Path(FILE), help="default: %(default)s")
-        if name == "preview":
-            command.add_argument("rule", help="a rule, in quotes, or the key of an audience in --file")
-            command.add_argument("--file", type=Path, default=Path(FILE), help="default: %(default)s")
-        if name == "rollback":
-            command.add_argument("--to", type=int, metavar="VERSION", help="default: the one before the live one")
-        if name in ("publish", "rollback"):
-            command.add_argument("--why", default="", metavar="TEXT", help="for the history of versions")
+    description = "List, check, try out and publish the audiences of a stack."
+    made, commands = command_line(prog, description, COMMANDS, FILE)
+    commands["preview"].add_argument("rule", help="a rule, in quotes, or the key of an audience in --file")
+    commands["preview"].add_argument("--file", type=Path, default=Path(FILE), help="default: %(default)s")
+    commands["rollback"].add_argument("--to", type=int, metavar="VERSION", help="default: the one before the live one")
+    add_why(commands["rollback"])
     return run(_run, made, arguments)
 
 
@@ -113,7 +104,7 @@ def _publish(stack: DeployedStack, given: argparse.Namespace) -> int:
     s3, bucket = stack.s3, stack.resource("DataBucket")
     before = current(s3, bucket).audiences
     edit = partial(_instead, audiences)
-    after = publish(s3, bucket, edit, _reason(stack, given.why))
+    after = publish(s3, bucket, edit, reason(stack, given.why))
     if after == before:
         say(f"Version {after.version} is live and says the same")
         return 0
@@ -126,22 +117,13 @@ def _instead(audiences: Audiences, live: Audiences) -> Audiences:
 
 
 def _rollback(stack: DeployedStack, given: argparse.Namespace) -> int:
-    after = put_back(stack.s3, stack.resource("DataBucket"), _reason(stack, given.why), given.to)
+    after = put_back(stack.s3, stack.resource("DataBucket"), reason(stack, given.why), given.to)
     say(f"Version {after.version} is live, with {', '.join(one.key for one in after.all) or 'no audiences'}")
     return 0
 
 
-def _reason(stack: DeployedStack, why: str) -> Reason:
-    who = stack.client("sts").get_caller_identity()["Arn"]
-    return Reason(iso(round(datetime.now(UTC).timestamp()) * 1_000), who, why)
-
-
 def _changes(before: Audiences, after: Audiences) -> list[str]:
-    old = {audience.key: audience for audience in before.all}
-    new = {audience.key: audience for audience in after.all}
-    lines = [f"  {key} is new" for key in new if key not in old]
-    lines += [f"  {key} was edited" for key in new if key in old and old[key] != new[key]]
-    return lines + [f"  {key} is gone: all who are in it leave" for key in old if key not in new]
+    return differences(before.all, after.all, edited="", gone=": all who are in it leave")
 
 
 def _history(stack: DeployedStack, _given: argparse.Namespace) -> int:
@@ -150,13 +132,12 @@ def _history(stack: DeployedStack, _given: argparse.Namespace) -> int:
     if not live.audiences.version:
         say("Nothing was ever published")
         return 0
-    publications = [one for one, _ in zip(versions(s3, bucket, live), range(VERSIONS_SHOWN), strict=False)]
-    for i, one in enumerate(publications):
-        before = publications[i + 1].audiences if i + 1 < len(publications) else None
-        why = f": {one.why}" if one.why else ""
-        say(f"version {one.audiences.version}, {one.at}, {one.by}{why}")
-        say(*(_changes(before, one.audiences) if before else ()))
-    say("", "The live version as a file:", tomli_w.dumps(_as_file(live.audiences)).rstrip())
+    say_history(
+        versions(s3, bucket, live),
+        lambda one: one.audiences.version,
+        lambda before, after: _changes(before.audiences, after.audiences),
+        tomli_w.dumps(_as_file(live.audiences)),
+    )
     return 0
 
 
@@ -166,18 +147,10 @@ def _as_file(audiences: Audiences) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Audiences:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        return read_audiences(content.decode(), NAMES)
-    except OSError as error:
-        raise OperationError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise OperationError(f"{path} is not UTF-8") from None
+    return read_audiences(read_text(path, MOST_BYTES), NAMES)
 
 
-type Command = Callable[[DeployedStack, argparse.Namespace], int]
-COMMANDS: dict[str, tuple[Command, str]] = {
+COMMANDS: Commands = {
     "list": (_list, "The live audiences and how many customers are in each."),
     "check": (_check, "Whether a file could be published, with all mistakes at once."),
     "preview": (_preview, "How many customers a rule holds of, with examples."),

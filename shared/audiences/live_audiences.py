@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING
 
 from shared.audiences.audience import NONE, UNKNOWN, Audiences, NotAudiences, decode_publication
 from shared.aws.fresh_object import FreshObject
+from shared.aws.versioned_document import current_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PREFIX = "audiences/"
 CHECK_EVERY_SECONDS = 15.0
-CURRENT_KEY = f"{PREFIX}current.json"
-
-
-def version_key(version: int) -> str:
-    """Where a version is kept."""
-    return f"{PREFIX}versions/{version:08d}.json"
+CURRENT_KEY = current_key(PREFIX)
 
 
 class LiveAudiences:

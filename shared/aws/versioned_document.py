@@ -21,6 +21,10 @@ class EditedMeanwhile(AnonymousError):
     """Others published in every attempt; nothing was changed."""
 
 
+class NoSuchVersion(AnonymousError):
+    """There is no version that could be put back, or not the one that was asked for."""
+
+
 def current_key(prefix: str) -> str:
     """Where the live version is."""
     return f"{prefix}current.json"
@@ -67,6 +71,32 @@ class VersionedDocument[D]:
             return after
         raise EditedMeanwhile(f"others published in each of {ATTEMPTS} attempts")
 
+    def put_back(self, again: Callable[[D, int], D], to: int | None = None) -> D:
+        """Makes an earlier version the live one, as `again` makes a new one of it and of its new number: the version
+        `to`, or the one before the live one; where the live document is none, the last that was one.
+
+        Raises NoSuchVersion, EditedMeanwhile, ClientError and what `decode` raises.
+        """
+        content, etag = self._content(current_key(self.prefix))
+        try:
+            live = self.number(self.decode(content)) if content is not None else None
+        except ValueError:
+            live = None  # it is none
+        kept = self._numbers()
+        wanted = [number for number in kept if (number == to if to else number != live)]
+        former = self._read(version_key(self.prefix, max(wanted)))[0] if wanted else None
+        if former is None or etag is None:
+            raise NoSuchVersion(f"there is no version {to}" if to else "there is no version before the live one")
+        after = again(former, max([*kept, live or 0]) + 1)
+        try:
+            self._put(current_key(self.prefix), after, IfMatch=etag)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in CHANGED:
+                raise EditedMeanwhile("others published meanwhile") from None
+            raise
+        self._put(version_key(self.prefix, self.number(after)), after)
+        return after
+
     def current(self) -> tuple[D | None, str | None]:
         """The live version and its tag; None where there never was one. Raises ClientError and what `decode` raises."""
         return self._read(current_key(self.prefix))
@@ -78,14 +108,23 @@ class VersionedDocument[D]:
             if document is not None:
                 yield document
 
+    def _numbers(self) -> list[int]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}versions/")
+        keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
+        return [int(key.rpartition("/")[2].removesuffix(".json")) for key in keys]
+
     def _read(self, key: str) -> tuple[D | None, str | None]:
+        content, etag = self._content(key)
+        return (None if content is None else self.decode(content)), etag
+
+    def _content(self, key: str) -> tuple[bytes | None, str | None]:
         try:
             answer = self.s3.get_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
             if is_absent(self.s3, self.bucket, key, error):
                 return None, None
             raise
-        return self.decode(answer["Body"].read()), answer["ETag"]
+        return answer["Body"].read(), answer["ETag"]
 
     def _put(self, key: str, document: D, **condition: Any) -> None:
         content = self.encode(document)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.audiences.audience import NONE, Audience, Audiences
-from shared.audiences.live_audiences import CURRENT_KEY, version_key
-from shared.audiences.publishing import NoSuchVersion, Reason, current, publish, put_back, versions
-from shared.aws.versioned_document import EditedMeanwhile
+from shared.audiences.live_audiences import CURRENT_KEY, PREFIX
+from shared.audiences.publishing import Reason, current, publish, put_back, versions
+from shared.aws.versioned_document import EditedMeanwhile, NoSuchVersion, version_key
 from tests.audiences.test_audience import audience
 from tests.conftest import BUCKET
 
@@ -67,7 +67,7 @@ def test_who_never_comes_first_is_told(s3: "S3Client") -> None:
 
 def test_a_version_whose_publisher_broke_off_is_kept_by_the_next(s3: "S3Client") -> None:
     publish(s3, BUCKET, adding(audience("a")), REASON)
-    s3.delete_object(Bucket=BUCKET, Key=version_key(1))
+    s3.delete_object(Bucket=BUCKET, Key=version_key(PREFIX, 1))
 
     publish(s3, BUCKET, adding(audience("b")), REASON)
 
