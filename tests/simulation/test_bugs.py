@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.simulation.bugs import BUGS, Bug, planted
+from tests.simulation.bugs import BUGS
+from tests.simulation.planting import Bug, planted
 from tests.simulation.play import play, stage
 
 SEEDS = 120
