@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from local.console import console
+from local.console import console, step
 from local.emulator import LocalStackError
 from local.receiver import Received, receiving
 from local.stack import PACKED_TEMPLATE, Stack, redeploy
@@ -65,14 +65,15 @@ def act(stack: Stack, clock: str) -> Acted:
         stack.s3.put_object(Bucket=stack.bucket, Key=f"destinations/{DESTINATION}.toml", Body=file.encode())
         _keep(stack, secret)
         stack = redeploy(stack, PACKED_TEMPLATE, clock, Destinations=DESTINATION)
-        preview = _asked(stack, "POST", "/audiences/preview", {"where": DEFINITION["where"]})
-        began = time.monotonic()
-        _asked(stack, "PUT", f"/audiences/{AUDIENCE}", DEFINITION)
-        members = _settled(stack)
-        arms = {member: _arm(stack, member) for member in members}
-        treated = {member for member, arm in arms.items() if arm == "treatment"}
-        _until(lambda: treated <= received.customers.keys(), "deliveries")
-        seconds = received.latest - began
+        with step("Published an audience and waited for its members"):
+            preview = _asked(stack, "POST", "/audiences/preview", {"where": DEFINITION["where"]})
+            began = time.monotonic()
+            _asked(stack, "PUT", f"/audiences/{AUDIENCE}", DEFINITION)
+            members = _settled(stack)
+            arms = {member: _arm(stack, member) for member in members}
+            treated = {member for member, arm in arms.items() if arm == "treatment"}
+            _until(lambda: treated <= received.customers.keys(), "deliveries")
+            seconds = received.latest - began
         if received.customers.keys() - treated or received.unsigned:
             raise LocalStackError("somebody was approached who is in the control group, or without a signature")
     return Acted(preview, len(members), len(members) - len(treated), received, seconds)
