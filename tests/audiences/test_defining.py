@@ -2,10 +2,8 @@
 
 import pytest
 
-from local.emulator import ROOT
 from shared.audiences.audience import MOST_AUDIENCES
 from shared.audiences.defining import MOST_BYTES, Mistakes, as_definition, read_audiences
-from shared.journeys.defining import read_journeys
 from tests.audiences.random_rules import NAMES
 
 CONTRACT = """
@@ -82,10 +80,3 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_what_is_no_such_file_is_refused(text: str) -> None:
     with pytest.raises(Mistakes):
         read_audiences(text, NAMES)
-
-
-def test_the_file_that_comes_with_the_repository_has_the_audiences_that_its_journeys_lead_on() -> None:
-    shipped = read_audiences((ROOT / "audiences.toml").read_text(), NAMES)
-    journeys = read_journeys((ROOT / "journeys.toml").read_text(), NAMES)
-
-    assert {one.key for one in shipped.all} == {one.audience for one in journeys.all}
