@@ -6,6 +6,7 @@ troubles both, and the best time of each counts.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 
@@ -16,11 +17,13 @@ from bench.report import Line, import_lines, markdown, reason_lines, refresh, sp
 from bench.tasks import TASKS
 from bench.text_tasks import TEXT_TASKS
 from bench.training import measure_training, training_lines
+from bench.usage import measure_usage
 from bench.work import Inputs
 from bench.worker import Measurement, measure
 from local.complete_journey import read_lines
 from local.console import console, step
 from local.emulator import LocalStackError
+from operations.cost import USAGE_FILE
 from training.base.progress import progress
 
 RESULTS = ROOT / "bench/results.json"
@@ -45,6 +48,7 @@ def main() -> int:
     only = (
         ("--five-gigabytes", _five_gigabytes, "only take in a stream of 5 GB, which takes minutes"),
         ("--freshness", _freshness, "only measure how soon decisions follow events, on a local AWS"),
+        ("--usage", _usage, "only measure what `tessera cost` reckons with"),
         ("--training", _training, "only train on 13 million events, on two cores, which takes minutes"),
     )
     for option, work, explained in only:
@@ -85,6 +89,12 @@ def _training() -> None:
 def _freshness() -> None:
     measured = measure_freshness(bundle_folder(_inputs().purchases))
     _show([*freshness_lines(measured)], measured, "python -m bench --freshness")
+
+
+def _usage() -> None:
+    usage = measure_usage(PURCHASES.with_name("usage"))
+    USAGE_FILE.write_text(json.dumps(usage, indent=2) + "\n")
+    console.print_json(USAGE_FILE.read_text())
 
 
 def _show(lines: list[Line], measured: dict[str, Measurement], command: str) -> None:

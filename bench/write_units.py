@@ -43,6 +43,8 @@ class Table:
         self.bytes = Counter[str]()
         """Of the items written, by attribute."""
         self.calls = Counter[str]()
+        self.moved = 0
+        """Profiles that came into another segment."""
 
     def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
         """Consistent reads."""
@@ -77,6 +79,7 @@ class Table:
 
     def _put(self, key: Key, before: dict[str, Any] | None, item: dict[str, Any]) -> None:
         self.items[key] = item
+        self.moved += _segment(before) not in (None, _segment(item))
         self.written[key[0]] += write_units(item_bytes(before), item_bytes(item))
         for names in _INDEXES:
             old, new = (_entry(one, names) for one in (before or {}, item))
@@ -85,6 +88,10 @@ class Table:
         for name, value in item.items():
             self.bytes[name if key[1] == "profile" else "sealed"] += item_bytes({name: value})
         self.bytes["items"] += 1
+
+
+def _segment(item: dict[str, Any] | None) -> str | None:
+    return item["member_of"]["S"].rpartition("#")[0] if item and "member_of" in item else None
 
 
 def _entry(item: dict[str, Any], names: tuple[str, ...]) -> list[Any] | None:

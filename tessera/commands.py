@@ -119,6 +119,12 @@ COMMANDS = (
         "backfill --prefix history/2025/",
     ),
     Command(OPERATE, "operations.redrive", "Give what was given up another try.", "files"),
+    Command(
+        OPERATE,
+        "operations.cost",
+        "Reckon what a month costs, service by service.",
+        "--events-a-month 10000000 --customers 200000 --live-share 0.5",
+    ),
     Command(OPERATE, "operations.recount", "Compare sizes of segments and audiences with who is there.", "--correct"),
     Command(OPERATE, "operations.restore", "Make the table of profiles anew from the data bucket.", ""),
     Command(OPERATE, "operations.keep_marks", "Keep what marks say apart from the table.", ""),
