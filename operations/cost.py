@@ -213,13 +213,13 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
     """The command line."""
     parser = argparse.ArgumentParser(prog=prog, description="Reckon what a month costs, service by service.")
     amount = partial(parser.add_argument, metavar="N")
-    amount("--events-a-month", type=_amount, required=True)
-    amount("--customers", type=_amount, required=True, help="whose profiles are kept")
+    amount("--events-a-month", type=at_least_0, required=True)
+    amount("--customers", type=at_least_0, required=True, help="whose profiles are kept")
     amount("--live-share", type=_share, default=0.0, help="of events, those sent as they happen; default: 0")
-    amount("--events-a-call", type=_positive, default=1.0, help="live events in one request; default: 1")
-    amount("--files-a-month", type=_positive, default=24 * DAYS_A_MONTH, help="default: one an hour")
-    amount("--lookups-a-month", type=_amount, default=0.0, help="default: 0")
-    amount("--events-an-update", type=_positive, help="of one customer in one file; default: as measured")
+    amount("--events-a-call", type=above_0, default=1.0, help="live events in one request; default: 1")
+    amount("--files-a-month", type=above_0, default=24 * DAYS_A_MONTH, help="default: one an hour")
+    amount("--lookups-a-month", type=at_least_0, default=0.0, help="default: 0")
+    amount("--events-an-update", type=above_0, help="of one customer in one file; default: as measured")
     parser.add_argument("--prices", type=Path, default=PRICES_FILE, help="prices of your region; default: %(default)s")
     parser.add_argument("--json", action="store_true", help="the same for programs")
     given = parser.parse_args(arguments)
@@ -281,21 +281,21 @@ def _report(
     ]
 
 
-def _amount(text: str) -> float:
+def at_least_0(text: str) -> float:
     value = float(text.replace(",", "").replace("_", ""))
     if not 0 <= value < 1e15:
         raise argparse.ArgumentTypeError(f"{text} is no number from 0")
     return value
 
 
-def _positive(text: str) -> float:
-    if not (value := _amount(text)):
+def above_0(text: str) -> float:
+    if not (value := at_least_0(text)):
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return value
 
 
 def _share(text: str) -> float:
-    if (value := _amount(text)) > 1:
+    if (value := at_least_0(text)) > 1:
         raise argparse.ArgumentTypeError(f"{text} is no share from 0 to 1")
     return value
 

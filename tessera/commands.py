@@ -125,6 +125,12 @@ COMMANDS = (
         "Reckon what a month costs, service by service.",
         "--events-a-month 10000000 --customers 200000 --live-share 0.5",
     ),
+    Command(
+        OPERATE,
+        "operations.scale",
+        "Say what a stack meets first as a shop grows.",
+        "--events-a-second 50000 --customers 100000000 --events-a-call 10",
+    ),
     Command(OPERATE, "operations.recount", "Compare sizes of segments and audiences with who is there.", "--correct"),
     Command(OPERATE, "operations.restore", "Make the table of profiles anew from the data bucket.", ""),
     Command(OPERATE, "operations.keep_marks", "Keep what marks say apart from the table.", ""),
