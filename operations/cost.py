@@ -282,6 +282,7 @@ def _report(
 
 
 def at_least_0(text: str) -> float:
+    """A number of an option, thousands parted as you like."""
     value = float(text.replace(",", "").replace("_", ""))
     if not 0 <= value < 1e15:
         raise argparse.ArgumentTypeError(f"{text} is no number from 0")
@@ -289,6 +290,7 @@ def at_least_0(text: str) -> float:
 
 
 def above_0(text: str) -> float:
+    """The same, and not 0."""
     if not (value := at_least_0(text)):
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return value

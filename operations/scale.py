@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from operations.cost import API_SECONDS, BATCH, MOVE_UNITS, REQUEST_SECONDS, UNIT_BYTES, USAGE_FILE, at_least_0, above_0
+from operations.cost import API_SECONDS, BATCH, MOVE_UNITS, REQUEST_SECONDS, UNIT_BYTES, USAGE_FILE, above_0, at_least_0
 from operations.stack import say
 from shared.profiles import due, members
 
