@@ -97,6 +97,12 @@ COMMANDS = (
     ),
     Command(ACT, "operations.journeys", "List, check and publish the journeys of a stack.", "check journeys.toml"),
     Command(ACT, "operations.deliveries", "Say what is sent where, change that, and send again.", ""),
+    Command(
+        ACT,
+        "tessera.results",
+        "Say whether campaigns helped, beside their control groups.",
+        "--events my-events/ --campaign win_back --holdout 0.1",
+    ),
     Command(LOOK, "tessera.show", "Say in words what is stored of a customer.", "889"),
     Command(
         LOOK,

@@ -28,6 +28,8 @@ ACTIONS: Mapping[str, str] = {
 """The next best action for each intent where neither labels nor the manifest know another; where several intents fit,
 the first of these is meant."""
 
+LARGEST_COST = 1e9
+
 type Labels = Mapping[str, Any]
 
 ACTION = {"key": Text(256), "*": Text(10_000)}
@@ -84,6 +86,21 @@ def labelled(manifest: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
 def _edited(label: Mapping[str, Any]) -> dict[str, Any]:
     # What else a file may say of a segment, its id above all, is not for the user to change.
     return {name: label[name] for name in ("name", "description", "actions") if name in label}
+
+
+def cost_and_margin(manifest: Mapping[str, Any], key: str) -> tuple[float, float] | None:
+    """What a contact costs and the share of revenue that is left, of the action of that key; None where not both are
+    known, as numbers that they can be."""
+    segments = manifest.get("segments", ())
+    own = [action for segment in segments for action in segment.get("actions", {}).values()]
+    for action in (*manifest.get("actions", {}).values(), *own):
+        if action["key"] == key and {"cost_per_contact", "margin"} <= action.keys():
+            try:
+                cost, margin = float(action["cost_per_contact"]), float(action["margin"])
+            except ValueError:
+                return None
+            return (cost, margin) if 0 <= cost < LARGEST_COST and 0 <= margin <= 1 else None
+    return None
 
 
 def action(manifest: Mapping[str, Any], intent: str, segment: int) -> Mapping[str, Any]:

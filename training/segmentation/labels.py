@@ -19,6 +19,13 @@ ACTIONS_FILE = Path(__file__).parents[2] / "actions.toml"
 type Text = Annotated[str, Meta(max_length=500)]
 type Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"\S")]
 type Key = Annotated[str, Meta(max_length=64, pattern="^[a-z0-9_]+$")]
+type Cost = Annotated[float, Meta(ge=0, le=1_000_000)]
+type Margin = Annotated[float, Meta(ge=0, le=1)]
+
+
+NUMBERS = ("cost_per_contact", "margin")
+"""What of an action is a number. Manifests and labels hold it as text, as all else of actions: releases of before would
+refuse a bundle that has anything else there."""
 
 
 class Action(Struct, forbid_unknown_fields=True):
@@ -29,6 +36,10 @@ class Action(Struct, forbid_unknown_fields=True):
     description: Text = ""
     channel: Text = ""
     incentive: Text = ""
+    cost_per_contact: Cost | None = None
+    """In the stack's currency."""
+    margin: Margin | None = None
+    """The share of revenue that is left of it."""
 
 
 class SegmentLabels(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -67,8 +78,7 @@ def read_actions(path: Path = ACTIONS_FILE) -> dict[str, Any]:
     actions = read_labels(path).actions
     if missing := [intent for intent in ACTIONS if intent not in actions]:
         raise InputError(f"{path} has no action for {', '.join(missing)}")
-    by_intent: dict[str, Any] = msgspec.to_builtins({intent: actions[intent] for intent in ACTIONS})
-    return by_intent
+    return {intent: _as_kept(actions[intent]) for intent in ACTIONS}
 
 
 def labels_for(manifest: Mapping[str, Any], file: LabelsFile) -> Labels:
@@ -85,10 +95,24 @@ def labels_for(manifest: Mapping[str, Any], file: LabelsFile) -> Labels:
     called = Counter(names.get(i, segment["name"]).strip().casefold() for i, segment in known.items())
     if twice := [name for i, name in names.items() if called[name.strip().casefold()] > 1]:
         raise InputError(f'two segments would be called "{twice[0]}"')
-    segments = {i: _changed(msgspec.to_builtins(label), known[i]) for i, label in file.segments.items()}
-    actions = _changed(msgspec.to_builtins(file.actions), manifest.get("actions", {}))
+    segments = {i: _changed(_as_labels(label), known[i]) for i, label in file.segments.items()}
+    kept = {intent: _as_kept(action) for intent, action in file.actions.items()}
+    actions = _changed(kept, manifest.get("actions", {}))
     given = {"segments": {i: label for i, label in segments.items() if label}, "actions": actions}
     return {part: value for part, value in given.items() if value}
+
+
+def _as_labels(label: SegmentLabels) -> dict[str, Any]:
+    words: dict[str, Any] = msgspec.to_builtins(label)
+    if label.actions:
+        words["actions"] = {intent: _as_kept(action) for intent, action in label.actions.items()}
+    return words
+
+
+def _as_kept(action: Action) -> dict[str, str]:
+    """An action as manifests and labels hold it: texts, and nothing for a number that nobody gave."""
+    fields = {name: getattr(action, name) for name in Action.__struct_fields__}
+    return {name: str(value) for name, value in fields.items() if value is not None}
 
 
 def _changed(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,4 +135,5 @@ def _segment(segment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _action(action: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: action.get(name, "") for name in Action.__struct_fields__}
+    words = {name: action.get(name, "") for name in Action.__struct_fields__ if name not in NUMBERS}
+    return words | {name: float(action[name]) for name in NUMBERS if name in action}
