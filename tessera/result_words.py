@@ -86,10 +86,9 @@ def _metric(metric: Mapping[str, Any], currency: str) -> Iterator[str]:
     if metric["effect"] is None:
         yield f"  {NAMES[name]}: {values}, too few to say more"
         return
-    verdict = f", {metric['claim']}" if metric["claim"] else ""
     yield (
         f"  {NAMES[name]}: {values} {currency if name not in SHARES else ''}".rstrip()
-        + f"; {_span(name, metric)}{verdict}"
+        + f"; {_span(name, metric)}{_verdict(metric)}"
     )
     for segment in metric["segments"]:
         yield from _segment(name, segment)
@@ -99,9 +98,15 @@ def _segment(name: str, segment: Mapping[str, Any]) -> Iterator[str]:
     if segment["effect"] is None:
         yield f"    {segment['segment']}: too few to say"
         return
-    verdict = f", {segment['claim']}" if segment["claim"] else ""
     nearest = _difference(name, segment["shrunk"])
-    yield f"    {segment['segment']}: {_span(name, segment)}; likeliest {nearest}{verdict}"
+    yield f"    {segment['segment']}: {_span(name, segment)}; likeliest {nearest}{_verdict(segment)}"
+
+
+def _verdict(told: Mapping[str, Any]) -> str:
+    if told["finding"]:
+        return f", {told['finding']}"
+    leaves_out_nought = told["low"] > 0 or told["high"] < 0
+    return ", which among so many results may come by chance" if leaves_out_nought else ""
 
 
 def _return(told: Mapping[str, Any], currency: str) -> str:

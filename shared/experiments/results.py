@@ -59,8 +59,8 @@ def judged(trials: Sequence[Trial], look: Look) -> list[dict[str, Any]]:
     over all their segments in the same way."""
     results = [_result(trial, look) for trial in trials]
     found = [metric for result in results for metric in result["metrics"] if metric["log_e_value"] is not None]
-    _claim(found)
-    _claim([segment for metric in found for segment in metric["segments"] if segment["log_e_value"] is not None])
+    _find(found)
+    _find([segment for metric in found for segment in metric["segments"] if segment["log_e_value"] is not None])
     for trial, result in zip(trials, results, strict=True):
         if result["state"] is None:
             _settle(trial, look, result)
@@ -181,7 +181,7 @@ def _measured(metric: Metric, trial: Trial, look: Look) -> dict[str, Any]:
 
 
 def _unknown() -> dict[str, Any]:
-    return {"effect": None, "low": None, "high": None, "log_e_value": None, "p_value": None, "claim": None}
+    return {"effect": None, "low": None, "high": None, "log_e_value": None, "p_value": None, "finding": None}
 
 
 def _told(known: Effect) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def _told(known: Effect) -> dict[str, Any]:
         "high": high,
         "log_e_value": known.log_e,
         "p_value": p_value(known.log_e),
-        "claim": None,
+        "finding": None,
     }
 
 
@@ -247,16 +247,16 @@ def _before_and_after(trial: Trial) -> list[dict[str, Any]]:
 # ---- What is said of it ----------------------------------------------------------------------------------------------
 
 
-def _claim(measured: Sequence[dict[str, Any]]) -> None:
+def _find(measured: Sequence[dict[str, Any]]) -> None:
     for one, is_found in zip(measured, discoveries([one["log_e_value"] for one in measured]), strict=True):
         if is_found:
-            one["claim"] = "higher" if one["effect"] > 0 else "lower"
+            one["finding"] = "higher" if one["effect"] > 0 else "lower"
 
 
 def _settle(trial: Trial, look: Look, result: dict[str, Any]) -> None:
     metrics: list[dict[str, Any]] = result["metrics"]
     result["return"] = _return(trial, metrics)
-    if any(metric["claim"] for metric in metrics):
+    if any(metric["finding"] for metric in metrics):
         result["state"] = FOUND
         return
     first = metrics[0]

@@ -2,7 +2,7 @@
 
 Each draws how many customers come a day, how many of them are held back, how often they buy and how much, and how far
 all that hangs together with what they did before; large orders are rare and very large. It counts how many experiments
-ever claim anything: where nothing was planted, that is the share of false claims.
+ever find anything: where nothing was planted, that is the share of false findings.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class Tally:
     """What became of experiments."""
 
     experiments: int
-    claimed: int
-    """Those that claimed an effect at any look."""
+    found_one: int
+    """Those that found an effect at any look."""
     blocked: int
     """Those that were blocked at any look."""
     left_out: int
@@ -104,7 +104,7 @@ class Tally:
 
 def tally(experiments: int, seed: int, lift: float = 0.0, days: int = LOOKS) -> Tally:
     """Plays experiments, all from one seed."""
-    claimed = blocked = left_out = 0
+    found_one = blocked = left_out = 0
     for number in range(experiments):
         chance = np.random.default_rng([seed, number])
         shop = Shop.drawn(chance)
@@ -114,27 +114,27 @@ def tally(experiments: int, seed: int, lift: float = 0.0, days: int = LOOKS) -> 
             states.add(result["state"])
             metrics: list[dict[str, float]] = result["metrics"]  # type: ignore[assignment]
             is_out |= lift == 0 and any(m["low"] is not None and not m["low"] <= 0 <= m["high"] for m in metrics[:1])
-        claimed += FOUND in states
+        found_one += FOUND in states
         blocked += BLOCKED in states
         left_out += is_out
-    return Tally(experiments, claimed, blocked, left_out)
+    return Tally(experiments, found_one, blocked, left_out)
 
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Look at experiments without an effect every day, and count claims.")
+    parser = argparse.ArgumentParser(description="Look at experiments without an effect every day, and count findings.")
     parser.add_argument("--experiments", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     seen = tally(given.experiments, given.seed)
     sys.stdout.write(
         f"{seen.experiments:,} experiments without an effect, each looked at on {LOOKS} days\n"
-        f"ever claimed an effect: {seen.claimed} ({seen.claimed / seen.experiments:.1%})\n"
+        f"ever found an effect: {seen.found_one} ({seen.found_one / seen.experiments:.1%})\n"
         f"ever had an interval of the conversion that left out nought: {seen.left_out}"
         f" ({seen.left_out / seen.experiments:.1%})\n"
         f"ever blocked: {seen.blocked} ({seen.blocked / seen.experiments:.1%})\n"
     )
-    return int(seen.claimed > 0.05 * seen.experiments)
+    return int(seen.found_one > 0.05 * seen.experiments)
 
 
 if __name__ == "__main__":

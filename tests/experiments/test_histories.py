@@ -182,10 +182,10 @@ def test_the_published_effects_of_the_email_test_come_out(tmp_path: Path) -> Non
         assert means[True] - means[False] == pytest.approx(PUBLISHED[campaign], abs=0.0001)
         assert visit["effect"] == pytest.approx(PUBLISHED[campaign], abs=0.0007), "of which spending before took a part"
         assert visit["low"] < PUBLISHED[campaign] < visit["high"]
-        assert visit["claim"] == "higher"
+        assert visit["finding"] == "higher"
         for segment in visit["segments"]:
             own = both[both.zip_code == segment["segment"]]
             apart = own.groupby(own.segment == email).visit.mean()
             assert segment["low"] < apart[True] - apart[False] < segment["high"]
-            assert segment["claim"] == "higher" or campaign == "womens_email"
+            assert segment["finding"] == "higher" or campaign == "womens_email"
         assert {segment["segment"] for segment in visit["segments"]} == {"Rural", "Surburban", "Urban"}

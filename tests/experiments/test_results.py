@@ -25,12 +25,12 @@ def test_an_effect_is_found_and_said_of_every_metric() -> None:
     metrics = {metric["metric"]: metric for metric in result["metrics"]}
     assert [*metrics] == ["conversion", "revenue", "orders", "average_order_value", "churn", "visit"]
     conversion = metrics["conversion"]
-    assert conversion["claim"] == "higher"
+    assert conversion["finding"] == "higher"
     assert conversion["low"] < conversion["effect"] < conversion["high"]
     assert conversion["effect"] == pytest.approx(0.1, abs=0.005)
     assert conversion["relative"]["low"] < 1 < conversion["relative"]["high"]
-    assert metrics["churn"]["claim"] == "lower"
-    assert metrics["average_order_value"]["claim"] is None
+    assert metrics["churn"]["finding"] == "lower"
+    assert metrics["average_order_value"]["finding"] is None
     assert metrics["visit"]["effect"] is None, "everybody came, so that there is nothing to compare"
 
 
@@ -104,9 +104,9 @@ def test_segments_are_told_with_what_is_likeliest_of_each() -> None:
     sizes = {TREATMENT: 6_030, CONTROL: 6_030}
     result = _judged(trial(rows(1, 0), rows(1, 0), groups=groups, assigned=sizes, planned=HALF))
     few, loyal, new = result["metrics"][0]["segments"]
-    assert few["effect"] is None and few["claim"] is None and few["shrunk"] is None
-    assert new["claim"] == "higher"
-    assert loyal["claim"] is None
+    assert few["effect"] is None and few["finding"] is None and few["shrunk"] is None
+    assert new["finding"] == "higher"
+    assert loyal["finding"] is None
     assert loyal["effect"] < loyal["shrunk"] < new["shrunk"] < new["effect"]
 
 
