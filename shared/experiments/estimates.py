@@ -28,6 +28,9 @@ LEAST_CUSTOMERS = 100
 """In each arm, before anything is said."""
 LEAST_OCCURRENCES = 20
 """Customers in each arm of whom what is measured is true, and as many of whom it is not."""
+LEAST_AMOUNTS = 100
+"""Customers in each arm who bought, before anything is said of amounts: a few large ones make most of them, so that of
+few customers their mean and its error are both too small."""
 _SMALL = 1e-12
 
 
@@ -43,15 +46,17 @@ class Metric:
     of: str | None = None
     """The column of those of whom it may be true; all where it is None."""
     is_share: bool = False
+    least: int = LEAST_OCCURRENCES
+    """Customers in each arm of whom it is true, before anything is said."""
     before: str | None = None
     """The column of the same before the exposure."""
 
 
 METRICS = (
     Metric("conversion", "converted", None, "converted", is_share=True, before="converted_before"),
-    Metric("revenue", "revenue", None, "converted", before="revenue_before"),
+    Metric("revenue", "revenue", None, "converted", least=LEAST_AMOUNTS, before="revenue_before"),
     Metric("orders", "orders", None, "converted", before="orders_before"),
-    Metric("average_order_value", "revenue", "orders", "converted"),
+    Metric("average_order_value", "revenue", "orders", "converted", least=LEAST_AMOUNTS),
     Metric("churn", "churned", "buyer", "churned", of="buyer", is_share=True),
     Metric("visit", "visited", None, "visited", is_share=True, before="visited_before"),
 )
@@ -105,8 +110,8 @@ def is_enough(metric: Metric, arm: Moments) -> bool:
     """Whether an arm has what a normal approximation needs."""
     true = arm.n * arm.mean[COLUMNS.index(metric.occurs)]
     every = arm.n * (arm.mean[COLUMNS.index(metric.of)] if metric.of else 1.0)
-    enough = every >= LEAST_CUSTOMERS and true >= LEAST_OCCURRENCES - 0.5
-    return bool(enough and (not metric.is_share or every - true >= LEAST_OCCURRENCES - 0.5))
+    enough = every >= LEAST_CUSTOMERS and true >= metric.least - 0.5
+    return bool(enough and (not metric.is_share or every - true >= metric.least - 0.5))
 
 
 def effect(metric: Metric, treatment: Moments, control: Moments) -> Effect:

@@ -10,6 +10,7 @@ from typing import Any
 from shared.experiments.assignment import MISMATCH_LEVEL, Planned, log_mismatch
 from shared.experiments.estimates import (
     COLUMNS,
+    LEAST_AMOUNTS,
     METRICS,
     Effect,
     Metric,
@@ -19,6 +20,7 @@ from shared.experiments.estimates import (
 )
 from shared.experiments.moments import Moments
 from shared.experiments.sequences import (
+    LEVEL,
     MOST_CUSTOMERS,
     customers_needed,
     discoveries,
@@ -35,10 +37,12 @@ FOUND, NONE_FOUND, TOO_EARLY, BLOCKED, NO_CONTROL = (
 planned, so that nothing may be said; nobody was held back, so that there is no effect to be seen."""
 LEAST_EFFECT = 0.1
 """The effect that is worth it, as a share of what the control arm does."""
+PLANNED_LEVEL = LEVEL / len(METRICS)
+"""At which the effect that is worth it is to be found, so that it is found beside the other metrics as well."""
 BALANCE_LEVEL = 0.001
 """Of campaigns dealt by lot, at most about this share is ever blocked because the arms differed before."""
 BALANCED = (
-    Metric("spend_before", "spend_before", None, "buyer"),
+    Metric("spend_before", "spend_before", None, "buyer", least=LEAST_AMOUNTS),
     Metric("buyer", "buyer", None, "buyer", is_share=True),
 )
 """What must be alike in both arms before anybody is exposed."""
@@ -173,7 +177,7 @@ def _measured(metric: Metric, trial: Trial, look: Look) -> dict[str, Any]:
     relative = known.relative
     measured["relative"] = dict(zip(("effect", "low", "high"), relative, strict=True)) if relative else None
     measured["explained"] = known.explained
-    needed = customers_needed(look.least_effect * known.control, known.error * math.sqrt(known.n))
+    needed = customers_needed(look.least_effect * known.control, known.error * math.sqrt(known.n), PLANNED_LEVEL)
     measured["is_precise"] = needed <= known.n
     measured |= _wait(trial, look, needed)
     measured["segments"] = _segments(metric, trial)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from shared.experiments.results import FOUND
+from shared.experiments.results import FOUND, PLANNED_LEVEL
 from shared.experiments.sequences import customers_needed
 from tests.experiments.simulation import Shop, looks, tally
 
@@ -10,7 +10,7 @@ EXPERIMENTS = 300
 
 def test_of_experiments_without_an_effect_at_most_a_twentieth_ever_find_one() -> None:
     seen = tally(EXPERIMENTS, seed=16)
-    assert seen.found_one <= 0.05 * EXPERIMENTS
+    assert seen.found <= 0.05 * EXPERIMENTS
     assert seen.left_out <= 0.05 * EXPERIMENTS
     assert seen.blocked <= 0.02 * EXPERIMENTS
 
@@ -19,7 +19,7 @@ def test_a_planted_effect_is_found_among_as_many_customers_as_the_plan_says() ->
     """By the last of the looks at the latest; the plan promises four of five."""
     buying, lift, holdout = 0.1, 0.3, 0.5
     variance = buying * (1 - buying) / holdout + buying * (1 + lift) * (1 - buying * (1 + lift)) / (1 - holdout)
-    needed = customers_needed(buying * lift, float(np.sqrt(variance)))
+    needed = customers_needed(buying * lift, float(np.sqrt(variance)), PLANNED_LEVEL)
     days = 20
     shop = Shop(a_day=-(-needed // days), holdout=holdout, buying=buying, spread=0.5)
     found = 0

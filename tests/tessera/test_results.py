@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 type Captured = pytest.CaptureFixture[str]
 
 
-def _write(folder: Path, treatment: int = 400, control: int = 400, campaign: str = "spring") -> None:
+def _write(folder: Path, treatment: int = 800, control: int = 800, campaign: str = "spring") -> None:
     events: list[dict[str, Any]] = []
     for arm, n, buying in (("treatment", treatment, 2), ("control", control, 5)):
         for i in range(n):
@@ -41,11 +41,11 @@ def test_it_says_whether_a_campaign_helped(tmp_path: Path, capsys: Captured) -> 
     assert main(["--events", str(tmp_path / "events"), "--by", "tier", "--cost", "0.1", "--margin", "0.5"]) == 0
     said = capsys.readouterr().out
     assert said.startswith(
-        "spring: an effect was found\n  400 approached, 400 held back, 4 days from the first exposure\n"
+        "spring: an effect was found\n  800 approached, 800 held back, 4 days from the first exposure\n"
     )
     assert "  customers who bought: 50.00% against 20.00%; +30.00 points (" in said
     assert "    gold: " in said
-    assert "400 contacts cost 40.00" in said
+    assert "800 contacts cost 80.00" in said
 
 
 def test_it_says_the_whole_as_json(tmp_path: Path, capsys: Captured) -> None:
@@ -59,7 +59,7 @@ def test_it_says_the_whole_as_json(tmp_path: Path, capsys: Captured) -> None:
 
 
 def test_arms_that_are_not_as_planned_are_told_instead_of_an_effect(tmp_path: Path, capsys: Captured) -> None:
-    _write(tmp_path / "events", treatment=500, control=300)
+    _write(tmp_path / "events", treatment=1_000, control=600)
     assert main(["--events", str(tmp_path / "events"), "--holdout", "0.5"]) == 0
     said = capsys.readouterr().out
     assert "spring: blocked: nothing of this may be believed\n" in said
