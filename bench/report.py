@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.table import Table
 
+from bench.targets import MORE
 from bench.tasks import MEGABYTE
 from bench.worker import Measurement
 
@@ -20,6 +21,7 @@ MEMORY_AIM = 512 * MEGABYTE
 _FLAT = 1.1
 _REASONS_AIM_MS = 2.0
 _AUDIENCES_AIM_US = 50
+_TARGET_AIM_US = 20
 _AHEAD_AIM = 0.25
 _HEADINGS = ("what", "ours", "against", "ratio", "aim")
 _BEGIN, _END = "<!-- results -->", "<!-- end of results -->"
@@ -103,6 +105,16 @@ def reason_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
         aim=f"≤ {_AUDIENCES_AIM_US} µs more",
         met=more_us <= _AUDIENCES_AIM_US,
     )
+    for what, task in (("Decisions", "decide_batch"), ("Decisions, one by one", "decide_alone")):
+        without, with_ = measured[task], measured[f"{task}_with_targets"]
+        each_us = (with_.best / with_.units - without.best / without.units) * 1e6 / MORE
+        yield Line(
+            f"{what} with {MORE} more targets",
+            _rate(with_, "customers"),
+            f"{each_us:,.1f} µs each a target more than without",
+            aim=f"< {_TARGET_AIM_US} µs",
+            met=each_us < _TARGET_AIM_US,
+        )
 
 
 def stream_lines(streams: Mapping[int, Measurement]) -> Iterable[Line]:

@@ -23,6 +23,7 @@ from bench.shop_tasks import (
     shop_file_to_features,
 )
 from bench.stream import EventStream
+from bench.targets import decide_alone, decide_alone_with_targets, decide_batch, decide_batch_with_targets
 from bench.text_tasks import TEXT_TASKS
 from bench.work import Inputs, Task, Work
 from local.complete_journey import AS_OF
@@ -163,6 +164,10 @@ TASKS: dict[str, Task] = TEXT_TASKS | {
         update_batch,
         update_batch_with_next_change,
         update_batch_with_audiences,
+        decide_batch,
+        decide_batch_with_targets,
+        decide_alone,
+        decide_alone_with_targets,
         take_in_stream,
     )
 }

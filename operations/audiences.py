@@ -25,12 +25,13 @@ from shared.audiences.publishing import current, publish, put_back, versions
 from shared.audiences.reading import Mistake, Names, attributes_of, read_rule
 from shared.aws.versioned_document import EditedMeanwhile, NoSuchVersion
 from shared.features.time_zone import TimeZone
-from shared.models.labels import ACTIONS
-from shared.models.manifests import TARGETS
+from shared.models.labels import intents_of
+from shared.models.manifests import Manifests, outputs
 from shared.profiles.members import Members
 from shared.profiles.table import ProfileTable
 
-NAMES = Names.of(TARGETS, ACTIONS)
+NAMES = Names.of(outputs({}), intents_of({}))
+"""What rules may ask for whatever bundle is live."""
 FILE = "audiences.toml"
 
 
@@ -43,6 +44,12 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
     commands["rollback"].add_argument("--to", type=int, metavar="VERSION", help="default: the one before the live one")
     add_why(commands["rollback"])
     return run(_run, made, arguments)
+
+
+def names_of(stack: DeployedStack) -> Names:
+    """What rules may ask for in a stack: all that its live bundle predicts, among others."""
+    manifest = Manifests(stack.s3, stack.resource("DataBucket")).live(now=0.0)
+    return Names.of(outputs(manifest), intents_of(manifest))
 
 
 def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
@@ -65,8 +72,8 @@ def _list(stack: DeployedStack, _given: argparse.Namespace) -> int:
     return 0
 
 
-def _check(_stack: DeployedStack, given: argparse.Namespace) -> int:
-    audiences = _read(given.file)
+def _check(stack: DeployedStack, given: argparse.Namespace) -> int:
+    audiences = _read(stack, given.file)
     for audience in audiences.all:
         attributes = attributes_of(audience.rule)
         asked = f"; asks for the attributes {', '.join(attributes)}" if attributes else ""
@@ -77,9 +84,9 @@ def _check(_stack: DeployedStack, given: argparse.Namespace) -> int:
 def _preview(stack: DeployedStack, given: argparse.Namespace) -> int:
     where = given.rule
     if where.isidentifier() and given.file.exists():
-        known = {audience.key: audience.where for audience in _read(given.file).all}
+        known = {audience.key: audience.where for audience in _read(stack, given.file).all}
         where = known.get(where, where)
-    rule = read_rule(where, NAMES)
+    rule = read_rule(where, names_of(stack))
     table = stack.resource("ProfileTable")
     sampled, is_all = sample(stack.dynamodb, ProfileTable(stack.dynamodb, table), table)
     total = None if is_all else sum(Members(stack.dynamodb, table).sizes().values())
@@ -100,7 +107,7 @@ def _in_words(told: Mapping[str, Any]) -> list[str]:
 
 
 def _publish(stack: DeployedStack, given: argparse.Namespace) -> int:
-    audiences = _read(given.file)
+    audiences = _read(stack, given.file)
     s3, bucket = stack.s3, stack.resource("DataBucket")
     before = current(s3, bucket).audiences
     edit = partial(_instead, audiences)
@@ -146,8 +153,8 @@ def _as_file(audiences: Audiences) -> dict[str, Any]:
     return ({"holdout": audiences.holdout} if audiences.holdout else {}) | {"audience": entries}
 
 
-def _read(path: Path) -> Audiences:
-    return read_audiences(read_text(path, MOST_BYTES), NAMES)
+def _read(stack: DeployedStack, path: Path) -> Audiences:
+    return read_audiences(read_text(path, MOST_BYTES), names_of(stack))
 
 
 COMMANDS: Commands = {

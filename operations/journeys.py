@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from operations.audiences import NAMES
+from operations.audiences import names_of
 from operations.deliveries import destinations
 from operations.stack import BAD_INPUT, DeployedStack, OperationError, run, say
 from operations.versions import Commands, command_line, differences, read_text, reason, say_history
@@ -52,13 +52,13 @@ def _list(stack: DeployedStack, _given: argparse.Namespace) -> int:
 
 
 def _check(stack: DeployedStack, given: argparse.Namespace) -> int:
-    _, journeys = _read(given.file)
+    _, journeys = _read(stack, given.file)
     say(*(f"{journey.key}: fine" for journey in journeys.all))
     return 0
 
 
 def _publish(stack: DeployedStack, given: argparse.Namespace) -> int:
-    text, journeys = _read(given.file)
+    text, journeys = _read(stack, given.file)
     if missing := [*_missing(stack, journeys)]:
         raise Mistakes(missing)
     s3, bucket = stack.s3, stack.resource("DataBucket")
@@ -106,9 +106,9 @@ def _history(stack: DeployedStack, _given: argparse.Namespace) -> int:
     return 0
 
 
-def _read(path: Path) -> tuple[str, Journeys]:
+def _read(stack: DeployedStack, path: Path) -> tuple[str, Journeys]:
     text = read_text(path, MOST_BYTES)
-    return text, read_journeys(text, NAMES)
+    return text, read_journeys(text, names_of(stack))
 
 
 COMMANDS: Commands = {

@@ -12,6 +12,7 @@ from shared.features.history import History
 from shared.identity.consents import NEVER, Mark
 from shared.identity.keys import customer_id, visitor_id
 from shared.identity.links import CUSTOMERS_A_DEVICE, NOBODY, Copy, Link, LinkState
+from shared.models.manifests import is_probability
 from shared.profiles.histories import histories, rows_of
 from shared.profiles.stored_profile import StoredProfile
 
@@ -111,7 +112,7 @@ def _decision_facts(profile: StoredProfile, manifest: Mapping[str, Any]) -> Fact
     yield "Segment", f"{_segment(decision.segment, names)}, since {moment(decision.since_ms)}"
     yield "Runner-up", f"{_segment(decision.runner_up, names)}; the segment is {decision.margin:.0%} nearer"
     for name, value in answered["predictions"].items():
-        label, form = PREDICTIONS[name]
+        label, form = PREDICTIONS.get(name) or _of_own(name)
         reason = answered["left_out"].get(name) or "this model does not"
         days = answered["horizon_days"][name]
         ahead = "" if days is None else f" within {days} days"
@@ -126,6 +127,12 @@ def _decision_facts(profile: StoredProfile, manifest: Mapping[str, Any]) -> Fact
         yield "Next change", "none in sight if nothing happens"
     else:
         yield "Next change", f"{moment(change.at_ms)}: {_segment(change.segment, names)}, {change.intent}"
+
+
+def _of_own(name: str) -> tuple[str, str]:
+    """What a prediction of the shop's own is called, and how it is written."""
+    words = name.removesuffix("_probability").replace("_", " ").capitalize()
+    return words, "{:.0%}" if is_probability(name) else "{:,.2f}"
 
 
 def _outside(outside: Mapping[str, Any]) -> str:

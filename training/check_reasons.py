@@ -25,7 +25,7 @@ from shared.features import EventColumns, Profiles, fold, merge, until
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle, Decisions
 from shared.models.layout import ONNX_FILE
-from shared.models.manifests import TARGETS
+from shared.models.manifests import step_name
 from shared.profiles.table import WRITES_A_CALL
 from shared.reasons.acting import Act, acts_that_change, feasible
 from shared.reasons.contributions import FILE, Reasons
@@ -58,12 +58,12 @@ def check_predictions(X: Matrix, customers: Matrix, bundle: Bundle, reasons: Rea
     """Shapley values against shap's, and their sums against the graph's predictions."""
     nodes = {node.name: node for node in onnx.load(model / ONNX_FILE).graph.node}
     for output, why in reasons.predictions.items():
-        predicted = getattr(bundle.decide(X), output).astype(np.float64)
+        predicted = bundle.decide(X).predictions[output].astype(np.float64)
         shares = np.array([why.model.contributions(x) for x in X])
         margins = np.array([why.model.margin(x) for x in X])
         sums = np.abs(shares.sum(axis=1) + why.model.baseline - margins)
         again = np.array([why.calibration.predict(why.model.baseline + total) for total in shares.sum(axis=1)])
-        expected = _by_shap(why.model, nodes, TARGETS[output], X, customers)
+        expected = _by_shap(why.model, nodes, step_name(output), X, customers)
         yield (
             f"{output} ({type(why.model).__name__.lower()}, {why.calibration.scale}): largest difference to shap"
             f" {np.abs(shares - expected).max() / np.ptp(margins):.1e} of the margin's range; sums: {sums.max():.1e} on"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +24,7 @@ from training import score, train
 from training.base import command
 from training.base.config import Config
 from training.base.errors import InputError
+from training.base.target_entry import own_types
 from training.bundle.promises import Kept, by_intent, outcomes, percent
 from training.data.events import read_events
 from training.prediction import baseline
@@ -70,7 +72,7 @@ def evaluate(paths: list[Path], as_of_ms: int, config: Config, translator: Trans
 
     Targets whose horizon the events do not cover are shortened to what they do: a lifetime value over what is left.
     """
-    whole = read_events(paths, config.currency, None, translator).profiles
+    whole = read_events(paths, config.currency, None, translator, own_types(config.targets)).profiles
     last_ms = int(whole.rows.time_ms.max())
     config = _covered(config, as_of_ms, last_ms)
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +84,11 @@ def evaluate(paths: list[Path], as_of_ms: int, config: Config, translator: Trans
         pq.write_table(score.score(known, bundle, as_of_ms), out)
         scores = pq.read_table(out)
     points = PointsInTime(whole, config.zone)
-    results = [_result(target, bundle, scores, points, as_of_ms, config) for target in targets(config)]
+    results = [
+        _result(target, bundle, scores, points, as_of_ms, config)
+        for target in targets(config)
+        if target.entry.whom != "exposed"  # they are scored at another time than they are exposed at
+    ]
     place = {key: i for i, key in enumerate(whole.keys)}
     scored = np.array([place[f"{score.CUSTOMER}{customer}"] for customer in scores["customer_id"].to_pylist()])
     happened = outcomes(points, scored, as_of_ms, config)
@@ -99,7 +105,8 @@ def _covered(config: Config, as_of_ms: int, last_ms: int) -> Config:
     command.say(
         *(f"{name}: {days}, since no more days are known after {iso(as_of_ms)}" for name, days in short.items())
     )
-    return replace(config, **short)
+    own = [msgspec.structs.replace(entry, within_days=min(entry.within_days, left)) for entry in config.target]
+    return replace(config, target=tuple(own), **short)
 
 
 def _result(

@@ -20,7 +20,7 @@ from shared.features import Profiles
 from shared.identity.keys import customer_key
 from shared.models.bundle import Bundle, Decisions
 from shared.models.labels import action
-from shared.models.manifests import TARGETS
+from shared.models.manifests import TARGETS, outputs
 from training.base import command
 from training.base.errors import InputError
 from training.data.events import read_events
@@ -45,7 +45,8 @@ CUSTOMER = customer_key("")
 
 
 def score(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> pa.Table:
-    """A row for every customer with an event before `as_of_ms`; columns that the bundle cannot fill are null.
+    """A row for every customer with an event before `as_of_ms`, with a column for each prediction of the shop's own
+    after those of SCHEMA; columns that the bundle cannot fill are null.
 
     Visitors whom nobody has identified yet are no customers and are left out.
     """
@@ -71,7 +72,11 @@ def score(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> pa.Table:
         "model_version": [bundle.bundle_id] * len(customers),
         "outside_training": [list(outside) for outside in outside_training(X, bundle.manifest)],
     }
-    return pa.table(columns, schema=SCHEMA)
+    own = [name for name in outputs(bundle.manifest) if name not in TARGETS]
+    schema = pa.schema([*SCHEMA, *(pa.field(name, pa.float32()) for name in own)])
+    values = {name: decisions.own.get(name) for name in own}
+    missing = pa.nulls(len(customers), pa.float32())
+    return pa.table(columns | {name: missing if v is None else v for name, v in values.items()}, schema=schema)
 
 
 def _column(decisions: Decisions, name: str) -> pa.Array:

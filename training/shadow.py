@@ -7,8 +7,7 @@ python -m training.shadow --events PATH [PATH …] --champion DIR|BUCKET --chall
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +26,14 @@ from shared.identity.keys import customer_key
 from shared.models.bundle import Bundle
 from shared.models.manifests import TARGETS
 from training.base import command
-from training.base.config import Config
 from training.base.errors import InputError
+from training.base.target_entry import own_types
 from training.data.events import read_events
+from training.data.own_types import without_own_types
 from training.prediction.metrics import measure
-from training.prediction.targets import targets
+from training.prediction.targets import Target, target_in
 from training.registry.published import connect
-from training.score import score
+from training.score import SCHEMA, score
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 METRICS = ("auc", "average_precision", "lift_at_10_percent", "brier", "spearman", "mean_absolute_error", "total_ratio")
@@ -60,9 +60,11 @@ def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = command.timestamp(arguments.as_of)
     champion, challenger = _champion(arguments.champion), Bundle.load(arguments.challenger)
     currency = challenger.manifest.get("currency") or ""
-    files = read_events(arguments.events, currency, as_of_ms, command.translator(arguments))
+    judged = [target_in(challenger.manifest, name) for name in challenger.manifest["targets"]]
+    own = own_types([target.entry for target in judged])
+    files = read_events(arguments.events, currency, as_of_ms, command.translator(arguments), own)
     command.say(*files.summary())
-    both = side_by_side(files.profiles, champion, challenger, as_of_ms)
+    both = side_by_side(without_own_types(files.profiles), champion, challenger, as_of_ms)
     console = Console(highlight=False, width=max(120, Console().width))
     console.print(
         f"{both.num_rows:,} customers as of {iso(as_of_ms)}: champion {champion.bundle_id},"
@@ -73,8 +75,7 @@ def _run(arguments: argparse.Namespace) -> None:
         known = bundle.manifest.get("events", {}).get("last")
         if known and parse_timestamp(known) > as_of_ms:
             console.print(f"the {role} was trained on events until {known}, which flatters its figures", soft_wrap=True)
-    horizons = {name: about["horizon_days"] for name, about in challenger.manifest["targets"].items()}
-    after = figures_after(files.profiles, both, as_of_ms, horizons)
+    after = figures_after(files.profiles, both, as_of_ms, judged)
     for table in (_changes(both), cross_table(both), _predictions(both), after):
         if table.row_count:
             console.print(table, soft_wrap=True)
@@ -85,12 +86,16 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def side_by_side(profiles: Profiles, champion: Bundle, challenger: Bundle, as_of_ms: int) -> pa.Table:
-    """A row a customer, with the columns of `training.score` once for each bundle: `champion_…` and `challenger_…`."""
-    columns = {}
-    for role, bundle in ((CHAMPION, champion), (CHALLENGER, challenger)):
-        table = score(profiles, bundle, as_of_ms)
-        columns["customer_id"] = table["customer_id"]
-        columns |= {f"{role}_{name}": table[name] for name in table.column_names if name != "customer_id"}
+    """A row a customer, with the columns of `training.score` once for each bundle: `champion_…` and `challenger_…`.
+
+    What only one of them predicts is null of the other.
+    """
+    tables = {CHAMPION: score(profiles, champion, as_of_ms), CHALLENGER: score(profiles, challenger, as_of_ms)}
+    columns = {"customer_id": tables[CHAMPION]["customer_id"]}
+    names = dict.fromkeys(name for table in tables.values() for name in table.column_names if name != "customer_id")
+    for role, table in tables.items():
+        nothing = pa.nulls(table.num_rows, pa.float32())
+        columns |= {f"{role}_{name}": table[name] if name in table.column_names else nothing for name in names}
     return pa.table(columns)
 
 
@@ -132,7 +137,8 @@ def _predictions(both: pa.Table) -> Table:
     table = _table(
         "Predictions", "prediction", "champion's mean", "challenger's mean", "mean difference", "rank correlation"
     )
-    for name in TARGETS:
+    named = [name.removeprefix(f"{CHALLENGER}_") for name in both.column_names if name.startswith(f"{CHALLENGER}_")]
+    for name in (*TARGETS, *(name for name in named if name not in SCHEMA.names)):
         columns = [both[f"{role}_{name}"] for role in (CHAMPION, CHALLENGER)]
         if any(column.null_count for column in columns):
             missing = " and ".join(r for r, c in zip((CHAMPION, CHALLENGER), columns, strict=True) if c.null_count)
@@ -144,13 +150,14 @@ def _predictions(both: pa.Table) -> Table:
     return table
 
 
-def figures_after(profiles: Profiles, both: pa.Table, as_of_ms: int, horizons: Mapping[str, int]) -> Table:
-    """How good both are, for every horizon that the events cover; `horizons` are the days of each target."""
+def figures_after(profiles: Profiles, both: pa.Table, as_of_ms: int, targets: Sequence[Target]) -> Table:
+    """How good both are at each of the targets whose horizon the events cover; of those who were exposed, nothing is
+    said, as they are scored at another time."""
     table = _table("Against what happened after", "", CHAMPION, CHALLENGER)
     rows = {key: row for row, key in enumerate(profiles.keys)}
     at = np.array([rows[customer_key(customer)] for customer in both["customer_id"].to_pylist()])
     known_ms = int(profiles.rows.time_ms.max()) + DAY_MS
-    for target in (replace(one, horizon_days=horizons.get(one.name, one.horizon_days)) for one in targets(Config())):
+    for target in (target for target in targets if target.entry.whom != "exposed"):
         end_ms = as_of_ms + target.horizon_days * DAY_MS
         judged = target.eligible(profiles, as_of_ms)[at]
         y = target.outcome(profiles, as_of_ms, end_ms)[at][judged]

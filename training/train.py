@@ -32,6 +32,7 @@ from training.base import command
 from training.base.config import Config
 from training.base.errors import InputError
 from training.base.progress import progress
+from training.base.target_entry import own_actions, own_types
 from training.bundle import gate, reasons_file
 from training.bundle.contest import figures
 from training.bundle.export import bundle, model_version
@@ -65,13 +66,14 @@ def train(
     Raises InputError for events that cannot be trained on, and Refused where the export does not decide as the models.
     """
     profiles, window = customers(paths, as_of_ms, config, translator)
-    points = PointsInTime(profiles, config.zone)
+    points = PointsInTime(profiles, config.zone, config.cutoff_every_days)
     fitted, matching = _fit(points, window, previous, config)
     exported = bundle(fitted.segmentation, fitted.models, len(FEATURE_NAMES), _metadata(window, fitted, config))
     content = exported.SerializeToString(deterministic=True)
     segments, heights = catalogue(fitted.segmentation, fitted.X, matching.before)
-    about = manifest(model_version(exported), window.as_of_ms, profiles, fitted, segments, config)
-    about = labelled({**about, "identity": matching.as_dict(), "actions": read_actions()}, matching.labels)
+    about = manifest(model_version(exported), window.as_of_ms, points.known, fitted, segments, config)
+    actions = read_actions() | own_actions(config.targets)
+    about = labelled({**about, "identity": matching.as_dict(), "actions": actions}, matching.labels)
     about["promises"] = promises(fitted.targets, points, (window.first_ms, window.end_ms), about, config)
     serving = Bundle.from_files(content, about)
     parity, rows = gate.pass_training(serving, exported, fitted, config)
@@ -101,7 +103,7 @@ def customers(
 
 
 def _read(paths: list[Path], as_of_ms: int | None, config: Config, translator: Translator | None) -> Profiles:
-    files = read_events(paths, config.currency, as_of_ms, translator)
+    files = read_events(paths, config.currency, as_of_ms, translator, own_types(config.targets))
     command.say(*files.summary())
     if files.refused_share > config.most_refused:
         raise InputError(
@@ -162,7 +164,7 @@ def _fit(points: PointsInTime, window: Window, previous: Bundle | None, config: 
             advance(1, target.name)
             fit.result()
         advance(1, "")
-    known = X if previous is None else previous.features_at(points.profiles, window.as_of_ms)
+    known = X if previous is None else previous.features_at(points.known, window.as_of_ms)
     segmentation, matching = matched(segmentation, X, previous, known)
     return Fitted(X, segmentation, [fit.result() for fit in fits]), matching
 

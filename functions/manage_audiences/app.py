@@ -31,8 +31,8 @@ from shared.clock import read_clock
 from shared.decisions.decision import iso
 from shared.features.time_zone import TimeZone
 from shared.identity.keys import customer_id
-from shared.models.labels import ACTIONS
-from shared.models.manifests import TARGETS
+from shared.models.labels import intents_of
+from shared.models.manifests import Manifests, outputs
 from shared.profiles.members import Members
 from shared.profiles.table import ProfileTable
 from shared.telemetry.logs import logger, metrics, watched
@@ -44,7 +44,7 @@ table = ProfileTable(dynamodb, table_name)
 members = Members(dynamodb, table_name)
 live_audiences = LiveAudiences(s3, bucket, CHECK_EVERY_SECONDS)
 cursors = Cursors(lambda: str(parameters.get_secret(os.environ["CURSOR_SECRET"], max_age=3_600)).encode())
-names = Names.of(TARGETS, ACTIONS)
+manifests = Manifests(s3, bucket)
 
 
 @watched(correlation_paths.API_GATEWAY_REST)
@@ -69,7 +69,7 @@ def put(key: str) -> dict[str, Any]:
     if not isinstance(why, str):
         raise Refused(HTTPStatus.BAD_REQUEST, "invalid_audience", "`why` is a text.")
     try:
-        audience = defined(_known_key(key), definition, names)
+        audience = defined(_known_key(key), definition, _names())
     except Mistakes as error:
         raise Refused(HTTPStatus.BAD_REQUEST, "invalid_audience", str(error)) from None
 
@@ -104,12 +104,18 @@ def try_out() -> dict[str, Any]:
     if not isinstance(where, str):
         raise Refused(HTTPStatus.BAD_REQUEST, "invalid_rule", "`where` is the rule, a text.")
     try:
-        rule = read_rule(where, names)
+        rule = read_rule(where, _names())
     except Mistake as error:
         raise Refused(HTTPStatus.BAD_REQUEST, "invalid_rule", str(error)) from None
     sampled, is_all = sample(dynamodb, table, table_name)
     total = None if is_all else sum(members.sizes().values())
     return preview(rule, sampled, total, read_clock().as_of_ms, TimeZone.of(os.environ["TIME_ZONE"]))
+
+
+def _names() -> Names:
+    """What rules may ask for: all that the live bundle predicts, among others."""
+    manifest = manifests.live(time.monotonic())
+    return Names.of(outputs(manifest), intents_of(manifest))
 
 
 @app.get("/audiences/<key>/customers", middlewares=only("read"))

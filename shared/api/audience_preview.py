@@ -124,7 +124,7 @@ def _decided(profiles: Sequence[StoredProfile]) -> dict[str, Any]:
         "margin": np.array([one.margin for one in decisions], np.float32),
         "intent": np.array([one.intent for one in decisions], object),
     }
-    for name in TARGETS:
+    for name in TARGETS.keys() | {name for one in decisions for name in one.predictions}:
         columns[name] = np.array([_number(one.predictions.get(name)) for one in decisions], np.float32)
     return columns
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.decisions.decision import Decision, Ground, Grounds, audiences_of, iso
 from shared.decisions.transitions import Cause
-from shared.models.manifests import TARGETS
+from shared.models.manifests import predicted
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def answer(moved: AudienceMove) -> dict[str, Any]:
         "cause": moved.cause.value,
         "at": iso(moved.at_ms),
         "reasons": [{"condition": each.condition, "value": each.value} for each in moved.reasons],
-        "predictions": {name: moved.predictions.get(name) for name in TARGETS},
+        "predictions": predicted(moved.predictions),
         "intent": moved.intent,
         "action": moved.action,
         "model_version": moved.model_version,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.models.labels import action
-from shared.models.manifests import TARGETS
+from shared.models.manifests import outputs, predicted
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,7 @@ def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) ->
     """
     names = {segment["id"]: segment["name"] for segment in manifest.get("segments", ())}
     targets = manifest.get("targets", {})
+    asked = outputs(manifest)
     doing = action(manifest, decision.intent, decision.segment) if manifest else {"key": decision.action}
     return {
         "customer_id": customer_id,
@@ -127,11 +128,11 @@ def answer(customer_id: str, decision: Decision, manifest: Mapping[str, Any]) ->
             "runner_up": decision.runner_up,
         },
         "micro_segment": decision.micro_segment,
-        "predictions": {name: decision.predictions.get(name) for name in TARGETS},
-        "horizon_days": {name: targets.get(target, {}).get("horizon_days") for name, target in TARGETS.items()},
+        "predictions": predicted(decision.predictions, asked),
+        "horizon_days": {name: targets.get(target, {}).get("horizon_days") for name, target in asked.items()},
         "left_out": {
             name: targets.get(target, {}).get("reason")
-            for name, target in TARGETS.items()
+            for name, target in asked.items()
             if name not in decision.predictions
         },
         "intent": decision.intent,

@@ -10,6 +10,7 @@ import numpy as np
 from shared.decisions.outside import behaves_outside
 from shared.features import FEATURE_NAMES
 from shared.models.labels import ACTIONS as ACTIONS
+from shared.models.labels import own_intents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,6 +47,10 @@ def intents(decisions: Decisions, features: NDArray[np.float32], manifest: Mappi
         & above(decisions.expected_ltv, "high_value")
         & known,
         "likely_to_churn": churning,
+        **{
+            name: above(decisions.predictions.get(output), name) & known
+            for name, output in own_intents(manifest).items()
+        },
         "loyal": (value["orders_365d"] >= thresholds["loyal_orders"])
         & ~above(decisions.churn_probability, "expected_to_leave"),
     }

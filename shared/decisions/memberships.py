@@ -40,7 +40,8 @@ MOST_GROUNDS = 3
 GROWING = {feature.name for feature in FEATURES if feature.grows_daily}
 OVERDUE, INTERVAL = "order_overdue", FEATURE_NAMES.index("order_interval_mean")
 """The first grows by one in as many days as the second says."""
-_INTENTS = list(ACTIONS)
+_INTENT_BITS = 16
+"""Of the number that stands for an intent beside that of a segment."""
 _DECIDED_BITS = 40
 """Of the number that stands for a segment and an intent, beside that of a set of audiences."""
 _AROUND = (0, 1, 2)
@@ -78,8 +79,7 @@ class Look:
 
     def code(self, sets: SetNumbers) -> Ints:
         """One number for all that may change of each customer: segment, intent and audiences [n]."""
-        intent = np.array([_INTENTS.index(name) for name in self.intent], np.int64)
-        decided = np.asarray(self.decided.segment) * len(_INTENTS) + intent
+        decided = (np.asarray(self.decided.segment) << _INTENT_BITS) + sets.intents(self.intent)
         code: Ints = (sets.of(self.holds) << _DECIDED_BITS) + decided
         return code
 
@@ -153,11 +153,21 @@ def _columns(decided: Decisions, intent: Sequence[str]) -> dict[str, NDArray[Any
 
 
 class SetNumbers:
-    """A number for each set of audiences that customers are in."""
+    """A number for each set of audiences that customers are in, and for each intent."""
 
     def __init__(self, audiences: Audiences) -> None:
         self._keys = [audience.key for audience in audiences.all]
         self._numbers = _Numbers()
+        self._intents = {name: i for i, name in enumerate(ACTIONS)}
+
+    def intents(self, names: Sequence[str]) -> Ints:
+        """The number of each intent [n]."""
+        known = self._intents
+        return np.array([known.setdefault(name, len(known)) for name in names], np.int64)
+
+    def intent(self, number: int) -> str:
+        """The intent of a number."""
+        return list(self._intents)[number]
 
     def of(self, holds: Mask) -> Ints:
         """The number of each row of [n, n_audiences]: equal rows have equal numbers [n]."""
@@ -192,8 +202,8 @@ class _Numbers(dict[bytes, int]):
 def decoded(code: int, sets: SetNumbers) -> tuple[int, str, tuple[str, ...]]:
     """Segment, intent and audiences behind a number of `Look.code`."""
     audiences, decided = divmod(code, 1 << _DECIDED_BITS)
-    segment, intent = divmod(decided, len(_INTENTS))
-    return segment, _INTENTS[intent], sets.audiences(audiences)
+    segment, intent = divmod(decided, 1 << _INTENT_BITS)
+    return segment, sets.intent(intent), sets.audiences(audiences)
 
 
 # ---- Days on which rules may turn ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.decisions.decision import Decision, iso, segment_of
-from shared.models.manifests import TARGETS
+from shared.models.manifests import predicted
 
 
 class Cause(StrEnum):
@@ -94,7 +94,7 @@ def answer(moved: Transition) -> dict[str, Any]:
         "cause": moved.cause.value,
         "at": iso(moved.at_ms),
         "reasons": list(moved.reasons),
-        "predictions": {name: moved.predictions.get(name) for name in TARGETS},
+        "predictions": predicted(moved.predictions),
         "intent": moved.intent,
         "action": moved.action,
         "model_version": moved.model_version,

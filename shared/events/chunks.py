@@ -64,6 +64,7 @@ def to_chunk(batch: Batch, rules: Rules) -> Chunk:
         [each.time_ms for each in valid],
         [each.net for each in valid],
         [each.known for each in valid],
+        rules.own_types,
     )
     nameless = [i for i, each in enumerate(valid) if not each.event.event_id]
     columns.rows.fingerprint[nameless] = [_content_fingerprint(valid[i]) for i in nameless]

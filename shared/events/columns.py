@@ -1,6 +1,7 @@
 """Events as the columns that profiles are folded from: numbers, and codes that stand for texts."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from shared.features.columns import (
     NO_ARM,
     OTHER,
     OTHER_DEVICE,
+    OWN_TYPES,
     PURCHASE,
     REFUND,
     UNKNOWN_DEVICE,
@@ -41,12 +43,14 @@ def to_columns(
     time_ms: Sequence[int],
     net: Sequence[int],
     known: Sequence[Mapping[str, str]] = (),
+    own_types: tuple[str, ...] = (),
 ) -> EventColumns:
     """Events, with the profile, the time and the worth of each, and what each says of its customer [n each].
 
-    Those without an id have that of no text.
+    Those without an id have that of no text. `own_types` are told apart as `Rules` has it.
     """
-    kind = np.array([_kind(event.event_type) for event in events], np.uint8)
+    codes = _kind_codes(own_types)
+    kind = np.array([codes.get(event.event_type, OTHER) for event in events], np.uint8)
     discount = np.array([event.discount or 0.0 for event in events])
     engagement = np.array([event.engagement_seconds or 0.0 for event in events])
     names: dict[int, str] = {}
@@ -122,8 +126,9 @@ def _positions(keys: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
     return list(position), np.fromiter(map(position.__getitem__, keys), np.int64, len(keys))
 
 
-def _kind(event_type: str) -> int:
-    return _KINDS.get(event_type, OTHER)
+@lru_cache(maxsize=16)
+def _kind_codes(own_types: tuple[str, ...]) -> Mapping[str, int]:
+    return {name: OWN_TYPES + i for i, name in enumerate(own_types)} | _KINDS
 
 
 def _device_code(device: str) -> int:
@@ -202,9 +207,10 @@ def device_codes(texts: Texts) -> NDArray[np.uint8]:
     return texts.each(_device_code).astype(np.uint8)
 
 
-def kinds(texts: Texts) -> NDArray[np.uint8]:
-    """What stands for the names of event types [n]."""
-    return texts.each(_kind).astype(np.uint8)
+def kinds(texts: Texts, own_types: tuple[str, ...] = ()) -> NDArray[np.uint8]:
+    """What stands for the names of event types, of which `own_types` are told apart [n]."""
+    codes = _kind_codes(own_types)
+    return texts.each(lambda name: codes.get(name, OTHER)).astype(np.uint8)
 
 
 def whole(amounts: NDArray[np.float64], units: int) -> NDArray[np.int64]:

@@ -34,6 +34,8 @@ class Rules:
     """The one currency that is counted; None takes any."""
     now_ms: int | None = None
     """UTC milliseconds; events more than a day later are refused, as one wrong clock would age all that came before."""
+    own_types: tuple[str, ...] = ()
+    """Event types of the shop's own that are told apart: the i-th is the kind OWN_TYPES + i."""
     unwritten: Mapping[str, NotTaken] = field(default_factory=dict)
     """Profiles, by key, whose lines are asked for once more: those of the events that they do not hold."""
 

@@ -75,7 +75,7 @@ def checked(lines: Lines, rules: Rules) -> Checked:
     time_ms = _times(lines)
     amounts = {name: numbers(lines.texts[name], absent) for name, absent in AMOUNTS.items() if name in lines.texts}
     latest = min(LATEST_MS - 1, LATEST_MS if rules.now_ms is None else rules.now_ms + AHEAD_MS)
-    kind = kinds(lines.column("event_type"))
+    kind = kinds(lines.column("event_type"), rules.own_types)
     plain = lines.usual & (time_ms >= 0) & (time_ms <= latest)
     plain &= _has_texts(lines, rules) & _has_amounts(amounts, len(plain)) & _is_whole_exposure(lines, kind)
     return Checked(lines, plain, time_ms, kind, amounts)

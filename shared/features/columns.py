@@ -45,6 +45,10 @@ EVENT_TYPES = (
     CAMPAIGN_EXPOSURE,
 ) = range(len(EVENT_TYPES))
 
+OWN_TYPES = 128
+"""Kinds from here on are types of a shop's own that a reader was asked to tell apart from other activity: training
+counts them, and no state is stored with them."""
+
 DEVICES = ("unknown", "mobile", "desktop", "tablet", "other")
 UNKNOWN_DEVICE, MOBILE, DESKTOP, TABLET, OTHER_DEVICE = range(len(DEVICES))
 
@@ -83,7 +87,7 @@ class Rows:
     time_ms: NDArray[np.int64]
     """UTC, milliseconds since 1970."""
     kind: NDArray[np.uint8]
-    """Index into EVENT_TYPES."""
+    """Index into EVENT_TYPES, or a type of the shop's own from OWN_TYPES on."""
     fingerprint: NDArray[np.uint64]
     """The event's identity among its customer's events: 40 bits of the hash of its id."""
     session: NDArray[np.uint32]

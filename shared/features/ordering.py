@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features.columns import Rows
+from shared.features.columns import OTHER, OWN_TYPES, Rows
 
 FINGERPRINT_BITS = 40
 
@@ -40,7 +40,10 @@ def _last_of_each(ids: NDArray[np.uint64], rows: Rows) -> NDArray[np.intp]:
         several = _with_previous(repeats)
         some = order[several]
         ranks = [getattr(rows, name)[some] for name in reversed(PRECEDENCE)]
-        order[several] = some[np.lexsort((*ranks, ids[some]))]
+        # Which row stands must not hang on which types of the shop's own are told apart: they decide last.
+        kind = rows.kind[some]
+        ranks[-1 - PRECEDENCE.index("kind")] = np.where(kind >= OWN_TYPES, OTHER, kind)
+        order[several] = some[np.lexsort((kind, *ranks, ids[some]))]
     last = np.ones(len(order), bool)
     last[:-1] = ~repeats[1:]
     return order[last]

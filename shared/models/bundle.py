@@ -1,7 +1,7 @@
 """The model bundle: one ONNX graph, with its manifest, that turns features into decisions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from shared.features import FEATURES, KNOWN_DEFINITIONS, Profiles, computed_for,
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
 from shared.features.time_zone import UTC_TIME, TimeZone, UnknownTimeZone
 from shared.models.layout import MANIFEST_FILE, ONNX_FILE
-from shared.models.manifests import MANIFEST, TARGETS
+from shared.models.manifests import MANIFEST, TARGETS, outputs
 from shared.models.manifests import BundleMismatch as BundleMismatch
 from shared.models.shapes import Misfit, check, parsed
 
@@ -57,6 +57,8 @@ class Decisions:
     churn_probability: Floats | None = None
     conversion_probability: Floats | None = None
     expected_ltv: Floats | None = None
+    own: Mapping[str, Floats] = field(default_factory=dict)
+    """Predictions of the shop's own targets, by name."""
 
     def __len__(self) -> int:
         return len(self.segment)
@@ -79,9 +81,9 @@ class Decisions:
 
     @property
     def predictions(self) -> dict[str, Floats]:
-        """The predictions this bundle makes, by name, in the order of `TARGETS`."""
+        """The predictions this bundle makes, by name, in the order of `TARGETS`, and then the shop's own."""
         values = {name: getattr(self, name) for name in TARGETS}
-        return {name: array for name, array in values.items() if array is not None}
+        return {name: array for name, array in values.items() if array is not None} | dict(self.own)
 
 
 class Bundle:
@@ -105,8 +107,9 @@ class Bundle:
         self._columns = columns(definitions, KNOWN_DEFINITIONS)
         self._computed = computed_for(self._columns)
         self._is_whole = self._columns == list(range(len(FEATURES)))
-        fields = Decisions.__dataclass_fields__
-        self._outputs = [output.name for output in session.get_outputs() if output.name in fields]
+        self._own = outputs(manifest).keys() - TARGETS.keys()
+        known = Decisions.__dataclass_fields__.keys() - {"own"} | self._own
+        self._outputs = [output.name for output in session.get_outputs() if output.name in known]
 
     @classmethod
     def from_bytes(cls, onnx: bytes, manifest: bytes) -> Self:
@@ -172,7 +175,9 @@ class Bundle:
                 for start in range(0, max(len(rows), 1), ROWS_AT_ONCE)
             ]
             parts = zip(self._outputs, *runs, strict=True)
-            return Decisions(**{name: np.concatenate(arrays) for name, *arrays in parts})
+            values = {name: np.concatenate(arrays) for name, *arrays in parts}
+            own = {name: values.pop(name) for name in self._outputs if name in self._own}
+            return Decisions(**values, own=own)
         except _RUNTIME_ERRORS as error:
             self.failure = f"bundle {self.bundle_id} cannot decide: {_first_line(error)}"
             raise BundleMismatch(self.failure) from error
@@ -182,7 +187,7 @@ class Bundle:
         rows = np.repeat(np.array(TRIED, np.float32)[:, None], len(self.features), axis=1)
         decisions = self.decide_on(rows)
         for name in self._outputs:
-            values = getattr(decisions, name)
+            values = decisions.own[name] if name in self._own else getattr(decisions, name)
             kind = np.integer if name in IDS else np.floating
             if not np.issubdtype(values.dtype, kind) or values.shape != (len(rows),):
                 raise BundleMismatch(f"bundle {self.bundle_id} gives a {name} that is not one number a customer")

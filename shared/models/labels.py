@@ -29,6 +29,7 @@ ACTIONS: Mapping[str, str] = {
 the first of these is meant."""
 
 LARGEST_COST = 1e9
+NO_ACTION = ACTIONS["steady"]
 
 type Labels = Mapping[str, Any]
 
@@ -39,6 +40,18 @@ LABELS = {
     "actions?": {"*": ACTION},
 }
 """The shape of the file, which is larger than what `training.label` writes so that what it wrote is never refused."""
+
+
+def own_intents(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The shop's own intents, each with the prediction that decides it, in the order in which they are meant."""
+    targets: Mapping[str, Mapping[str, Any]] = manifest.get("targets", {})
+    named = {str(about["intent"]): str(about.get("output")) for about in targets.values() if "intent" in about}
+    return {intent: output for intent, output in named.items() if intent not in ACTIONS}
+
+
+def intents_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every intent that a customer may have by the bundle of `manifest`."""
+    return (*ACTIONS, *own_intents(manifest))
 
 
 def labels_key(bundle_id: str) -> str:
@@ -109,4 +122,4 @@ def action(manifest: Mapping[str, Any], intent: str, segment: int) -> Mapping[st
         (entry.get("actions", {}) for entry in manifest.get("segments", ()) if entry["id"] == segment), {}
     )
     known: Mapping[str, Any] | None = own.get(intent) or manifest.get("actions", {}).get(intent)
-    return known or {"key": ACTIONS[intent]}
+    return known or {"key": ACTIONS.get(intent, NO_ACTION)}

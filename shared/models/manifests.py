@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,16 @@ CHECK_EVERY_SECONDS = 60.0
 TARGETS = {"churn_probability": "churn", "conversion_probability": "conversion", "expected_ltv": "ltv"}
 """The training target behind each prediction, as the manifest names it."""
 
+_OWN_OUTPUT = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_TAKEN = frozenset(
+    {
+        *("segment", "segment_distance", "runner_up", "runner_up_distance", "micro_segment", "margin", "intent"),
+        *("action", "attribute", "attributes", "audiences", "views", "carts", "orders", "events", "features"),
+        *("about", "changed_since", "problem", "own"),
+    }
+)
+"""What stands beside predictions somewhere, and so is no prediction's name."""
+
 _PROSE = Text(100_000)
 MANIFEST = {
     "bundle_id": Text(128),
@@ -33,7 +43,15 @@ MANIFEST = {
             "actions?": {"*": ACTION},
         }
     ],
-    "targets": {"*": {"trained?": bool, "reason?": (_PROSE, None), "horizon_days?": int}},
+    "targets": {
+        "*": {
+            "trained?": bool,
+            "reason?": (_PROSE, None),
+            "horizon_days?": int,
+            "output?": Text(64),
+            "intent?": Text(64),
+        }
+    },
     "thresholds": {"dormant_days": float, "newcomer_days": float, "loyal_orders": float, "*": float},
     "trained_on?": {"*": {"least": (float, None), "most": (float, None), "undefined": bool}},
     "actions?": {"*": ACTION},
@@ -44,6 +62,35 @@ MANIFEST = {
     "time_zone?": Text(64),
 }
 """The shape of those parts of `manifest.json` that functions use."""
+
+
+def is_free(name: str) -> bool:
+    """Whether a shop may call a prediction of its own so."""
+    return _OWN_OUTPUT.fullmatch(name) is not None and name not in _TAKEN
+
+
+def outputs(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The target behind each prediction that the bundle of `manifest` makes or leaves out, by the prediction's name:
+    those of TARGETS, and then the shop's own."""
+    targets: Mapping[str, Mapping[str, Any]] = manifest.get("targets", {})
+    own = {str(about["output"]): name for name, about in targets.items() if "output" in about}
+    return TARGETS | {output: name for output, name in own.items() if is_free(output) and output not in TARGETS}
+
+
+def predicted(values: Mapping[str, float], asked: Iterable[str] = TARGETS) -> dict[str, float | None]:
+    """Predictions as answers tell them: all that were `asked` for, null where there is none, and what else there is."""
+    return dict.fromkeys(asked) | dict(values)
+
+
+def step_name(output: str) -> str:
+    """What the steps of a prediction are called in a bundle's graph, and its arrays in `reasons.npz`."""
+    return TARGETS.get(output, output)
+
+
+def is_probability(output: str) -> bool:
+    """Whether a prediction is one; others are amounts."""
+    return output.endswith("_probability")
+
 
 _BUNDLE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 

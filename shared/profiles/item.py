@@ -192,12 +192,15 @@ def _encode_decision(decision: Decision) -> Item:
         "as_of_ms": decision.as_of_ms,
         "scored_at_ms": decision.scored_at_ms,
         "micro_segment": decision.micro_segment,
-        **decision.predictions,
+        **{name: decision.predictions.get(name) for name in TARGETS},
         "due_ms": decision.due_ms,
     }
     texts = {"intent": decision.intent, "action": decision.action, "model_version": decision.model_version}
     fields: Item = {name: {"N": repr(value)} for name, value in numbers.items() if value is not None}
     fields |= {name: {"S": text} for name, text in texts.items()}
+    # Under a name of their own, so that no name that a shop makes up is taken for a field of ours.
+    if own := {name: value for name, value in decision.predictions.items() if name not in TARGETS}:
+        fields["predictions"] = {"M": {name: {"N": repr(value)} for name, value in own.items()}}
     if decision.automated:
         fields["automated"] = {"BOOL": True}
     if decision.outside_training:
@@ -219,7 +222,8 @@ def _decode_decision(item: Item) -> Decision:
         since_ms=int(item["since_ms"]["N"]),
         margin=float(item["margin"]["N"]),
         runner_up=int(item["runner_up"]["N"]),
-        predictions={name: float(item[name]["N"]) for name in TARGETS if name in item},
+        predictions={name: float(item[name]["N"]) for name in TARGETS if name in item}
+        | {name: float(value["N"]) for name, value in item.get("predictions", {"M": {}})["M"].items()},
         intent=item["intent"]["S"],
         action=item["action"]["S"],
         as_of_ms=int(item["as_of_ms"]["N"]),

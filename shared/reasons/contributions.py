@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shared.features import KNOWN_DEFINITIONS, Profiles, computed_for, features
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
 from shared.features.time_zone import UTC_TIME, TimeZone, UnknownTimeZone
-from shared.models.manifests import TARGETS
+from shared.models.manifests import is_probability, outputs, step_name
 from shared.reasons.nearest import Nearest, Preparation, Row, Vector
 from shared.reasons.shapley import Linear, Trees
 from shared.telemetry.errors import AnonymousError
@@ -142,7 +142,11 @@ class Reasons:
             tuple(definition.name for definition in definitions),
             at,
             _nearest(arrays),
-            {output: _prediction(output, name, arrays) for output, name in TARGETS.items() if f"{name}/base" in arrays},
+            {
+                output: _prediction(output, arrays)
+                for output in outputs(manifest)
+                if f"{step_name(output)}/base" in arrays
+            },
             zone,
         )
 
@@ -166,9 +170,10 @@ def _nearest(arrays: Arrays) -> Nearest:
     return Nearest(_prepare("segment", arrays), components, centre, prototypes, arrays["segment/owner"], eps, unusual)
 
 
-def _prediction(output: str, name: str, arrays: Arrays) -> PredictionReasons:
+def _prediction(output: str, arrays: Arrays) -> PredictionReasons:
+    name = step_name(output)
     base = float(arrays[f"{name}/base"])
-    amount = output == "expected_ltv"
+    amount = not is_probability(output)
     model: Trees | Linear
     if f"{name}/feature" in arrays:
         tree = {part: arrays[f"{name}/{part}"] for part in ("feature", "low", "high", "undefined", "value", "counts")}

@@ -8,6 +8,7 @@ import pytest
 from shared.decisions.intent import ACTIONS, intents
 from shared.features import FEATURE_NAMES
 from shared.models.bundle import Decisions
+from shared.models.labels import intents_of
 
 THRESHOLDS = {
     "dormant_days": 180.0,
@@ -73,6 +74,30 @@ def intent(
 )
 def test_the_first_fitting_rule_decides(given: dict[str, Any], expected: str) -> None:
     assert intent(**given) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"coupon": 0.7}, "coupon_lover"),
+        ({"coupon": 0.5}, "steady"),
+        ({"coupon": 0.7, "orders": 9}, "coupon_lover"),
+        ({"coupon": 0.7, "churn": 0.5}, "likely_to_churn"),
+        ({"coupon": None}, "steady"),
+    ],
+)
+def test_an_intent_of_the_shops_own_stands_before_loyal(given: dict[str, Any], expected: str) -> None:
+    row = np.full((1, len(FEATURE_NAMES)), np.nan, np.float32)
+    for name, value in {**REGULAR, "orders_365d": given.get("orders", 4.0)}.items():
+        row[0, FEATURE_NAMES.index(name)] = value
+    none = np.zeros(1, np.int64)
+    one = np.ones(1, np.float32)
+    own = {} if given["coupon"] is None else {"coupon_probability": np.array([given["coupon"]], np.float32)}
+    decisions = Decisions(none, one, none, one, None, np.array([given.get("churn", 0.1)], np.float32), own=own)
+    targets = {"coupon": {"output": "coupon_probability", "intent": "coupon_lover"}}
+    manifest = {"thresholds": {**THRESHOLDS, "coupon_lover": 0.6}, "targets": targets}
+    assert intents(decisions, row, manifest) == [expected]
+    assert intents_of(manifest) == (*ACTIONS, "coupon_lover")
 
 
 def test_a_bundle_without_a_threshold_marks_nobody() -> None:

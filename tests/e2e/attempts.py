@@ -16,7 +16,7 @@ KEEPING_MOVES = {"PublishTransitionsRole"}
 BROWSING = {"BrowseSegmentsRole"}
 DEFINING = {"ManageAudiencesRole"}
 OFFERING = {"MakeOfferRole"}
-READING_MODELS = FOLDING | DECIDING | KEEPING_MOVES | BROWSING | DELIVERING | {"LookupCustomerRole"}
+READING_MODELS = FOLDING | DECIDING | KEEPING_MOVES | BROWSING | DELIVERING | DEFINING | {"LookupCustomerRole"}
 
 
 @dataclass(frozen=True)

@@ -65,11 +65,11 @@ def corrected_histories() -> st.SearchStrategy[list[dict[str, Any]]]:
     return given.map(lambda found: [{**event, "customer_id": "a", "event_id": f"e{i}"} for event, i in found])
 
 
-def folded(history: list[dict[str, Any]]) -> Profiles:
-    """The state after a file of these events; every one of them must be accepted."""
+def folded(history: list[dict[str, Any]], own_types: tuple[str, ...] = ()) -> Profiles:
+    """The state after a file of these events, with `own_types` told apart; every one of them must be accepted."""
     state = Profiles.empty()
     lines = b"\n".join(map(msgspec.json.encode, history))
-    for chunk in read_file(io.BytesIO(lines), "events.ndjson", Rules()):
+    for chunk in read_file(io.BytesIO(lines), "events.ndjson", Rules(own_types=own_types)):
         assert not chunk.rejections
         state = merge(state, fold(chunk.events))
     return state

@@ -9,7 +9,7 @@ from shared.features import DEFINITIONS, FEATURE_NAMES
 from shared.features.definitions import Definition
 from shared.features.released import RELEASED
 from shared.models.bundle import Bundle, BundleMismatch
-from tests.support.bundles import make_bundle
+from tests.support.bundles import make_bundle, with_own
 
 FOREIGN = {**DEFINITIONS[0].as_dict(), "name": ["a list"]}
 
@@ -28,6 +28,21 @@ def test_decides_for_every_row_in_one_call() -> None:
     assert list(decisions.predictions) == ["churn_probability"]
     assert decisions.predictions["churn_probability"] == pytest.approx(1 / (1 + np.exp([0, 1.5, 9])), abs=1e-6)
     assert decisions.expected_ltv is None
+
+
+def test_predictions_of_the_shops_own_stand_after_ours() -> None:
+    bundle = Bundle.from_files(*with_own(make_bundle(), "coupon_probability"))
+    decisions = bundle.decide(rows(0, 1.5))
+    assert list(decisions.predictions) == ["churn_probability", "coupon_probability"]
+    np.testing.assert_array_equal(decisions.own["coupon_probability"], decisions.churn_probability)
+
+
+@pytest.mark.parametrize("output", ["segment_distance", "Own", "../x", "a" * 65])
+def test_no_output_takes_the_place_of_another_or_has_a_name_that_is_none(output: str) -> None:
+    graph, manifest = make_bundle()
+    targets = {**manifest["targets"], "own": {"trained": True, "output": output[:64]}}
+    bundle = Bundle.from_files(graph, {**manifest, "targets": targets})
+    assert list(bundle.decide(rows(0)).predictions) == ["churn_probability"]
 
 
 def test_margin_is_zero_where_both_segments_are_at_the_same_place() -> None:

@@ -6,7 +6,17 @@ import pytest
 
 from shared.models.labels import labels_key
 from shared.models.layout import MANIFEST_FILE, POINTER_KEY, bundle_key
-from shared.models.manifests import CHECK_EVERY_SECONDS, Manifests, live_bundle_id
+from shared.models.manifests import (
+    CHECK_EVERY_SECONDS,
+    TARGETS,
+    Manifests,
+    is_free,
+    is_probability,
+    live_bundle_id,
+    outputs,
+    predicted,
+    step_name,
+)
 from shared.models.shapes import Misfit
 from tests.conftest import BUCKET
 from tests.support.bundles import make_bundle, publish
@@ -50,6 +60,36 @@ def test_names_of_the_users_show_once_it_is_time_to_ask_again(s3: "S3Client", pu
 def test_one_that_is_broken_counts_as_none(s3: "S3Client", put: Put) -> None:
     put(bundle_key(BUNDLE_ID, MANIFEST_FILE), b"{")
     assert Manifests(s3, BUCKET).get(BUNDLE_ID, 0) == {}
+
+
+def test_the_shops_own_predictions_stand_after_ours_in_the_order_of_the_manifest() -> None:
+    targets = {
+        "b": {"output": "b_probability"},
+        "churn": {"output": "churn_probability"},
+        "a": {"output": "a_spend"},
+        "bad": {"output": "segment"},
+        "old": {"trained": True},
+    }
+    assert outputs({"targets": targets}) == {**TARGETS, "b_probability": "b", "a_spend": "a"}
+    assert outputs({}) == TARGETS
+
+
+def test_answers_tell_all_that_was_asked_for_and_whatever_else_there_is() -> None:
+    assert predicted({"expected_ltv": 2.0, "gone_spend": 1.0}, ["a_spend", "expected_ltv"]) == {
+        "a_spend": None,
+        "expected_ltv": 2.0,
+        "gone_spend": 1.0,
+    }
+
+
+def test_steps_of_ours_are_called_after_their_targets_and_others_after_themselves() -> None:
+    assert [step_name(name) for name in ("expected_ltv", "pets_spend")] == ["ltv", "pets_spend"]
+    assert [is_probability(name) for name in ("expected_ltv", "coupon_probability")] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["segment", "Own", "9x", "", "a b", "own"])
+def test_what_is_taken_is_no_name_of_a_prediction(name: str) -> None:
+    assert not is_free(name)
 
 
 @pytest.mark.parametrize("pointer", [b"", b"{}", b'{"bundle_id": "../secrets"}', b'{"bundle_id": ""}'])

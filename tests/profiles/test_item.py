@@ -34,6 +34,8 @@ CHANGING = decision(next_change=NextChange(DUE_MS, 2, "dormant"), due_ms=DUE_MS)
         profile(decision=decision(automated=True)),
         profile(decision=decision(outside_training={"days_since_order": 670.25, "tenure": None})),
         profile(decision=CHANGING),
+        profile(decision=decision(predictions={"churn_probability": 0.25, "segment_spend": 9.5, "own": 0.5})),
+        profile(decision=decision(predictions={})),
         profile(moved=Cause.TIME),
         profile(counts_from_ms=1_500_000_000_000),
         profile(waits_since_ms=1_500_000_000_003),

@@ -96,6 +96,16 @@ def make_bundle(
     return model.SerializeToString(), manifest
 
 
+def with_own(bundle: tuple[bytes, dict[str, Any]], output: str, **about: Any) -> tuple[bytes, dict[str, Any]]:
+    """The bundle with one more prediction, of a target of the shop's own: the same as the probability of churn."""
+    graph, manifest = bundle
+    model = onnx.load_from_string(graph)
+    model.graph.node.append(helper.make_node("Identity", ["churn_probability"], [output]))
+    model.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, [None]))
+    own = {"trained": True, "reason": None, "output": output, "horizon_days": 14, **about}
+    return model.SerializeToString(), {**manifest, "targets": {**manifest["targets"], f"own_{output}": own}}
+
+
 def with_reasons(
     bundle: tuple[bytes, dict[str, Any]], feature: str, centroids: Sequence[float]
 ) -> tuple[dict[str, Any], bytes]:

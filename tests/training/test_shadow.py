@@ -17,6 +17,8 @@ from tests.support.bundles import make_bundle
 from tests.support.bundles import publish as put_bundle
 from tests.training.conftest import Shop
 from training import score, shadow
+from training.base.config import Config
+from training.prediction.targets import targets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -67,7 +69,7 @@ def test_the_cross_table_counts_everyone_once(shop: Shop, champion: Path, model:
 
 def test_figures_are_those_of_what_happened_after(shop: Shop, champion: Path, model: Path) -> None:
     both = shadow.side_by_side(shop.profiles, Bundle.load(champion), Bundle.load(model), AS_OF_MS)
-    first, *roles = shadow.figures_after(shop.profiles, both, AS_OF_MS, {"churn": 30}).columns
+    first, *roles = shadow.figures_after(shop.profiles, both, AS_OF_MS, targets(Config(churn_horizon_days=30))).columns
     row = [str(cell) for cell in first.cells].index("conversion auc")
     rows = shop.profiles.rows
     until = AS_OF_MS + 7 * DAY_MS

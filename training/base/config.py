@@ -28,6 +28,7 @@ from training.base.options import (
     shown,
     whole,
 )
+from training.base.target_entry import TargetEntry, default_entries, read_entries, table_mistakes
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Config:
     """Conversion: at least one purchase in this many days after the cut-off, for everyone known at it."""
     ltv_horizon_days: Days = 90
     """Lifetime value: purchases less refunds in this many days after the cut-off, for everyone known at it."""
+    target: Annotated[tuple[TargetEntry, ...], Meta(description="a list of tables, each [[target]]")] = ()
+    """Targets of the shop's own, beside these three; one of their name takes the place of it."""
     minimum_class_count: Annotated[int, whole(20, 1_000_000_000)] = 100
     """A target with fewer positives or negatives than this is left out of the bundle."""
 
@@ -156,6 +159,13 @@ class Config:
         """The zone of that name."""
         return TimeZone.of(self.time_zone)
 
+    @property
+    def targets(self) -> tuple[TargetEntry, ...]:
+        """All that is to be predicted: churn, conversion and lifetime value, and the shop's own."""
+        own = {entry.name: entry for entry in self.target}
+        table = default_entries(self.churn_horizon_days, self.conversion_horizon_days, self.ltv_horizon_days)
+        return (*(own.pop(entry.name, entry) for entry in table), *own.values())
+
     @classmethod
     def load(cls, path: Path | None) -> "Config":
         """The defaults, changed by the TOML file at `path` if there is one.
@@ -173,7 +183,8 @@ class Config:
             raise InputError(f"the config {path} is not valid TOML: {error}") from error
         known = {name: value for name, value in given.items() if name in OPTIONS}
         mistakes = [_unknown(name) for name in given if name not in OPTIONS]
-        mistakes += _mistakes({name: getattr(cls, name) for name in OPTIONS} | known)
+        known["target"], misread = read_entries(known.get("target", ()))
+        mistakes += _mistakes({name: getattr(cls, name) for name in OPTIONS} | known) + misread
         if mistakes:
             raise InputError(f"{path}: {'; '.join(mistakes)}")
         return cls(**{name: convert(value, OPTIONS[name]) for name, value in known.items()})
@@ -192,7 +203,8 @@ def _mistakes(values: Mapping[str, Any]) -> list[str]:
         wrong["segments"] = f"must be {may_be(OPTIONS['segments'])}"
     if not {"fewest_segments", "most_segments"} & wrong.keys() and values["most_segments"] < values["fewest_segments"]:
         wrong["most_segments"] = f"must be at least fewest_segments, which is {values['fewest_segments']}"
-    return [f"{name} {rule}, not {shown(values[name])}" for name, rule in wrong.items()]
+    between = [] if "target" in wrong else table_mistakes(values["target"])
+    return [f"{name} {rule}, not {shown(values[name])}" for name, rule in wrong.items()] + between
 
 
 def _is_known(zone: str) -> bool:

@@ -15,15 +15,16 @@ import numpy as np
 
 from shared.events.event import parse_timestamp
 from shared.models.bundle import Bundle
-from training.base.config import Config
+from training.base.target_entry import TargetEntry, default_entries
 from training.prediction.holdout import Holdout
 from training.prediction.metrics import measure
-from training.prediction.targets import Target, targets
+from training.prediction.targets import target_in
 
 MARGIN = 0.05
 """Share of the live bundle's figure that a new one may be worse by."""
 HIGHER_IS_BETTER = {"auc": 0.5, "average_precision": 0.0, "spearman": 0.0}
 """Figures that decide, with what they are by chance: the margin is a share of what lies above."""
+NOT_ASKED: Mapping[str, Any] = {"trained": False, "reason": "the config does not ask for it"}
 LOWER_IS_BETTER = ("brier", "mean_absolute_error")
 
 type Manifest = Mapping[str, Any]
@@ -72,7 +73,7 @@ def figures(name: str, holdout: Holdout, bundle: Bundle) -> dict[str, float]:
 
     Figures that are undefined are left out.
     """
-    target = _target(name)
+    target = target_in(bundle.manifest, name)
     predicted = bundle.decide(holdout.X).predictions[target.output].astype(np.float64)
     return {key: value for key, value in measure(target, holdout.y, predicted).items() if np.isfinite(value)}
 
@@ -80,11 +81,13 @@ def figures(name: str, holdout: Holdout, bundle: Bundle) -> dict[str, float]:
 def _compared(
     name: str, manifest: Manifest, holdout: Holdout | None, live: Manifest, champion: Bundle | None, margin: float
 ) -> Comparison:
-    own, other = manifest["targets"][name], live["targets"][name]
+    own, other = manifest["targets"].get(name, NOT_ASKED), live["targets"][name]
     if not own["trained"] or holdout is None:
         return Comparison(name, "left out", {}, {}, [f"{name} is predicted by the live bundle alone: {own['reason']}"])
+    if _asks(own) != _asks(other):
+        return Comparison(name, "other questions", {}, {}, [f"{name} asks something else than the live bundle does"])
     days, its_days = own["horizon_days"], other.get("horizon_days", own["horizon_days"])
-    grown = days > its_days and _target(name).kind == "amount"
+    grown = days > its_days and target_in(manifest, name).kind == "amount"
     if days != its_days and not grown:
         apart = f"{name} looks {days} days ahead and the live bundle {its_days}: that cannot be compared"
         return Comparison(name, "other horizons", {}, {}, [apart])
@@ -95,7 +98,7 @@ def _compared(
         basis = "each on a holdout of its own, since the live bundle rests on other features"
         ours, theirs = own["metrics"], other["metrics"]
     else:
-        ours = measure(_target(name), holdout.y, holdout.predicted)
+        ours = measure(target_in(manifest, name), holdout.y, holdout.predicted)
         share = _share_fitted_on(own["holdout"], live)
         notes, theirs = _unflattered(figures(name, holdout, champion), other, share)
         basis = f"on the same {len(holdout.y):,} rows{notes}"
@@ -147,8 +150,14 @@ def _unflattered(theirs: Figures, target: Manifest, share: float) -> tuple[str, 
     return f", less what it gains from having been fitted on {share:.0%} of the days behind them", left
 
 
-def _target(name: str) -> Target:
-    return next(target for target in targets(Config()) if target.name == name)
+def _asks(target: Manifest) -> Mapping[str, Any] | None:
+    """What is predicted, however many days ahead; None of the three that are in every config, of which bundles of
+    earlier releases say no more."""
+    if "asked" not in target:
+        return None
+    entry = TargetEntry.of(target["asked"])
+    days = entry.within_days
+    return None if entry in default_entries(days, days, days) else entry.asked | {"within_days": 0}
 
 
 def _shared(comparison: Comparison) -> list[str]:

@@ -1,7 +1,6 @@
 """The manifest and the leaderboard: what is in a bundle, where it comes from, and how good it is."""
 
 import csv
-import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from shared.decisions.decision import iso
@@ -19,7 +19,7 @@ from training.bundle.fitted import Fitted
 from training.bundle.graph import OPSET
 from training.prediction.predictions import FittedTarget
 from training.prediction.targets import Mask
-from training.prediction.thresholds import INTENTS, reached, thresholds
+from training.prediction.thresholds import intent_of, reached, thresholds
 from training.segmentation.naming import Segment
 
 
@@ -38,7 +38,7 @@ def manifest(
         "feature_set_hash": FEATURE_SET_HASH,
         "versions": {**versions(), "opset": OPSET},
         "seed": config.seed,
-        "config": dataclasses.asdict(config),
+        "config": msgspec.to_builtins(config),
         "segments": [segment.as_dict() for segment in segments],
         "segmentation": fitted.segmentation.about(),
         "targets": {target.target.name: _target(target, config) for target in fitted.targets},
@@ -112,6 +112,7 @@ def _events(profiles: Profiles, as_of_ms: int) -> dict[str, Any]:
 
 def _target(fitted: FittedTarget, config: Config) -> dict[str, Any]:
     about = fitted.about()
-    if fitted.model is None:
+    intent = intent_of(fitted.target)
+    if fitted.model is None or intent is None:
         return about
-    return {**about, "thresholds": {INTENTS[fitted.target.name]: reached(fitted, config)}}
+    return {**about, "thresholds": {intent: reached(fitted, config)}}

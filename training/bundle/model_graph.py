@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, NodeProto, helper
 
+from shared.models.manifests import step_name
 from training.bundle.graph import prepare_steps, step, steps_of
 from training.prediction.calibration import Calibration, Isotonic
 from training.prediction.candidates import Ensemble, Linear, Trees
@@ -47,7 +48,7 @@ CURVE = """
 
 def model_steps(output: str, model: Model, n_features: int) -> list[GraphProto]:
     """The model of one output; its margin is the tensor `<output>/margin` [n, 1]."""
-    name = output.removesuffix("_probability").removeprefix("expected_")
+    name = step_name(output)
     margin = f"{output}/margin"
     if isinstance(model.estimator, Trees):
         steps = [steps_of([_trees(model.estimator, f"{name}/trees", margin)])]

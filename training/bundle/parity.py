@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.models.bundle import Bundle, Decisions
+from shared.models.manifests import is_probability
 from training.base.errors import Refused
 from training.base.progress import progress
 from training.data.preparation import Matrix
@@ -101,7 +102,7 @@ def compare(answers: Answers, decisions: Decisions) -> Parity:
         parity.flips += int((differs & (answers["micro_gap"] > TIE)).sum())
         parity.ties += int((differs & (answers["micro_gap"] <= TIE)).sum())
     for name, predicted in decisions.predictions.items():
-        parity.differences[name] = _largest(predicted, answers[name], relative=name == "expected_ltv")
+        parity.differences[name] = _largest(predicted, answers[name], relative=not is_probability(name))
     return parity
 
 
@@ -159,6 +160,6 @@ def _largest(got: NDArray[np.float32], wanted: Vector, relative: bool) -> float:
 
 
 def _tolerance(name: str) -> float:
-    if name.endswith("_probability"):
+    if is_probability(name):
         return PROBABILITY_TOLERANCE
     return DISTANCE_TOLERANCE if name.endswith("_distance") else AMOUNT_TOLERANCE

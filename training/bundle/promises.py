@@ -14,6 +14,7 @@ from shared.decisions.decision import iso
 from shared.decisions.intent import ACTIONS, intents
 from shared.features.columns import DAY_MS
 from shared.models.bundle import Decisions
+from shared.models.manifests import TARGETS
 from training.base.config import Config
 from training.data.preparation import Matrix
 from training.prediction.models import Vector
@@ -60,7 +61,7 @@ def days(config: Config) -> dict[str, int]:
 
 def outcomes(points: PointsInTime, customers: NDArray[np.int64], at_ms: int, config: Config) -> Outcomes:
     """What the customers, by the index of their profile [n], did after the instant."""
-    churn, conversion, value = targets(config)
+    churn, conversion, value = targets(config)[: len(TARGETS)]
     ends = {name: at_ms + count * DAY_MS for name, count in days(config).items()}
     had_bought = churn.eligible(points.profiles, at_ms)
     left = churn.outcome(points.profiles, at_ms, ends["churned"])
@@ -75,7 +76,8 @@ def outcomes(points: PointsInTime, customers: NDArray[np.int64], at_ms: int, con
 
 def by_intent(intent_of: NDArray[np.str_], happened: Outcomes) -> dict[str, Kept]:
     """What became of those with each intent, and of everyone; `intent_of` is that of each [n]."""
-    groups = {EVERYONE: np.ones(len(intent_of), bool)} | {intent: intent_of == intent for intent in ACTIONS}
+    intents = dict.fromkeys((*ACTIONS, *np.unique(intent_of).tolist()))
+    groups = {EVERYONE: np.ones(len(intent_of), bool)} | {intent: intent_of == intent for intent in intents}
     return {name: _kept(own, happened) for name, own in groups.items()}
 
 
@@ -91,8 +93,10 @@ def _intents(trained: Sequence[FittedTarget], X: Matrix, at_ms: int, about: Mani
     """The intent of each row [n] as it would have been at the instant."""
     models = {target.target.output: target.as_of(at_ms) for target in trained}
     predicted: dict[str, Any] = {name: model.predict(X).astype(np.float32) for name, model in models.items() if model}
+    own = {name: predicted.pop(name) for name in list(predicted) if name not in TARGETS}
     nowhere = np.zeros(len(X), np.int64)
-    decisions = Decisions(nowhere, nowhere.astype(np.float32), nowhere, nowhere.astype(np.float32), **predicted)
+    distance = nowhere.astype(np.float32)
+    decisions = Decisions(nowhere, distance, nowhere, distance, **predicted, own=own)
     return np.array(intents(decisions, X, about), np.str_)
 
 

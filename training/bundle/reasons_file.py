@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from shared.models.manifests import TARGETS
+from shared.models.manifests import step_name
 from shared.reasons.contributions import FILE
 from shared.reasons.nearest import Preparation
 from training.data.preparation import Matrix
@@ -53,8 +53,8 @@ def save(out: Path, exported: ModelProto, customers: Matrix) -> dict[str, Any]:
         "high": _quantile(customers, 1 - FEASIBLE_SHARE),
         **graph.segments(),
     }
-    for name in TARGETS.values():
-        arrays |= graph.prediction(name, customers)
+    for output in exported.graph.output:
+        arrays |= graph.prediction(step_name(output.name), customers)
     np.savez_compressed(out / FILE, **arrays)  # type: ignore[arg-type]
     content = (out / FILE).read_bytes()
     return {"sha256": hashlib.sha256(content).hexdigest(), "background": len(customers), "bytes": len(content)}
@@ -81,7 +81,7 @@ class _Graph:
         }
 
     def prediction(self, name: str, customers: Matrix) -> Arrays:
-        """One prediction's model and calibration; nothing where the bundle was trained without it."""
+        """One prediction's model and calibration; nothing where the output of that name is none."""
         calibration = {
             f"{name}/{part}": self._values[f"{name}/calibrate/{part}"]
             for part in ("slope", "offset", "x", "y")

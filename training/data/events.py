@@ -86,19 +86,24 @@ class EventFiles:
 
 
 def read_events(
-    paths: Iterable[Path], currency: str = "", as_of_ms: int | None = None, translator: Translator | None = None
+    paths: Iterable[Path],
+    currency: str = "",
+    as_of_ms: int | None = None,
+    translator: Translator | None = None,
+    own_types: tuple[str, ...] = (),
 ) -> EventFiles:
     """The events of files and of whole folders; hidden files in folders are passed over. An empty `currency` takes any.
 
-    Who is who is what events before `as_of_ms` say, or all of them where that is None. Raises InputError where a path
-    is missing or not one event was found.
+    Of types that the functions keep as other activity, `own_types` are told apart. Who is who is what events before
+    `as_of_ms` say, or all of them where that is None. Raises InputError where a path is missing or not one event was
+    found.
     """
     files = event_files(paths)
     read = EventFiles(Profiles.empty(), len(files))
     stack = _Gathered()
     claims = _Claims()
     consents: set[Consent] = set()
-    rules = Rules(currency=currency or None, now_ms=time.time_ns() // 1_000_000)
+    rules = Rules(currency=currency or None, now_ms=time.time_ns() // 1_000_000, own_types=own_types)
     sizes = {str(file): file.stat().st_size for file in files}
     with progress("reading events", sum(sizes.values())) as advance:
         for file in files:

@@ -27,17 +27,17 @@ def naive_features(
 
     Hours, weekdays, months and days are those of `zone`.
     """
-    known = sorted((e for e in _distinct(events) if _time(e) < as_of and not _is_exposure(e)), key=_time)
+    known = sorted((e for e in distinct(events) if time_of(e) < as_of and not _is_exposure(e)), key=time_of)
     visits = _visits(known)
     orders = _orders(known)
     out = _lifelong(known, visits, orders, as_of)
     ever = _money(known, orders) | _browsing(known, visits) | _habits(known, visits, orders, zone)
     for days in (7, 30, 90, 365):
         since = as_of - days * DAY
-        lines = [e for e in known if _time(e) >= since]
+        lines = [e for e in known if time_of(e) >= since]
         recent = [v for v in visits if _start(v) >= since]
         placed = [time for time in orders if time >= since]
-        midnights = {_midnight(_time(e).astimezone(zone)) for e in known if _in_visit(e)}
+        midnights = {_midnight(time_of(e).astimezone(zone)) for e in known if _in_visit(e)}
         values = _money(lines, placed) | _browsing(lines, recent) | _habits(lines, recent, placed, zone)
         if not superseded:
             values = _completed(values, ever, _seen(recent, placed), _seen(visits, orders))
@@ -80,13 +80,13 @@ def _lifelong(
     known: list[Event], visits: list[list[Event]], orders: list[datetime], as_of: datetime
 ) -> dict[str, float]:
     gaps = [(b - a) / DAY for a, b in pairwise(sorted(orders))]
-    since_order = _days_before(as_of, [_time(e) for e in known if e["event_type"] == "purchase"])
+    since_order = _days_before(as_of, [time_of(e) for e in known if e["event_type"] == "purchase"])
     return {
-        "days_since_visit": _days_before(as_of, [_time(e) for e in known if _in_visit(e)]),
+        "days_since_visit": _days_before(as_of, [time_of(e) for e in known if _in_visit(e)]),
         "days_since_order": since_order,
         "days_since_first_order": _days_before(as_of, [min(orders)] if orders else []),
-        "days_since_cart": _days_before(as_of, [_time(e) for e in known if e["event_type"] == "add_to_cart"]),
-        "tenure": _days_before(as_of, [_time(known[0])] if known else []),
+        "days_since_cart": _days_before(as_of, [time_of(e) for e in known if e["event_type"] == "add_to_cart"]),
+        "tenure": _days_before(as_of, [time_of(known[0])] if known else []),
         "visits_lifetime": len(visits),
         "orders_lifetime": len(orders),
         "order_interval_mean": fmean(gaps) if gaps else NAN,
@@ -98,8 +98,8 @@ def _lifelong(
 def _money(lines: list[Event], placed: list[datetime]) -> dict[str, float]:
     purchases = [e for e in lines if e["event_type"] == "purchase"]
     refunds = [e for e in lines if e["event_type"] == "refund"]
-    bought = sum(map(_net, purchases))
-    refunded = sum(map(_net, refunds))
+    bought = sum(map(net_of, purchases))
+    refunded = sum(map(net_of, refunds))
     discount = sum(e.get("discount") or 0 for e in purchases)
     return {
         "net_revenue": bought - refunded,
@@ -168,7 +168,7 @@ def _habits(lines: list[Event], visits: list[list[Event]], placed: list[datetime
 
 def naive_top_categories(events: list[Event], as_of: datetime, most: int = 3) -> list[str]:
     """The customer's favourite categories of the last 365 days."""
-    known = [e for e in _distinct(events) if as_of - 365 * DAY <= _time(e) < as_of and not _is_exposure(e)]
+    known = [e for e in distinct(events) if as_of - 365 * DAY <= time_of(e) < as_of and not _is_exposure(e)]
     counts = Counter(e["category"] for e in known if e.get("category"))
     return sorted(counts, key=lambda name: (-counts[name], name))[:most]
 
@@ -184,21 +184,22 @@ def _burstiness(starts: list[datetime]) -> float:
     return (pstdev(gaps) - fmean(gaps)) / (pstdev(gaps) + fmean(gaps))
 
 
-def _distinct(events: list[Event]) -> list[Event]:
+def distinct(events: list[Event]) -> list[Event]:
     """One event of each id: the latest, and of equal times the one that amounts to more."""
     latest: dict[Any, Event] = {}
-    for event in sorted(events, key=lambda e: (_time(e), *_amounts(e))):
+    for event in sorted(events, key=lambda e: (time_of(e), *_amounts(e))):
         latest[event.get("event_id") or tuple(sorted(event.items()))] = event
     return list(latest.values())
 
 
 def _amounts(event: Event) -> tuple[float, float, float]:
     kind = event["event_type"]
-    net = _net(event) if kind in ("purchase", "refund") else 0.0
+    net = net_of(event) if kind in ("purchase", "refund") else 0.0
     return net, (event.get("discount") or 0.0) if kind == "purchase" else 0.0, event.get("engagement_seconds") or 0.0
 
 
-def _time(event: Event) -> datetime:
+def time_of(event: Event) -> datetime:
+    """When it happened."""
     given = event["timestamp"]
     at = given if isinstance(given, datetime) else datetime.fromisoformat(given)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
@@ -208,7 +209,8 @@ def _midnight(at: datetime) -> datetime:
     return at.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
 
 
-def _net(event: Event) -> float:
+def net_of(event: Event) -> float:
+    """What the line amounts to."""
     return float((event.get("price") or 0.0) * (event.get("quantity") or 1.0))
 
 
@@ -227,7 +229,7 @@ def _visits(known: list[Event]) -> list[list[Event]]:
     for event in filter(_in_visit, known):
         if event.get("session_id"):
             named.setdefault(event["session_id"], []).append(event)
-        elif loose and _time(event) - _time(loose[-1][-1]) <= timedelta(minutes=30):
+        elif loose and time_of(event) - time_of(loose[-1][-1]) <= timedelta(minutes=30):
             loose[-1].append(event)
         else:
             loose.append([event])
@@ -239,12 +241,12 @@ def _orders(known: list[Event]) -> list[datetime]:
     placed: dict[str, datetime] = {}
     for event in known:
         if event["event_type"] == "purchase":
-            placed.setdefault(event.get("order_id") or f"alone {event['event_id']}", _time(event))
+            placed.setdefault(event.get("order_id") or f"alone {event['event_id']}", time_of(event))
     return list(placed.values())
 
 
 def _start(visit: list[Event]) -> datetime:
-    return _time(visit[0])
+    return time_of(visit[0])
 
 
 def _has(visit: list[Event], kind: str) -> bool:
@@ -254,18 +256,18 @@ def _has(visit: list[Event], kind: str) -> bool:
 def _device(visit: list[Event]) -> str | None:
     """The first one named; of several at one instant, the first in the list below."""
     order = ["mobile", "desktop", "tablet"]
-    named = [(_time(e), order.index(e["device"]) if e["device"] in order else 3) for e in visit if e.get("device")]
+    named = [(time_of(e), order.index(e["device"]) if e["device"] in order else 3) for e in visit if e.get("device")]
     return [*order, "other"][min(named)[1]] if named else None
 
 
 def _channel(visit: list[Event]) -> int | None:
     """The first one named; of several at one instant, the one of the lowest code."""
-    named = [(_time(e), code) for e in visit if (code := channel_code(e.get("channel")))]
+    named = [(time_of(e), code) for e in visit if (code := channel_code(e.get("channel")))]
     return min(named)[1] if named else None
 
 
 def _duration(visit: list[Event]) -> float:
-    span = (_time(visit[-1]) - _time(visit[0])).total_seconds()
+    span = (time_of(visit[-1]) - time_of(visit[0])).total_seconds()
     return max(span, sum(e.get("engagement_seconds") or 0 for e in visit))
 
 

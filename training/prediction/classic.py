@@ -53,7 +53,7 @@ def judge(target: Target, profiles: Profiles, slices: Sequence[Slice]) -> tuple[
 
     For conversion both are empty: most of those who might convert have never bought, of whom it knows nothing.
     """
-    if target.name == "conversion":
+    if not target.in_silence:
         return {}, {}
     try:
         # In search of its parameters the library steps out of their range now and then, and comes back.

@@ -60,7 +60,16 @@ class FittedTarget:
     def about(self) -> dict[str, Any]:
         """What the manifest says of the target, ready for JSON."""
         target = self.target
-        about = {"trained": self.model is not None, "meaning": target.meaning, "horizon_days": target.horizon_days}
+        about: dict[str, Any] = {
+            "trained": self.model is not None,
+            "meaning": target.meaning,
+            "horizon_days": target.horizon_days,
+            "output": target.output,
+            "kind": target.kind,
+            "asked": target.asked,
+        }
+        if target.entry.intent:
+            about["intent"] = target.entry.intent
         if self.model is None or self.fitted_on is None:
             return {**about, "reason": self.reason}
         return {
@@ -68,7 +77,6 @@ class FittedTarget:
             "reason": None,
             "model": self.model.name,
             "calibration": self.model.calibration.name,
-            "output": target.output,
             "cutoffs": list(map(iso, self.cutoffs)),
             "rows": len(self.fitted_on),
             "metrics": _rounded(self.metrics),

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features import FEATURE_NAMES, MONEY_UNITS, PURCHASE, REFUND, Profiles, features
+from shared.features import FEATURE_NAMES, Profiles, features
 from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS
 from shared.features.time_zone import UTC_TIME, TimeZone
 from training.base.config import Config
+from training.base.target_entry import COUNTED_BY, DEFAULTS, TargetEntry, own_types
+from training.data.own_types import without_own_types
 from training.data.preparation import Matrix
 from training.prediction.candidates import Task
+from training.prediction.happenings import Instants, bought_before, first_exposures, outcome
 from training.prediction.models import Kind, Vector
 
 type Mask = NDArray[np.bool_]
@@ -44,15 +49,23 @@ class Target:
     """What is asked at the cut-off; `{}` stands for the days of the horizon."""
     eligible: Callable[[Profiles, int], Mask]
     """Of profiles and a cut-off (UTC ms), who is predicted for [n_profiles]."""
-    outcome: Callable[[Profiles, int, int], Vector]
+    outcome: Callable[[Profiles, Instants, Instants], Vector]
     """Of profiles, a cut-off and the horizon's end (UTC ms), what happened in between [n_profiles]."""
+    entry: TargetEntry
+    """How the config asks for it."""
     in_silence: int = 0
     """Whether it may only rise (1) or fall (-1) the longer nothing is heard of a customer; 0 where it may do either."""
 
     @property
     def meaning(self) -> str:
         """The question, of the horizon."""
-        return self.question.format(self.horizon_days)
+        # What the shop calls things comes after the days.
+        return self.question.replace("{}", str(self.horizon_days), 1)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """All that decides what is predicted, ready for JSON."""
+        return self.entry.asked | {"within_days": self.horizon_days}
 
     @property
     def task(self) -> Task:
@@ -79,66 +92,110 @@ class Slice:
 
 
 def targets(config: Config) -> tuple[Target, ...]:
-    """Churn, conversion and lifetime value over the horizons of `config`."""
-    return (
-        Target(
-            "churn",
-            "churn_probability",
-            "probability",
-            config.churn_horizon_days,
-            "no purchase in the next {} days, for customers with a purchase before",
-            lambda profiles, cutoff: _purchases(profiles, 0, cutoff) > 0,
-            lambda profiles, cutoff, end: (_purchases(profiles, cutoff, end) == 0).astype(float),
-            in_silence=1,
-        ),
-        Target(
-            "conversion",
-            "conversion_probability",
-            "probability",
-            config.conversion_horizon_days,
-            "at least one purchase in the next {} days",
-            known_at,
-            lambda profiles, cutoff, end: (_purchases(profiles, cutoff, end) > 0).astype(float),
-        ),
-        Target(
-            "ltv",
-            "expected_ltv",
-            "amount",
-            config.ltv_horizon_days,
-            "spend less refunds in the next {} days",
-            known_at,
-            _net_spend,
-            in_silence=-1,
-        ),
+    """Churn, conversion and lifetime value over the horizons of `config`, and the shop's own."""
+    own = own_types(config.targets)
+    return tuple(_target(entry, own) for entry in config.targets)
+
+
+def target_in(manifest: Mapping[str, Any], name: str) -> Target:
+    """The target of that name as a bundle's manifest tells of it, over the days that it was trained for."""
+    about = manifest["targets"][name]
+    given = about.get("asked")
+    entry = next(each for each in Config().targets if each.name == name) if given is None else TargetEntry.of(given)
+    target = _target(entry, own_types([entry]))
+    return replace(target, horizon_days=about.get("horizon_days", target.horizon_days))
+
+
+def _target(entry: TargetEntry, own: tuple[str, ...]) -> Target:
+    is_ours = entry.name in DEFAULTS and entry.asked == _OURS[entry.name] | {"within_days": entry.within_days}
+    question, in_silence = _KNOWN[entry.name] if is_ours else (_question(entry), 0)
+    return Target(
+        name=entry.name,
+        output=entry.output,
+        kind=entry.kind,
+        horizon_days=entry.within_days,
+        question=question,
+        eligible=bought_before if entry.whom == "buyers" else known_at,
+        outcome=partial(outcome, entry, own),
+        entry=entry,
+        in_silence=in_silence,
     )
 
 
-def known_at(profiles: Profiles, cutoff_ms: int) -> Mask:
+_OURS = {entry.name: entry.asked for entry in Config().targets}
+_KNOWN = {
+    "churn": ("no purchase in the next {} days, for customers with a purchase before", 1),
+    "conversion": ("at least one purchase in the next {} days", 0),
+    "ltv": ("spend less refunds in the next {} days", -1),
+}
+"""What is asked of those that every config has, and whether they may only rise or fall in silence."""
+_FOR = {
+    "everyone": "",
+    "buyers": ", for customers with a purchase before",
+    "exposed": " after they were approached, for customers whom a campaign approached",
+}
+
+
+def _question(entry: TargetEntry) -> str:
+    events = " or ".join(entry.event)
+    what = f"how much {events} amounts to" if entry.is_of_money else f"how many {events} there are"
+    if entry.kind == "probability":
+        what = f"at least {entry.least:,} {events}" if entry.happens else f"fewer than {entry.least:,} {events}"
+        if entry.least_spent:
+            what += f" of at least {entry.least_spent:,.2f}"
+    if "{}" in what:  # a type that the shop calls so
+        what = "events"
+    named = [f", {column} {name}" for column in (*COUNTED_BY, "campaign") if (name := getattr(entry, column))]
+    return f"{what} in the next {{}} days{_FOR[entry.whom]}{''.join(named)}"
+
+
+def known_at(profiles: Profiles, cutoff_ms: Instants) -> Mask:
     """Who did anything before the cut-off; to be approached by a campaign is not to do anything [n_profiles]."""
-    did = (profiles.rows.time_ms < cutoff_ms) & (profiles.rows.kind != CAMPAIGN_EXPOSURE)
+    until = cutoff_ms if isinstance(cutoff_ms, int) else cutoff_ms[profiles.owner]
+    did = (profiles.rows.time_ms < until) & (profiles.rows.kind != CAMPAIGN_EXPOSURE)
     return np.bincount(profiles.owner[did], minlength=len(profiles)) > 0
 
 
 class PointsInTime:
     """Rows of many cut-offs of the same profiles; the features of each instant are computed once."""
 
-    def __init__(self, profiles: Profiles, zone: TimeZone = UTC_TIME) -> None:
+    def __init__(
+        self, profiles: Profiles, zone: TimeZone = UTC_TIME, exposed_days: int = Config().cutoff_every_days
+    ) -> None:
+        """`exposed_days` is how long before a cut-off an exposure counts at it."""
         self.profiles = profiles
         self.zone = zone
+        self._exposed_ms = exposed_days * DAY_MS
         self._features: dict[int, Matrix] = {}
+
+    @cached_property
+    def known(self) -> Profiles:
+        """The profiles as the functions keep them."""
+        return without_own_types(self.profiles)
 
     def features(self, cutoff_ms: int) -> Matrix:
         """Features of every profile at the cut-off [n_profiles, n_features]."""
         if cutoff_ms not in self._features:
-            self._features[cutoff_ms] = features(self.profiles, cutoff_ms, self.zone)
+            self._features[cutoff_ms] = features(self.known, cutoff_ms, self.zone)
         return self._features[cutoff_ms]
 
     def slice(self, target: Target, cutoff_ms: int) -> Slice:
-        """The target's rows at one cut-off: everyone known and eligible then."""
+        """The target's rows at one cut-off: everyone known and eligible then. Those who were exposed stand as they did
+        when they first were in the days before it."""
+        if target.entry.whom == "exposed":
+            return self._exposed(target, cutoff_ms)
         end_ms = cutoff_ms + target.horizon_days * DAY_MS
         rows = known_at(self.profiles, cutoff_ms) & target.eligible(self.profiles, cutoff_ms)
         outcome = target.outcome(self.profiles, cutoff_ms, end_ms)
         return Slice(cutoff_ms, np.flatnonzero(rows), self.features(cutoff_ms)[rows], outcome[rows])
+
+    def _exposed(self, target: Target, cutoff_ms: int) -> Slice:
+        begin_ms = cutoff_ms - self._exposed_ms
+        at_ms = first_exposures(self.profiles, target.entry.campaign, begin_ms, cutoff_ms)
+        rows = np.flatnonzero((at_ms >= 0) & known_at(self.profiles, at_ms))
+        outcome = target.outcome(self.profiles, at_ms, at_ms + target.horizon_days * DAY_MS)
+        X = features(self.known.take(rows), at_ms[rows], self.zone)
+        return Slice(cutoff_ms, rows, X, outcome[rows])
 
 
 def cutoffs(first_ms: int, end_ms: int, horizon_days: int, config: Config) -> list[int]:
@@ -147,23 +204,3 @@ def cutoffs(first_ms: int, end_ms: int, horizon_days: int, config: Config) -> li
     earliest = first_ms + config.minimum_history_days * DAY_MS
     step = config.cutoff_every_days * DAY_MS
     return list(range(latest, earliest - 1, -step))[: config.maximum_cutoffs]
-
-
-def _between(profiles: Profiles, kind: int, start_ms: int, end_ms: int) -> Mask:
-    rows = profiles.rows
-    between: Mask = (rows.kind == kind) & (rows.time_ms >= start_ms) & (rows.time_ms < end_ms)
-    return between
-
-
-def _purchases(profiles: Profiles, start_ms: int, end_ms: int) -> NDArray[np.int64]:
-    return np.bincount(profiles.owner[_between(profiles, PURCHASE, start_ms, end_ms)], minlength=len(profiles))
-
-
-def _net_spend(profiles: Profiles, start_ms: int, end_ms: int) -> Vector:
-    owner = profiles.owner
-    net = profiles.rows.net
-    total = np.zeros(len(profiles))
-    for kind, sign in ((PURCHASE, 1), (REFUND, -1)):
-        rows = _between(profiles, kind, start_ms, end_ms)
-        total += sign * np.bincount(owner[rows], net[rows], minlength=len(profiles))
-    return total / MONEY_UNITS

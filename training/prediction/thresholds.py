@@ -9,6 +9,7 @@ from training.base.config import Config
 from training.data.preparation import Matrix
 from training.prediction.calibration import Vector
 from training.prediction.predictions import FittedTarget
+from training.prediction.targets import Target
 
 INTENTS = {"churn": "likely_to_churn", "conversion": "likely_to_convert", "ltv": "high_value"}
 """The threshold that each target's latest slice decides."""
@@ -27,22 +28,27 @@ def thresholds(X: Matrix, targets: Sequence[FittedTarget], config: Config) -> di
         "expected_to_leave": config.expected_to_leave,
         "loyal_orders": max(2.0, float(np.quantile(orders, 1 - config.loyal_share))),
         **{
-            INTENTS[fitted.target.name]: threshold(fitted, config)[0]
+            intent: threshold(fitted, config)[0]
             for fitted in targets
-            if fitted.holdout is not None
+            if fitted.holdout is not None and (intent := intent_of(fitted.target)) is not None
         },
     }
+
+
+def intent_of(target: Target) -> str | None:
+    """The intent that the target decides, if any."""
+    return INTENTS.get(target.name, target.entry.intent)
 
 
 def threshold(fitted: FittedTarget, config: Config) -> tuple[float, str]:
     """The lowest prediction that marks a customer, and what it was chosen for: the wanted precision where one is set
     and can be had, else the budget, a share of the customers to whom the rule comes."""
     predicted, y = _asked(fitted, config)
-    intent = INTENTS[fitted.target.name]
+    intent = intent_of(fitted.target)
     wanted = getattr(config, f"{intent}_precision", 0.0)
     if wanted and (lowest := lowest_for(wanted, predicted, y)) is not None:
         return lowest, f"a precision of {wanted:g}"
-    share = getattr(config, f"{intent}_share")
+    share = getattr(config, f"{intent}_share", fitted.target.entry.share)
     missed = f"; a precision of {wanted:g} is out of reach" if wanted else ""
     return float(np.quantile(predicted, 1 - share)), f"a share of {share:g}{missed}"
 

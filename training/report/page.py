@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from shared.decisions.intent import ACTIONS
+from shared.models.labels import ACTIONS, NO_ACTION, intents_of, own_intents
+from shared.models.manifests import is_probability
 from training.prediction.holdout import Holdout
 from training.report import plots
 from training.report.findings import Findings
@@ -138,7 +139,7 @@ def _prediction(name: str, target: Mapping[str, Any], findings: Findings) -> str
         return f"<article>{title}<p>Left out: {escape(target['reason'])}.</p></article>"
     held = findings.holdouts[name]
     what = COUNTED.get(name, "what happened")
-    probability = target["output"].endswith("_probability")
+    probability = is_probability(target["output"])
     figures = [
         (plots.gains(held.predicted, held.y, what), "The farther above the dashed line, the better the order."),
         (
@@ -168,7 +169,7 @@ def _headline(name: str, held: Holdout, probability: bool) -> str:
     share = np.maximum(held.y[top], 0).sum() / total if total else 0.0
     tenth = f"The tenth of the {len(order):,} customers with the highest prediction"
     if not probability:
-        return f"{tenth} brought <strong>{share:.0%}</strong> of all spend."
+        return f"{tenth} brought <strong>{share:.0%}</strong> of all {COUNTED.get(name, 'of it')}."
     happened = held.y[top].mean()
     usual = held.y.mean()
     times = f", {happened / usual:.1f} times the average of {usual:.1%}" if usual else ""
@@ -181,9 +182,9 @@ def _headline(name: str, held: Holdout, probability: bool) -> str:
 def _actions(about: Mapping[str, Any], findings: Findings) -> str:
     total = sum(findings.intents.values())
     rows: list[list[Cell]] = []
-    for intent, key in ACTIONS.items():
+    for intent in intents_of(about):
         count = findings.intents.get(intent, 0)
-        action = about.get("actions", {}).get(intent, {"key": key})
+        action = about.get("actions", {}).get(intent) or {"key": ACTIONS.get(intent, NO_ACTION)}
         advice = ": ".join(filter(None, (action.get("title"), action.get("description")))) or action["key"]
         shown = f"{count:,}", f"{count / total:.1%}"
         rows.append([intent.replace("_", " "), _rule(intent, about), *shown, advice, action.get("channel", "")])
@@ -222,9 +223,13 @@ def _moves(about: Mapping[str, Any]) -> str:
 def _rule(intent: str, about: Mapping[str, Any]) -> str:
     """Who has the intent, and where it was measured, how often that is right."""
     try:
-        rule = " and ".join(part.format(**about["thresholds"]) for part in RULES[intent])
+        if (output := own_intents(about).get(intent)) is not None:
+            form = ".1%" if is_probability(output) else ",.2f"
+            rule = f"{output.replace('_', ' ')} at least {about['thresholds'][intent]:{form}}"
+        else:
+            rule = " and ".join(part.format(**about["thresholds"]) for part in RULES[intent])
     except KeyError:
-        return "everyone else" if intent not in RULES else "nobody: the bundle lacks the prediction"
+        return "everyone else" if intent == "steady" else "nobody: the bundle lacks the prediction"
     reached = (target.get("thresholds", {}).get(intent, {}) for target in about["targets"].values())
     right = next((figures["precision"] for figures in reached if "precision" in figures), None)
     return rule if right is None else f"{rule}; right for {right:.0%} of them"

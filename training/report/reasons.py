@@ -71,7 +71,7 @@ def _prediction(output: str, why: PredictionReasons, X: Matrix) -> str:
     values = np.array([why.contributions(x) for x in X])
     sizes = np.abs(values).mean(axis=0)
     order = [j for j in np.argsort(-sizes, kind="stable")[:SHOWN].tolist() if sizes[j] > 0]
-    title = f"<h3>{escape(TITLES[output])}</h3>"
+    title = f"<h3>{escape(TITLES.get(output, output.replace('_', ' ').capitalize()))}</h3>"
     if not order:
         return f"<article>{title}<p>The prediction is the same for everyone.</p></article>"
     rows = "".join(

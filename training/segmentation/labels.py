@@ -2,7 +2,7 @@
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ import msgspec
 import tomli_w
 from msgspec import Meta, Struct
 
-from shared.models.labels import ACTIONS, Labels
+from shared.models.labels import ACTIONS, NO_ACTION, Labels, intents_of
 from training.base.errors import InputError
 
 ACTIONS_FILE = Path(__file__).parents[2] / "actions.toml"
@@ -58,24 +58,28 @@ class LabelsFile(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 def read_labels(path: Path) -> LabelsFile:
-    """The labels in a TOML file. Raises InputError where it is missing or malformed, or names an unknown intent."""
+    """The labels in a TOML file. Raises InputError where it is missing or malformed."""
     try:
-        labels = msgspec.convert(tomllib.loads(path.read_text()), LabelsFile)
+        return msgspec.convert(tomllib.loads(path.read_text()), LabelsFile)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
     except msgspec.ValidationError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _check_intents(labels: LabelsFile, known: Sequence[str]) -> None:
     for own in (labels.actions, *(segment.actions for segment in labels.segments.values())):
-        if unknown := own.keys() - ACTIONS.keys():
-            raise InputError(f'{path}: "{min(unknown)}" is no intent; the intents are {", ".join(ACTIONS)}')
-    return labels
+        if unknown := own.keys() - {*known}:
+            raise InputError(f'"{min(unknown)}" is no intent; the intents are {", ".join(known)}')
 
 
 def read_actions(path: Path = ACTIONS_FILE) -> dict[str, Any]:
-    """The catalogue of actions by intent. Raises InputError where it lacks an intent."""
-    actions = read_labels(path).actions
+    """The catalogue of actions by intent. Raises InputError where it lacks an intent, or names one that is none."""
+    labels = read_labels(path)
+    _check_intents(labels, tuple(ACTIONS))
+    actions = labels.actions
     if missing := [intent for intent in ACTIONS if intent not in actions]:
         raise InputError(f"{path} has no action for {', '.join(missing)}")
     return {intent: _as_kept(actions[intent]) for intent in ACTIONS}
@@ -84,8 +88,10 @@ def read_actions(path: Path = ACTIONS_FILE) -> dict[str, Any]:
 def labels_for(manifest: Mapping[str, Any], file: LabelsFile) -> Labels:
     """What of the file differs from the manifest, as the functions read it.
 
-    Raises InputError for a segment that the bundle does not have, and where two segments would be called the same.
+    Raises InputError for an intent or a segment that the bundle does not have, and where two segments would be called
+    the same.
     """
+    _check_intents(file, intents_of(manifest))
     known = {str(segment["id"]): segment for segment in manifest["segments"]}
     if unknown := [segment for segment in file.segments if segment not in known]:
         raise InputError(
@@ -123,7 +129,8 @@ def as_toml(manifest: Mapping[str, Any]) -> str:
     """The names, descriptions and actions that a manifest holds, ready to be edited."""
     segments = {str(segment["id"]): _segment(segment) for segment in manifest["segments"]}
     own = manifest.get("actions", {})
-    actions = {intent: _action(own.get(intent, {"key": key})) for intent, key in ACTIONS.items()}
+    usual = {intent: {"key": ACTIONS.get(intent, NO_ACTION)} for intent in intents_of(manifest)}
+    actions = {intent: _action(own.get(intent, known)) for intent, known in usual.items()}
     text = tomli_w.dumps({"segments": segments, "actions": actions})
     return f"# Labels of bundle {manifest['bundle_id']}.\n\n{text.rstrip()}"
 

@@ -1,0 +1,90 @@
+"""What ten more targets cost a decision: a bundle in which its largest model stands ten times more, by other names."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from bench.reasons import bundle_folder
+from bench.shop import AS_OF_MS, shop_events
+from bench.work import Inputs, Work
+from shared.features import fold
+from shared.models.bundle import Bundle
+from shared.models.layout import MANIFEST_FILE, ONNX_FILE
+from shared.models.manifests import TARGETS
+
+MORE = 10
+_DECIDED = 5_000
+_ALONE = 2_000
+
+
+def decide_batch(inputs: Inputs) -> Work:
+    """Decide on customers whose features are known, many at once."""
+    return _batch(inputs, Bundle.load(bundle_folder(inputs.purchases)))
+
+
+def decide_batch_with_targets(inputs: Inputs) -> Work:
+    """The same with ten more predictions."""
+    return _batch(inputs, with_targets(bundle_folder(inputs.purchases), MORE))
+
+
+def decide_alone(inputs: Inputs) -> Work:
+    """Decide on customers whose features are known, one by one."""
+    return _alone(inputs, Bundle.load(bundle_folder(inputs.purchases)))
+
+
+def decide_alone_with_targets(inputs: Inputs) -> Work:
+    """The same with ten more predictions."""
+    return _alone(inputs, with_targets(bundle_folder(inputs.purchases), MORE))
+
+
+def _batch(inputs: Inputs, bundle: Bundle) -> Work:
+    rows = _rows(inputs, bundle)
+    return Work(lambda: bundle.decide_on(rows), len(rows))
+
+
+def _alone(inputs: Inputs, bundle: Bundle) -> Work:
+    rows = _rows(inputs, bundle)[:_ALONE]
+    return Work(lambda: [bundle.decide_on(rows[i : i + 1]) for i in range(len(rows))], len(rows))
+
+
+def _rows(inputs: Inputs, bundle: Bundle) -> np.ndarray:
+    profiles = fold(shop_events(min(inputs.customers, _DECIDED)))
+    return bundle.own(bundle.features_at(profiles, AS_OF_MS))
+
+
+def with_targets(folder: Path, count: int) -> Bundle:
+    """The bundle in a folder with its largest prediction so many times more, each as a target of the shop's own."""
+    model = onnx.load(folder / ONNX_FILE)
+    manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    output, target = max(TARGETS.items(), key=lambda pair: _bytes(model, pair[1]))
+    known = [node for node in model.graph.node if node.name.startswith(f"{target}/")]
+    values = [tensor for tensor in model.graph.initializer if tensor.name.startswith(f"{target}/")]
+    for number in range(count):
+        name = f"more_{number}_spend"
+
+        def renamed(tensor: str, name: str = name) -> str:
+            own = (f"{target}/", output)
+            return f"{name}{tensor.removeprefix(output)}" if tensor.startswith(own) else tensor
+
+        for node in known:
+            copy = onnx.NodeProto()
+            copy.CopyFrom(node)
+            copy.name = f"{name}/{node.name}"
+            copy.input[:] = map(renamed, node.input)
+            copy.output[:] = map(renamed, node.output)
+            model.graph.node.append(copy)
+        for tensor in values:
+            other = onnx.TensorProto()
+            other.CopyFrom(tensor)
+            other.name = renamed(tensor.name)
+            model.graph.initializer.append(other)
+        model.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n"]))
+        manifest["targets"][name] = {"trained": True, "output": name}
+    return Bundle.from_files(model.SerializeToString(), manifest)
+
+
+def _bytes(model: onnx.ModelProto, target: str) -> int:
+    return sum(node.ByteSize() for node in model.graph.node if node.name.startswith(f"{target}/"))

@@ -1,0 +1,115 @@
+"""A bundle with targets of the shop's own on the local stack: looked up with reasons, and asked for by a rule."""
+
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.stack import Stack, local_stack
+from shared.events.event import parse_timestamp
+from shared.features import Profiles
+from shared.models.bundle import Bundle
+from tests.e2e.conftest import wait_until
+from tests.support.document import check_answer
+from tests.support.event_files import ndjson
+from tests.support.shop import shop_events
+from tests.training.conftest import CONFIG
+from tests.training.test_own_targets import OWN, with_coupons
+from training import score, train
+from training.data.events import read_events
+
+pytestmark = pytest.mark.e2e
+
+CLOCK = "2024-10-28T00:00:00Z"
+SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What its customers did, and the model of it."""
+
+    file: Path
+    model: Path
+    profiles: Profiles
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder = tmp_path_factory.mktemp("coupons")
+    (folder / "events.ndjson").write_bytes(ndjson(with_coupons(shop_events())))
+    (folder / "config.toml").write_text(CONFIG + OWN)
+    made = Shop(folder / "events.ndjson", folder / "model", read_events([folder / "events.ndjson"]).profiles)
+    config = str(folder / "config.toml")
+    assert train.main(["--events", str(made.file), "--out", str(made.model), "--config", config]) == 0
+    return made
+
+
+@pytest.fixture(scope="module")
+def stack(shop: Shop) -> Iterator[Stack]:
+    with local_stack(clock=CLOCK) as deployed:
+        arguments = ["training.publish", "--model", str(shop.model), "--bucket", deployed.bucket]
+        subprocess.run([sys.executable, "-m", *arguments], env=deployed.emulator.environment, check=True)
+        deployed.s3.put_object(Bucket=deployed.bucket, Key="events/all.ndjson", Body=shop.file.read_bytes())
+        yield deployed
+
+
+def look_up(stack: Stack, customer: str) -> dict[str, Any]:
+    """The decision with its reasons, once there is one."""
+    path = f"/customers/{customer}/segment?explain=true"
+    wait_until(lambda: stack.api_get(path)[0] == 200, SECONDS)
+    status, body = stack.api_get(path)
+    check_answer("GET", "/customers/{customer_id}/segment", status, body)
+    return dict(body)
+
+
+def test_look_ups_tell_them_with_reasons_as_offline_scoring_has_them(stack: Stack, shop: Shop) -> None:
+    offline = {row["customer_id"]: row for row in _scores(shop)}
+    for customer in ("0", "1", "2"):
+        told = look_up(stack, customer)
+        for output in ("coupon_probability", "c1_views", "churn_probability"):
+            assert told["predictions"][output] == pytest.approx(offline[customer][output], abs=1e-6)
+        assert told["predictions"]["never_probability"] is None
+        assert told["left_out"]["never_probability"].startswith("only 0 rows with at least 1 hovercraft")
+        assert told["horizon_days"]["coupon_probability"] == 14
+        assert told["intent"] == offline[customer]["intent"]
+        about = told["explanation"]["about"]["coupon_probability"]
+        shares = [reason["contribution"] for reason in told["explanation"]["coupon_probability"]]
+        assert sum(shares) == pytest.approx(about["sum"], abs=1e-6)
+        if about["scale"] == "log-odds":
+            again = 1 / (1 + math.exp(-about["baseline"] - sum(shares)))
+            assert again == pytest.approx(told["predictions"]["coupon_probability"], abs=1e-5)
+
+
+def test_an_audience_asks_for_one_by_its_name(stack: Stack, shop: Shop) -> None:
+    look_up(stack, "0")
+    rule = {"where": "coupon_probability > 0.3 and intent in ('coupon_lover', 'likely_to_churn')"}
+    status, told = stack.api("POST", "/audiences/preview", rule)
+    assert status == 200 and told["size"] > 0
+    assert stack.api("PUT", "/audiences/coupons", rule)[0] == 200
+    expected = {
+        row["customer_id"]
+        for row in _scores(shop)
+        if row["coupon_probability"] > 0.3 and row["intent"] in ("coupon_lover", "likely_to_churn")
+    }
+    assert expected
+    wait_until(lambda: _members(stack) == expected, SECONDS)
+    member = next(iter(expected))
+    assert [one["key"] for one in look_up(stack, member)["audiences"]] == ["coupons"]
+    status, refused = stack.api("PUT", "/audiences/wrong", {"where": "coupon_probabilty > 0.3"})
+    assert status == 400 and "coupon_probability" in refused["error"]["message"]
+
+
+def _members(stack: Stack) -> set[str]:
+    status, page = stack.api_get("/audiences/coupons/customers?limit=1000")
+    assert status == 200
+    return {member["customer_id"] for member in page["customers"]}
+
+
+def _scores(shop: Shop) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = score.score(shop.profiles, Bundle.load(shop.model), parse_timestamp(CLOCK)).to_pylist()
+    return rows
