@@ -106,11 +106,11 @@ def reason_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
         met=more_us <= _AUDIENCES_AIM_US,
     )
     for what, task in (("Decisions", "decide_batch"), ("Decisions, one by one", "decide_alone")):
-        without, with_ = measured[task], measured[f"{task}_with_targets"]
-        each_us = (with_.best / with_.units - without.best / without.units) * 1e6 / MORE
+        three, ten_more = measured[task], measured[f"{task}_with_targets"]
+        each_us = (ten_more.best / ten_more.units - three.best / three.units) * 1e6 / MORE
         yield Line(
             f"{what} with {MORE} more targets",
-            _rate(with_, "customers"),
+            _rate(ten_more, "customers"),
             f"{each_us:,.1f} µs each a target more than without",
             aim=f"< {_TARGET_AIM_US} µs",
             met=each_us < _TARGET_AIM_US,

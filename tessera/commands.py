@@ -37,6 +37,7 @@ class Command:
 
 COMMANDS = (
     Command(BRING, "training.simulator", "Write event files of a made-up shop.", "--out my-events/ --customers 2000"),
+    Command(BRING, "local.complete_journey", "Write a grocer's real purchases as event files.", "my-events/"),
     Command(
         BRING,
         "training.inspect",
@@ -51,6 +52,12 @@ COMMANDS = (
         "training.score",
         "Decide for every customer offline.",
         "--events my-events/ --model my-model/ --as-of 2026-01-01 --out scores.parquet",
+    ),
+    Command(
+        TRAIN,
+        "training.table",
+        "Write the table that models are trained on.",
+        "--events my-events/ --out table.parquet",
     ),
     Command(
         TRAIN,

@@ -33,7 +33,7 @@ from shared.events.confined import BrokenOff, confined
 from shared.events.event import FIELDS
 from shared.events.judging import Rules
 from shared.events.locked import locked_database
-from shared.events.parquet_sql import Table, all_rows, other_rows, parameters
+from shared.events.parquet_sql import Table, all_rows, other_rows, own_types, parameters
 from shared.events.streams import BLOCK, LARGEST_EXPANSION, LONGEST_LINE, MOST_EXPANDED, ByteStream, UnreadableFile
 from shared.events.tables import MOST_COLUMNS, check_names
 from shared.events.texts import Texts
@@ -158,7 +158,7 @@ def _parts(
     others = database.cursor()
     read = taken = 0
     most = max(MOST_EXPANDED, LARGEST_EXPANSION * path.stat().st_size)
-    for found in batches(database.sql(all_rows(table, rules), params=asked)):
+    for found in batches(database.sql(all_rows(table, rules), params={**asked, **own_types(table, rules)})):
         sizes = found.numbers("size", np.int64)
         taken += int(sizes.sum())
         if taken > most:

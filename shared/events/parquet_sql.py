@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from shared.events.event import BESIDE, FIELDS, LARGEST_AMOUNT, LARGEST_QUANTITY, LEAST_MS, LONGEST_TEXT
 from shared.events.judging import AHEAD_MS, EXPOSURE, LATEST_MS, Rules
 from shared.events.streams import LONGEST_LINE
-from shared.features.columns import ARMS, DEVICES, EVENT_TYPES, NO_ARM, OTHER, OTHER_DEVICE, UNKNOWN_DEVICE
+from shared.features.columns import (
+    ARMS,
+    DEVICES,
+    EVENT_TYPES,
+    NO_ARM,
+    OTHER,
+    OTHER_DEVICE,
+    OWN_TYPES,
+    UNKNOWN_DEVICE,
+)
 from shared.identity.keys import LONGEST_ID
 
 _WHOLE = ("tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint", "hugeint")
@@ -84,7 +93,7 @@ def all_rows(table: Table, rules: Rules) -> str:
     """SQL for what is counted of each plain row, and `size`: of any other row the bytes it takes, of a plain one 0."""
     if not table.is_plain():
         return f"SELECT {_size(table)}::BIGINT AS size {table.source}"
-    columns = ", ".join(f"{expression} AS {name}" for name, expression in _plain_columns(table).items())
+    columns = ", ".join(f"{expression} AS {name}" for name, expression in _plain_columns(table, rules).items())
     size = f"CASE WHEN plain THEN 0 ELSE {_size(table)} END::BIGINT AS size"
     return f"SELECT {columns}, {size} FROM (SELECT *, ({_plain(table, rules)}) IS TRUE AS plain {table.source})"
 
@@ -106,6 +115,11 @@ def parameters(table: Table, rules: Rules) -> Mapping[str, str]:
     """Of both statements, beside the path and the rows."""
     counted = table.is_plain() and table.at("currency") and rules.currency is not None
     return {"currency": str(rules.currency)} if counted else {}
+
+
+def own_types(table: Table, rules: Rules) -> Mapping[str, list[str]]:
+    """Of the first statement, beside those of both."""
+    return {"own_types": list(rules.own_types)} if table.is_plain() and rules.own_types else {}
 
 
 def _contract_texts() -> list[str]:
@@ -145,8 +159,9 @@ def _plain(table: Table, rules: Rules) -> str:
     )
 
 
-def _plain_columns(table: Table) -> dict[str, str]:
-    kind = f"coalesce(list_position({list(EVENT_TYPES)}, {_text('event_type', table)}) - 1, {OTHER})"
+def _plain_columns(table: Table, rules: Rules) -> dict[str, str]:
+    own = f"list_position($own_types, {_text('event_type', table)}) - 1 + {OWN_TYPES}, " if rules.own_types else ""
+    kind = f"coalesce(list_position({list(EVENT_TYPES)}, {_text('event_type', table)}) - 1, {own}{OTHER})"
     device = f"coalesce(list_position({list(DEVICES)}, lower({_text('device', table)})) - 1, {OTHER_DEVICE})"
     texts = {"person": f"coalesce({_text('customer_id', table)}, {_text('anonymous_id', table)})"}
     texts |= {name: _text(name, table) for name in _TEXTS}

@@ -57,7 +57,7 @@ class Decisions:
     churn_probability: Floats | None = None
     conversion_probability: Floats | None = None
     expected_ltv: Floats | None = None
-    own: Mapping[str, Floats] = field(default_factory=dict)
+    own: Mapping[str, Floats] = field(default_factory=dict, kw_only=True)
     """Predictions of the shop's own targets, by name."""
 
     def __len__(self) -> int:

@@ -1,5 +1,6 @@
 """What customers did in some time, as targets count it."""
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -17,7 +18,11 @@ type Instants = Ints | int
 """UTC milliseconds: one for all, or one each [n_profiles]."""
 
 _KINDS = 256
-_NAMED_IN = {"category": category_hash, "brand": product_code, "product": product_code}
+_NAMED_IN: Mapping[str, Callable[[str], int]] = {
+    "category": category_hash,
+    "brand": product_code,
+    "product": product_code,
+}
 
 
 def outcome(
@@ -38,10 +43,11 @@ def outcome(
     times = _times(whose, rows, len(profiles))
     if entry.kind == "amount":
         return times.astype(float)
-    happened = times >= entry.least
+    happened: Mask = times >= entry.least
     if entry.least_spent:
         happened &= _spent(whose, rows, len(profiles)) >= entry.least_spent
-    return (happened == entry.happens).astype(float)
+    outcome: Vector = (happened == entry.happens).astype(float)
+    return outcome
 
 
 def bought_before(profiles: Profiles, instant_ms: Instants) -> Mask:

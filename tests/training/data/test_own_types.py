@@ -1,5 +1,6 @@
 """Types of the shop's own are told apart in training and are other activity everywhere else."""
 
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,16 @@ def test_files_of_every_format_tell_the_named_types_apart(tmp_path: Path, ending
     assert read.profiles.rows.kind.tolist() == [PURCHASE, OWN_TYPES, OTHER, OWN_TYPES]
     assert read.others == 1
     assert without_own_types(read.profiles).rows.kind.tolist() == [PURCHASE, OTHER, OTHER, OTHER]
+
+
+def test_columns_of_parquet_tell_them_apart_too(tmp_path: Path) -> None:
+    typed = [{**event, "timestamp": datetime(2017, 10, 1 + i)} for i, event in enumerate(EVENTS[:3])]
+    for event in typed:
+        del event["consent"]
+    (tmp_path / "events.parquet").write_bytes(parquet(typed))
+    own = ("coupon_redeemed", "x'); DROP TABLE events; --", "survey")
+    read = read_events([tmp_path], own_types=own)
+    assert read.profiles.rows.kind.tolist() == [PURCHASE, OWN_TYPES, OWN_TYPES + 2]
 
 
 def test_they_stay_told_apart_where_a_visitor_becomes_a_customer(tmp_path: Path) -> None:
