@@ -131,6 +131,7 @@ COMMANDS = (
         "Decide on everyone anew, or take a history of files in.",
         "backfill --prefix history/2025/",
     ),
+    Command(OPERATE, "operations.export", "Export all tables for warehouses.", "--wait"),
     Command(OPERATE, "operations.redrive", "Give what was given up another try.", "files"),
     Command(
         OPERATE,

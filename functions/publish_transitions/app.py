@@ -11,6 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.clock import now_ms
 from shared.decisions.audience_moves import AudienceMove
 from shared.decisions.transitions import Cause, Transition
 from shared.features import BrokenState, UnknownStateVersion
@@ -58,8 +59,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     between_audiences = [moved for _, some in by_number for moved in some.audiences]
     ends = [end for record in event["Records"] if (end := ended(record))]
     announced = _announced(moves, ends)
-    recorded = ledger.record(_to_record(transitions, announced))
-    recorded += audience_ledger.record(_to_record(between_audiences, announced))
+    kept_ms = now_ms()
+    recorded = ledger.record(_to_record(transitions, announced), kept_ms)
+    recorded += audience_ledger.record(_to_record(between_audiences, announced), kept_ms)
     _close(transitions, between_audiences, ends)
     refused = announcer.publish(moved for _, moved in moves)
     metrics.add_metric("TransitionsRecorded", MetricUnit.Count, recorded)

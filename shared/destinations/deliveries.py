@@ -124,7 +124,7 @@ class Deliveries:
         """What stands at the places of rows, by key and place. Raises DeliveriesOverloaded."""
         places = {(row.key, row.place) for row in rows}
         items = self._read([{"pk": {"S": PARTITION + key}, "sk": {"S": place}} for key, place in sorted(places)])
-        found = [_decode(item) for item in items]
+        found = [decode_delivery(item) for item in items]
         return {(row.key, row.place): row for row in found}
 
     def note(self, destination: str, names: Iterable[tuple[str, str]]) -> None:
@@ -156,7 +156,7 @@ class Deliveries:
             # `before` itself is counted and left out, and one more tells whether there are more.
             Limit=limit + 2,
         )["Items"]
-        rows = [_decode(item) for item in found if item["sk"]["S"] != before]
+        rows = [decode_delivery(item) for item in found if item["sk"]["S"] != before]
         return rows[:limit], rows[limit - 1].place if len(rows) > limit else None
 
     def forget(self, key: str) -> None:
@@ -224,7 +224,9 @@ def _name_key(key: str, destination: str, name: str) -> Item:
     return {"pk": {"S": PARTITION + key}, "sk": {"S": f"{SENT_AS}{destination}#{name}"}}
 
 
-def _decode(item: Item) -> Delivery:
+def decode_delivery(item: Item) -> Delivery:
+    """The delivery of a row."""
+
     def text(name: str) -> str | None:
         return item[name]["S"] if name in item else None
 

@@ -32,6 +32,7 @@ from shared.erasure.texts import (
     reasons,
 )
 from shared.erasure.wanted import Wanted
+from shared.exports.tables import EXPORTS, is_of_nobody, is_of_people
 from shared.identity.keys import is_visitor
 from shared.intake import archive
 from shared.intake.quarantine import PREFIX as QUARANTINE
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from shared.profiles.places import Places
 
-EXPORTS = "exports/"
 _NOT_LISTED = re.compile(r"/[a-z]+-\d{9}\.(named|capped)\.ndjson$")
 """They are found by the index, or hold nothing of anybody."""
 _LINES = re.compile(r"/[a-z]+-\d{9}(\.named|\.nameless)?\.ndjson$")
@@ -114,14 +114,24 @@ class SearchedObjects:
         raise TooManyRaces(f"an object was changed by others in each of {RACES_AT_MOST} attempts to search it")
 
     def _listed(self, after: str, since: datetime | None) -> Iterator[str]:
-        for prefix in (EXPORTS, QUARANTINE):
-            if after < prefix or after.startswith(prefix):
-                start: Any = {"StartAfter": after} if after.startswith(prefix) else {}
-                pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix, **start)
-                for entry in (entry for page in pages for entry in page.get("Contents", ())):
-                    skipped = prefix == QUARANTINE and _NOT_LISTED.search(entry["Key"])
-                    if not skipped and (since is None or entry["LastModified"] >= since):
-                        yield entry["Key"]
+        if after < EXPORTS or after.startswith(EXPORTS):
+            yield from self._exports(after, since)
+        if after < QUARANTINE or after.startswith(QUARANTINE):
+            start: Any = {"StartAfter": after} if after.startswith(QUARANTINE) else {}
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=QUARANTINE, **start)
+            for entry in (entry for page in pages for entry in page.get("Contents", ())):
+                if not _NOT_LISTED.search(entry["Key"]) and (since is None or entry["LastModified"] >= since):
+                    yield entry["Key"]
+
+    def _exports(self, after: str, since: datetime | None) -> Iterator[str]:
+        """Also those of ours that are gone or were written anew, of which a version is left that may name somebody."""
+        start: Any = {"KeyMarker": after} if after.startswith(EXPORTS) else {}
+        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=EXPORTS, **start)
+        for page in pages:
+            kept: Any = [entry for entry in page.get("Versions", ()) if entry["IsLatest"] or is_of_people(entry["Key"])]
+            keys = {entry["Key"] for entry in kept if since is None or entry["LastModified"] >= since}
+            yield from sorted(key for key in keys if key > after and not is_of_nobody(key))
+            after = max([after, *keys])
 
 
 class _Attempt:
@@ -167,8 +177,8 @@ class _Attempt:
     @property
     def _may_have_held_them(self) -> bool:
         """Whether a former version may name them though the latest does not: a source that came again after they had
-        been marked is quarantined, or archived, without them in the same place."""
-        return self._key.startswith(archive.PREFIX) or self._key.endswith(".named.ndjson")
+        been marked is quarantined, archived or exported without them in the same place."""
+        return self._key.startswith(archive.PREFIX) or self._key.endswith(".named.ndjson") or is_of_people(self._key)
 
     @property
     def _ending(self) -> str:
@@ -236,7 +246,7 @@ class _Attempt:
             self._objects._before_change(self._key, result)
             with kept.open("rb") as left:
                 self._put(left)
-        elif self._unfinished:
+        elif self._unfinished or self._may_have_held_them:
             self._drop_versions(self._version)
         return result
 

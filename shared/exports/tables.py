@@ -6,6 +6,7 @@ stand below `exports/<table>/date=YYYY-MM-DD/`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -80,6 +81,25 @@ class Table:
     def names(self) -> tuple[str, ...]:
         """Of its columns, in their order."""
         return tuple(column.name for column in self.columns)
+
+
+_PLACE = re.compile(r"exports/(?P<table>[a-z_]+)/date=\d{4}-\d\d-\d\d/(?P<name>[^/]+)")
+MANIFEST = "_manifest.json"
+"""Beside the objects of a date; what begins so is passed over by whoever reads tables."""
+
+
+def is_of_people(key: str) -> bool:
+    """Whether it is the key of an object that holds rows of ours about customers."""
+    place = _PLACE.fullmatch(key)
+    return place is not None and place["table"] in _PERSONAL and place["name"].endswith(".parquet")
+
+
+def is_of_nobody(key: str) -> bool:
+    """Whether it is the key of an object of ours that names no customer."""
+    place = _PLACE.fullmatch(key)
+    if place is None or place["table"] not in _NAMES:
+        return False
+    return place["name"] == MANIFEST or (place["table"] not in _PERSONAL and place["name"].endswith(".parquet"))
 
 
 def folder(table: str, date: str) -> str:
@@ -278,3 +298,5 @@ SNAPSHOTS = Table(
 
 TABLES = (CUSTOMERS, ORDERS, EXPOSURES, DECISIONS, MOVES, DELIVERIES, SEGMENTS, AUDIENCES, SNAPSHOTS)
 """All of them."""
+_NAMES = frozenset(table.name for table in TABLES)
+_PERSONAL = frozenset(table.name for table in TABLES if table.is_personal)

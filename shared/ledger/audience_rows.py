@@ -21,6 +21,7 @@ from shared.ledger.rows import (
     Item,
     LedgerOverloaded,
     partition,
+    recorded,
 )
 from shared.profiles.members import MEMBER, SHARDS, audience_members_of, audience_size_key, size_name
 
@@ -40,14 +41,14 @@ class AudienceLedger:
         self._table = table
         self._sleep = sleep
 
-    def record(self, moves: Sequence[AudienceMove]) -> int:
+    def record(self, moves: Sequence[AudienceMove], now_ms: int | None = None) -> int:
         """Keeps those that are not kept yet, whoever is a member by them, and the sizes; returns how many those are.
 
-        Repeating changes nothing, and a move that comes late does not undo what a later one made. Raises
-        LedgerOverloaded and what the table raises.
+        Each row says when it was kept, if the clock's time `now_ms` is given. Repeating changes nothing, and a move
+        that comes late does not undo what a later one made. Raises LedgerOverloaded and what the table raises.
         """
         distinct = {move.id: move for move in moves}
-        return sum(self._record(some) for some in _calls(distinct.values()))
+        return sum(self._record(some, now_ms) for some in _calls(distinct.values()))
 
     def history(self, key: str, limit: int, before: str | None = None) -> tuple[list[AudienceMove], str | None]:
         """At most `limit` moves of a customer, newest first, and what to go on `before`; None at the end."""
@@ -64,14 +65,14 @@ class AudienceLedger:
         )
         rows = [item for item in answer["Items"] if item["sk"]["S"] != before]
         following = rows[limit - 1]["sk"]["S"] if len(rows) > limit else None
-        return [_decode(item) for item in rows[:limit]], following
+        return [decode_move(item) for item in rows[:limit]], following
 
-    def _record(self, moves: Sequence[AudienceMove]) -> int:
+    def _record(self, moves: Sequence[AudienceMove], now_ms: int | None) -> int:
         unknown = [(move, True) for move in moves]
         for _ in attempts(CALLS_AT_MOST, self._sleep):
             if not unknown:
                 return 0
-            parts = [(move, part) for move, is_newest in unknown for part in self._parts(move, is_newest)]
+            parts = [(move, part) for move, is_newest in unknown for part in self._parts(move, is_newest, now_ms)]
             try:
                 self._client.transact_write_items(
                     TransactItems=[*(part for _, part in parts), *self._count([move for move, _ in unknown])]
@@ -98,8 +99,9 @@ class AudienceLedger:
             if (partition(move.key), _row(move)) not in keys
         ]
 
-    def _parts(self, move: AudienceMove, is_newest: bool) -> list[Any]:
-        put = {"TableName": self._table, "Item": _encode(move), "ConditionExpression": "attribute_not_exists(pk)"}
+    def _parts(self, move: AudienceMove, is_newest: bool, now_ms: int | None) -> list[Any]:
+        item = _encode(move) | recorded(now_ms)
+        put = {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
         return [{"Put": put}, *([{"Update": self._membership(move)}] if is_newest else [])]
 
     def _membership(self, move: AudienceMove) -> Any:
@@ -177,7 +179,8 @@ def _encode(move: AudienceMove) -> Item:
     }
 
 
-def _decode(item: Item) -> AudienceMove:
+def decode_move(item: Item) -> AudienceMove:
+    """The move of a row."""
     return AudienceMove(
         key=item["pk"]["S"].removeprefix(partition("")),
         version=int(item["version"]["N"]),

@@ -26,6 +26,7 @@ ROWS_A_CALL = 33
 DELETES_A_CALL = 25
 CALLS_AT_MOST = 10
 PREFIX = "transition#"
+RECORDED = "recorded_ms"
 KNOWN = "ConditionalCheckFailed"
 TRANSIENT_CANCELLATIONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
@@ -45,14 +46,14 @@ class Ledger:
         self._table = table
         self._sleep = sleep
 
-    def record(self, transitions: Sequence[Transition]) -> int:
+    def record(self, transitions: Sequence[Transition], now_ms: int | None = None) -> int:
         """Keeps those that are not kept yet, and counts them in the sizes of segments; returns how many those are.
 
-        A row and what it changes in the sizes are one transaction, so that repeating changes nothing. Raises
-        LedgerOverloaded and what the table raises.
+        Each row says when it was kept, if the clock's time `now_ms` is given. A row and what it changes in the sizes
+        are one transaction, so that repeating changes nothing. Raises LedgerOverloaded and what the table raises.
         """
         distinct = {moved.id: moved for moved in transitions}
-        return sum(self._record(some) for some in batched(distinct.values(), ROWS_A_CALL, strict=False))
+        return sum(self._record(some, now_ms) for some in batched(distinct.values(), ROWS_A_CALL, strict=False))
 
     def close(self, left: int | None, once: Any, audiences: Sequence[Any] = ()) -> None:
         """Counts one who was erased out of their segment, along with `once`: a part of a transaction that happens once.
@@ -142,15 +143,16 @@ class Ledger:
             # `before` itself is counted and left out.
             Limit=limit + 1,
         )
-        return [_decode(item) for item in answer["Items"] if item["sk"]["S"] != last][:limit]
+        return [decode_transition(item) for item in answer["Items"] if item["sk"]["S"] != last][:limit]
 
-    def _record(self, transitions: Sequence[Transition]) -> int:
+    def _record(self, transitions: Sequence[Transition], now_ms: int | None) -> int:
         unknown = list(transitions)
         for _ in attempts(CALLS_AT_MOST, self._sleep):
             if not unknown:
                 return 0
             try:
-                self._client.transact_write_items(TransactItems=[*map(self._put, unknown), *self._count(unknown)])
+                puts = [self._put(moved, now_ms) for moved in unknown]
+                self._client.transact_write_items(TransactItems=[*puts, *self._count(unknown)])
             except self._client.exceptions.TransactionCanceledException as error:
                 codes = [reason.get("Code", "None") for reason in error.response["CancellationReasons"]]
                 if any(code not in {KNOWN, "None", *TRANSIENT_CANCELLATIONS} for code in codes):
@@ -160,8 +162,9 @@ class Ledger:
                 return len(unknown)
         raise LedgerOverloaded(f"{len(unknown)} transitions still unrecorded after {CALLS_AT_MOST} attempts")
 
-    def _put(self, moved: Transition) -> Any:
-        put = {"TableName": self._table, "Item": _encode(moved), "ConditionExpression": "attribute_not_exists(pk)"}
+    def _put(self, moved: Transition, now_ms: int | None) -> Any:
+        item = _encode(moved) | recorded(now_ms)
+        put = {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
         return {"Put": put}
 
     def _count(self, transitions: Sequence[Transition]) -> list[Any]:
@@ -180,6 +183,11 @@ class Ledger:
                 "ExpressionAttributeValues": {":gain": {"N": str(gain)}},
             }
         }
+
+
+def recorded(now_ms: int | None) -> Item:
+    """What a row says of when it was kept. Exports of what is new go by it: moves are kept later than they happen."""
+    return {} if now_ms is None else {RECORDED: {"N": str(now_ms)}}
 
 
 def partition(key: str) -> str:
@@ -205,7 +213,9 @@ def _encode(moved: Transition) -> Item:
     }
 
 
-def _decode(item: Item) -> Transition:
+def decode_transition(item: Item) -> Transition:
+    """The transition of a row."""
+
     def number(name: str) -> int | None:
         return int(item[name]["N"]) if name in item else None
 

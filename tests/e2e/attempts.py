@@ -16,7 +16,10 @@ KEEPING_MOVES = {"PublishTransitionsRole"}
 BROWSING = {"BrowseSegmentsRole"}
 DEFINING = {"ManageAudiencesRole"}
 OFFERING = {"MakeOfferRole"}
-READING_MODELS = FOLDING | DECIDING | KEEPING_MOVES | BROWSING | DELIVERING | DEFINING | {"LookupCustomerRole"}
+EXPORTING = {"ExportTablesRole", "FinishExportRole"}
+READING_MODELS = (
+    FOLDING | DECIDING | KEEPING_MOVES | BROWSING | DELIVERING | DEFINING | EXPORTING | {"LookupCustomerRole"}
+)
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,17 @@ def attempts(stack: Stack) -> list[Attempt]:
     add("forge a profile", "dynamodb", set(), table_call("put_item", Item=key(nobody)))
     forged = {"RequestItems": {table: [{"PutRequest": {"Item": key(nobody)}}]}}
     add("forge profiles by the batch", "dynamodb", ERASING, lambda client: client.batch_write_item(**forged))
-    add("read the whole table", "dynamodb", {"RescoreCustomersRole", *DEFINING}, table_call("scan", Limit=1))
+    add(
+        "read the whole table",
+        "dynamodb",
+        {"ExportTablesRole", "RescoreCustomersRole", *DEFINING},
+        table_call("scan", Limit=1),
+    )
     read = {"RequestItems": {table: {"Keys": [key(nobody)]}}}
     add(
         "read profiles",
         "dynamodb",
-        FOLDING | DECIDING | ERASING | DEFINING | DELIVERING | {"LookupCustomerRole"},
+        FOLDING | DECIDING | ERASING | DEFINING | DELIVERING | {"ExportTablesRole", "LookupCustomerRole"},
         lambda client: client.batch_get_item(**read),
     )
     # ---- What stands beside them
@@ -115,7 +123,9 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("destinations/", DELIVERING, set()),
         ("archive/", {"BackfillEventsRole", *ERASING}, {"IngestLiveEventsRole", *ERASING}),
         ("marks/", set(), FOLDING | ERASING),
-        ("exports/", ERASING, ERASING),
+        ("exports/", ERASING, ERASING | EXPORTING),
+        ("exports/snapshots/", ERASING | EXPORTING, ERASING | EXPORTING),
+        ("reports/exports/", EXPORTING, EXPORTING),
         ("quarantine/events/", ERASING, {"IngestEventsRole", "BackfillEventsRole", *ERASING}),
         ("quarantine/live/", ERASING, {*FOLDING, "AcceptEventsRole", *ERASING}),
         ("reports/erasures/", ERASING, ERASING),
@@ -130,7 +140,7 @@ def attempts(stack: Stack) -> list[Attempt]:
     add("list the whole bucket", "s3", {"IngestLiveEventsRole"}, lambda client: client.list_objects_v2(Bucket=bucket))
     add("open the bucket to all", "s3", set(), lambda client: client.delete_public_access_block(Bucket=bucket))
     # ---- Secrets, queues, the bus, other functions
-    marking = FOLDING | ERASING | KEEPING_MOVES | {"AcceptEventsRole"}
+    marking = FOLDING | ERASING | KEEPING_MOVES | {"AcceptEventsRole", "ExportTablesRole"}
     for secret, by in (("MarkSecret", marking), ("CursorSecret", BROWSING | DEFINING)):
         asked = {"SecretId": ids[secret]}
         add(f"read {secret}", "secretsmanager", by, partial(call, "get_secret_value", asked))

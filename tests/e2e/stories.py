@@ -11,6 +11,7 @@ from tests.e2e.rights import client
 from tests.e2e.sources import events_of, function
 from tests.support.bundles import make_bundle, publish
 from tests.support.event_files import csv_file, ndjson, parquet, purchase
+from tests.support.exported import exported
 from tests.support.vendors.hubspot import HubSpot
 
 SECONDS = 180
@@ -161,6 +162,33 @@ def another_model_goes_live(stack: Stack) -> None:
     wait_until(lambda: stack.api_get("/customers/csv/segment")[1]["model_version"] == version, SECONDS)
 
 
+def tables_are_exported(stack: Stack) -> None:
+    """Twice, so that the second run replaces the first; then the second loses what it knew, and writes all again."""
+    started = [export(stack, "first"), export(stack, "second")]
+    for key in below(stack, "reports/exports/second/part-"):
+        stack.s3.delete_object(Bucket=stack.bucket, Key=key)
+    started.append(export(stack, "again", run="second"))
+    assert started == ["SUCCEEDED"] * 3
+    assert {"csv", "long"} <= {row["customer_id"] for row in exported(stack.s3, "customers", bucket=stack.bucket)}
+
+
+def export(stack: Stack, name: str, **given: str) -> str:
+    """How a run of the state machine ends."""
+    states = client(stack, "stepfunctions")
+    (machine,) = [one for one in states.list_state_machines()["stateMachines"] if one["name"].endswith("export-tables")]
+    started = states.start_execution(
+        stateMachineArn=machine["stateMachineArn"], name=f"export-{name}", input=json.dumps(given or {"run": name})
+    )
+    ended: list[str] = []
+
+    def is_over() -> bool:
+        ended.append(states.describe_execution(executionArn=started["executionArn"])["status"])
+        return ended[-1] != "RUNNING"
+
+    wait_until(is_over, SECONDS)
+    return ended[-1]
+
+
 def everything_kept_of_somebody_is_erased(stack: Stack) -> None:
     """Lines in exports of every kind, one beside somebody else's in quarantine, and a device that another customer uses
     as well are among it."""
@@ -180,6 +208,9 @@ def everything_kept_of_somebody_is_erased(stack: Stack) -> None:
     wait_until(lambda: {"csv", "long"} <= {*HUBSPOT.erased}, SECONDS)
     assert HUBSPOT.contacts.keys().isdisjoint({"csv", "long"})
     assert deliveries(stack, "csv") == []
+    for table in ("customers", "orders", "exposures", "decisions", "moves", "deliveries"):
+        left = {row["customer_id"] for row in exported(stack.s3, table, bucket=stack.bucket)}
+        assert left.isdisjoint({"another user", "csv", "long"})
 
 
 def is_done(stack: Stack, receipt: str) -> bool:

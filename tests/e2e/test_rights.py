@@ -28,6 +28,7 @@ from tests.e2e.stories import (
     files_that_nobody_can_read,
     known_customers_act_again_and_then_refuse,
     put,
+    tables_are_exported,
     time_goes_by,
 )
 from tests.support.document import document
@@ -129,6 +130,7 @@ def test_every_route_answers(stack: Stack) -> None:
         an_audience_is_defined,
         time_goes_by,
         another_model_goes_live,
+        tables_are_exported,
         known_customers_act_again_and_then_refuse,
         everything_kept_of_somebody_is_erased,
     ],

@@ -135,6 +135,10 @@ def nothing(stack: Stack) -> None:
     """No trouble at all."""
 
 
+def exported(stack: Stack) -> None:
+    assert below(stack, "exports/snapshots/date=2018-01-01/")
+
+
 def is_counted_rightly(stack: Stack) -> None:
     assert lacking(stack.dynamodb, stack.table) == {}
 
@@ -156,6 +160,7 @@ TROUBLES: dict[str, tuple[Trouble, Trouble]] = {
     "operations.deliveries": (nothing, nothing),
     "operations.recount --correct": (a_size_is_wrong, is_counted_rightly),
     "operations.recount": (nothing, is_counted_rightly),
+    "operations.export --wait": (nothing, exported),
     "operations.start rescore": (nothing, lambda stack: decided(stack, "known")),
     "operations.start backfill": (a_history_waits, lambda stack: decided(stack, "of%20a%20history")),
     "operations.quarantine": (a_line_was_refused, nothing),

@@ -90,6 +90,16 @@ def check_summarise_run(stack: Stack, answer: Any) -> None:
     stack.s3.head_object(Bucket=stack.bucket, Key=answer["report"])
 
 
+def check_export_tables(stack: Stack, answer: Any) -> None:
+    assert answer == {"done": True}
+    assert stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix="exports/customers/date=2018-01-01/")["KeyCount"] == 1
+
+
+def check_finish_export(stack: Stack, answer: Any) -> None:
+    assert answer["report"] == "reports/exports/sample.json"
+    assert is_there(stack, "reports/exports/sample.json")
+
+
 def check_live(customer: str) -> Callable[[Stack, Any], None]:
     def check(stack: Stack, answer: Any) -> None:
         assert answer == {"batchItemFailures": []}
@@ -171,6 +181,8 @@ CHECKS: dict[str, Callable[[Stack, Any], None]] = {
     "rescore_customers": check_rescore_customers,
     "plan_backfill": check_plan_backfill,
     "backfill_events": check_backfill_events,
+    "export_tables": check_export_tables,
+    "finish_export": check_finish_export,
     "summarise_run": check_summarise_run,
 }
 

@@ -57,6 +57,19 @@ def backfill(world: World, run: str, given: dict[str, str]) -> Process:
         world.failed_runs.append(("backfill", run))
 
 
+def export(world: World, run: str) -> Process:
+    """An execution of statemachines/export_tables.asl.json."""
+    parts = [
+        _until_done({"run": run, "segment": i, "segments": PARTITIONS}, "export_tables") for i in range(PARTITIONS)
+    ]
+    yield [world.start(part) for part in parts]
+    outcome = yield from _tried({"run": run, "parts": PARTITIONS}, "finish_export")
+    if isinstance(outcome, Failed) or outcome["unfinished"] > 0:
+        world.failed_runs.append(("export", run))
+    elif not outcome["reconciles"]:
+        world.findings.append(f"the export {run} does not reconcile")
+
+
 def _until_done(event: dict[str, Any], function: str) -> Process:
     while True:
         answer = yield from _tried(event, function)

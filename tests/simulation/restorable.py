@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from pyarrow.parquet import read_table
+
 from shared.bulk.backfill import PREFIXES
 from shared.events import Rules, UnreadableFile, read_file
 from shared.events.mapping import read_mapping
@@ -58,5 +60,7 @@ class _Listed:
 
 
 def plain(key: str, body: bytes | None) -> bytes:
-    """What an object holds, unzipped where we zipped it."""
+    """What an object holds, unzipped where we zipped it, and as text where it is a table."""
+    if body and key.startswith("exports/") and key.endswith(".parquet"):
+        return repr(read_table(io.BytesIO(body)).to_pylist()).encode()
     return gzip.decompress(body) if body and key.startswith("archive/") else body or b""

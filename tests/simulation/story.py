@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from shared.features.columns import DAY_MS
-from tests.simulation.machines import backfill, called, later, request
+from tests.simulation.machines import backfill, called, export, later, request
 from tests.simulation.people import (
     BACK,
     FORMATS,
@@ -127,6 +127,7 @@ class Story:
         deeds += [self._history] * weather.history
         deeds += [self._move_clock] * weather.clock_jumps
         deeds += [self._edit_audience] * 2 * weather.audiences
+        deeds += [self._export] * 4 * self.world.exports
         return deeds
 
     # ---- Events ----
@@ -265,6 +266,9 @@ class Story:
 
         self.world.start(process())
 
+    def _export(self) -> None:
+        self.world.start(export(self.world, self.world.next_run()))
+
     def _move_clock(self) -> None:
         self.world.move_clock(self.world.now_ms + self.rng.choice([20_000, 1_000_000, DAY_MS, 20 * DAY_MS]))
 
@@ -282,6 +286,10 @@ class Story:
             if not self._redrive():
                 break
         self.refresh()
+        if world.exports:
+            # Whatever is killed in the middle, the last run of a day makes it whole.
+            self._export()
+            world.drain()
 
     def refresh(self) -> None:
         """Ticks until nobody is due."""

@@ -13,7 +13,7 @@ from shared.features.columns import DAY_MS
 from tests.simulation.cloud import Cloud
 from tests.simulation.expressions import Item
 from tests.simulation.faults import Faults, Killed
-from tests.simulation.machines import backfill, later, rescore
+from tests.simulation.machines import backfill, export, later, rescore
 from tests.simulation.people import named
 from tests.simulation.release import Release
 from tests.simulation.sources import Process, QueueSource, Running, TableStream, kafka_partition, kinesis_shard
@@ -23,6 +23,9 @@ from tests.support.template import template
 
 BEGIN_MS = 1_509_494_400_000
 """1 November 2017, midnight UTC."""
+
+EXPORTS_IN_WORLDS = 7
+"""One of so many worlds exports its tables."""
 
 type Done = Callable[[Any, BaseException | None], None]
 
@@ -62,6 +65,8 @@ class World:
         self._releases = [release, older] if self.rng.random() < 0.2 else [release]
         self.faults = Faults(self.rng)
         self.cloud = Cloud(lambda: self.now_ms, self.rng, self._start_run)
+        self.exports = seed % EXPORTS_IN_WORLDS == EXPORTS_IN_WORLDS // 2 + 1
+        """Whether tables are exported."""
         self.findings: list[str] = []
         self.failed_runs: list[tuple[str, str]] = []
         self.calls = Counter[str]()
@@ -141,7 +146,8 @@ class World:
 
     def resume(self, kind: str, run: str) -> None:
         """Starts a failed execution again, as an operator does."""
-        self.start(rescore(self, run) if kind == "rescore" else backfill(self, run, {"run": run}))
+        resumed = {"rescore": rescore, "export": export}
+        self.start(resumed[kind](self, run) if kind in resumed else backfill(self, run, {"run": run}))
 
     def _start_run(self, kind: str) -> None:
         # EventBridge starts an execution at least once, and not at once.

@@ -1,0 +1,50 @@
+"""Makes the date of an export whole: counts what its parts wrote, and takes away what was there before."""
+
+import os
+import time
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.audiences.audience import NONE, UNKNOWN
+from shared.audiences.live_audiences import LiveAudiences
+from shared.bulk.run_parts import RunParts, span
+from shared.clock import read_clock
+from shared.exports.finishing import Finishing
+from shared.exports.objects import ExportObjects
+from shared.exports.partitions import PartitionProgress
+from shared.exports.plan import Plans
+from shared.features.time_zone import TimeZone
+from shared.models.manifests import Manifests
+from shared.profiles.members import Members
+from shared.telemetry.logs import logger, watched
+
+bucket = os.environ["DATA_BUCKET"]
+s3 = boto3.client("s3")
+members = Members(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
+manifests = Manifests(s3, bucket, check_every=0)
+live_audiences = LiveAudiences(s3, bucket, check_every=0)
+settle_ms = int(os.environ["SETTLE_SECONDS"]) * 1_000
+plans = Plans(s3, bucket, TimeZone.of(os.environ["TIME_ZONE"]), settle_ms)
+
+
+@watched()
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Takes a `run` and how many `parts` it has, and gives the key of its report, the number of parts `unfinished`, and
+    whether the counts `reconcile` and the run was `superseded` by another of its date."""
+    run = event["run"]
+    parts = RunParts(s3, bucket, "exports", run, PartitionProgress)
+    done = [*parts.all()]
+    audiences = live_audiences.get(time.monotonic())
+    finishing = Finishing(
+        objects=ExportObjects(s3, bucket),
+        plans=plans,
+        members=members,
+        live=manifests.live(time.monotonic()),
+        audiences=NONE if audiences is UNKNOWN else audiences,
+    )
+    report = finishing.finish(plans.of(run, read_clock()), done, int(event["parts"]))
+    key = parts.write_report({**report, **span([(part.started_ms, part.updated_ms) for part in done])})
+    logger.info("Export finished", extra={"report": key, "reconciles": report["reconciles"]})
+    return {"report": key, **{name: report[name] for name in ("unfinished", "superseded", "reconciles")}}

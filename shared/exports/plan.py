@@ -1,0 +1,146 @@
+"""What a run exports: fixed once, by whichever of its parts comes first, and kept beside their progress."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from botocore.exceptions import ClientError
+
+from shared.aws.fresh_object import CHANGED, is_absent
+from shared.exports.objects import ExportObjects
+from shared.exports.tables import EXPORTS, MANIFEST, SNAPSHOTS, folder
+from shared.features.time_zone import TimeZone
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from shared.clock import Moment
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a run exports. Times are UTC milliseconds."""
+
+    run: str
+    date: str
+    """The day of the snapshot in the shop's time zone, YYYY-MM-DD."""
+    as_of_ms: int
+    recorded_until_ms: int
+    """By the clock: increments hold what was recorded up to then, by functions that had all ended when it began."""
+    recorded_from_ms: int | None = None
+    """What was recorded later than that; None for all, where there is no snapshot of a day before."""
+
+    def is_new(self, recorded_ms: int) -> bool:
+        """Whether increments of this run hold what was recorded at a time."""
+        return (self.recorded_from_ms or -1) < recorded_ms <= self.recorded_until_ms
+
+
+class Written(msgspec.Struct, frozen=True):
+    """One object."""
+
+    key: str
+    rows: int
+    bytes: int
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a date holds of a table."""
+
+    table: str
+    plan: Plan
+    objects: list[Written]
+
+    @property
+    def rows(self) -> int:
+        """Of all objects."""
+        return sum(one.rows for one in self.objects)
+
+
+def day_of(as_of_ms: int, zone: TimeZone) -> str:
+    """The day of an instant in UTC milliseconds, in the shop's time zone."""
+    days = int(zone.day(np.array([as_of_ms]))[0])
+    return (date(1970, 1, 1) + timedelta(days=days)).isoformat()
+
+
+class Plans:
+    """Plans and manifests of the data bucket."""
+
+    def __init__(self, s3: S3Client, bucket: str, zone: TimeZone, settle_ms: int) -> None:
+        """`settle_ms` is how long ago every function began that may still record what it has dated before."""
+        self._s3 = s3
+        self._bucket = bucket
+        self._zone = zone
+        self._settle_ms = settle_ms
+        self._objects = ExportObjects(s3, bucket)
+
+    def of(self, run: str, moment: Moment) -> Plan:
+        """The plan of a run, made as of `moment` if it has none. While it is at work its date is not whole.
+
+        Raises ClientError.
+        """
+        key = f"reports/exports/{run}/plan.json"
+        if plan := self._read(key, Plan):
+            return plan
+        day = day_of(moment.as_of_ms, self._zone)
+        until_ms = moment.scored_at_ms - self._settle_ms
+        plan = Plan(run, day, moment.as_of_ms, until_ms, self._recorded_before(day))
+        self.open(day)
+        try:
+            self._s3.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=msgspec.json.encode(plan),
+                ContentType="application/json",
+                IfNoneMatch="*",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in CHANGED:
+                raise
+            return self._read(key, Plan) or plan  # another part made it
+        return plan
+
+    def whole(self, day: str) -> Plan | None:
+        """The plan of the run whose snapshot a day has; None where it is not whole. Raises ClientError."""
+        manifest = self._read(folder(SNAPSHOTS.name, day) + MANIFEST, Manifest)
+        return manifest.plan if manifest else None
+
+    def open(self, day: str) -> None:
+        """Says that a day is not whole. Raises ClientError."""
+        place = folder(SNAPSHOTS.name, day)
+        # The manifest last: what breaks off in between is begun again.
+        for key in [*self._objects.keys(place), place + MANIFEST]:
+            self._objects.drop(key)
+
+    def write(self, manifest: Manifest) -> None:
+        """Keeps the manifest of a table's date. Raises ClientError."""
+        self._s3.put_object(
+            Bucket=self._bucket,
+            Key=folder(manifest.table, manifest.plan.date) + MANIFEST,
+            Body=msgspec.json.format(msgspec.json.encode(manifest), indent=2),
+            ContentType="application/json",
+        )
+
+    def _recorded_before(self, day: str) -> int | None:
+        """Up to when the snapshot of the last whole day before holds what was recorded."""
+        days = set[str]()
+        place = f"{EXPORTS}{SNAPSHOTS.name}/"
+        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=place):
+            for entry in page.get("Contents", ()):
+                name = entry["Key"].removeprefix(place).partition("/")
+                if name[2] == MANIFEST:
+                    days.add(name[0].removeprefix("date="))
+        for earlier in sorted((one for one in days if one < day), reverse=True):
+            if plan := self.whole(earlier):
+                return plan.recorded_until_ms
+        return None
+
+    def _read[T](self, key: str, kind: type[T]) -> T | None:
+        try:
+            body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if is_absent(self._s3, self._bucket, key, error):
+                return None
+            raise
+        return msgspec.json.decode(body, type=kind)

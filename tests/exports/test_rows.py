@@ -1,0 +1,93 @@
+"""Rows of customers, orders and exposures, against the events that they were made of."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from shared.decisions.decision import Membership, NextChange
+from shared.events.columns import product_code
+from shared.exports import rows
+from shared.exports.tables import CUSTOMERS, DECISIONS, EXPOSURES, ORDERS, Table
+from shared.features import FEATURE_NAMES, features
+from shared.features.time_zone import UTC_TIME
+from tests.support.event_files import profiles, purchase
+from tests.support.stored_profiles import decision
+
+AS_OF_MS = 1_508_000_000_000  # 14 October 2017
+EVENTS = (
+    purchase("a", 1, day=2, product_id="p-1", brand="Acme", discount=1.5),
+    purchase("a", 2, day=20),
+    purchase("b", 3, day=3, event_type="refund", order_id=None, category=None),
+    {**purchase("b", 4, day=4), "event_type": "campaign_exposure", "campaign": "spring", "arm": "control"},
+    {**purchase("b", 5, day=5), "event_type": "identify", "attributes": {"tier": "gold", "born": 1987}},
+)
+
+
+def known() -> Any:
+    return rows.before(profiles(*EVENTS), AS_OF_MS)
+
+
+def table_of(table: Table, made: rows.Rows) -> list[dict[str, Any]]:
+    assert {*made} == {*table.names}
+    assert len({len(column) for column in made.values()}) == 1
+    return [dict(zip(made, row, strict=True)) for row in zip(*made.values(), strict=True)]
+
+
+def customers(decisions: list[Any]) -> list[dict[str, Any]]:
+    keys = ["customer#a", "customer#b", "customer#silent"]
+    made = rows.customers(keys, decisions, known(), lambda bundle, id_: f"{bundle}/{id_}", AS_OF_MS, UTC_TIME)
+    return table_of(CUSTOMERS, made)
+
+
+def test_features_are_those_of_the_instant_and_unknown_of_who_did_nothing() -> None:
+    a, b, silent = customers([None, None, None])
+    expected = features(known(), AS_OF_MS, UTC_TIME)
+    for row, values in ((a, expected[0]), (b, expected[1])):
+        np.testing.assert_array_equal([row[name] for name in FEATURE_NAMES], values)
+    assert all(np.isnan(silent[name]) for name in FEATURE_NAMES)
+    assert [row["events"] for row in (a, b, silent)] == [1, 3, 0]
+    assert (silent["attributes"], silent["segment_id"] == silent["segment_id"]) == (None, False)
+    assert json.loads(b["attributes"]) == {"tier": "gold", "born": 1987}
+    assert a["first_event_at"] == a["last_event_at"] == 1_506_945_600_000
+
+
+def test_a_decision_is_exported_as_it_stands() -> None:
+    stands = decision(
+        audiences={"z": Membership(1, "control"), "b": Membership(2, "treatment")},
+        next_change=NextChange(1_509_000_000_000, 7, "dormant"),
+        outside_training={"tenure": 9.0},
+        automated=True,
+    )
+    row, none, _ = customers([stands, None, None])
+    assert (row["segment_id"], row["segment_name"]) == (3, "20170930-abcdef/3")
+    assert (row["churn_probability"], row["audiences"], row["control_audiences"]) == (0.25, '["b", "z"]', '["z"]')
+    assert (row["next_change_at"], row["next_segment_id"]) == (1_509_000_000_000, 7)
+    assert (row["outside_training"], row["automated_traffic"]) == ('["tenure"]', 1)
+    assert np.isnan(row["expected_ltv"])
+    assert (none["audiences"], none["model_version"]) == (None, None)
+    (same,) = table_of(DECISIONS, rows.decisions(["customer#a"], [replace(stands)], lambda *_: None))
+    assert (same["customer_id"], same["as_of"]) == ("a", stands.as_of_ms)
+
+
+def test_orders_are_lines_before_the_instant() -> None:
+    bought, paid_back = table_of(ORDERS, rows.orders(known()))
+    assert (bought["customer_id"], bought["type"], bought["amount"], bought["discount"]) == (
+        "a", "purchase", 99_900, 15_000,
+    )  # fmt: skip
+    assert bought["product_code"] == product_code("p-1")
+    assert bought["category"] == "Bakery"
+    assert (paid_back["type"], paid_back["category"], paid_back["amount"]) == ("refund", None, 99_900)
+    assert np.isnan([paid_back["order_code"], paid_back["product_code"], paid_back["brand_code"]]).all()
+
+
+def test_exposures_have_their_campaign_and_arm() -> None:
+    (exposed,) = table_of(EXPOSURES, rows.exposures(known()))
+    assert (exposed["customer_id"], exposed["campaign"], exposed["arm"]) == ("b", "spring", "control")
+
+
+def test_nobody_is_no_row() -> None:
+    nothing = rows.before(profiles(), AS_OF_MS)
+    assert table_of(ORDERS, rows.orders(nothing)) == table_of(EXPOSURES, rows.exposures(nothing)) == []
+    assert table_of(CUSTOMERS, rows.customers([], [], nothing, lambda *_: None, AS_OF_MS, UTC_TIME)) == []
