@@ -44,7 +44,11 @@ def part(finishing: Finishing, plan: Plan, number: int, names: list[str], **chan
     body, rows = parquet(CUSTOMERS, [filled(CUSTOMERS, names)])
     key = f"{folder('customers', DAY)}{run_mark(plan.run)}-{number:04d}-000000.parquet"
     finishing.objects.put(key, body)
-    given = {"objects": {"customers": [Written(key, rows, len(body))]}, "read": len(names), "done": True}
+    given: dict[str, Any] = {
+        "objects": {"customers": [Written(key, rows, len(body))]},
+        "read": len(names),
+        "done": True,
+    }
     return PartitionProgress(number, 2, 1, 2, **given | changes)
 
 
