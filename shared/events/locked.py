@@ -25,12 +25,14 @@ _SETTINGS = (
 )
 
 
-def locked_database(*paths: Path) -> duckdb.DuckDBPyConnection:
-    """An empty database in memory that can reach the files at `paths`, which must be ours, and nothing else."""
+def locked_database(*paths: Path, memory: str = MEMORY, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """An empty database in memory that can reach the files at `paths`, which must be ours, and nothing else.
+
+    What does not fit into `memory` goes into the folder `spill`; without one, such a query fails and writes nothing.
+    """
     import duckdb
 
-    # Without a directory for what does not fit into memory, such a query fails and nothing is written.
-    database = duckdb.connect(config={"threads": 1, "memory_limit": MEMORY, "temp_directory": ""})
+    database = duckdb.connect(config={"threads": 1, "memory_limit": memory, "temp_directory": str(spill or "")})
     quoted = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
     for setting in (f"SET allowed_paths = [{quoted}]", *_SETTINGS):
         database.execute(setting)
