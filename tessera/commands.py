@@ -71,6 +71,12 @@ COMMANDS = (
         "Score with two bundles and compare.",
         "--events my-events/ --champion tessera-data --challenger my-model/ --as-of 2026-01-01",
     ),
+    Command(
+        TRAIN,
+        "training.demand",
+        "Forecast demand, and try that on weeks that are known.",
+        "--events my-events/ --model my-model/",
+    ),
     Command(TRAIN, "shared.features.__main__", "Write the catalogue of features, as Markdown.", ""),
     Command(
         TRAIN, "training.check_features", "Hold features to a slow and obvious oracle.", "my-events/events.parquet"
