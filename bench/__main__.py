@@ -14,6 +14,7 @@ from bench.freshness import freshness_lines, measure_freshness
 from bench.imports import ROOT, functions, import_seconds, is_built
 from bench.reasons import bundle_folder
 from bench.report import Line, import_lines, markdown, reason_lines, refresh, speed_lines, stream_lines, table, write
+from bench.sending import measure_sending, sending_lines
 from bench.tasks import TASKS
 from bench.text_tasks import TEXT_TASKS
 from bench.training import measure_training, training_lines
@@ -49,6 +50,7 @@ def main() -> int:
         ("--five-gigabytes", _five_gigabytes, "only take in a stream of 5 GB, which takes minutes"),
         ("--freshness", _freshness, "only measure how soon decisions follow events, on a local AWS"),
         ("--usage", _usage, "only measure what `tessera cost` reckons with"),
+        ("--sending", _sending, "only measure how soon a shop's tools hear of changes, on a local AWS"),
         ("--training", _training, "only train on 13 million events, on two cores, which takes minutes"),
     )
     for option, work, explained in only:
@@ -70,8 +72,9 @@ def _everything() -> None:
     fresh = measure_freshness(bundle_folder(inputs.purchases))
     built = all(map(is_built, imports))
     lines = [*speed_lines(speed), *reason_lines(speed), *stream_lines(streams), *import_lines(imports, built)]
-    lines += freshness_lines(fresh)
-    measured = speed | fresh | {f"{_STREAM}_{megabytes}_mb": stream for megabytes, stream in streams.items()}
+    sending = measure_sending(bundle_folder(inputs.purchases))
+    lines += [*freshness_lines(fresh), *sending_lines(sending)]
+    measured = speed | fresh | sending | {f"{_STREAM}_{megabytes}_mb": stream for megabytes, stream in streams.items()}
     _show(lines, measured, "python -m bench")
 
 
@@ -95,6 +98,11 @@ def _usage() -> None:
     usage = measure_usage(PURCHASES.with_name("usage"))
     USAGE_FILE.write_text(json.dumps(usage, indent=2) + "\n")
     console.print_json(USAGE_FILE.read_text())
+
+
+def _sending() -> None:
+    measured = measure_sending(bundle_folder(_inputs().purchases))
+    _show([*sending_lines(measured)], measured, "python -m bench --sending")
 
 
 def _show(lines: list[Line], measured: dict[str, Measurement], command: str) -> None:

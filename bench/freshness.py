@@ -41,14 +41,14 @@ def measure_freshness(bundle: Path) -> dict[str, Measurement]:
     """
     customers = [key.partition("#")[2] for key in shop_events(LIVE + FILES).keys]
     with local_stack(clock=iso(AS_OF_MS)) as stack:
-        _publish(stack, bundle)
+        publish_bundle(stack, bundle)
         stack.s3.put_object(
             Bucket=stack.bucket, Key="events/history.parquet", Body=shop_file(shop_events(len(customers)))
         )
         for customer in customers:
-            _wait(stack, customer, 0)
+            wait_for(stack, customer, 0)
         return {
-            "freshness_live": _measure(stack, _send_live, customers[:LIVE]),
+            "freshness_live": _measure(stack, send_live, customers[:LIVE]),
             "freshness_files": _measure(stack, _drop_file, customers[LIVE:]),
         }
 
@@ -72,7 +72,8 @@ def summary(seconds: list[float]) -> Measurement:
     return Measurement(seconds, 1, {name: round(float(value), 4) for name, value in facts.items()}, 0)
 
 
-def _publish(stack: Stack, bundle: Path) -> None:
+def publish_bundle(stack: Stack, bundle: Path) -> None:
+    """Makes a trained bundle the live one."""
     bundle_id = json.loads((bundle / "manifest.json").read_bytes())["bundle_id"]
     for file in bundle.iterdir():
         if file.is_file():
@@ -94,7 +95,7 @@ def _seconds(stack: Stack, send: Send, customer: str, number: int) -> float:
     sent_ms = time.time_ns() // 1_000_000
     send(stack, customer, number)
     accepted = time.perf_counter()
-    _wait(stack, customer, sent_ms)
+    wait_for(stack, customer, sent_ms)
     return time.perf_counter() - accepted
 
 
@@ -102,10 +103,18 @@ def _event(customer: str, number: int) -> dict[str, Any]:
     """An order of the last minutes, as the stack's clock has it."""
     at = iso(AS_OF_MS - (number + 1) * _MINUTE_MS)
     identity = {"event_id": f"{customer}-new-{number}", "order_id": f"{customer}-new-{number}"}
-    return {"event_type": "purchase", "timestamp": at, "customer_id": customer, "price": 9.99, **identity}
+    return {
+        "event_type": "purchase",
+        "timestamp": at,
+        "customer_id": customer,
+        "price": 9.99,
+        "category": "bench",
+        **identity,
+    }
 
 
-def _send_live(stack: Stack, customer: str, number: int) -> None:
+def send_live(stack: Stack, customer: str, number: int) -> None:
+    """Sends an order by the API. Raises LocalStackError where it is refused."""
     status, answer = stack.api("POST", "/events", {"events": [_event(customer, number)]})
     if status != 202 or answer["accepted"] != 1:
         raise LocalStackError(f"an event was refused: {answer}")
@@ -116,7 +125,7 @@ def _drop_file(stack: Stack, customer: str, number: int) -> None:
     stack.s3.put_object(Bucket=stack.bucket, Key=f"events/{customer}-{number}.ndjson", Body=body)
 
 
-def _wait(stack: Stack, customer: str, since_ms: int) -> None:
+def wait_for(stack: Stack, customer: str, since_ms: int) -> None:
     """Until a look-up answers with a decision made at `since_ms` or later, which nothing but the event brings about."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:

@@ -10,11 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from local.clock import set_clock
 from local.console import console, step
 from local.emulator import LocalStackError
 from local.receiver import Received, receiving
 from local.stack import PACKED_TEMPLATE, Stack, redeploy
+from operations.audiences import NAMES
+from shared.audiences.publishing import Reason
+from shared.decisions.decision import iso
 from shared.destinations.vendors.webhook import PREFIX, SIGNING
+from shared.events.event import parse_timestamp
+from shared.journeys.defining import read_journeys
+from shared.journeys.publishing import publish
 
 DESTINATION = "shop"
 AUDIENCE = "slipping_away"
@@ -36,7 +43,22 @@ segment = "segment.name"
 churn = "predictions.churn_probability"
 value = "predictions.expected_ltv"
 audiences = "audiences"
+campaign = "campaign"
 """
+JOURNEY = "come_back"
+CAMPAIGN = "we_miss_you"
+JOURNEYS = f"""
+cap = {{sends = 1, days = 7}}
+[[journey]]
+key = "{JOURNEY}"
+audience = "{AUDIENCE}"
+steps = [
+  {{wait = "1 hour"}},
+  {{check = "audience"}},
+  {{send = "{DESTINATION}", campaign = "{CAMPAIGN}"}},
+]
+"""
+HOUR_MS = 3_600_000
 PATIENCE_SECONDS = 240
 SETTLED_SECONDS = 10
 """Without another member, after which all have come."""
@@ -52,10 +74,14 @@ class Acted:
     held_back: int
     received: Received
     seconds: float
+    waiting: dict[str, Any]
+    """The journey as the API tells of it while all wait."""
+    ended: dict[str, Any]
 
 
 def act(stack: Stack, clock: str) -> Acted:
-    """Publishes an audience with a control group, and waits until all of it has arrived that is to.
+    """Publishes an audience with a control group and a journey of its members, and waits until all has arrived that is
+    to.
 
     Raises LocalStackError where it does not.
     """
@@ -63,9 +89,10 @@ def act(stack: Stack, clock: str) -> Acted:
     with receiving(secret) as received:
         file = FILE.format(url=received.url)
         stack.s3.put_object(Bucket=stack.bucket, Key=f"destinations/{DESTINATION}.toml", Body=file.encode())
-        _keep(stack, secret)
+        keep_secret(stack, DESTINATION, secret)
         stack = redeploy(stack, PACKED_TEMPLATE, clock, Destinations=DESTINATION)
         with step("Published an audience and waited for its members"):
+            publish(stack.s3, stack.bucket, read_journeys(JOURNEYS, NAMES), JOURNEYS, Reason(clock, "demo", ""))
             preview = _asked(stack, "POST", "/audiences/preview", {"where": DEFINITION["where"]})
             began = time.monotonic()
             _asked(stack, "PUT", f"/audiences/{AUDIENCE}", DEFINITION)
@@ -74,9 +101,14 @@ def act(stack: Stack, clock: str) -> Acted:
             treated = {member for member, arm in arms.items() if arm == "treatment"}
             _until(lambda: treated <= received.customers.keys(), "deliveries")
             seconds = received.latest - began
+        with step("Let an hour pass for those who are on a journey"):
+            waiting = _until(lambda: _on_the_journey(stack, len(members)), "journeys")
+            set_clock(stack.emulator.session, stack.endpoint, iso(parse_timestamp(clock) + HOUR_MS))
+            ended = _until(lambda: _at_its_end(stack, len(members)), "journeys")
+            _until(lambda: received.campaigns[CAMPAIGN] == treated, "journeys' steps")
         if received.customers.keys() - treated or received.unsigned:
             raise LocalStackError("somebody was approached who is in the control group, or without a signature")
-    return Acted(preview, len(members), len(members) - len(treated), received, seconds)
+    return Acted(preview, len(members), len(members) - len(treated), received, seconds, waiting, ended)
 
 
 def show(acted: Acted) -> None:
@@ -90,13 +122,22 @@ def show(acted: Acted) -> None:
         " the rule was published; nobody of the control group was.",
         soft_wrap=True,
     )
+    treated = acted.members - acted.held_back
+    done = sum(acted.ended["ended"].values())
+    console.print(
+        f"\nA journey of theirs: {', then '.join(one['does'] for one in acted.waiting['steps'])}\n"
+        f"  {acted.waiting['customers']:,} waited; an hour later it had ended for {done:,}:"
+        f" {treated:,} were sent {CAMPAIGN}, and the control group nothing.",
+        soft_wrap=True,
+    )
     for customer, fields in sorted(acted.received.customers.items())[:EXAMPLES]:
         console.print(f"  {customer}: {json.dumps(fields)}", soft_wrap=True, markup=False)
 
 
-def _keep(stack: Stack, secret: str) -> None:
+def keep_secret(stack: Stack, destination: str, secret: str) -> None:
+    """Keeps what calls of a webhook are signed with."""
     client = stack.emulator.session.client("secretsmanager", endpoint_url=stack.endpoint)
-    name = f"tessera/destinations/{DESTINATION}"
+    name = f"tessera/destinations/{destination}"
     client.create_secret(Name=name, SecretString=json.dumps({SIGNING: secret}))
 
 
@@ -124,6 +165,16 @@ def _settled(stack: Stack) -> list[str]:
         return members if len(members) == size else None
 
     return _until(settled, "members")
+
+
+def _on_the_journey(stack: Stack, members: int) -> Any:
+    journey = _asked(stack, "GET", f"/journeys/{JOURNEY}")
+    return journey if journey["customers"] == members else None
+
+
+def _at_its_end(stack: Stack, members: int) -> Any:
+    journey = _asked(stack, "GET", f"/journeys/{JOURNEY}")
+    return journey if sum(journey["ended"].values()) >= members else None
 
 
 def _members(stack: Stack) -> list[str]:

@@ -9,6 +9,9 @@ ministack 1.5.33 forgets these, which AWS does:
 - an imported OpenAPI document brings its gateway responses, request validators, the models these check with, and what
   the gateway answers by itself.
 
+Two things are as a machine with few processors and a clock that is moved by hand want them: state machines call four
+functions at once, and whoever waits in one for minutes or days is woken when the functions are given another time.
+
 What it lacks of the checks of rights is in `emulator_rights.py` beside this file.
 
 And it unpacks the layer, all 230 MB of it, again for each worker of each function; here all workers of all emulators
@@ -22,6 +25,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +35,7 @@ from typing import Any, ClassVar
 import emulator_rights  # type: ignore[import-not-found]  # it stands beside this script
 from ministack.app import main
 from ministack.core import lambda_runtime
-from ministack.services import apigateway_v1, dynamodb, eventbridge, s3
+from ministack.services import apigateway_v1, dynamodb, eventbridge, lambda_svc, s3, stepfunctions
 from ministack.services.cloudformation import changesets, engine, handlers, stacks
 
 PLACES = {"path": "path", "query": "querystring", "header": "header"}
@@ -192,6 +196,49 @@ def _is_unused(folder: Path) -> bool:
     return True
 
 
+class _Waits:
+    """Waits of state machines. One that is woken early goes on as if it were over, and what comes next looks anew."""
+
+    LONG_SECONDS = 60
+    """Shorter ones are over soon anyway."""
+    ALL_FUNCTIONS_SECONDS = 2
+    """Functions are given the time one after the other."""
+
+    def __init__(self) -> None:
+        self._moved = threading.Condition()
+        self._timer = threading.Timer(0, self._wake)
+        self._update: Any = lambda_svc._update_config
+
+    def sleep(self, seconds: float) -> None:
+        if seconds <= self.LONG_SECONDS:
+            time.sleep(max(0.0, seconds))
+            return
+        with self._moved:
+            self._moved.wait(seconds)
+
+    def update_function(self, name: str, data: Any) -> Any:
+        if "FROZEN_TIME" in ((data.get("Environment") or {}).get("Variables") or {}):
+            self._timer.cancel()
+            self._timer = threading.Timer(self.ALL_FUNCTIONS_SECONDS, self._wake)
+            self._timer.daemon = True
+            self._timer.start()
+        return self._update(name, data)
+
+    def _wake(self) -> None:
+        with self._moved:
+            self._moved.notify_all()
+
+
+_few = threading.BoundedSemaphore(4)
+_call_lambda: Any = stepfunctions._call_lambda
+
+
+def _call_a_few(reference: Any, payload: Any) -> Any:
+    """Others wait their turn; no function of this system calls a state machine and waits for it."""
+    with _few:
+        return _call_lambda(reference, payload)
+
+
 if __name__ == "__main__":
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": _UnpackedOnce})
     _reach_the_stream("_partiql_insert")
@@ -203,5 +250,9 @@ if __name__ == "__main__":
     s3._get_object = _get_range
     eventbridge._dispatch_event = _dispatch
     eventbridge._SCHEDULER_TICK_INTERVAL = 1
+    waits = _Waits()
+    stepfunctions._scaled_sleep = waits.sleep
+    lambda_svc._update_config = waits.update_function
+    stepfunctions._call_lambda = _call_a_few
     emulator_rights.install()
     sys.exit(main())

@@ -4,6 +4,7 @@ Run by ministack's own Python, never imported by the project:
 - a batch of PartiQL statements asks for `dynamodb:PartiQLInsert` and the like, each on its own table;
 - a batch of messages to hide asks for the right to hide one;
 - `dynamodb:LeadingKeys` are the partition keys that a request names;
+- an e-mail asks for the right to the identity that it is sent from;
 - who may not list a bucket at all is told that an object is forbidden where it is only missing.
 
 Every check is written to the file that ACCESS_RECORD names, one JSON object each, so that tests can say which rights
@@ -33,6 +34,7 @@ _EQUALS = re.compile(r"(\w+)\s*=\s*(:\w+)")
 _record_lock = threading.Lock()
 _enforce = iam_evaluator.enforce
 _transaction_checks = iam_actions.dynamodb_transaction_checks
+_ses_arn = iam_actions._ses_v2_resource_arn
 _dynamodb_context = iam_actions.dynamodb_service_context
 
 
@@ -46,7 +48,15 @@ def install() -> None:
     """Puts the checks in the place of ministack's own, which look each other up when a request comes."""
     iam_actions.dynamodb_transaction_checks = _checks
     iam_actions.dynamodb_service_context = _context
+    iam_actions._ses_v2_resource_arn = _mail_arn
     iam_evaluator.enforce = _enforced
+
+
+def _mail_arn(method: str, path: str, body: bytes, region: str, account: str) -> str:
+    if not path.endswith("/outbound-bulk-emails"):
+        return str(_ses_arn(method, path, body, region, account))
+    domain = json.loads(body)["FromEmailAddress"].partition("@")[2]
+    return f"arn:aws:ses:{region}:{account}:identity/{domain}"
 
 
 def _checks(action: str, body: bytes, region: str, account: str) -> list[tuple[str, str]]:

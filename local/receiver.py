@@ -6,6 +6,7 @@ import hmac
 import json
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ class Received:
     url: str
     customers: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Their fields, by id."""
+    campaigns: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Whom a journey sent what, as the field `campaign` says."""
     latest: float = 0.0
     """When the last came, by a monotonic clock."""
     unsigned: int = 0
@@ -43,6 +46,8 @@ def receiving(secret: str) -> Iterator[Received]:
                 return
             data = json.loads(body)["data"]
             received.customers[data["customer_id"]] = data["fields"]
+            if campaign := data["fields"].get("campaign"):
+                received.campaigns[campaign].add(data["customer_id"])
             received.latest = time.monotonic()
             self.send_response(204)
             self.end_headers()

@@ -1,6 +1,6 @@
-"""Lists, checks and publishes the journeys of a stack, and shows who published what and why.
+"""Lists, checks and publishes journeys of a stack, says where everybody stands, and who published what and why.
 
-python -m operations.journeys list|check|publish|history [FILE] [--stack NAME] [--why TEXT]
+python -m operations.journeys list|check|publish|where|history [FILE] [--stack NAME] [--why TEXT]
 """
 
 from __future__ import annotations
@@ -18,16 +18,29 @@ from shared.audiences import publishing as audiences
 from shared.audiences.audience import NotAudiences
 from shared.aws.versioned_document import EditedMeanwhile
 from shared.journeys.defining import MOST_BYTES, Mistakes, read_journeys
+from shared.journeys.interpreting import FINISHED, LEFT, ORDERED, TOO_LONG, WITHDRAWN
 from shared.journeys.journey import Journeys, NotJourneys, Send
 from shared.journeys.publishing import current, publish, versions
-from shared.journeys.showing import shown
+from shared.journeys.showing import shown, shown_at
+from shared.journeys.whereabouts import Whereabouts, places_of
 
 FILE = "journeys.toml"
+OUTCOMES = {
+    FINISHED: "came to the end",
+    ORDERED: "ordered",
+    LEFT: "left the audience",
+    WITHDRAWN: "were on one that is gone",
+    TOO_LONG: "took too long",
+}
+"""How journeys end, in words."""
+COUNTED_SECONDS = 120.0
+"""For each journey; some million customers are counted in less."""
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.journeys") -> int:
     """The command line."""
-    made, _ = command_line(prog, "List, check and publish the journeys of a stack.", COMMANDS, FILE)
+    description = "List, check and publish the journeys of a stack, and say where everybody stands."
+    made, _ = command_line(prog, description, COMMANDS, FILE)
     return run(_run, made, arguments)
 
 
@@ -91,6 +104,19 @@ def _changes(before: Journeys, after: Journeys) -> list[str]:
     return [*lines, "  quiet hours or the cap are others"] if limits and before.version else lines
 
 
+def _where(stack: DeployedStack, _given: argparse.Namespace) -> int:
+    whereabouts = Whereabouts(stack.dynamodb, stack.resource("ProfileTable"))
+    for journey in current(stack.s3, stack.resource("DataBucket")).journeys.all:
+        counts = whereabouts.counts(journey, COUNTED_SECONDS)
+        standing = counts.by_place
+        ended = ", ".join(f"{standing[outcome]:,} {words}" for outcome, words in OUTCOMES.items() if standing[outcome])
+        steps = [i for i in places_of(journey) if isinstance(i, int)]
+        least = "" if counts.complete else "at least "
+        say(f"{journey.key}: {least}{sum(standing[i] for i in steps):,} customers; ended: {ended or 'none'}")
+        say(*(f"  {i + 1}. {shown_at(journey, i)}: {standing[i]:,}" for i in steps if standing[i]))
+    return 0
+
+
 def _history(stack: DeployedStack, _given: argparse.Namespace) -> int:
     s3, bucket = stack.s3, stack.resource("DataBucket")
     live = current(s3, bucket)
@@ -115,6 +141,7 @@ COMMANDS: Commands = {
     "list": (_list, "The live journeys, step by step."),
     "check": (_check, "Whether a file could be published, with all mistakes at once."),
     "publish": (_publish, "Make what a file says the live journeys."),
+    "where": (_where, "How many customers stand at each step, and how it ended in the last 90 days."),
     "history": (_history, "Who published which version, when and why."),
 }
 

@@ -21,6 +21,7 @@ QUEUES = {
     "files": (("IngestDeadLetterQueue", "IngestQueue"),),
     "live": (("LiveDeadLetterQueue", "LiveQueue"),),
     "erasures": (("ErasureDeadLetterQueue", "ErasureQueue"),),
+    "journeys": (("JourneysDeadLetterQueue", "JourneysQueue"),),
     "deliveries": tuple((f"Destination{n}DeadLetterQueue", f"Destination{n}Queue") for n in range(1, PLACES + 1)),
 }
 """What is given up, the queues where it waits, and the queues that it goes back to."""

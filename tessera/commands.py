@@ -108,7 +108,12 @@ COMMANDS = (
         "List, check, try out and publish the audiences of a stack.",
         """preview "orders_365d >= 3 and region = 'DE'" """.strip(),
     ),
-    Command(ACT, "operations.journeys", "List, check and publish the journeys of a stack.", "check journeys.toml"),
+    Command(
+        ACT,
+        "operations.journeys",
+        "List, check and publish the journeys of a stack, and say where everybody stands.",
+        "check journeys.toml",
+    ),
     Command(ACT, "operations.deliveries", "Say what is sent where, change that, and send again.", ""),
     Command(
         ACT,

@@ -43,6 +43,7 @@ os.environ.update(
     CURRENCY="USD",
     TIME_ZONE="UTC",
     EVENT_BUS=BUS,
+    JOURNEYS_ARN="arn:aws:states:eu-west-1:123456789012:stateMachine:tessera-journeys",
     CURSOR_SECRET="cursors",
     CALLERS="roles",
     CONSENT_BY_API="take",

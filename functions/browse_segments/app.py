@@ -1,12 +1,16 @@
-"""Lists segments, who is in them, who moved, and what was sent of whom.
+"""Lists segments, who is in them, who moved, what was sent of whom, and who stands where on which journey.
 
-GET /segments, /segments/{segment_id}/customers, /customers/{id}/history, /customers/{id}/deliveries
+GET /segments, /segments/{segment_id}/customers, /journeys, /journeys/{key}, /journeys/{key}/customers, and of a
+customer /customers/{id}/history, /customers/{id}/audiences, /customers/{id}/deliveries, /customers/{id}/journeys
 """
+
+from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import boto3
@@ -18,24 +22,33 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.api.answers import Refused, resolver
 from shared.api.cursors import Cursors
 from shared.api.paging import Paging
+from shared.decisions import audience_moves
 from shared.decisions.transitions import answer
 from shared.destinations import deliveries as sent
 from shared.identity.keys import LONGEST_ID, customer_key
 from shared.identity.keys import customer_id as id_of
+from shared.ledger.audience_rows import AudienceLedger
 from shared.ledger.rows import Ledger
 from shared.models.manifests import Manifests
+from shared.profiles.marks import secret
 from shared.profiles.members import Members
 from shared.profiles.table import ProfileTable
 from shared.telemetry.logs import logger, metrics, watched
 
+if TYPE_CHECKING:
+    from shared.api.journeys import JourneyBrowser
+
+MOST_JOURNEYS_SHOWN = 100
+
 app = resolver(logger, "read", "The answer failed on our side; please try again.")
-dynamodb = boto3.client("dynamodb")
+dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
 table_name = os.environ["TABLE_NAME"]
 profiles = ProfileTable(dynamodb, table_name)
 ledger = Ledger(dynamodb, table_name)
+audience_ledger = AudienceLedger(dynamodb, table_name)
 deliveries = sent.Deliveries(dynamodb, table_name)
 members = Members(dynamodb, table_name)
-manifests = Manifests(boto3.client("s3"), os.environ["DATA_BUCKET"])
+manifests = Manifests(s3, os.environ["DATA_BUCKET"])
 cursors = Cursors(lambda: str(parameters.get_secret(os.environ["CURSOR_SECRET"], max_age=3_600)).encode())
 
 
@@ -90,8 +103,8 @@ def history(customer_id: str) -> dict[str, Any]:
     before = paging.place(listing, int)
     is_possible = len(customer_id) <= LONGEST_ID
     moves, following = ledger.history(key, limit, before) if is_possible else ([], None)
-    if not moves and before is None and not (is_possible and profiles.get(key)):
-        raise Refused(HTTPStatus.NOT_FOUND, "customer_not_found", "No event of this customer has been counted.")
+    if not moves and before is None:
+        _check_known(customer_id)
     return {
         "customer_id": customer_id,
         "transitions": [answer(moved) for moved in moves],
@@ -109,13 +122,76 @@ def deliveries_of(customer_id: str) -> dict[str, Any]:
     before = paging.place(listing, str)
     is_possible = len(customer_id) <= LONGEST_ID
     rows, following = deliveries.page(key, paging.limit, before) if is_possible else ([], None)
-    if not rows and before is None and not (is_possible and profiles.get(key)):
-        raise Refused(HTTPStatus.NOT_FOUND, "customer_not_found", "No event of this customer has been counted.")
+    if not rows and before is None:
+        _check_known(customer_id)
     return {
         "customer_id": customer_id,
         "deliveries": [sent.answer(row) for row in rows],
         "cursor": paging.cursor(listing, following),
     }
+
+
+@app.get("/customers/<customer_id>/audiences")
+def audiences_of(customer_id: str) -> dict[str, Any]:
+    """A customer's moves into audiences and out of them, newest first."""
+    customer_id = unquote(customer_id)
+    key = customer_key(customer_id)
+    listing = f"audiences of {key}"
+    paging = _paging()
+    before = paging.place(listing, str)
+    is_possible = len(customer_id) <= LONGEST_ID
+    moves, following = audience_ledger.history(key, paging.limit, before) if is_possible else ([], None)
+    if not moves and before is None:
+        _check_known(customer_id)
+    return {
+        "customer_id": customer_id,
+        "moves": [{"entered": moved.entered, **audience_moves.answer(moved)} for moved in moves],
+        "cursor": paging.cursor(listing, following),
+    }
+
+
+@app.get("/customers/<customer_id>/journeys")
+def journeys_of(customer_id: str) -> dict[str, Any]:
+    """Which journeys a customer is on or was on lately, and where they stand, the latest begun first."""
+    customer_id = unquote(customer_id)
+    is_possible = len(customer_id) <= LONGEST_ID
+    found = journeys().travellers.of_customer(customer_key(customer_id)) if is_possible else []
+    if not found:
+        _check_known(customer_id)
+    latest = sorted(found, key=lambda one: one.entered_ms, reverse=True)[:MOST_JOURNEYS_SHOWN]
+    return {"customer_id": customer_id, "journeys": [journeys().told(one) for one in latest]}
+
+
+@app.get("/journeys")
+def all_journeys() -> dict[str, Any]:
+    """The live journeys, step by step."""
+    return journeys().listed()
+
+
+@app.get("/journeys/<key>")
+def journey(key: str) -> dict[str, Any]:
+    """A journey with how many stand at each of its steps."""
+    return journeys().counted(key)
+
+
+@app.get("/journeys/<key>/customers")
+def customers_on(key: str) -> dict[str, Any]:
+    """Who stands where on a journey, in no order of meaning."""
+    return journeys().page(key, app.current_event.query_string_parameters, _paging())
+
+
+@cache
+def journeys() -> JourneyBrowser:
+    """What tells of journeys: it takes NumPy, which the first who asks loads, and not every cold start."""
+    from shared.api.journeys import JourneyBrowser
+
+    return JourneyBrowser(dynamodb, s3, table_name, os.environ["DATA_BUCKET"], secret(os.environ["MARK_SECRET"]))
+
+
+def _check_known(customer_id: str) -> None:
+    """Raises Refused where no event of a customer has been counted."""
+    if len(customer_id) > LONGEST_ID or not profiles.get(customer_key(customer_id)):
+        raise Refused(HTTPStatus.NOT_FOUND, "customer_not_found", "No event of this customer has been counted.")
 
 
 def _paging() -> Paging:

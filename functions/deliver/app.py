@@ -30,6 +30,7 @@ from shared.destinations.pacing import Pace
 from shared.destinations.sending import ANSWER_SECONDS, CONNECT_SECONDS, Sender
 from shared.destinations.waiting import Queues, delays
 from shared.erasure.receipts import Step
+from shared.features.time_zone import TimeZone
 from shared.intake.live_events import packed
 from shared.models.manifests import Manifests
 from shared.profiles.table import ProfileTable
@@ -71,7 +72,7 @@ deliveries = Deliveries(dynamodb, table_name, int(os.environ["DELIVERY_RETENTION
 customers = Customers(ProfileTable(dynamodb, table_name), Manifests(s3, bucket))
 # Asked for with each batch: who enters an audience that was published a moment ago is not to be passed over.
 live_audiences = LiveAudiences(s3, bucket, check_every=0.0)
-delivering = Delivering(customers, deliveries, expose, audiences, now_ms)
+delivering = Delivering(customers, deliveries, expose, audiences, TimeZone.of(os.environ["TIME_ZONE"]), now_ms)
 pace = Pace(dynamodb, table_name, now_ms)
 queues = Queues(sqs)
 send = Sender()

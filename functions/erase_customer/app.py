@@ -1,4 +1,4 @@
-"""Erases customers: their profiles and links, their moves, their lines in quarantine and in exports."""
+"""Erases customers: their profiles and links, their moves and journeys, their lines in quarantine and in exports."""
 
 import os
 from typing import Any
@@ -13,6 +13,7 @@ from shared.destinations.deliveries import Deliveries
 from shared.erasure.elsewhere import telling
 from shared.erasure.receipts import Receipts, Step, queueing
 from shared.erasure.steps import Erasing
+from shared.journeys.travellers import Travellers
 from shared.ledger.rows import Ledger
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.marks import Marks, secret
@@ -34,6 +35,7 @@ erasing = Erasing(
     ledger=Ledger(dynamodb, table_name),
     places=Places(dynamodb, table_name, mark_secret, now_ms, keep_days),
     deliveries=Deliveries(dynamodb, table_name),
+    travellers=Travellers(dynamodb, table_name, mark_secret),
     receipts=Receipts(s3, bucket),
     s3=s3,
     bucket=bucket,

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.audiences.evaluating import Customers, Histories
+from shared.audiences.evaluating import Customers
 from shared.audiences.rules import Attribute, Literal, Operand, Rule, operands, shown
-from shared.features import BrokenState, Profiles, UnknownStateVersion, features
+from shared.features import BrokenState, Profiles, UnknownStateVersion
 from shared.features.time_zone import TimeZone
 from shared.identity.keys import customer_id, is_visitor
-from shared.models.manifests import TARGETS
 from shared.profiles.histories import histories, unreadable
 from shared.profiles.item import ItemsUnreadable, decode_profiles
+from shared.profiles.judged import judged
 from shared.profiles.stored_profile import PROFILE, StoredProfile
 from shared.profiles.table import READS_A_CALL
 
@@ -52,15 +52,7 @@ def preview(
     """What the API says of a rule tried on `sampled` customers, of whom there are `total` in all; None where these are
     all of them."""
     sampled = _with_readable_histories(sampled)
-    known = histories(sampled)
-    by_key = {profile.key: profile for profile in sampled}
-    customers = Customers(
-        features(known, as_of_ms, zone),
-        _decided([by_key[key] for key in known.keys]),
-        Histories(known),
-        np.arange(len(known)),
-        as_of_ms,
-    )
+    known, customers = judged(sampled, as_of_ms, zone)
     holds = customers.holds(rule)
     inside = np.flatnonzero(holds)
     share = len(inside) / len(known) if len(known) else 0.0
@@ -113,24 +105,6 @@ def _readable(table: ProfileTable, items: Sequence[Any]) -> Iterator[StoredProfi
         except ItemsUnreadable as error:
             complete = error.profiles
         yield from (profile for profile in complete.values() if profile.decision and profile.is_someone)
-
-
-def _decided(profiles: Sequence[StoredProfile]) -> dict[str, Any]:
-    """What was last decided of each, as rules see it [n each]."""
-    decisions = [profile.decision for profile in profiles if profile.decision]
-    columns: dict[str, Any] = {
-        "segment": np.array([one.segment for one in decisions], float),
-        "micro_segment": np.array([_number(one.micro_segment) for one in decisions], float),
-        "margin": np.array([one.margin for one in decisions], np.float32),
-        "intent": np.array([one.intent for one in decisions], object),
-    }
-    for name in TARGETS.keys() | {name for one in decisions for name in one.predictions}:
-        columns[name] = np.array([_number(one.predictions.get(name)) for one in decisions], np.float32)
-    return columns
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
 
 
 def _example(known: Profiles, customers: Customers, asked: Sequence[Operand], i: int) -> dict[str, Any]:

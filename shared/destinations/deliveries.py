@@ -22,18 +22,20 @@ PARTITION = "deliveries#"
 """Before the customer's key: who writes deliveries need not be able to write profiles."""
 ROW, SENT_AS = "row#", "as#"
 READS_A_CALL, WRITES_A_CALL, CALLS_AT_MOST = 100, 25, 10
-ACCEPTED, SENT, REJECTED, WITHHELD, WAITING, GIVEN_UP, SENDING = (
+ACCEPTED, SENT, REJECTED, WITHHELD, STOPPED, WAITING, GIVEN_UP, SENDING = (
     "accepted",
     "sent",
     "rejected",
     "withheld",
+    "stopped",
     "waiting",
     "given_up",
     "sending",
 )
-"""The vendor has it; has taken it and will say; refused it; the customer is of a control group; it is tried again; it
-was tried for days; it is being sent, by a vendor who cannot be asked twice."""
-SETTLED = frozenset({ACCEPTED, SENT, REJECTED, WITHHELD})
+"""The vendor has it; has taken it and will say; refused it; the customer is of a control group; what stops a journey
+happened before it could be sent; it is tried again; it was tried for days; it is being sent, by a vendor who cannot be
+asked twice."""
+SETTLED = frozenset({ACCEPTED, SENT, REJECTED, WITHHELD, STOPPED})
 
 type Item = dict[str, Any]
 

@@ -16,13 +16,14 @@ from shared.destinations.contract import Outcome, Record
 from shared.destinations.deliveries import SETTLED, Deliveries, Delivery
 from shared.destinations.exposures import Expose, campaign_of, exposures
 from shared.destinations.latest import Customers, Latest, newest_of
-from shared.destinations.messages import LEFT, MOVED, Message
+from shared.destinations.messages import LEFT, MOVED, STEP, Message
 from shared.identity.keys import customer_key
 
 if TYPE_CHECKING:
     from shared.audiences.audience import Audiences
     from shared.destinations.calling import Calls
     from shared.destinations.known_destinations import Destination
+    from shared.features.time_zone import TimeZone
 
 MOST_RECEIVES = 80
 """Times that a message is taken from its queue, as template.yaml says: some three days, after which it is given up."""
@@ -32,6 +33,10 @@ TIMES_AT_MOST = 3
 """A customer who changes each time they are sent waits for another invocation."""
 UNREADABLE = Outcome("again", "the stored profile cannot be read now")
 CHANGING = Outcome("again", "the customer changed each time they were sent")
+
+
+type Waiting = list[tuple[Message, Delivery | None]]
+"""Messages that are not settled, with what their row says so far."""
 
 
 @dataclass
@@ -57,6 +62,7 @@ class Delivering:
     expose: Expose
     audiences: Callable[[], Audiences]
     """Those that are live, which say where who is in them is to be sent."""
+    zone: TimeZone
     now_ms: Callable[[], int]
 
     def deliver(self, destination: Destination, messages: Sequence[Message], calls: Calls) -> Delivered:
@@ -67,7 +73,7 @@ class Delivering:
         done = Delivered()
         audiences = self.audiences()
         wanted = [message for message in messages if _is_wanted(destination, message, audiences)]
-        waiting = self._unsettled(wanted)
+        waiting = self._steps_stopped(self._unsettled(wanted), done)
         latest = self.customers.latest(destination, newest_of(message for message, _ in waiting))
         waiting = [(message, before) for message, before in waiting if customer_key(message.customer_id) in latest.keys]
         self.expose(exposures((message for message, before in waiting if not before), destination.file))
@@ -104,12 +110,29 @@ class Delivering:
             )
         return False
 
-    def _unsettled(self, messages: Sequence[Message]) -> list[tuple[Message, Delivery | None]]:
+    def _unsettled(self, messages: Sequence[Message]) -> Waiting:
         """Messages of which it is not known yet what became of them, with what their row says so far."""
         rows = {message.id: self._row(message, states.WAITING) for message in messages}
         known = self.deliveries.known(rows.values())
         found = [(message, known.get((rows[message.id].key, rows[message.id].place))) for message in messages]
         return [(message, before) for message, before in found if before is None or before.state not in SETTLED]
+
+    def _steps_stopped(self, waiting: Waiting, done: Delivered) -> Waiting:
+        """Without what journeys are not to send any more, or not now: of those who are held back as of all others."""
+        # What may have been sent already is not said to have been stopped.
+        sent = {message.id for message, before in waiting if before and before.state == states.SENDING}
+        steps = [message for message, _ in waiting if message.kind == STEP and message.id not in sent]
+        if not steps:
+            return waiting
+        reasons, not_now = self.customers.stopped(steps)
+        now_ms = self.now_ms()
+        quiet = [(message, message.conditions.quiet) for message in steps]
+        not_now |= {message.id for message, hours in quiet if hours and hours.over_ms(now_ms, self.zone) > now_ms}
+        not_now |= _later_steps([message for message in steps if message.id not in reasons.keys() | not_now])
+        done.again |= not_now - reasons.keys()
+        stopped = [message for message in steps if message.id in reasons]
+        done.rows += [replace(self._row(message, states.STOPPED), reason=reasons[message.id]) for message in stopped]
+        return [entry for entry in waiting if entry[0].id not in reasons.keys() | not_now]
 
     def _send(
         self, destination: Destination, newest: Mapping[str, Message], latest: Latest, calls: Calls, done: Delivered
@@ -172,6 +195,15 @@ def _is_wanted(destination: Destination, message: Message, audiences: Audiences)
         # Of an audience that is gone, whoever may have heard of it is to hear that it ended.
         return destination.name in named.get(message.audience, (destination.name,) if message.kind == LEFT else ())
     return message.kind != MOVED or destination.file.moves
+
+
+def _later_steps(messages: Sequence[Message]) -> set[str]:
+    """Ids of what journeys send to whom an earlier such message of this batch is sent: each has its own campaign."""
+    sent = [message for message in messages if not message.is_held_back]
+    first: dict[str, str] = {}
+    for message in sorted(sent, key=lambda message: message.at_ms):
+        first.setdefault(message.customer_id, message.transition_id)
+    return {message.id for message in sent if message.transition_id != first[message.customer_id]}
 
 
 def _differs(record: Record, sent: Record | None) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from shared.decisions.decision import iso
 from shared.destinations.destination_file import DestinationFile
-from shared.destinations.messages import ENTERED, MOVED, Message
+from shared.destinations.messages import ENTERED, MOVED, STEP, Message
 
 EVENT_TYPE = "campaign_exposure"
 type Expose = Callable[[Sequence[bytes]], object]
@@ -25,9 +25,12 @@ def exposures(messages: Iterable[Message], file: DestinationFile) -> list[bytes]
 
 
 def campaign_of(message: Message, file: DestinationFile) -> str | None:
-    """What a message begins for its customer: the audience they enter, or the campaign that the file says moves are."""
+    """What a message begins for its customer: what a journey sends, the audience they enter, or the campaign that the
+    file says moves are."""
     if message.kind == ENTERED:
         return message.audience
+    if message.kind == STEP:
+        return message.campaign
     return file.campaign or None if message.kind == MOVED else None
 
 

@@ -14,6 +14,8 @@ from shared.identity.keys import customer_id
 from shared.profiles.histories import histories
 from shared.profiles.stored_profile import StoredProfile
 
+CAMPAIGN = "campaign"
+"""What a journey sends."""
 ATTRIBUTES, PREDICTIONS, IN_AUDIENCE = "attributes.", "predictions.", "audience."
 SOURCES: Mapping[str, str] = {
     "customer_id": "the shop's id of the customer",
@@ -26,6 +28,7 @@ SOURCES: Mapping[str, str] = {
     "automated_traffic": "whether it is a program",
     "next_change.at": "when segment or intent change if nothing happens",
     "audiences": "keys of the audiences they are in, but for those whose control group they are in",
+    CAMPAIGN: "what a journey sends; of no other message",
     "as_of": "the instant decided for",
     "scored_at": "when that was decided",
     "model_version": "the bundle that decided",
@@ -56,8 +59,15 @@ def needs_attributes(sources: Mapping[str, str]) -> bool:
 class Told:
     """Values of one customer whose decision is made."""
 
-    def __init__(self, profile: StoredProfile, manifest: Mapping[str, Any], attributes: Mapping[str, Value]) -> None:
+    def __init__(
+        self,
+        profile: StoredProfile,
+        manifest: Mapping[str, Any],
+        attributes: Mapping[str, Value],
+        campaign: str | None = None,
+    ) -> None:
         assert profile.decision
+        self._campaign = campaign
         self._answer = answer(customer_id(profile.key), profile.decision, manifest)
         self._attributes = attributes
 
@@ -69,6 +79,8 @@ class Told:
             return source.removeprefix(IN_AUDIENCE) in self.audiences
         if source == "audiences":
             return self.audiences
+        if source == CAMPAIGN:
+            return self._campaign
         value: Any = self._answer
         for name in source.split(".", 1):
             value = value.get(name) if isinstance(value, Mapping) else None

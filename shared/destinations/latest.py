@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.destinations.contract import Record, Value
-from shared.destinations.fields import Told, attributes_of, needs_attributes
+from shared.destinations.fields import CAMPAIGN, Told, attributes_of, needs_attributes
 from shared.destinations.known_destinations import Destination
-from shared.destinations.messages import Message
+from shared.destinations.messages import STEP, Message
+from shared.destinations.steps import stopped
 from shared.features import BrokenState, UnknownStateVersion
 from shared.identity.keys import customer_key
 from shared.models.manifests import Manifests
@@ -69,6 +70,29 @@ class Customers:
                 records[key] = made
         return Latest(records, refused, unreadable)
 
+    def stopped(self, steps: Sequence[Message]) -> tuple[dict[str, str], set[str]]:
+        """By message, why what journeys send is not to be sent any more; and messages of which that cannot be read now.
+
+        Raises TableOverloaded, and ClientError where AWS refuses.
+        """
+        reasons: dict[str, str] = {}
+        unknown: set[str] = set()
+        try:
+            profiles = self._table.load({customer_key(step.customer_id) for step in steps})
+        except ItemsUnreadable as error:
+            profiles = error.profiles
+            unknown = {step.id for step in steps if customer_key(step.customer_id) in error.unreadable}
+        for step in steps:
+            profile = profiles.get(customer_key(step.customer_id))
+            try:
+                reason = stopped(profile, step.conditions) if profile else None
+            except (BrokenState, UnknownStateVersion):
+                unknown.add(step.id)
+                continue
+            if reason:
+                reasons[step.id] = reason
+        return reasons, unknown
+
     def changed(self, records: Iterable[Record]) -> set[str]:
         """The keys of those whose profile is not the one any more that their record is of. Raises TableOverloaded."""
         versions = {record.key: record.version for record in records}
@@ -93,20 +117,23 @@ class Customers:
         file = destination.file
         manifest = self._manifests.get(profile.decision.model_version, time.monotonic())
         attributes = attributes_of(profile) if needs_attributes(file.sources) else {}
-        told = Told(profile, manifest, attributes)
+        campaign = None if message.is_held_back else message.campaign
+        told = Told(profile, manifest, attributes, campaign)
         ((_, source),) = file.identify.items()
         name = told.value(source)
         if name is None or name == "" or isinstance(name, list | bool):
             return f"the customer has no {source}, by which {destination.file.vendor} would know them"
         if len(str(name).encode()) > LONGEST_NAME_BYTES:
             return f"{source} takes more than {LONGEST_NAME_BYTES} bytes"
-        fields = {field: told.value(source) for field, source in file.fields.items()}
+        # The vendor keeps what was last sent: what else is told of somebody says nothing of it.
+        sources = {field: source for field, source in file.fields.items() if source != CAMPAIGN or campaign}
+        fields = {field: told.value(source) for field, source in sources.items()}
         delivery = _delivery(destination.name, message, fields)
         return Record(profile.key, str(name), fields, delivery, profile.version, message.at_ms)
 
 
 def newest_of(messages: Iterable[Message]) -> dict[str, Message]:
-    """The newest message about each customer, by profile key."""
+    """The newest message about each customer, by profile key; one of a journey before all others, as it says more."""
     newest: dict[str, Message] = {}
     for message in messages:
         key = customer_key(message.customer_id)
@@ -115,8 +142,8 @@ def newest_of(messages: Iterable[Message]) -> dict[str, Message]:
     return newest
 
 
-def _order(message: Message) -> tuple[int, str]:
-    return message.at_ms, message.transition_id
+def _order(message: Message) -> tuple[bool, int, str]:
+    return message.kind == STEP and not message.is_held_back, message.at_ms, message.transition_id
 
 
 def _delivery(destination: str, message: Message, fields: Mapping[str, Value]) -> str:

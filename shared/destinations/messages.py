@@ -16,6 +16,7 @@ import msgspec
 
 from shared.aws.message_text import message_text
 from shared.destinations.destination_file import NAME
+from shared.destinations.steps import DAY_MINUTES, LEAVES, ORDERS, Conditions, Quiet
 from shared.events.event import parse_timestamp
 from shared.identity.keys import LONGEST_ID
 from shared.telemetry.errors import AnonymousError
@@ -23,7 +24,9 @@ from shared.telemetry.errors import AnonymousError
 MOVED, ENTERED, LEFT = "Customer Segment Changed", "Customer Entered Audience", "Customer Left Audience"
 WANTED, ERASED, JOB = "Customer Wanted", "Customer Erased", "Delivery Job"
 """Somebody is to be told of again; is to be erased there too; what a vendor took is to be asked for."""
-ABOUT = (MOVED, ENTERED, LEFT, WANTED)
+STEP = "Customer Journey Step"
+"""A journey sends somebody, under the name of a campaign."""
+ABOUT = (MOVED, ENTERED, LEFT, WANTED, STEP)
 LATEST_MS = 10**13
 """Times are written with as many digits."""
 ROWS_A_JOB = 200
@@ -69,6 +72,22 @@ class Message:
         return self.detail.get("audience") if self.kind in (ENTERED, LEFT) else None
 
     @property
+    def campaign(self) -> str | None:
+        """What a journey sends."""
+        return str(self.detail["campaign"]) if self.kind == STEP else None
+
+    @property
+    def conditions(self) -> Conditions:
+        """Of what a journey sends."""
+        quiet = self.detail["quiet"]
+        return Conditions(
+            self.detail["audience"],
+            parse_timestamp(self.detail["entered_at"]),
+            tuple(self.detail["stop_when"]),
+            Quiet(*quiet) if quiet else None,
+        )
+
+    @property
     def is_held_back(self) -> bool:
         """Whether the customer is of the audience's control group."""
         return self.detail.get("arm") == "control"
@@ -100,7 +119,10 @@ def read(record: Mapping[str, Any]) -> Message:
 def _is_whole(message: Message) -> bool:
     detail = message.detail
     if message.kind in ABOUT:
-        texts = (detail["customer_id"], detail["transition_id"], detail.get("audience", ""), detail.get("arm", ""))
+        texts = [detail["customer_id"], detail["transition_id"], detail.get("audience", ""), detail.get("arm", "")]
+        if message.kind == STEP:
+            texts.append(detail["campaign"])
+            _check_conditions(message.conditions)
         whole = all(isinstance(text, str) and len(text.encode()) <= 4 * LONGEST_ID for text in texts)
         needs_audience = message.kind in (ENTERED, LEFT)
         return whole and 0 <= message.at_ms < LATEST_MS and bool(not needs_audience or detail.get("audience"))
@@ -108,6 +130,14 @@ def _is_whole(message: Message) -> bool:
         return all(isinstance(detail[name], str) for name in ("customer_id", "id", "step"))
     rows = detail["rows"]
     return message.kind == JOB and isinstance(detail["job"], str) and all(len(row) == 4 for row in rows)
+
+
+def _check_conditions(conditions: Conditions) -> None:
+    """Raises ValueError and TypeError."""
+    quiet = conditions.quiet
+    is_a_day = quiet is None or all(0 <= minute < DAY_MINUTES for minute in (quiet.begin, quiet.end))
+    if not is_a_day or not {*conditions.stops} <= {LEAVES, ORDERS}:
+        raise ValueError("conditions that no journey has")
 
 
 def body(destination: str, kind: str, detail: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from shared.destinations.deliveries import Deliveries
+    from shared.journeys.travellers import Travellers
     from shared.ledger.rows import Ledger
     from shared.profiles.marks import Marks
     from shared.profiles.places import Places
@@ -46,6 +47,7 @@ class Erasing:
     ledger: Ledger
     places: Places
     deliveries: Deliveries
+    travellers: Travellers
     receipts: Receipts
     s3: S3Client
     bucket: str
@@ -95,6 +97,8 @@ class Erasing:
         eraser = Eraser(self.table, self.marks)
         for key in step.people:
             eraser.erase(key, step.at_ms)
+        # What sends them on wakes up to nothing.
+        self.travellers.forget(step.key)
         if step.again:
             self._forget_deliveries(step, receipt)
         # What an attempt removed that broke off, it could not tell.

@@ -12,21 +12,17 @@ import msgspec
 from shared.audiences.audience import KEY, Key, Words
 from shared.audiences.reading import Mistake, Names, read_rule
 from shared.audiences.rules import MEASURES
+from shared.destinations.steps import DAY_MINUTES, LEAVES, MINUTE_MS, ORDERS, Quiet
 from shared.journeys.journey import (
-    DAY_MINUTES,
-    LEAVES,
     LONGEST_WAIT_DAYS,
-    MINUTE_MS,
     MOST_JOURNEYS,
     MOST_STEPS,
-    ORDERS,
     Branch,
     Cap,
     Check,
     Journey,
     Journeys,
     Jump,
-    Quiet,
     Send,
     Step,
     Wait,

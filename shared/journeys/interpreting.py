@@ -9,31 +9,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from shared.audiences.rules import Rule
+from shared.destinations.steps import LEAVES, ORDERS, Quiet
 from shared.features.columns import DAY_MS
 from shared.features.time_zone import TimeZone
 from shared.journeys.journey import (
-    DAY_MINUTES,
-    LEAVES,
-    MINUTE_MS,
-    ORDERS,
     Branch,
     Cap,
     Check,
     Journey,
     Jump,
-    Quiet,
     Send,
     Wait,
 )
 
 FINISHED, LEFT, ORDERED, TOO_LONG = "finished", "left", "ordered", "too_long"
 """How a journey ends: at its end, because they left the audience or ordered, or after LONGEST_DAYS."""
+WITHDRAWN = "withdrawn"
+"""How it ends where it is not live any more."""
+OUTCOMES = (FINISHED, LEFT, ORDERED, WITHDRAWN, TOO_LONG)
 LONGEST_DAYS = 330
-_SHADOW_MINUTES = 2 * DAY_MINUTES
-"""Quiet hours are over by then, whatever clocks are changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +123,7 @@ def turn(journey: Journey, standing: Standing, seen: Seen, limits: Limits) -> Tu
             case Jump(to):
                 following = to
             case Send() as send:
-                awake_ms = awake(limits, seen.now_ms)
+                awake_ms = limits.quiet.over_ms(seen.now_ms, limits.zone) if limits.quiet else seen.now_ms
                 if awake_ms > seen.now_ms:
                     return Waiting(Standing(position), awake_ms)
                 if not _is_capped(limits.cap, seen):
@@ -160,15 +155,3 @@ def _is_capped(cap: Cap | None, seen: Seen) -> bool:
         return False
     since_ms = seen.now_ms - cap.days * DAY_MS
     return sum(sent_ms > since_ms for sent_ms in seen.sent_ms) >= cap.sends
-
-
-def awake(limits: Limits, now_ms: int) -> int:
-    """The first instant from `now_ms` on that is not in quiet hours: now, or a whole minute."""
-    if limits.quiet is None:
-        return now_ms
-    minutes = -(-now_ms // MINUTE_MS) + np.arange(_SHADOW_MINUTES)
-    instants = np.append(now_ms, minutes * MINUTE_MS)
-    of_day = limits.zone.local(instants) // MINUTE_MS % DAY_MINUTES
-    begin, end = limits.quiet.begin, limits.quiet.end
-    is_quiet = (of_day >= begin) & (of_day < end) if begin <= end else (of_day >= begin) | (of_day < end)
-    return int(instants[np.argmin(is_quiet)])

@@ -14,15 +14,12 @@ from msgspec import Meta
 
 from shared.audiences.audience import Key, Words
 from shared.audiences.rules import MEASURES, NotARule, Rule, from_json, to_json
+from shared.destinations.steps import DAY_MINUTES, LEAVES, ORDERS, Quiet
 
-MINUTE_MS = 60_000
-DAY_MINUTES = 24 * 60
 MOST_JOURNEYS = 50
 MOST_STEPS = 100
 LONGEST_WAIT_DAYS = 300
 """All waits of a journey together: the state machine lives for a year at most."""
-LEAVES, ORDERS = "leaves", "orders"
-"""What may stop a journey at once."""
 
 
 class NotJourneys(ValueError):
@@ -82,14 +79,8 @@ class Journey:
     version: int = 0
     """Of the document in which it last became what it is."""
     stops: tuple[str, ...] = (LEAVES, ORDERS)
-
-
-@dataclass(frozen=True, slots=True)
-class Quiet:
-    """Hours in which nothing is sent, in minutes of the shop's day; over midnight where `begin` is after `end`."""
-
-    begin: int
-    end: int
+    reach: int = 0
+    """The steps of the longest version there was: somebody may still stand there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +115,11 @@ def renewed(before: Journeys, after: Journeys) -> Journeys:
 
     def dated(journey: Journey) -> Journey:
         old = known.get(journey.key)
-        same = old is not None and replace(journey, version=old.version) == old
-        return replace(journey, version=old.version if old and same else version)
+        if old is None:
+            return replace(journey, version=version, reach=len(journey.steps))
+        same = replace(old, version=journey.version, reach=journey.reach) == journey
+        reach = max(old.reach, len(old.steps), len(journey.steps))
+        return replace(journey, version=old.version if same else version, reach=reach)
 
     return replace(after, version=version, all=tuple(map(dated, after.all)))
 
@@ -140,6 +134,7 @@ class _Stored(msgspec.Struct, frozen=True):
     steps: Annotated[list[list[Any]], Meta(min_length=1, max_length=MOST_STEPS)]
     version: int
     stops: tuple[Words, ...]
+    reach: Annotated[int, Meta(ge=0, le=MOST_STEPS)] = 0
 
 
 class _Document(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -168,7 +163,7 @@ def encode_publication(publication: Publication) -> bytes:
     """The document of a version."""
     journeys = publication.journeys
     stored = [
-        _Stored(one.key, one.name, one.audience, [*map(_to_json, one.steps)], one.version, one.stops)
+        _Stored(one.key, one.name, one.audience, [*map(_to_json, one.steps)], one.version, one.stops, one.reach)
         for one in journeys.all
     ]
     quiet = (journeys.quiet.begin, journeys.quiet.end) if journeys.quiet else None
@@ -182,7 +177,7 @@ def decode_publication(content: bytes) -> Publication:
     try:
         document = msgspec.json.decode(content, type=_Document)
         journeys = [
-            Journey(one.key, one.name, one.audience, _steps(one.steps), one.version, one.stops)
+            Journey(one.key, one.name, one.audience, _steps(one.steps), one.version, one.stops, one.reach)
             for one in document.journeys
         ]
     except msgspec.ValidationError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shared.journeys.journey import DAY_MINUTES, MINUTE_MS, Branch, Check, Jump, Send, Step, Wait
+from shared.destinations.steps import DAY_MINUTES, MINUTE_MS, Quiet
+from shared.journeys.journey import Branch, Check, Journey, Jump, Send, Step, Wait
 
 
 def shown(step: Step) -> str:
@@ -20,6 +21,17 @@ def shown(step: Step) -> str:
             return f"unless {where}: go to {otherwise + 1}"
         case Jump(to):
             return f"go to {to + 1}"
+
+
+def shown_at(journey: Journey, position: int) -> str:
+    """What is done at a position; beyond the end stands who began with an earlier version."""
+    return shown(journey.steps[position]) if position < len(journey.steps) else "a step of an earlier version"
+
+
+def hours(quiet: Quiet) -> dict[str, str]:
+    """Quiet hours as they are written."""
+    begin, end = (f"{minute // 60:02}:{minute % 60:02}" for minute in (quiet.begin, quiet.end))
+    return {"from": begin, "until": end}
 
 
 def _duration(ms: int) -> str:

@@ -32,12 +32,12 @@ type Place = tuple[int, str]
 
 def members_of(segment: int, key: str) -> str:
     """The key that a member of a segment is listed under in the index."""
-    return _partition(f"segment#{segment}", _shard(key))
+    return _partition(f"segment#{segment}", shard_of(key))
 
 
 def audience_members_of(audience: str, key: str) -> str:
     """The key that a member of an audience is listed under in the index."""
-    return _partition(f"audience#{audience}", _shard(key))
+    return _partition(f"audience#{audience}", shard_of(key))
 
 
 def size_key(segment: int, shard: int) -> dict[str, Any]:
@@ -55,7 +55,8 @@ def size_name(audience: str) -> str:
     return f"in_{audience}"
 
 
-def _shard(key: str) -> int:
+def shard_of(key: str) -> int:
+    """The shard of a profile key."""
     return hashlib.blake2b(key.encode(), digest_size=1).digest()[0] % SHARDS
 
 

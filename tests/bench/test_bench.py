@@ -13,6 +13,7 @@ from bench.imports import ROOT, functions, import_seconds
 from bench.pandas_all_features import pandas_all_features
 from bench.pandas_features import pandas_features
 from bench.report import import_lines, markdown, reason_lines, speed_lines, stream_lines, table
+from bench.sending import sending_lines
 from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.stream import EventStream
 from bench.tasks import TASKS
@@ -80,6 +81,14 @@ def test_decisions_are_fresh_where_nineteen_of_twenty_follow_within_two_seconds(
     fast, slow = summary([0.1] * 96 + [9.0] * 4), summary([0.1] * 90 + [9.0] * 10)
     lines = [*freshness_lines({"freshness_live": fast, "freshness_files": slow})]
     assert [(line.ours, line.met) for line in lines] == [("0.10 s", True), ("0.10 s", False)]
+
+
+def test_a_dead_tool_makes_no_other_late_where_its_95th_percentile_stays() -> None:
+    alone, beside, late = summary([2.0] * 100), summary([2.2] * 100), summary([5.5] * 100)
+    unchanged = [*sending_lines({"sending": alone, "sending_beside_a_dead_one": beside})]
+    assert [line.met for line in unchanged] == [True, True, True]
+    slower = [*sending_lines({"sending": alone, "sending_beside_a_dead_one": late})]
+    assert [line.met for line in slower] == [True, False, False]
 
 
 @pytest.mark.parametrize("day", ["2017-03-01T13:07:00.005", "2018-01-02"])

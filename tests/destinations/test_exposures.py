@@ -5,7 +5,7 @@ from shared.destinations.exposures import exposures
 from shared.destinations.messages import ENTERED, LEFT, WANTED
 from shared.events import Rules, read_lines
 from shared.features.columns import CAMPAIGN_EXPOSURE
-from tests.destinations.worlds import HUBSPOT, message
+from tests.destinations.worlds import HUBSPOT, message, step
 
 FILE = read_destination(HUBSPOT)
 
@@ -26,6 +26,12 @@ def test_an_exposure_is_a_valid_event_and_the_same_each_time() -> None:
         "campaign": "win_back",
         "arm": "control",
     }
+
+
+def test_what_a_journey_sends_is_an_exposure_to_its_campaign() -> None:
+    (line,) = exposures([step("a", arm="control")], FILE)
+    event = json.loads(line)
+    assert (event["campaign"], event["arm"]) == ("hello", "control")
 
 
 def test_leaving_and_being_told_of_again_expose_nobody_and_others_have_ids_of_their_own() -> None:

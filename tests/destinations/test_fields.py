@@ -22,6 +22,7 @@ def test_every_source_has_a_value_and_what_is_not_there_has_none() -> None:
         "automated_traffic": False,
         "next_change.at": None,
         "audiences": [],
+        "campaign": None,
         "as_of": "2017-07-14T02:40:00.001Z",
         "scored_at": "2017-07-14T02:40:00.002Z",
         "model_version": "20170930-abcdef",

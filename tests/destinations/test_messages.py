@@ -5,11 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.destinations.messages import ENTERED, ERASED, JOB, MOVED, NoMessage, body, read
+from shared.destinations.messages import ENTERED, ERASED, JOB, MOVED, STEP, NoMessage, body, read
+from shared.destinations.steps import Conditions, Quiet
 from tests.destinations.accounts import NOW_MS
-from tests.destinations.worlds import message, queued
+from tests.destinations.worlds import message, queued, step
 
 TOLD: dict[str, Any] = {"customer_id": "a", "transition_id": "t", "at": "2026-01-01T00:00:00Z"}
+SENT = {**TOLD, "campaign": "c", "audience": "x", "entered_at": "2017-10-01T00:00:00Z", "stop_when": [], "quiet": None}
+WRONG_STEPS: tuple[dict[str, Any], ...] = (
+    {"campaign": 7},
+    {"entered_at": "yesterday"},
+    {"stop_when": ["rains"]},
+    {"stop_when": 5},
+    {"stop_when": [[]]},
+    {"quiet": [1]},
+    {"quiet": [1, 1_440]},
+    {"quiet": ["a", "b"]},
+    {"audience": 7},
+)
 
 
 def test_a_message_says_whom_it_is_about() -> None:
@@ -18,6 +31,10 @@ def test_a_message_says_whom_it_is_about() -> None:
     assert read_back.is_held_back
     assert not message("a").is_held_back
     assert message("a", audience="x").audience is None
+    assert step("a").campaign == "hello"
+    told = step("a", stop_when=["orders"], quiet=[1_260, 480])
+    assert told.conditions == Conditions("cart", NOW_MS, ("orders",), Quiet(1_260, 480))
+    assert message("a", campaign="hello").campaign is None
     assert "win_back" not in repr(read_back).partition("body=")[0]
 
 
@@ -31,6 +48,8 @@ def test_a_message_says_whom_it_is_about() -> None:
         (MOVED, {**TOLD, "customer_id": 7}),
         (MOVED, {**TOLD, "customer_id": "a" * 1000}),
         (ENTERED, TOLD),
+        (STEP, TOLD),
+        *((STEP, {**SENT, **wrong}) for wrong in WRONG_STEPS),
         (ENTERED, {**TOLD, "audience": ["x"]}),
         ("Something Else", TOLD),
         (JOB, {"job": "1", "rows": [[1, 2]]}),

@@ -16,8 +16,9 @@ from shared.destinations.deliveries import Deliveries, Delivery
 from shared.destinations.delivering import Delivered, Delivering
 from shared.destinations.known_destinations import Destination, KnownDestinations, destination_key
 from shared.destinations.latest import Customers
-from shared.destinations.messages import MOVED, Message, body, read
+from shared.destinations.messages import MOVED, STEP, Message, body, read
 from shared.destinations.pacing import Pace
+from shared.features.time_zone import UTC_TIME
 from shared.identity.keys import customer_key
 from shared.models.manifests import Manifests
 from shared.profiles.item import encode_profile
@@ -65,6 +66,12 @@ def message(customer: str, number: int = 1, kind: str = MOVED, receives: int = 1
     return read(queued(body("crm", kind, told), f"m-{customer}-{number}", receives))
 
 
+def step(customer: str, number: int = 1, campaign: str = "hello", arm: str = "treatment", **changes: Any) -> Message:
+    """What a journey sends, whatever happens, but for `changes`."""
+    conditions: dict[str, Any] = {"audience": "cart", "entered_at": iso(NOW_MS), "stop_when": [], "quiet": None}
+    return message(customer, number, STEP, **{"campaign": campaign, "arm": arm, **conditions, **changes})
+
+
 def queued(text: str, message_id: str = "m", receives: int = 1) -> dict[str, Any]:
     attributes = {"ApproximateReceiveCount": str(receives), "SentTimestamp": str(NOW_MS)}
     arn = "arn:aws:sqs:eu-west-1:123456789012:crm"
@@ -101,7 +108,7 @@ class World:
         self.customers = Customers(ProfileTable(client, "table", self._sleep), Manifests(bucket, "bucket"))
         self.pace = Pace(client, "table", lambda: self.now_ms, self._sleep)
         self.delivering = Delivering(
-            self.customers, self.deliveries, self._expose, lambda: self.audiences, lambda: self.now_ms
+            self.customers, self.deliveries, self._expose, lambda: self.audiences, UTC_TIME, lambda: self.now_ms
         )
 
     def store(self, *customers: str, segment: int = 1, version: int = 1, **changes: Any) -> None:

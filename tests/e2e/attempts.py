@@ -16,6 +16,7 @@ KEEPING_MOVES = {"PublishTransitionsRole"}
 BROWSING = {"BrowseSegmentsRole"}
 DEFINING = {"ManageAudiencesRole"}
 OFFERING = {"MakeOfferRole"}
+TRAVELLING = {"AdvanceJourneyRole"}
 EXPORTING = {"ExportTablesRole", "FinishExportRole"}
 READING_MODELS = (
     FOLDING | DECIDING | KEEPING_MOVES | BROWSING | DELIVERING | DEFINING | EXPORTING | {"LookupCustomerRole"}
@@ -87,7 +88,7 @@ def attempts(stack: Stack) -> list[Attempt]:
     add(
         "read profiles",
         "dynamodb",
-        FOLDING | DECIDING | ERASING | DEFINING | DELIVERING | {"ExportTablesRole", "LookupCustomerRole"},
+        FOLDING | DECIDING | ERASING | DEFINING | DELIVERING | TRAVELLING | {"ExportTablesRole", "LookupCustomerRole"},
         lambda client: client.batch_get_item(**read),
     )
     # ---- What stands beside them
@@ -105,6 +106,12 @@ def attempts(stack: Stack) -> list[Attempt]:
     add("change a size", "dynamodb", KEEPING_MOVES, table_call("update_item", Key=size, **changing))
     sent_as = {"RequestItems": {table: [{"PutRequest": {"Item": key("deliveries#customer#nobody", "as#crm#x")}}]}}
     add("write what was sent", "dynamodb", DELIVERING | ERASING, lambda client: client.batch_write_item(**sent_as))
+    standing = key("journeys#nobody", "on#cart#t")
+    add("put somebody on a journey", "dynamodb", TRAVELLING, table_call("put_item", Item=standing))
+    asked = {"KeyConditionExpression": "pk = :x", "ExpressionAttributeValues": {":x": standing["pk"]}}
+    add("read who is on a journey", "dynamodb", TRAVELLING | ERASING | BROWSING, table_call("query", **asked))
+    read_standing = {"RequestItems": {table: {"Keys": [standing]}}}
+    add("read where some stand", "dynamodb", BROWSING, lambda client: client.batch_get_item(**read_standing))
     pace = key("pace#crm", "pace")
     add("set the pace of a vendor", "dynamodb", DELIVERING, table_call("update_item", Key=pace, **changing))
     for index, by in (("members", BROWSING | DEFINING), ("due", {"RefreshSegmentsRole"})):
@@ -121,6 +128,7 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("audiences/", DEFINING, DEFINING),
         ("audiences/versions/", DEFINING, DEFINING),
         ("destinations/", DELIVERING, set()),
+        ("journeys/", TRAVELLING | BROWSING, set()),
         ("archive/", {"BackfillEventsRole", *ERASING}, {"IngestLiveEventsRole", *ERASING}),
         ("marks/", set(), FOLDING | ERASING),
         ("exports/", ERASING, ERASING | EXPORTING),
@@ -140,7 +148,7 @@ def attempts(stack: Stack) -> list[Attempt]:
     add("list the whole bucket", "s3", {"IngestLiveEventsRole"}, lambda client: client.list_objects_v2(Bucket=bucket))
     add("open the bucket to all", "s3", set(), lambda client: client.delete_public_access_block(Bucket=bucket))
     # ---- Secrets, queues, the bus, other functions
-    marking = FOLDING | ERASING | KEEPING_MOVES | {"AcceptEventsRole", "ExportTablesRole"}
+    marking = FOLDING | ERASING | KEEPING_MOVES | TRAVELLING | BROWSING | {"AcceptEventsRole", "ExportTablesRole"}
     for secret, by in (("MarkSecret", marking), ("CursorSecret", BROWSING | DEFINING)):
         asked = {"SecretId": ids[secret]}
         add(f"read {secret}", "secretsmanager", by, partial(call, "get_secret_value", asked))
@@ -151,12 +159,18 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("LiveQueue", {"AcceptEventsRole", *DELIVERING, *OFFERING}),
         ("ErasureQueue", {"RequestErasureRole", *FOLDING, *ERASING, *DELIVERING}),
         ("RefreshQueue", {"RefreshSegmentsRole"}),
+        ("JourneysQueue", set()),
     ):
         sent = {"QueueUrl": ids[queue], "MessageBody": "{}"}
         add(f"send to {queue}", "sqs", by, partial(call, "send_message", sent))
         add(f"empty {queue}", "sqs", set(), partial(call, "purge_queue", {"QueueUrl": ids[queue]}))
     entry = {"Source": "tessera", "DetailType": "forged", "Detail": "{}", "EventBusName": stack.bus}
-    add("speak on the bus", "events", KEEPING_MOVES | ERASING, lambda client: client.put_events(Entries=[entry]))
+    add(
+        "speak on the bus",
+        "events",
+        KEEPING_MOVES | ERASING | TRAVELLING,
+        lambda client: client.put_events(Entries=[entry]),
+    )
     other = {"FunctionName": ids["EraseCustomerFunction"], "Payload": b"{}"}
     add("call another function", "lambda", set(), lambda client: client.invoke(**other))
     run = {"stateMachineArn": stack.rescore_arn, "input": "{}"}

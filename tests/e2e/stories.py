@@ -1,11 +1,15 @@
 """What else a stack is for, as stories that a test tells one after the other, each with its end."""
 
 import json
+import time
 from typing import Any
 from urllib.parse import quote
 
 from local.stack import Stack
 from shared.destinations.contract import Answer, Request
+from shared.destinations.steps import LEAVES
+from shared.journeys.journey import Cap, Journey, Journeys, Publication, Send, Wait, encode_publication
+from shared.journeys.known_journeys import CHECK_EVERY_SECONDS
 from tests.e2e.conftest import wait_until
 from tests.e2e.rights import client
 from tests.e2e.sources import events_of, function
@@ -118,6 +122,30 @@ def deliveries(stack: Stack, customer: str) -> list[Any]:
     return rows
 
 
+MAIL = """
+vendor = "ses"
+base_url = "{endpoint}"
+moves = false
+identify = {{email = "customer_id"}}
+options = {{from = "shop@shop.example", template = "welcome"}}
+[fields]
+segment = "segment.name"
+"""
+
+
+def an_e_mail_is_sent(stack: Stack) -> None:
+    """Of a template of Amazon SES, to who enters an audience."""
+    content = {"Subject": "Hello", "Text": "You are of {{segment}}."}
+    client(stack, "sesv2").create_email_template(TemplateName="welcome", TemplateContent=content)
+    put(stack, "destinations/mail.toml", MAIL.format(endpoint=stack.endpoint).encode())
+    definition = {"where": "orders('Bakery', 3650) > 0", "destinations": ["mail"]}
+    assert stack.api("PUT", "/audiences/mailed", definition)[0] == 200
+    wait_until(
+        lambda: ("mail", "accepted") in {(row["destination"], row["state"]) for row in deliveries(stack, "csv")},
+        SECONDS,
+    )
+
+
 GOLD = {
     "where": "tier = 'gold' and orders('Bakery', 3650) > 0",
     "holdout": 0.5,
@@ -144,6 +172,51 @@ def an_audience_is_defined(stack: Stack) -> None:
     wait_until(lambda: events_stored(stack, "csv") > before, SECONDS)
     status, told = stack.api("POST", "/audiences/preview", {"where": "orders(3650) = 90"})
     assert (status, [one["customer_id"] for one in told["examples"]]) == (200, ["long"])
+
+
+HELLO = Journey("hello", "Hello", "bakers", (Send("crm", "hello"),), 1, ())
+WAITS = Journey("wait", "Wait", "bakers", (Wait(10**9), Send("crm", "late")), 1, (LEAVES,))
+
+
+def journeys_are_published(stack: Stack) -> None:
+    """Before there are any, who looks for them finds that out."""
+    client(stack, "lambda").invoke(FunctionName=function(stack, "AdvanceJourney"), Payload=b'{"Records": []}')
+    assert stack.api_get("/journeys")[1]["journeys"] == []
+    published = Publication(Journeys(1, (HELLO, WAITS), None, Cap(1, 1)), "", "", "", "")
+    put(stack, "journeys/current.json", encode_publication(published))
+    time.sleep(CHECK_EVERY_SECONDS)
+    wait_until(lambda: len(stack.api_get("/journeys")[1]["journeys"]) == 2, SECONDS)
+
+
+def a_journey_is_travelled(stack: Stack) -> None:
+    """Who enters an audience is sent what the journey says, or is of its control group; who leaves it stops."""
+    before = events_stored(stack, "csv")
+    definition = {"where": "orders('Bakery', 3650) > 0", "holdout": 0.5, "why": "a test"}
+    assert stack.api("PUT", "/audiences/bakers", definition)[0] == 200
+    wait_until(lambda: len(standing(stack, "hello", "ended=finished")) >= 3, SECONDS)
+    wait_until(lambda: standing(stack, "wait", "step=1") == standing(stack, "hello", "ended=finished"), SECONDS)
+    wait_until(lambda: stack.api_get("/journeys/wait")[1]["customers"] == len(standing(stack, "wait")), SECONDS)
+    assert {one["journey"] for one in stack.api_get("/customers/csv/journeys")[1]["journeys"]} == {"hello", "wait"}
+    moves = stack.api_get("/customers/csv/audiences")[1]["moves"]
+    assert (moves[0]["audience"], moves[0]["entered"]) == ("bakers", True)
+    wait_until(lambda: events_stored(stack, "csv") > before, SECONDS)  # with the exposure
+    state = "accepted" if moves[0]["arm"] == "treatment" else "withheld"
+    wait_until(lambda: (None, state) in {(row["audience"], row["state"]) for row in steps_sent(stack, "csv")}, SECONDS)
+    assert stack.api("DELETE", "/audiences/bakers")[0] == 200
+    wait_until(lambda: standing(stack, "wait", "ended=left") == standing(stack, "hello", "ended=finished"), SECONDS)
+
+
+def standing(stack: Stack, journey: str, query: str = "") -> set[str]:
+    """Who stands where on a journey."""
+    _, page = stack.api_get(f"/journeys/{journey}/customers?limit=100{query and f'&{query}'}")
+    return {one["customer_id"] for one in page["customers"]}
+
+
+def steps_sent(stack: Stack, customer: str) -> list[Any]:
+    """Deliveries of what no move between segments told of."""
+    moves = stack.api_get(f"/customers/{customer}/history?limit=100")[1]["transitions"]
+    known = {move["transition_id"] for move in moves}
+    return [row for row in deliveries(stack, customer) if row["transition_id"] not in known]
 
 
 def members(stack: Stack, key: str) -> list[str]:
@@ -204,6 +277,7 @@ def everything_kept_of_somebody_is_erased(stack: Stack) -> None:
         assert status == 202
         wait_until(lambda answer=answer: is_done(stack, answer["receipt"]), SECONDS)  # type: ignore[misc]
         assert items_of(stack, erased) == []
+    assert "csv" not in standing(stack, "hello", "ended=finished")
     wait_until(lambda: "csv" not in members(stack, "gold"), SECONDS)
     wait_until(lambda: {"csv", "long"} <= {*HUBSPOT.erased}, SECONDS)
     assert HUBSPOT.contacts.keys().isdisjoint({"csv", "long"})

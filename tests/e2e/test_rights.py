@@ -19,13 +19,16 @@ from tests.e2e.stories import (
     DESTINATION,
     GOLD,
     SECONDS,
+    a_journey_is_travelled,
     a_long_history_is_sealed,
     an_audience_is_defined,
+    an_e_mail_is_sent,
     another_model_goes_live,
     customers_are_sent_to_a_destination,
     everything_kept_of_somebody_is_erased,
     fails_once,
     files_that_nobody_can_read,
+    journeys_are_published,
     known_customers_act_again_and_then_refuse,
     put,
     tables_are_exported,
@@ -46,8 +49,10 @@ UNCHECKED = (
     *("dynamodb:ListStreams", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
 )
 """What Lambda does in a function's name, which the local AWS does without asking: logs, traces, reading of sources."""
+MAIL_IDENTITY = "arn:aws:ses:us-east-1:000000000000:identity/shop.example"
 RARE = {
     ("DeliverRole", "dynamodb:PutItem"): "a vendor says later what became of what it took",
+    ("AdvanceJourneyRole", "dynamodb:BatchWriteItem"): "somebody on a journey was erased meanwhile",
     ("BackfillEventsRole", "s3:AbortMultipartUpload"): "a large file that nobody can read breaks off while it is kept",
     ("IngestEventsRole", "s3:AbortMultipartUpload"): "the same",
     ("IngestEventsRole", "s3:ListBucketVersions"): "a version was deleted before it could be read",
@@ -59,7 +64,8 @@ RARE = {
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with served(fails_once) as address, deployed_with_model(PartBytes=str(PART_BYTES), Destinations="crm") as deployed:
+    given = {"PartBytes": str(PART_BYTES), "Destinations": "crm,mail", "MailIdentityArn": MAIL_IDENTITY}
+    with served(fails_once) as address, deployed_with_model(**given) as deployed:
         put(deployed, "destinations/crm.toml", DESTINATION.format(address=address).encode())
         secret = {"Name": "tessera/destinations/crm", "SecretString": '{"token": "pat-test"}'}
         client(deployed, "secretsmanager").create_secret(**secret)
@@ -92,12 +98,18 @@ def test_every_field_by_every_source_is_counted_and_who_refuses_is_not(stack: St
 
 
 def test_every_route_answers(stack: Stack) -> None:
+    journeys_are_published(stack)
     wait_until(lambda: stack.api_get("/customers/API/history")[1].get("transitions"), SECONDS)
     segment = stack.api_get("/customers/API/segment")[1]["segment"]["id"]
     answers = {
         ("GET", "/customers/{customer_id}/segment"): stack.api_get("/customers/API/segment?explain=true&what_if=true"),
         ("GET", "/customers/{customer_id}/history"): stack.api_get("/customers/API/history"),
         ("GET", "/customers/{customer_id}/deliveries"): stack.api_get("/customers/API/deliveries"),
+        ("GET", "/customers/{customer_id}/audiences"): stack.api_get("/customers/API/audiences"),
+        ("GET", "/customers/{customer_id}/journeys"): stack.api_get("/customers/API/journeys"),
+        ("GET", "/journeys"): stack.api_get("/journeys"),
+        ("GET", "/journeys/{key}"): stack.api_get("/journeys/hello"),
+        ("GET", "/journeys/{key}/customers"): stack.api_get("/journeys/hello/customers"),
         ("GET", "/segments"): stack.api_get("/segments"),
         ("GET", "/segments/{segment_id}/customers"): stack.api_get(f"/segments/{segment}/customers"),
         ("POST", "/events"): stack.api("POST", "/events", {"events": [purchase("another")]}),
@@ -128,6 +140,8 @@ def test_every_route_answers(stack: Stack) -> None:
         a_long_history_is_sealed,
         customers_are_sent_to_a_destination,
         an_audience_is_defined,
+        an_e_mail_is_sent,
+        a_journey_is_travelled,
         time_goes_by,
         another_model_goes_live,
         tables_are_exported,

@@ -156,13 +156,22 @@ def is_there(stack: Stack, key: str) -> bool:
     return stack.s3.list_objects_v2(Bucket=stack.bucket, Prefix=key)["KeyCount"] == 1
 
 
+def check_advance_journey(_stack: Stack, answer: Any) -> None:
+    assert answer == {"batchItemFailures": []}  # this stack has no journeys: nobody begins one
+
+
 # A sample without its check here fails.
 CHECKS: dict[str, Callable[[Stack, Any], None]] = {
+    "advance_journey": check_advance_journey,
     "accept_events": check_accept_events,
     "browse_segments.catalogue": check_page("segments"),
     "browse_segments.history": check_page("transitions"),
     "browse_segments.members": check_page("customers"),
     "browse_segments.deliveries": check_deliveries,
+    "browse_segments.audience_moves": check_page("moves", filled=False),
+    "browse_segments.customer_journeys": check_page("journeys", filled=False),
+    "browse_segments.journeys": check_page("journeys", filled=False),
+    "browse_segments.journey_customers": check_page("error", status=404),
     "deliver": check_deliver,
     "ingest_live_events.kafka": check_live("of Kafka"),
     "ingest_live_events.kinesis": check_live("of Kinesis"),

@@ -16,6 +16,7 @@ from shared.erasure.steps import Erasing
 from shared.events import Rejection
 from shared.intake.gathering import Intake
 from shared.intake.quarantine import Quarantine
+from shared.journeys.travellers import Traveller, Travellers
 from shared.ledger.rows import Ledger
 from shared.profiles.kept_marks import KeptMarks
 from shared.profiles.marks import Marks
@@ -62,6 +63,7 @@ class World:
             ledger=Ledger(dynamodb, TABLE),
             places=self.places(dynamodb),
             deliveries=Deliveries(dynamodb, TABLE),
+            travellers=Travellers(dynamodb, TABLE, lambda: b"secret"),
             receipts=Receipts(s3, BUCKET),
             s3=s3,
             bucket=BUCKET,
@@ -131,6 +133,10 @@ def shop() -> World:
     s3.put_object(Bucket=BUCKET, Key="exports/a.csv", Body=b"customer_id\n889\n890\n")
     s3.put_object(Bucket=BUCKET, Key="exports/a.csv", Body=b"customer_id\n889\n890\n889\n")
     s3.put_object(Bucket=BUCKET, Key="exports/b.txt", Body=b"889")
+    travellers = Travellers(dynamodb, TABLE, lambda: b"secret")
+    for key in ("customer#889", "customer#890"):
+        on = Traveller(travellers.partition(key), key, "cart", 1, "abandoned", "t", NOW_MS, "treatment")
+        travellers.decide(travellers.begin(on), ([], 0), NOW_MS)
     deliveries = Deliveries(dynamodb, TABLE)
     deliveries.note("crm", [("customer#889", "889@x.example"), ("customer#890", "890@x.example")])
     deliveries.put([Delivery(f"customer#{one}", "crm", "t", NOW_MS, ACCEPTED, NOW_MS) for one in ("889", "890")])

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from shared.destinations.steps import Quiet
+from shared.journeys.journey import Cap, Journeys
+from shared.ledger.audience_rows import AudienceLedger
+from tests.conftest import TABLE
 from tests.functions.conftest import Context
 from tests.functions.streams import TableStream
+from tests.functions.test_advance_journey import SENDS, WAITS
+from tests.journeys.people import ENTRY, Trip, stored
+from tests.ledger.test_audience_rows import move
 from tests.support.document import check_answer
 from tests.support.event_files import ndjson, purchase
 
@@ -18,6 +25,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 HISTORY, CATALOGUE, MEMBERS = "/customers/{customer_id}/history", "/segments", "/segments/{segment_id}/customers"
+JOURNEYS, JOURNEY, TRAVELLERS = "/journeys", "/journeys/{key}", "/journeys/{key}/customers"
+AUDIENCES, OF_CUSTOMER = "/customers/{customer_id}/audiences", "/customers/{customer_id}/journeys"
 
 
 @dataclass
@@ -127,6 +136,12 @@ def test_a_limit_out_of_range_is_refused(browser: Browser, limit: str) -> None:
     [
         (HISTORY, "nobody", "customer_not_found"),
         (HISTORY, "x" * 200, "customer_not_found"),
+        (AUDIENCES, "nobody", "customer_not_found"),
+        (AUDIENCES, "x" * 200, "customer_not_found"),
+        (OF_CUSTOMER, "nobody", "customer_not_found"),
+        (OF_CUSTOMER, "x" * 200, "customer_not_found"),
+        (JOURNEY, "nowhere", "journey_not_found"),
+        (TRAVELLERS, "nowhere", "journey_not_found"),
         (MEMBERS, "9", "segment_not_found"),
         (MEMBERS, "two", "segment_not_found"),
     ],
@@ -135,3 +150,90 @@ def test_a_limit_out_of_range_is_refused(browser: Browser, limit: str) -> None:
 def test_what_is_not_there_is_not_found(browser: Browser, route: str, name: str, code: str) -> None:
     status, body = browser.get(route, name)
     assert (status, body["error"]["code"]) == (404, code)
+
+
+@pytest.fixture
+def trip(s3: "S3Client", dynamodb: "DynamoDBClient") -> Trip:
+    """Customer 889 waits on one journey and has come to the end of another."""
+    trip = Trip(s3, dynamodb)
+    trip.publish(Journeys(1, (WAITS, SENDS), Quiet(1_320, 360), Cap(3, 7)))
+    trip.store(stored([purchase("889")]))
+    trip.travelling.hear(ENTRY)
+    trip.now_ms += 6 * 3_600_000
+    for one in trip.all:
+        trip.travelling.advance(one.pk, one.sk)
+    return trip
+
+
+@pytest.mark.usefixtures("trip")
+def test_journeys_are_listed_step_by_step(browser: Browser) -> None:
+    _, body = browser.get(JOURNEYS)
+    assert (body["version"], body["quiet"], body["cap"]) == (
+        1, {"from": "22:00", "until": "06:00"}, {"sends": 3, "days": 7},
+    )  # fmt: skip
+    assert [(one["key"], one["steps"]) for one in body["journeys"]] == [
+        ("waits", ["wait 3 days", "send late to crm"]),
+        ("sends", ["send now to crm"]),
+    ]
+
+
+def test_without_journeys_there_are_none(browser: Browser) -> None:
+    empty: Any = {"version": 0, "quiet": None, "cap": None, "journeys": []}
+    assert browser.get(JOURNEYS) == (200, empty)
+
+
+@pytest.mark.usefixtures("trip")
+def test_a_journey_says_how_many_stand_where(browser: Browser) -> None:
+    _, body = browser.get(JOURNEY, "waits")
+    assert body["steps"] == [
+        {"step": 1, "does": "wait 3 days", "customers": 1},
+        {"step": 2, "does": "send late to crm", "customers": 0},
+    ]
+    assert (body["customers"], body["complete"]) == (1, True)
+    _, body = browser.get(JOURNEY, "sends")
+    assert (body["customers"], body["ended"]["finished"]) == (0, 1)
+
+
+@pytest.mark.usefixtures("trip")
+@pytest.mark.parametrize(
+    ("key", "query", "listed"),
+    [
+        ("waits", {}, ["889"]),
+        ("waits", {"step": "1"}, ["889"]),
+        ("waits", {"step": "2"}, []),
+        ("waits", {"ended": "left"}, []),
+        ("sends", {}, []),
+        ("sends", {"ended": "finished"}, ["889"]),
+    ],
+)
+def test_who_stands_where_is_listed(browser: Browser, key: str, query: dict[str, str], listed: list[str]) -> None:
+    _, page = browser.get(TRAVELLERS, key, **query)
+    assert [one["customer_id"] for one in page["customers"]] == listed
+
+
+@pytest.mark.usefixtures("trip")
+@pytest.mark.parametrize("query", [{"step": "3"}, {"step": "x"}, {"ended": "well"}, {"step": "1", "ended": "left"}])
+def test_a_step_that_there_is_not_is_refused(browser: Browser, query: dict[str, str]) -> None:
+    assert browser.get(TRAVELLERS, "waits", **query)[1]["error"]["code"] == "invalid_step"
+
+
+@pytest.mark.usefixtures("trip")
+def test_of_a_customer_all_journeys_are_told(browser: Browser) -> None:
+    _, body = browser.get(OF_CUSTOMER, "889")
+    told = {one["journey"]: (one["step"], one["due_at"], one["outcome"]) for one in body["journeys"]}
+    assert told == {"waits": (1, "2017-11-04T06:00:00Z", None), "sends": (2, None, "finished")}
+
+
+def test_moves_between_audiences_are_told_newest_first_page_by_page(
+    browser: Browser, dynamodb: "DynamoDBClient"
+) -> None:
+    ledger = AudienceLedger(dynamodb, TABLE)
+    ledger.record([move(version, version % 2 == 1) for version in range(1, 6)])
+    listed: list[Any] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        _, page = browser.get(AUDIENCES, "1", limit="2", cursor=cursor)
+        listed += page["moves"]
+        cursor = page["cursor"]
+    assert [one["entered"] for one in listed] == [True, False, True, False, True]
+    assert listed == browser.get(AUDIENCES, "1")[1]["moves"]

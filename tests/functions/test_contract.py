@@ -4,6 +4,7 @@ import importlib
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -17,9 +18,13 @@ from urllib3 import HTTPResponse
 
 from shared.audiences.audience import Audiences, Publication, encode_publication
 from shared.audiences.live_audiences import CURRENT_KEY
+from shared.destinations.steps import Quiet
+from shared.journeys.journey import Cap, Journeys
 from tests.audiences.test_audience import audience
 from tests.conftest import BUCKET
 from tests.functions.conftest import Context
+from tests.functions.test_advance_journey import WAITS
+from tests.journeys.people import ENTRY, Trip
 from tests.support.contract import CHECKS, Request, requests_of
 from tests.support.document import document
 
@@ -96,6 +101,9 @@ def session(
     """A caller of a shop whose one customer has been in all segments."""
     monkeypatch.setenv("ALLOWED_ORIGIN", "https://shop.example")
     boto3.client("secretsmanager").create_secret(Name="cursors", SecretString="a secret")
+    trip = Trip(s3, dynamodb)
+    trip.publish(Journeys(1, (replace(WAITS, key="win_back"),), Quiet(1_320, 360), Cap(3, 7)))
+    trip.travelling.hear(replace(ENTRY, customer_id=traveller))
     some = Audiences(1, (audience("win_back"),))
     s3.put_object(Bucket=BUCKET, Key=CURRENT_KEY, Body=encode_publication(Publication(some, "", "", "")))
     for queue in ("live", "erasures"):

@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import msgspec
@@ -21,12 +21,14 @@ from shared.events.row_groups import parquet_pieces
 from shared.events.translator import Translator
 from shared.features import BrokenState, UnknownStateVersion, decode, encode, fold
 from shared.intake.live_events import TakenIn, messages, refusals
+from shared.journeys.journey import NotJourneys, Publication, decode_publication, encode_publication
 from shared.models.bundle import BundleMismatch
 from shared.models.labels import labelled, parse_labels
 from shared.models.live_bundle import _bundle_id
-from tests.destinations.worlds import HUBSPOT, message, queued
+from tests.destinations.worlds import HUBSPOT, message, queued, step
 from tests.events.records import ORDER, PURCHASE
 from tests.fuzz.vendors import answered_by_all, answers_of_vendors
+from tests.journeys.test_journey import SHOP
 from tests.support.event_files import Event, parquet, purchase
 
 RULES = Rules(now_ms=1_800_000_000_000)
@@ -188,6 +190,12 @@ _CURSORS = Cursors(lambda: b"secret")
 _MANIFEST: Mapping[str, object] = {"segments": [{"id": 0, "name": "a"}, {"id": 1, "name": "b"}]}
 _LABELS = b'{"segments":{"0":{"name":"x","actions":{"dormant":{"key":"k"}}}},"actions":{"dormant":{"key":"k"}}}'
 
+
+def _journeys() -> tuple[bytes, ...]:
+    shop = replace(SHOP, all=tuple(replace(one, name=PERSON) for one in SHOP.all))
+    return (encode_publication(Publication(shop, PERSON, "", PERSON, "")),)
+
+
 PARSERS: Mapping[str, Parser] = {
     "ndjson": Parser(_lines, _file("a.ndjson"), (UnreadableFile,), share=25),
     "ndjson.gz": Parser(_lines, _file("a.ndjson.gz"), (UnreadableFile,), packed=True),
@@ -206,11 +214,15 @@ PARSERS: Mapping[str, Parser] = {
     "live": Parser(_bodies, _live, share=15),
     "destination": Parser(lambda: (HUBSPOT,), read_destination, (InvalidDestination,), share=3),
     "queue of a destination": Parser(
-        lambda: (message("7").body.encode(), message("7", kind=ENTERED, audience="win_back").body.encode()),
+        lambda: tuple(
+            one.body.encode()
+            for one in (message("7"), message("7", kind=ENTERED, audience="win_back"), step("7", quiet=[1_260, 480]))
+        ),
         lambda text: read(queued(text.decode(errors="replace"))),
         (NoMessage,),
         share=3,
     ),
+    "journeys": Parser(_journeys, decode_publication, (NotJourneys,), share=4),
     "answer of a vendor": Parser(answers_of_vendors, answered_by_all, share=4),
     "labels": Parser(lambda: (_LABELS,), lambda body: labelled(_MANIFEST, parse_labels(body)), share=5),
     "pointer": Parser(lambda: (b'{"bundle_id":"b-1"}',), _bundle_id, (BundleMismatch,), share=3),

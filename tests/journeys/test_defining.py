@@ -7,8 +7,9 @@ import pytest
 from operations.audiences import NAMES as SHIPPED_NAMES
 from shared.audiences.defining import read_audiences
 from shared.audiences.rules import Count, operands
+from shared.destinations.steps import MINUTE_MS, Quiet
 from shared.journeys.defining import MOST_BYTES, Mistakes, read_journeys
-from shared.journeys.journey import MINUTE_MS, MOST_JOURNEYS, Branch, Cap, Check, Jump, Quiet, Send, Wait
+from shared.journeys.journey import MOST_JOURNEYS, Branch, Cap, Check, Jump, Send, Wait
 from tests.audiences.random_rules import NAMES
 from tests.journeys.worlds import RULE
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.destinations.steps import MINUTE_MS, Quiet
 from shared.features.columns import DAY_MS
 from shared.features.time_zone import TimeZone
 from shared.journeys.defining import read_journeys
@@ -18,10 +19,9 @@ from shared.journeys.interpreting import (
     Sending,
     Standing,
     Waiting,
-    awake,
     turn,
 )
-from shared.journeys.journey import MINUTE_MS, Cap, Journey, Quiet
+from shared.journeys.journey import Cap, Journey
 from tests.audiences.random_rules import NAMES
 from tests.journeys.worlds import BERLIN, START_MS, World, Written, ms, naively
 from tests.support.examples import at_most
@@ -119,13 +119,6 @@ CART = journey_of(
 )
 def test_a_cart_is_reminded_of_half_an_hour_after_the_last_cart_event_unless_ordered(world: World, log: Any) -> None:
     assert walk(CART, world, Limits(ZONE)) == log
-
-
-def test_nothing_is_sent_in_quiet_hours_also_where_clocks_are_changed() -> None:
-    night = Limits(ZONE, Quiet(0, 150))  # until half past two, which the clock skips on the 31st
-    assert awake(night, ms(2 * 1_440)) == ms(2 * 1_440 + 60)
-    assert awake(night, ms(2 * 1_440 + 60)) == ms(2 * 1_440 + 60)
-    assert awake(night, ms(60) + 1) == ms(90)
 
 
 def test_a_journey_that_takes_too_long_ends() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.destinations.steps import Quiet
 from shared.journeys.journey import (
     Branch,
     Cap,
@@ -18,7 +19,6 @@ from shared.journeys.journey import (
     Jump,
     NotJourneys,
     Publication,
-    Quiet,
     Send,
     Wait,
     decode_publication,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from shared.journeys.journey import MINUTE_MS, Branch, Check, Jump, Send, Step, Wait
+from shared.destinations.steps import MINUTE_MS
+from shared.journeys.journey import Branch, Check, Jump, Send, Step, Wait
 from shared.journeys.showing import shown
 from tests.journeys.worlds import RULE
 

@@ -9,7 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.audiences.rules import Comparison, Count, Literal, Rule
-from shared.journeys.journey import MINUTE_MS, Cap, Quiet
+from shared.destinations.steps import MINUTE_MS, Quiet
+from shared.journeys.journey import Cap
 
 BERLIN = "Europe/Berlin"
 START_MS = 1_711_670_400_000

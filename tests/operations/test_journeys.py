@@ -7,8 +7,12 @@ import pytest
 
 from operations import audiences, journeys
 from operations.stack import DeployedStack
+from shared.journeys.journey import Journeys
 from tests.conftest import BUCKET, TABLE
+from tests.functions.test_advance_journey import SENDS, WAITS
+from tests.journeys.people import ENTRY, Trip, stored
 from tests.operations.test_audiences import Caller, written
+from tests.support.event_files import purchase
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -59,6 +63,23 @@ def test_what_is_published_is_live_and_in_the_history(tmp_path: Path, capsys: py
     assert "says the same" in capsys.readouterr().out
     journeys.main(["publish", written(tmp_path, FIRST)])
     assert "  other is gone: who is on it stops" in capsys.readouterr().out
+
+
+def test_where_says_how_many_stand_at_each_step(
+    s3: "S3Client", dynamodb: "DynamoDBClient", capsys: pytest.CaptureFixture[str]
+) -> None:
+    trip = Trip(s3, dynamodb)
+    trip.publish(Journeys(1, (WAITS, SENDS)))
+    trip.store(stored([purchase("889")]))
+    trip.travelling.hear(ENTRY)
+    for one in trip.all:
+        trip.travelling.advance(one.pk, one.sk)
+    assert journeys.main(["where"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "waits: 1 customers; ended: none",
+        "  1. wait 3 days: 1",
+        "sends: 0 customers; ended: 1 came to the end",
+    ]
 
 
 def test_a_journey_of_what_the_stack_does_not_have_is_not_published(

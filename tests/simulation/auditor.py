@@ -24,6 +24,7 @@ from shared.profiles.stored_profile import PROFILE, StoredProfile
 from tests.simulation.audience_auditor import AudienceAuditor
 from tests.simulation.delivered import delivered
 from tests.simulation.exported import exported
+from tests.simulation.journeys import travelled
 from tests.simulation.people import GONE
 from tests.simulation.restorable import plain, restorable
 from tests.simulation.story import Story, model
@@ -66,6 +67,7 @@ class Auditor:
             *restorable(self._cloud, self._truth),
             *delivered(self._cloud, self.profiles),
             *(exported(self._cloud, self.profiles, self._truth) if self._story.world.exports else ()),
+            *travelled(self._cloud, self.profiles),
             *self._queues(),
         ]
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from tests.simulation import journeys
 from tests.simulation.expressions import Item
 from tests.simulation.objects import Objects, Version
 from tests.simulation.queues import Queue, Queues
@@ -39,6 +40,12 @@ class Cloud:
         self.queues.add(Queue("live", 360_000, 5, dead["live"]))
         self.queues.add(Queue("erasures", 1_800_000, 5, dead["erasures"]))
         self.queues.add(Queue("refresh", 360_000))
+        self.exposed: list[Item] = []
+        """Events by which the stack itself said who was approached."""
+        self.executions: dict[str, str] = {}
+        """What executions of journeys were given, by name."""
+        self.journey_started: Callable[[Item], None] | None = None
+        """Hears of each of them, in worlds that have journeys."""
         self.destination: Destination | None = None
         """Where customers are sent to, in some worlds."""
 
@@ -55,6 +62,8 @@ class Cloud:
                 answer = getattr(self.queues, name)(request)
             case "events":
                 answer = self._put_events(request)
+            case "stepfunctions":
+                answer = self._start_execution(request)
             case "secretsmanager":
                 answer = {"SecretString": SECRET if "destinations" in request["SecretId"] else MARK_SECRET}
             case "vendor":
@@ -65,6 +74,8 @@ class Cloud:
         return answer
 
     def _hear(self, request: Item) -> None:
+        if "campaign_exposure" in (body := str(request.get("MessageBody"))) and '"exposure-' in body:
+            self.exposed += [event for event in json.loads(body)["events"] if event not in self.exposed]
         if str(request.get("QueueUrl")).endswith("/erasures"):
             step = json.loads(request["MessageBody"])
             if "at_ms" in step and step.get("name", "find") == "find":
@@ -77,7 +88,18 @@ class Cloud:
         self.published += [{**entry, "at_ms": self._clock()} for entry in entries]
         if self.destination:
             self.destination.told(entries, self.queues)
+        if self.journey_started:
+            journeys.told(entries, self.queues)
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in entries]}
+
+    def _start_execution(self, request: Item) -> Item:
+        name = request["name"]
+        if name in self.executions:
+            raise Refused("ExecutionAlreadyExists", "there is one", 400)
+        self.executions[name] = request["input"]
+        assert self.journey_started
+        self.journey_started(json.loads(request["input"]))
+        return {"executionArn": name}
 
     def _announce(self, key: str, version: Version) -> None:
         if key in ("models/current.json", "audiences/current.json"):

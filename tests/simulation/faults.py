@@ -18,6 +18,7 @@ THROTTLED = {
     "s3": "SlowDown",
     "sqs": "ThrottlingException",
     "events": "ThrottlingException",
+    "stepfunctions": "ThrottlingException",
     "secretsmanager": "ThrottlingException",
 }
 BROKEN = {"dynamodb": "InternalServerError", "s3": "InternalError"}

@@ -70,6 +70,18 @@ def export(world: World, run: str) -> Process:
         world.findings.append(f"the export {run} does not reconcile")
 
 
+def journey(world: World, given: dict[str, Any]) -> Process:
+    """An execution of statemachines/advance_journey.asl.json."""
+    while True:
+        following = yield from _tried(given, "advance_journey")
+        if isinstance(following, Failed):
+            world.failed_runs.append(("journey", json.dumps(given)))
+            return
+        if following["state"] == "ended":
+            return
+        yield Wait(following["seconds"])
+
+
 def _until_done(event: dict[str, Any], function: str) -> Process:
     while True:
         answer = yield from _tried(event, function)

@@ -244,6 +244,9 @@ class Story:
 
     def _look(self) -> None:
         name = quote(named(self.rng.choice(["amy", "ben", GONE])), safe="")
+        journeys = ("/journeys", "/journeys/often_journey/customers")
+        of_journeys = (*journeys, f"/customers/{name}/journeys", f"/customers/{name}/audiences")
+        told_of = of_journeys if self.world.cloud.journey_started else ()
         function, event = self.rng.choice(
             [
                 ("lookup_customer", request("GET", f"/customers/{name}/segment", 0)),
@@ -254,6 +257,7 @@ class Story:
                 ("manage_audiences", request("GET", "/audiences", 0)),
                 ("manage_audiences", request("GET", "/audiences/often/customers", 0)),
                 ("manage_audiences", request("POST", "/audiences/preview", 0, {"where": RULES[1]})),
+                *(("browse_segments", request("GET", path, 0)) for path in told_of),
             ]
         )
 
@@ -290,6 +294,7 @@ class Story:
             # Whatever is killed in the middle, the last run of a day makes it whole.
             self._export()
             world.drain()
+        self.sent.events += [event for event in world.cloud.exposed if event not in self.sent.events]
 
     def refresh(self) -> None:
         """Ticks until nobody is due."""
@@ -310,7 +315,13 @@ class Story:
     def _redrive(self) -> bool:
         world = self.world
         redriven = False
-        for name in ("ingest", "live", "erasures", *[NAME] * bool(world.cloud.destination)):
+        for name in (
+            "ingest",
+            "live",
+            "erasures",
+            *[NAME] * bool(world.cloud.destination),
+            *["journeys"] * bool(world.cloud.journey_started),
+        ):
             dead = world.cloud.queues.queues[f"{name}-dead"]
             for message in [*dead.messages]:
                 dead.messages.remove(message)

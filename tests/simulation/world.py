@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
 
+from shared.aws.versioned_document import current_key
 from shared.features.columns import DAY_MS
+from shared.journeys.publishing import PREFIX
+from tests.simulation import journeys
 from tests.simulation.cloud import Cloud
 from tests.simulation.expressions import Item
 from tests.simulation.faults import Faults, Killed
-from tests.simulation.machines import backfill, export, later, rescore
+from tests.simulation.machines import backfill, export, journey, later, rescore
 from tests.simulation.people import named
 from tests.simulation.release import Release
 from tests.simulation.sources import Process, QueueSource, Running, TableStream, kafka_partition, kinesis_shard
@@ -107,6 +111,14 @@ class World:
         self.cloud.destination = destination
         self.cloud.objects.put_object({"Key": f"destinations/{NAME}.toml", "Body": FILE})
         self._sources.append(QueueSource(self, destination.queue, "deliver", batch=20))
+        # The code before this knows no exposures.
+        if seed % journeys.IN_WORLDS == journeys.IN_WORLDS - 1 and self.is_one_release:
+            self.cloud.objects.put_object({"Key": current_key(PREFIX), "Body": journeys.PUBLISHED})
+            self.cloud.journey_started = self._travel
+            self._sources.append(QueueSource(self, journeys.add_queues(self.cloud.queues), "advance_journey"))
+
+    def _travel(self, given: Item) -> None:
+        self.start(journey(self, given))
 
     # ---- What others start ----
 
@@ -146,6 +158,9 @@ class World:
 
     def resume(self, kind: str, run: str) -> None:
         """Starts a failed execution again, as an operator does."""
+        if kind == "journey":
+            self._travel(json.loads(run))
+            return
         resumed = {"rescore": rescore, "export": export}
         self.start(resumed[kind](self, run) if kind in resumed else backfill(self, run, {"run": run}))
 
@@ -184,10 +199,12 @@ class World:
 
     def drain(self, most: int = 4_000) -> None:
         """Turns until nothing is left to do. Raises Restless."""
-        for _ in range(most):
+        # Who travels adds days to come and items to read.
+        turns = 3 * most if self.cloud.journey_started else most
+        for _ in range(turns):
             if not self.step():
                 return
-        raise Restless(f"after {most:,} turns there is still something to do")
+        raise Restless(f"after {turns:,} turns there is still something to do")
 
     def move_clock(self, to_ms: int) -> None:
         """Moves the clock; invocations do not outlive their timeouts."""

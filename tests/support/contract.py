@@ -36,8 +36,9 @@ def requests_of(examples: int) -> BaseSchema:
     The same ones every time.
     """
     # A cursor that is made up is refused, well-formed or not.
+    in_pages = ["getDeliveries", "getHistory", "getMembers", "getAudienceMembers", "getAudienceMoves", "getTravellers"]
     paged = {
-        "include-operation-id": ["getDeliveries", "getHistory", "getMembers", "getAudienceMembers"],
+        "include-operation-id": in_pages,
         "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "404"]}},
     }
     # What is a rule or a key, the document cannot say; but for an example of each, what is made up is refused.
