@@ -19,6 +19,7 @@ from local.complete_journey import AS_OF, SPLIT, read_lines, write_days, write_h
 from local.console import console, step
 from local.emulator import ROOT, LocalStackError
 from local.observe import drop, read_profiles, read_quarantine
+from local.snapshot import save, snapshot
 from local.stack import local_stack
 from local.summary import Profiles, Sum, report, show_agreement, show_more
 from shared.identity.keys import customer_key
@@ -95,6 +96,8 @@ def _run() -> None:
         report(stack, Bundle.load(WORK / "model"), sums, quarantine.reasons, profiles)
         show_agreement(len(profiles), largest, recent / seconds)
         show(act(stack, AS_OF))
+        with step("Saved the dashboard as one page"):
+            save(snapshot(stack.api, AS_OF), WORK / "dashboard.html")
     show_more(WORK)
 
 

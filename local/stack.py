@@ -7,10 +7,11 @@ import shutil
 import subprocess
 import sys
 import time
+import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from botocore.awsrequest import AWSRequest
 from local.console import console, step
 from local.emulator import LOOPBACK, REGION, ROOT, Emulator, LocalStackError, emulator, tail
 from local.packed import PACKED
+from operations.dashboard import dashboard
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -175,14 +177,20 @@ def _describe(aws: Emulator) -> Stack:
 
 
 def keep_running(
-    describe: Callable[[Stack], str], clock: str = "", host: str = LOOPBACK, port: int | None = None
+    describe: Callable[[Stack], str],
+    clock: str = "",
+    host: str = LOOPBACK,
+    port: int | None = None,
+    beside: Callable[[Stack], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> int:
-    """Start a stack, print what `describe` says of it, and keep it until Ctrl-C; the exit status of a command."""
+    """Start a stack, print what `describe` says of it, and keep it until Ctrl-C, with what is to run `beside` it; the
+    exit status of a command."""
     try:
         with local_stack(clock, host, port) as stack:
             console.print(describe(stack), soft_wrap=True)
-            while True:
-                time.sleep(3600)
+            with beside(stack):
+                while True:
+                    time.sleep(3600)
     except LocalStackError as error:
         console.print(f"[red]✗[/] {error}", soft_wrap=True)
         return 1
@@ -222,14 +230,26 @@ Drop a file of events, and ask for the segment of customer 889:
 """
 
 
+@contextmanager
+def _with_dashboard(stack: Stack, *, opens: bool) -> Iterator[None]:
+    """Serves the stack's dashboard, signed as its administrator, says where, and has a browser show it."""
+    with dashboard(stack.api_url, REGION, lambda: stack.emulator.credentials) as address:
+        console.print(f"  Dashboard {address}\n", soft_wrap=True)
+        if opens:
+            webbrowser.open(address)
+        yield
+
+
 def main() -> int:
     """Keep a local stack running and say how to use it, until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m local.stack", description="Run Tessera on this machine.")
     parser.add_argument("--clock", default="", metavar="TIMESTAMP", help="ISO 8601 instant to take for now")
     parser.add_argument("--host", default=LOOPBACK, help="address of this machine to listen on; default: %(default)s")
     parser.add_argument("--port", type=int, help="port of the local AWS; default: a free one")
+    parser.add_argument("--no-browser", action="store_true", help="only say where the dashboard is")
     arguments = parser.parse_args()
-    return keep_running(_how_to_use, arguments.clock, arguments.host, arguments.port)
+    beside = partial(_with_dashboard, opens=sys.stdout.isatty() and not arguments.no_browser)
+    return keep_running(_how_to_use, arguments.clock, arguments.host, arguments.port, beside)
 
 
 if __name__ == "__main__":

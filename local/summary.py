@@ -163,6 +163,7 @@ def show_more(folder: Path) -> None:
     console.print(
         f"""
 To look further:
+  {here}/dashboard.html         the dashboard of this shop, in one page for a browser
   {here}/model/report.html      the segments and models, for a browser
   {here}/model/leaderboard.csv  every model that was tried
   {here}/scores.parquet         every household's decision, as a table

@@ -121,6 +121,7 @@ COMMANDS = (
         "Say whether campaigns helped, beside their control groups.",
         "--events my-events/ --campaign win_back --holdout 0.1",
     ),
+    Command(LOOK, "operations.dashboard", "Open the dashboard of a stack, signing with your own rights.", ""),
     Command(LOOK, "tessera.show", "Say in words what is stored of a customer.", "889"),
     Command(
         LOOK,

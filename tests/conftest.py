@@ -46,6 +46,7 @@ os.environ.update(
     JOURNEYS_ARN="arn:aws:states:eu-west-1:123456789012:stateMachine:tessera-journeys",
     CURSOR_SECRET="cursors",
     CALLERS="roles",
+    QUEUES='{"files": ["https://sqs.eu-west-1.amazonaws.com/123456789012/ingest"]}',
     CONSENT_BY_API="take",
     LIVE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/live",
     ERASURE_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/123456789012/erasures",

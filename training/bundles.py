@@ -11,9 +11,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from shared.models.switching import Live
 from training.base import command
 from training.base.errors import InputError
-from training.registry.published import Live, connect
+from training.registry.published import connect
 
 FIGURES = {"churn": "auc", "conversion": "auc", "ltv": "spearman"}
 """The figure of each target that is listed."""

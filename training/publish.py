@@ -10,12 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from shared.models.bundle import Bundle, BundleMismatch
+from shared.models.switching import FILES, Live
 from training.base import command
 from training.base.errors import InputError, Refused
 from training.bundle import gate
 from training.bundle.contest import MARGIN, Comparison, contest
 from training.prediction import holdout
-from training.registry.published import FILES, Live, Registry, connect
+from training.registry.published import Registry, connect
 from training.segmentation.matching import S3
 
 

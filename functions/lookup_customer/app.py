@@ -1,6 +1,6 @@
-"""Answers one customer's segment, and on request why and what would change it.
+"""Answers one customer's segment, on request why and what would change it, and what they did day by day.
 
-GET /customers/{customer_id}/segment?explain=true&what_if=true
+GET /customers/{customer_id}/segment?explain=true&what_if=true, /customers/{customer_id}/timeline
 """
 
 from __future__ import annotations
@@ -73,6 +73,19 @@ def segment(customer_id: str) -> dict[str, Any]:
     if what_if:
         body["what_would_change"] = adviser().advise(profile, manifest)
     return body
+
+
+@app.get("/customers/<customer_id>/timeline")
+def what_they_did(customer_id: str) -> dict[str, Any]:
+    """What a customer did day by day, as far as it is kept, and what is known of them."""
+    from shared.api.timeline import timeline  # it takes NumPy, as reasons do
+    from shared.features.time_zone import TimeZone
+
+    customer_id = unquote(customer_id)
+    profile = _read(customer_id, whole=True) if len(customer_id) <= LONGEST_ID else None
+    if profile is None:
+        raise _not_found("customer_not_found", "No event of this customer has been counted.")
+    return {"customer_id": customer_id, **timeline(profile, TimeZone.of(os.environ["TIME_ZONE"]))}
 
 
 def _read(customer_id: str, *, whole: bool) -> StoredProfile | None:

@@ -1,6 +1,7 @@
 """Audiences: lists, previews, publishes and removes them, and says who is in one.
 
-GET /audiences, PUT and DELETE /audiences/{key}, POST /audiences/preview, GET /audiences/{key}/customers.
+GET /audiences and /audiences/versions, PUT and DELETE /audiences/{key}, POST /audiences/preview,
+GET /audiences/{key}/customers.
 """
 
 import os
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import boto3
@@ -17,14 +19,15 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.api.answers import Refused, only, resolver
+from shared.api.answers import Refused, json_body, only, resolver
 from shared.api.audience_preview import preview, sample
+from shared.api.audience_versions import described
 from shared.api.cursors import Cursors
 from shared.api.paging import Paging
-from shared.audiences.audience import KEY, MOST_AUDIENCES, Audience, Audiences
+from shared.audiences.audience import KEY, MOST_AUDIENCES, Audience, Audiences, NotAudiences
 from shared.audiences.defining import Mistakes, as_definition, defined
-from shared.audiences.live_audiences import CHECK_EVERY_SECONDS, LiveAudiences
-from shared.audiences.publishing import Reason, publish
+from shared.audiences.live_audiences import LiveAudiences
+from shared.audiences.publishing import Reason, current, publish, versions
 from shared.audiences.reading import Mistake, Names, read_rule
 from shared.aws.versioned_document import EditedMeanwhile
 from shared.clock import read_clock
@@ -42,9 +45,10 @@ bucket, table_name = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"]
 dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
 table = ProfileTable(dynamodb, table_name)
 members = Members(dynamodb, table_name)
-live_audiences = LiveAudiences(s3, bucket, CHECK_EVERY_SECONDS)
+live_audiences = LiveAudiences(s3, bucket, 0)  # who edits them sees at once what came of it
 cursors = Cursors(lambda: str(parameters.get_secret(os.environ["CURSOR_SECRET"], max_age=3_600)).encode())
 manifests = Manifests(s3, bucket)
+VERSIONS_SHOWN = 20
 
 
 @watched(correlation_paths.API_GATEWAY_REST)
@@ -61,10 +65,20 @@ def audiences() -> dict[str, Any]:
     return _listed(live)
 
 
-@app.put("/audiences/<key>", middlewares=only("write"))
+@app.get("/audiences/versions", middlewares=only("read"))
+def history() -> dict[str, Any]:
+    """Who published which version, when and why, and which audiences changed by it, the newest first."""
+    try:
+        return {"versions": [*islice(described(versions(s3, bucket, current(s3, bucket))), VERSIONS_SHOWN)]}
+    except NotAudiences:
+        message = "The live document of audiences is damaged: `tessera audiences rollback` mends it."
+        raise Refused(HTTPStatus.CONFLICT, "audiences_damaged", message) from None
+
+
+@app.put("/audiences/<key>", middlewares=only("publish"))
 def put(key: str) -> dict[str, Any]:
     """Publishes an audience: from now on everyone is decided on with it, and those who are in it are announced."""
-    definition = _body()
+    definition = json_body(app)
     why = definition.pop("why", "")
     if not isinstance(why, str):
         raise Refused(HTTPStatus.BAD_REQUEST, "invalid_audience", "`why` is a text.")
@@ -84,7 +98,7 @@ def put(key: str) -> dict[str, Any]:
     return _one(_published(edit, why)[key])
 
 
-@app.delete("/audiences/<key>", middlewares=only("write"))
+@app.delete("/audiences/<key>", middlewares=only("publish"))
 def delete(key: str) -> dict[str, Any]:
     """Removes an audience: all who are in it leave."""
 
@@ -100,7 +114,7 @@ def delete(key: str) -> dict[str, Any]:
 @app.post("/audiences/preview", middlewares=only("read"))
 def try_out() -> dict[str, Any]:
     """How many customers a rule holds of, as far as a sample tells, with examples; or where the mistake is."""
-    where = _body().get("where")
+    where = json_body(app).get("where")
     if not isinstance(where, str):
         raise Refused(HTTPStatus.BAD_REQUEST, "invalid_rule", "`where` is the rule, a text.")
     try:
@@ -156,16 +170,6 @@ def _listed(live: Audiences) -> dict[str, Any]:
 def _one(audience: Audience) -> dict[str, Any]:
     optional: dict[str, Any] = {"holdout": 0.0, "action": None, "destinations": [], "offer": None}
     return {**optional, **as_definition(audience), "version": audience.version}
-
-
-def _body() -> dict[str, Any]:
-    try:
-        body = app.current_event.json_body
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise Refused(HTTPStatus.BAD_REQUEST, "invalid_body", "The body is a JSON object.")
-    return body
 
 
 def _known_key(key: str) -> str:

@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 
-type Right = Literal["read", "write", "erase"]
-"""What callers may do; the group of a user pool that may is `tessera-<right>`."""
+type Right = Literal["read", "write", "erase", "publish", "operate"]
+"""What callers may do."""
+GROUPS: dict[Right, tuple[str, ...]] = {
+    "read": ("read", "viewer", "marketer", "operator"),
+    "write": ("write", "operator"),
+    "erase": ("erase", "operator"),
+    "publish": ("write", "marketer", "operator"),
+    "operate": ("operator",),
+}
+"""The groups of a user pool that have each right, after `tessera-`: programs have rights one by one, people roles."""
 
 
 class Refused(Exception):
@@ -73,11 +81,25 @@ def _needing(right: Right) -> Any:
     def check(app: APIGatewayRestResolver, go_on: Callable[[APIGatewayRestResolver], Response[Any]]) -> Response[Any]:
         claims = (app.current_event.raw_event["requestContext"].get("authorizer") or {}).get("claims") or {}
         # API Gateway hands a list over as one text.
-        if f"tessera-{right}" not in re.split(r"[\s,\[\]]+", str(claims.get("cognito:groups", ""))):
-            raise Refused(HTTPStatus.FORBIDDEN, "access_denied", f"This takes a member of the group tessera-{right}.")
+        groups = re.split(r"[\s,\[\]]+", str(claims.get("cognito:groups", "")))
+        wanted = [f"tessera-{name}" for name in GROUPS[right]]
+        if not {*wanted} & {*groups}:
+            message = f"This takes a member of the group {' or '.join(wanted)}."
+            raise Refused(HTTPStatus.FORBIDDEN, "access_denied", message)
         return go_on(app)
 
     return check
+
+
+def json_body(app: APIGatewayRestResolver) -> dict[str, Any]:
+    """The JSON object in the body of the request. Raises Refused where there is none."""
+    try:
+        body = app.current_event.json_body
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise Refused(HTTPStatus.BAD_REQUEST, "invalid_body", "The body is a JSON object.")
+    return body
 
 
 def _failure(status: HTTPStatus, code: str, message: str) -> Response[str]:

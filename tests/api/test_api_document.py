@@ -57,6 +57,9 @@ def function_of(operation: Any) -> str:
 
 
 CALLS = [found for found in OPERATIONS if found[1] in METHODS]
+PUBLIC = {"getDashboard": "/dashboard", "getDashboardFile": "/dashboard/{asset}"}
+"""Operations for whoever comes, and their paths: files that hold no data (tests/functions/test_serve_dashboard.py)."""
+OF_CALLERS = [found for found in CALLS if found[2]["operationId"] not in PUBLIC]
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), CALLS)
@@ -82,9 +85,20 @@ def test_a_browser_that_asks_beforehand_wakes_no_function(path: str) -> None:
     assert (origin, otherwise) == ({"Fn::Sub": "'${AllowedOrigin}'"}, {"Ref": "AWS::NoValue"})
 
 
-@pytest.mark.parametrize(("path", "method", "operation"), CALLS)
+@pytest.mark.parametrize(("path", "method", "operation"), OF_CALLERS)
 def test_every_call_needs_a_caller(path: str, method: str, operation: Any) -> None:
     assert operation.get("security", document()["security"]) == [{"caller": []}]
+
+
+def test_the_page_alone_needs_none_and_its_function_may_read_nothing() -> None:
+    public = {operation["operationId"]: path for path, _, operation in CALLS if operation.get("security") == []}
+    assert public == PUBLIC
+    assert {function_of(operation) for path, _, operation in CALLS if path in PUBLIC.values()} == {
+        "ServeDashboardFunction"
+    }
+    (policy,) = template()["Resources"]["ServeDashboardRole"]["Properties"]["Policies"]
+    actions = [action for one in policy["PolicyDocument"]["Statement"] for action in one["Action"]]
+    assert {action.partition(":")[0] for action in actions} == {"logs", "xray"}
 
 
 def test_every_answer_of_the_gateway_itself_is_an_error_as_the_functions_give_it() -> None:
@@ -127,12 +141,36 @@ def test_a_page_may_read_answers_from_the_allowed_origin_and_no_other(
 
 
 RIGHTS = {"get": "tessera-read", "post": "tessera-write", "delete": "tessera-erase", "put": "tessera-write"}
-OTHER_RIGHTS = {"previewAudience": "tessera-read", "deleteAudience": "tessera-write"}
+OTHER_RIGHTS = {
+    "previewAudience": "tessera-read",
+    "deleteAudience": "tessera-write",
+    "getQuarantinedLines": "tessera-operator",
+    "rollBackModel": "tessera-operator",
+}
 """Of operations that the method does not tell."""
+ROLES = {
+    "viewer": {"tessera-read"},
+    "marketer": {"tessera-read", *(f"{name}Audience" for name in ("put", "delete"))},
+    "operator": {"tessera-read", "tessera-write", "tessera-erase", "tessera-operator"},
+}
+"""What people may: all that takes these groups, and these operations."""
 
 
 @pytest.mark.usefixtures("shop")
-@pytest.mark.parametrize(("path", "method", "operation"), CALLS)
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("path", "method", "operation"), OF_CALLERS)
+def test_what_people_may_is_what_their_role_is_for(
+    monkeypatch: pytest.MonkeyPatch, role: str, path: str, method: str, operation: Any
+) -> None:
+    monkeypatch.setenv("CALLERS", "users")
+    authorizer = {"claims": {"cognito:groups": f"tessera-{role}"}}
+    answer = ask(operation, path, method, requestContext={"requestId": "r", "authorizer": authorizer})
+    need = OTHER_RIGHTS.get(operation["operationId"], RIGHTS[method])
+    assert (answer["statusCode"] != 403) == bool({need, operation["operationId"]} & ROLES[role])
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize(("path", "method", "operation"), OF_CALLERS)
 def test_of_a_user_pool_only_members_of_the_group_for_it_are_answered(
     monkeypatch: pytest.MonkeyPatch, path: str, method: str, operation: Any
 ) -> None:

@@ -18,8 +18,18 @@ DEFINING = {"ManageAudiencesRole"}
 OFFERING = {"MakeOfferRole"}
 TRAVELLING = {"AdvanceJourneyRole"}
 EXPORTING = {"ExportTablesRole", "FinishExportRole"}
+WATCHING = {"WatchStackRole"}
+ROLLING_BACK = {"RollBackModelRole"}
 READING_MODELS = (
-    FOLDING | DECIDING | KEEPING_MOVES | BROWSING | DELIVERING | DEFINING | EXPORTING | {"LookupCustomerRole"}
+    WATCHING
+    | FOLDING
+    | DECIDING
+    | KEEPING_MOVES
+    | BROWSING
+    | DELIVERING
+    | DEFINING
+    | EXPORTING
+    | {"LookupCustomerRole"}
 )
 
 
@@ -125,6 +135,7 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("history/", {"BackfillEventsRole"}, set()),
         ("mappings/", {*FOLDING, "AcceptEventsRole"}, set()),
         ("models/", READING_MODELS, set()),
+        ("models/current.json", READING_MODELS | ROLLING_BACK, ROLLING_BACK),
         ("audiences/", DEFINING, DEFINING),
         ("audiences/versions/", DEFINING, DEFINING),
         ("destinations/", DELIVERING, set()),
@@ -134,8 +145,8 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("exports/", ERASING, ERASING | EXPORTING),
         ("exports/snapshots/", ERASING | EXPORTING, ERASING | EXPORTING),
         ("reports/exports/", EXPORTING, EXPORTING),
-        ("quarantine/events/", ERASING, {"IngestEventsRole", "BackfillEventsRole", *ERASING}),
-        ("quarantine/live/", ERASING, {*FOLDING, "AcceptEventsRole", *ERASING}),
+        ("quarantine/events/", ERASING | WATCHING, {"IngestEventsRole", "BackfillEventsRole", *ERASING}),
+        ("quarantine/live/", ERASING | WATCHING, {*FOLDING, "AcceptEventsRole", *ERASING}),
         ("reports/erasures/", ERASING, ERASING),
     ):
         place: Any = {"Bucket": bucket, "Key": f"{prefix}nobody"}
@@ -173,6 +184,7 @@ def attempts(stack: Stack) -> list[Attempt]:
     )
     other = {"FunctionName": ids["EraseCustomerFunction"], "Payload": b"{}"}
     add("call another function", "lambda", set(), lambda client: client.invoke(**other))
+    add("see alarms", "cloudwatch", WATCHING, lambda client: client.describe_alarms(MaxRecords=1))
     run = {"stateMachineArn": stack.rescore_arn, "input": "{}"}
     add("start a run", "stepfunctions", set(), lambda client: client.start_execution(**run))
     add("give itself a right", "iam", set(), lambda client: client.create_user(UserName="intruder"))

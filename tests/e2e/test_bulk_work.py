@@ -14,13 +14,13 @@ from pyarrow.parquet import read_table
 from local.observe import read_profiles
 from local.stack import Stack
 from shared.decisions.transitions import Cause
+from shared.models.switching import FILES
 from shared.profiles.stored_profile import StoredProfile
 from tests.e2e.conftest import STACK_CLOCK, deployed_with_model
 from tests.e2e.conftest import wait_until as wait_a_minute
 from tests.support.bundles import make_bundle, point_to, publish
 from tests.support.event_files import csv_file, ndjson, ndjson_gz, parquet, purchase
 from training import score
-from training.registry.published import FILES
 
 pytestmark = pytest.mark.e2e
 

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import quote
+from urllib.request import urlopen
 
 import pytest
 
@@ -34,6 +36,7 @@ from tests.e2e.stories import (
     tables_are_exported,
     time_goes_by,
 )
+from tests.support.bundles import make_bundle, publish
 from tests.support.document import document
 from tests.support.event_files import purchase
 from tests.support.template import template
@@ -97,6 +100,21 @@ def test_every_field_by_every_source_is_counted_and_who_refuses_is_not(stack: St
     assert stack.api_get(f"/customers/{quote(f'refuser of {source}')}/segment")[0] == 404
 
 
+def text(stack: Stack, path: str) -> tuple[int, Any]:
+    """What whoever comes is answered, unsigned."""
+    with urlopen(stack.api_url + path) as answer:
+        return answer.status, answer.read()
+
+
+def rolled_back(stack: Stack) -> tuple[int, Any]:
+    """Another bundle goes live, and the one before it again."""
+    before = stack.api_get("/models")[1]["live"]["bundle_id"]
+    publish(stack.s3, make_bundle("20171001-dddddddd"))
+    for name in ("reasons.npz", "report.html"):
+        stack.s3.put_object(Bucket=stack.bucket, Key=f"models/{before}/{name}", Body=b"")
+    return stack.api("POST", "/models/rollback", {"to": before, "from": "20171001-dddddddd"})
+
+
 def test_every_route_answers(stack: Stack) -> None:
     journeys_are_published(stack)
     wait_until(lambda: stack.api_get("/customers/API/history")[1].get("transitions"), SECONDS)
@@ -104,6 +122,7 @@ def test_every_route_answers(stack: Stack) -> None:
     answers = {
         ("GET", "/customers/{customer_id}/segment"): stack.api_get("/customers/API/segment?explain=true&what_if=true"),
         ("GET", "/customers/{customer_id}/history"): stack.api_get("/customers/API/history"),
+        ("GET", "/customers/{customer_id}/timeline"): stack.api_get("/customers/API/timeline"),
         ("GET", "/customers/{customer_id}/deliveries"): stack.api_get("/customers/API/deliveries"),
         ("GET", "/customers/{customer_id}/audiences"): stack.api_get("/customers/API/audiences"),
         ("GET", "/customers/{customer_id}/journeys"): stack.api_get("/customers/API/journeys"),
@@ -119,7 +138,15 @@ def test_every_route_answers(stack: Stack) -> None:
         ("GET", "/audiences"): stack.api_get("/audiences"),
         ("POST", "/audiences/preview"): stack.api("POST", "/audiences/preview", GOLD),
         ("GET", "/audiences/{key}/customers"): stack.api_get("/audiences/gold/customers"),
+        ("GET", "/audiences/versions"): stack.api_get("/audiences/versions"),
         ("DELETE", "/audiences/{key}"): stack.api("DELETE", "/audiences/gold"),
+        ("GET", "/health"): stack.api_get("/health"),
+        ("GET", "/models"): stack.api_get("/models"),
+        ("GET", "/quarantine"): stack.api_get("/quarantine"),
+        ("GET", "/quarantine/lines"): stack.api_get("/quarantine/lines"),
+        ("POST", "/models/rollback"): rolled_back(stack),
+        ("GET", "/dashboard"): text(stack, "/dashboard"),
+        ("GET", "/dashboard/{asset}"): text(stack, "/dashboard/app.js"),
     }
     assert stack.api_get("/customers/nobody/history")[0] == 404
     assert stack.api_get(f"/segments/{segment}/customers?limit=1")[1]["cursor"]

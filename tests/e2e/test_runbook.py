@@ -17,13 +17,13 @@ from operations.recount import lacking
 from shared.audiences.audience import Audiences
 from shared.audiences.publishing import Reason, current
 from shared.audiences.publishing import publish as publish_audiences
+from shared.models.switching import FILES
 from shared.profiles.members import size_key
 from tests.audiences.test_audience import audience
 from tests.e2e.conftest import deployed_with_model, wait_until
 from tests.support.bundles import make_bundle, publish
 from tests.support.event_files import ndjson, purchase
 from tests.support.runbook import commands
-from training.registry.published import FILES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 

@@ -133,6 +133,15 @@ def check_page(name: str, status: int = 200, *, filled: bool = True) -> Callable
     return check
 
 
+def check_text(kind: str) -> Callable[[Stack, Any], None]:
+    def check(_stack: Stack, answer: Any) -> None:
+        assert answer["statusCode"] == 200
+        assert answer["multiValueHeaders"]["Content-Type"] == [kind]
+        assert len(answer["body"]) > 100
+
+    return check
+
+
 def check_deliver(_stack: Stack, answer: Any) -> None:
     # This stack has no destination: what is for one waits until its file is there.
     assert answer == {"batchItemFailures": [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975975306"}]}
@@ -178,6 +187,15 @@ CHECKS: dict[str, Callable[[Stack, Any], None]] = {
     "ingest_live_events.sqs": check_live("of the queue"),
     "publish_transitions": check_publish_transitions,
     "make_offer": check_page("intent"),
+    "lookup_customer.timeline": check_page("days"),
+    "manage_audiences.versions": check_page("versions", filled=False),
+    "serve_dashboard": check_text("text/html; charset=utf-8"),
+    "serve_dashboard.file": check_text("text/css; charset=utf-8"),
+    "watch_stack.health": check_page("queues"),
+    "watch_stack.models": check_page("live"),
+    "watch_stack.quarantine": check_page("reasons", filled=False),
+    "watch_stack.lines": check_page("lines", filled=False),
+    "roll_back_model": check_page("error", status=404),
     "manage_audiences.list": check_page("version", status=200, filled=False),
     "manage_audiences.preview": check_page("of"),
     "manage_audiences.put": check_page("version"),

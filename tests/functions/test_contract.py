@@ -20,6 +20,7 @@ from shared.audiences.audience import Audiences, Publication, encode_publication
 from shared.audiences.live_audiences import CURRENT_KEY
 from shared.destinations.steps import Quiet
 from shared.journeys.journey import Cap, Journeys
+from shared.models.switching import FILES
 from tests.audiences.test_audience import audience
 from tests.conftest import BUCKET
 from tests.functions.conftest import Context
@@ -104,9 +105,11 @@ def session(
     trip = Trip(s3, dynamodb)
     trip.publish(Journeys(1, (replace(WAITS, key="win_back"),), Quiet(1_320, 360), Cap(3, 7)))
     trip.travelling.hear(replace(ENTRY, customer_id=traveller))
+    for name in FILES:
+        s3.put_object(Bucket=BUCKET, Key=f"models/20170901-bbbbbbbb/{name}", Body=b"{}")
     some = Audiences(1, (audience("win_back"),))
     s3.put_object(Bucket=BUCKET, Key=CURRENT_KEY, Body=encode_publication(Publication(some, "", "", "")))
-    for queue in ("live", "erasures"):
+    for queue in ("live", "erasures", "ingest"):
         boto3.client("sqs").create_queue(QueueName=queue)
     with requests.Session() as caller:
         gateway = Gateway()

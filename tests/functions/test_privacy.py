@@ -177,6 +177,21 @@ def calls(
             *(http("GET", "/audiences/{key}/customers", id=given) for given in ("all", EMAIL)),
             *(http("DELETE", "/audiences/{key}", id=given) for given in ("all", EMAIL)),
         ),
+        "serve_dashboard": call(
+            "serve_dashboard",
+            http("GET", "/dashboard"),
+            *(http("GET", "/dashboard/{asset}", id=given) for given in ("app.css", "config.json", EMAIL, NAME)),
+        ),
+        "watch_stack": call(
+            "watch_stack", *(http("GET", path) for path in ("/health", "/models", "/quarantine", "/quarantine/lines"))
+        ),
+        "roll_back_model": call(
+            "roll_back_model",
+            *(
+                http("POST", "/models/rollback", body=json.dumps(body))
+                for body in ({"to": EMAIL, "from": NAME}, [NAME])
+            ),
+        ),
         "deliver": call(
             "deliver",
             delivered(told("Customer Segment Changed"), told("Customer Entered Audience"), told(EMAIL)),
@@ -214,6 +229,7 @@ STEP |= {"people": [f"customer#{CUSTOMER}", f"visitor#{VISITOR}"], "marked_ms": 
 FUNCTIONS = (
     *("ingest_events", "ingest_live_events", "plan_backfill", "backfill_events", "summarise_run", "accept_events"),
     *("publish_transitions", "lookup_customer", "browse_segments", "refresh_segments", "rescore_customers"),
+    *("serve_dashboard", "watch_stack", "roll_back_model"),
     *("deliver", "make_offer", "manage_audiences", "request_erasure", "erase_customer"),
 )
 

@@ -66,6 +66,8 @@ class Cloud:
                 answer = self._start_execution(request)
             case "secretsmanager":
                 answer = {"SecretString": SECRET if "destinations" in request["SecretId"] else MARK_SECRET}
+            case "cloudwatch":
+                answer = {"MetricAlarms": [], "MetricDataResults": []}
             case "vendor":
                 assert self.destination
                 answer = self.destination.answered(request)

@@ -47,6 +47,10 @@ RULES = (
     "segment = 0 or views('Shoes', 10) > 0",
 )
 
+ROLLED_BACK_EVERY = 3
+"""Of so many publications, one is taken back by whoever looks at the dashboard."""
+LOOKED_AT_EVERY = 2
+"""Of so many looks, one is the dashboard's."""
 MAPPED_EVERY = 5
 """Of so many files of lines of JSON, and of live messages, one is in columns of its own."""
 
@@ -97,6 +101,9 @@ class Story:
         self.weather = Weather.of(self.rng)
         self.people = People(self.rng, self.sent, self.weather.ahead, self.weather.consents, self.world.is_one_release)
         self.live_model: str | None = None
+        self._former_model: str | None = None
+        self._published = 0
+        self._looks = 0
         self.audiences: set[str] = set()
         """Keys of those that somebody has defined."""
         self._files = 0
@@ -197,8 +204,14 @@ class Story:
         put({"Key": f"models/{name}/bundle.onnx", "Body": onnx})
         put({"Key": f"models/{name}/reasons.npz", "Body": reasons})
         put({"Key": f"models/{name}/manifest.json", "Body": json.dumps(manifest).encode()})
+        put({"Key": f"models/{name}/report.html", "Body": b""})
         put({"Key": "models/current.json", "Body": json.dumps({"bundle_id": name}).encode()})
+        self._former_model = self.live_model
         self.live_model = name
+        self._published += 1
+        if self._former_model and self._published % ROLLED_BACK_EVERY == 0:
+            event = request("POST", "/models/rollback", 0, {"to": self._former_model, "from": name})
+            self.world.start(called(self.world, "roll_back_model", event, (200, 409), []))
 
     def _edit_audience(self) -> None:
         """Somebody defines an audience, edits its rule or removes it, at times two at once."""
@@ -261,6 +274,9 @@ class Story:
             ]
         )
 
+        self._looks += 1
+        if self._turn() % LOOKED_AT_EVERY == 0:
+            function, event = self._of_the_dashboard(name)
         may_fail = self.world.faults.rate > 0
 
         def process() -> Process:
@@ -272,6 +288,23 @@ class Story:
 
     def _export(self) -> None:
         self.world.start(export(self.world, self.world.next_run()))
+
+    def _of_the_dashboard(self, name: str) -> tuple[str, dict[str, Any]]:
+        """What the dashboard asks for, one after the other."""
+        asked = [
+            ("serve_dashboard", request("GET", "/dashboard", 0)),
+            ("lookup_customer", request("GET", f"/customers/{name}/timeline", 0)),
+            ("watch_stack", request("GET", "/models", 0)),
+            ("watch_stack", request("GET", "/health", 0)),
+            ("watch_stack", request("GET", "/quarantine", 0)),
+            ("watch_stack", request("GET", "/quarantine/lines", 0)),
+            ("manage_audiences", request("GET", "/audiences/versions", 0)),
+        ]
+        return asked[self._turn() // LOOKED_AT_EVERY % len(asked)]
+
+    def _turn(self) -> int:
+        """A number that is another one at every look, and in every world."""
+        return self._looks + self.world.now_ms // 1_000
 
     def _move_clock(self) -> None:
         self.world.move_clock(self.world.now_ms + self.rng.choice([20_000, 1_000_000, DAY_MS, 20 * DAY_MS]))
@@ -289,6 +322,9 @@ class Story:
             world.drain()
             if not self._redrive():
                 break
+        # A roll-back may be late, and lose to what was published meanwhile.
+        if pointer := world.cloud.objects.latest("models/current.json"):
+            self.live_model = json.loads(pointer)["bundle_id"]
         self.refresh()
         if world.exports:
             # Whatever is killed in the middle, the last run of a day makes it whole.

@@ -12,38 +12,16 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.decisions.decision import iso
+from shared.models import switching
 from shared.models.bundle import Bundle
 from shared.models.labels import Labels, labels_key, parse_labels
-from shared.models.layout import MANIFEST_FILE, ONNX_FILE, POINTER_KEY, PREFIX, bundle_key
+from shared.models.layout import MANIFEST_FILE, ONNX_FILE, POINTER_KEY, bundle_key
 from shared.models.shapes import Misfit, parsed
+from shared.models.switching import FILES, Live
 from training.base.errors import InputError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-FILES = {
-    ONNX_FILE: "application/octet-stream",
-    MANIFEST_FILE: "application/json",
-    "reasons.npz": "application/octet-stream",
-    "report.html": "text/html",
-}
-KEPT_SWITCHES = 200
-"""Switches that `current.json` remembers."""
-OVERTAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
-
-
-@dataclass(frozen=True)
-class Live:
-    """What `models/current.json` said when it was read."""
-
-    content: dict[str, Any]
-    """Empty before anything was published."""
-    etag: str | None = None
-
-    @property
-    def bundle_id(self) -> str | None:
-        """The live bundle, None before anything was published."""
-        return self.content.get("bundle_id")
 
 
 @dataclass(frozen=True)
@@ -56,10 +34,9 @@ class Registry:
     def live(self) -> Live:
         """The live bundle, as it is now."""
         try:
-            answer = self.s3.get_object(Bucket=self.bucket, Key=POINTER_KEY)
-        except self.s3.exceptions.NoSuchKey:
-            return Live({})
-        return Live(_document(POINTER_KEY, answer["Body"].read()), answer["ETag"])
+            return switching.live(self.s3, self.bucket)
+        except Misfit as misfit:
+            raise InputError(f"{POINTER_KEY} is damaged: {misfit}") from misfit
 
     def upload(self, folder: Path, bundle_id: str) -> None:
         """Puts the bundle beside the others; nothing uses it yet."""
@@ -69,11 +46,11 @@ class Registry:
 
     def holds(self, bundle_id: str) -> bool:
         """Whether the bundle's files are all there."""
-        return set(FILES) <= self._files().get(bundle_id, set())
+        return bundle_id in self.bundle_ids()
 
     def bundle_ids(self) -> list[str]:
         """Every whole bundle, by name."""
-        return [name for name, files in sorted(self._files().items()) if set(FILES) <= files]
+        return switching.whole_bundles(self.s3, self.bucket)
 
     def manifest(self, bundle_id: str) -> dict[str, Any]:
         """What the bundle says of itself."""
@@ -102,35 +79,11 @@ class Registry:
         Raises InputError where another process has switched since `before` was read: what was checked against that
         bundle says nothing about the new one.
         """
-        # A bundle that is published again must not become its own predecessor: rollback would lead nowhere.
-        previous = before.content.get("previous") if before.bundle_id == bundle_id else before.bundle_id
         now_ms = int(datetime.now(UTC).timestamp()) * 1000
-        record = {"bundle_id": bundle_id, "published_at": iso(now_ms), "previous": previous}
-        record |= {name: note for name, note in notes.items() if note}
-        content = {**record, "history": [*before.content.get("history", []), record][-KEPT_SWITCHES:]}
-        body = json.dumps(content, indent=2).encode()
-        unchanged: dict[str, Any] = {"IfMatch": before.etag} if before.etag else {"IfNoneMatch": "*"}
         try:
-            self.s3.put_object(
-                Bucket=self.bucket, Key=POINTER_KEY, Body=body, ContentType="application/json", **unchanged
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] in OVERTAKEN:
-                raise InputError(
-                    f"another bundle went live in {self.bucket} meanwhile; run the command again"
-                ) from error
-            raise
-        return record
-
-    def _files(self) -> dict[str, set[str]]:
-        """Names of the files of every bundle, by bundle."""
-        names: dict[str, set[str]] = {}
-        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=PREFIX):
-            for entry in page.get("Contents", []):
-                _, bundle_id, *name = entry["Key"].split("/")
-                if name:
-                    names.setdefault(bundle_id, set()).add("/".join(name))
-        return names
+            return switching.switch(self.s3, self.bucket, before, bundle_id, iso(now_ms), **notes)
+        except switching.Overtaken as error:
+            raise InputError(f"another bundle went live in {self.bucket} meanwhile; run the command again") from error
 
     def _read(self, key: str) -> bytes:
         try:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.models.switching import FILES, Live
 from tests.conftest import BUCKET
 from training.base.errors import InputError
-from training.registry.published import FILES, Live, Registry, connect
+from training.registry.published import Registry, connect
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
