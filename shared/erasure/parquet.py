@@ -34,6 +34,9 @@ class ParquetFile:
 
         Raises NotSearchable and OutOfTime.
         """
+        # Here, or the process that each file is given would load it anew, which takes longer than most files.
+        import duckdb  # noqa: F401
+
         try:
             (rows,) = confined(self._rewritten)
         except BrokenOff as error:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from shared.profiles.members import Members
 
 
+NOTHING: Rows = {}
+
+
 @dataclass(frozen=True)
 class Finishing:
     """What ends a run."""
@@ -63,11 +66,12 @@ class Finishing:
         return False
 
     def _of_people(self, plan: Plan, parts: Sequence[PartitionProgress]) -> list[Manifest]:
-        return [
-            Manifest(table.name, plan, [one for part in parts for one in part.objects.get(table.name, ())])
-            for table in TABLES
-            if table.is_personal
-        ]
+        manifests = []
+        for table in (table for table in TABLES if table.is_personal):
+            objects = [one for part in parts for one in part.objects.get(table.name, ())]
+            # Some warehouses take a date without any object for a mistake.
+            manifests.append(Manifest(table.name, plan, objects) if objects else _one(self, plan, table, NOTHING))
+        return manifests
 
     def _of_nobody(self, plan: Plan) -> list[Manifest]:
         sizes = self.members.sizes()
@@ -116,7 +120,7 @@ class Finishing:
 
 def _one(finishing: Finishing, plan: Plan, table: Table, rows: Rows) -> Manifest:
     """A table that is one object."""
-    body, count = parquet(table, [rows])
+    body, count = parquet(table, [rows] if rows else [{name: np.empty(0) for name in table.names}])
     key = f"{folder(table.name, plan.date)}{table.name}.parquet"
     finishing.objects.put(key, body)
     return Manifest(table.name, plan, [Written(key, count, len(body))])

@@ -119,8 +119,12 @@ def before(histories: Profiles, as_of_ms: int) -> Profiles:
 
 
 def predictions(made: Sequence[Mapping[str, float]]) -> Rows:
-    """The predictions beside decisions or moves, in a column each [n]."""
-    return {name: numbers(one.get(name) for one in made) for name in TARGETS}
+    """The predictions beside decisions or moves, in a column each, and the shop's own in one [n]."""
+    own = [{name: value for name, value in one.items() if name not in TARGETS} for one in made]
+    return {
+        **{name: numbers(one.get(name) for one in made) for name in TARGETS},
+        "own_predictions": texts(json.dumps(one, sort_keys=True) if one else None for one in own),
+    }
 
 
 def _decided(made: Sequence[Decision | None], names: Names) -> Rows:

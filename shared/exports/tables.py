@@ -123,7 +123,10 @@ _PREDICTION_MEANINGS = {
     "conversion_probability": "that they buy within the horizon; NULL where the bundle leaves it out",
     "expected_ltv": "net spend within the horizon, in the stack's currency; NULL where the bundle leaves it out",
 }
-_PREDICTIONS = tuple(Column(name, Kind.NUMBER, _PREDICTION_MEANINGS[name]) for name in TARGETS)
+_PREDICTIONS = (
+    *(Column(name, Kind.NUMBER, _PREDICTION_MEANINGS[name]) for name in TARGETS),
+    Column("own_predictions", Kind.TEXT, "those of the shop's own [targets](targets.md), a JSON object; NULL without"),
+)
 _DECISION = (
     *_SEGMENT,
     *_PREDICTIONS,

@@ -1,11 +1,12 @@
 """Rows of any table, for tests that do not care what is in them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from shared.exports.rows import Rows, texts
+from shared.events.event import parse_timestamp
+from shared.exports.rows import Rows, lists, numbers, texts
 from shared.exports.tables import Kind, Table
 
 
@@ -17,3 +18,22 @@ def filled(table: Table, names: Sequence[str]) -> Rows:
         values = [f'["{name}"]' if column.kind is Kind.TEXTS else name for name in names]
         made[column.name] = texts(values) if is_text else np.full(len(names), np.nan)
     return made
+
+
+def rows_of(table: Table, rows: Sequence[Mapping[str, Any]]) -> Rows:
+    """Rows with these values, and NULL wherever nothing is said; times are ISO 8601, amounts in the currency."""
+    return {column.name: _column(column.kind, [row.get(column.name) for row in rows]) for column in table.columns}
+
+
+def _column(kind: Kind, values: Sequence[Any]) -> Any:
+    match kind:
+        case Kind.TEXT:
+            return texts(values)
+        case Kind.TEXTS:
+            return lists(values)
+        case Kind.TIME:
+            return numbers(None if value is None else parse_timestamp(value) for value in values)
+        case Kind.MONEY:
+            return numbers(None if value is None else round(value * 10_000) for value in values)
+        case _:
+            return numbers(values)

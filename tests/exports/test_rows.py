@@ -59,12 +59,14 @@ def test_a_decision_is_exported_as_it_stands() -> None:
         next_change=NextChange(1_509_000_000_000, 7, "dormant"),
         outside_training={"tenure": 9.0},
         automated=True,
+        predictions={"churn_probability": 0.25, "coupon_probability": 0.125},
     )
     row, none, _ = customers([stands, None, None])
     assert (row["segment_id"], row["segment_name"]) == (3, "20170930-abcdef/3")
     assert (row["churn_probability"], row["audiences"], row["control_audiences"]) == (0.25, '["b", "z"]', '["z"]')
     assert (row["next_change_at"], row["next_segment_id"]) == (1_509_000_000_000, 7)
     assert (row["outside_training"], row["automated_traffic"]) == ('["tenure"]', 1)
+    assert json.loads(row["own_predictions"]) == {"coupon_probability": 0.125}
     assert np.isnan(row["expected_ltv"])
     assert (none["audiences"], none["model_version"]) == (None, None)
     (same,) = table_of(DECISIONS, rows.decisions(["customer#a"], [replace(stands)], lambda *_: None))
