@@ -32,7 +32,7 @@ NOTHING_FOUND := '^Passed checks: [1-9][0-9]*, Failed checks: 0, Skipped checks:
 # Keys are known by their shape: hashes and golden bytes look as random, and what a variable is called ruff's rules look at.
 BY_SHAPE := $(foreach plugin,HexHighEntropyString Base64HighEntropyString KeywordDetector,--disable-plugin $(plugin))
 
-.PHONY: setup install build demo local test check nightly delivery drills bench samples lint docs clean
+.PHONY: setup install build demo local test check nightly delivery drills bench samples warehouses lint docs clean
 setup: $(ENVIRONMENTS) $(SCAN) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
@@ -88,12 +88,15 @@ lint: setup docs ## Check formatting, style, types, imports, links and the templ
 	$(CHECKOV) --file $(ROOT)/.cache/template.yaml | tee /dev/stderr | grep $(NOTHING_FOUND) >/dev/null
 	cd $(ROOT) && .venv-scan/bin/detect-secrets-hook $(BY_SHAPE) $$(git ls-files --cached --others --exclude-standard)
 
+warehouses: $(ROOT)/.venv-warehouses/.ready ## Install what stands for Snowflake and BigQuery, and writes Tableau's files; then hold the views to them
+	@$(PYTHON) -m pytest tests/operations/test_warehouse.py tests/operations/test_tableau.py
+
 docs: $(ROOT)/.venv/.ready ## Make a site of docs/ in build/site, and check its links
 	@cd $(ROOT) && NO_MKDOCS_2_WARNING=1 mkdocs build
 
 clean: ## Remove what was built and installed
 	rm -rf $(ROOT)/.aws-sam $(ROOT)/.cache $(ROOT)/build $(ROOT)/.venv $(ROOT)/.venv-sam $(ROOT)/.venv-ministack \
-		$(ROOT)/.venv-scan
+		$(ROOT)/.venv-scan $(ROOT)/.venv-warehouses
 
 # ---- Environments ----------------------------------------------------------------------------------------------------
 # The local AWS, SAM and checkov pin libraries that clash with the project's, so each lives in an environment of its own.
@@ -110,6 +113,13 @@ $(SCAN): GROUPS := --only-group scan
 $(ENVIRONMENTS) $(SCAN): $(ROOT)/uv.lock | $(UV)
 	@echo "Installing locked packages into $(notdir $(@D))"
 	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --frozen --compile-bytecode $(GROUPS)
+	@touch $@
+
+# Its libraries clash with the project's own: one lock for both takes what uv calls experimental. So it has pins of its own.
+$(ROOT)/.venv-warehouses/.ready: $(ROOT)/tests/support/fakes/requirements.txt | $(UV)
+	@echo "Installing pinned packages into $(notdir $(@D))"
+	@$(UV) venv --quiet --clear --python 3.13 $(@D)
+	@$(UV) pip install --quiet --python $(@D)/bin/python --requirements $<
 	@touch $@
 
 # A test that looks at report.html fails without one and says why, so a machine that can have none is not stopped here.

@@ -1,6 +1,6 @@
 """Exports all tables as Parquet, and follows the run.
 
-python -m operations.export [--stack NAME] [--wait] [--run NAME]
+python -m operations.export [--stack NAME] [--wait] [--run NAME] [--hyper FILE] [--pbids FILE]
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from operations.stack import UNFINISHED, DeployedStack, parser, run, say
+from operations.tableau import write_hyper, write_pbids
 from shared.bulk.run_parts import RunParts
 from shared.exports.partitions import PartitionProgress
 
@@ -26,10 +28,14 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
     made = parser(prog, "Export all tables for warehouses.")
     made.add_argument("--wait", action="store_true", help="follow the run to its end, and say what it wrote")
     made.add_argument("--run", metavar="NAME", help="a run that broke off, to go on with")
+    made.add_argument("--hyper", type=Path, metavar="FILE", help="write the last export for Tableau, nothing else")
+    made.add_argument("--pbids", type=Path, metavar="FILE", help="write what opens Power BI at Athena")
     return run(_run, made, arguments)
 
 
 def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
+    if given.hyper or given.pbids:
+        return _write_files(stack, given)
     started = stack.begin(STATE_MACHINE, {"run": given.run} if given.run else {})
     name = given.run or started.rpartition(":")[2]
     say(f"run {name}: its report will be reports/exports/{name}.json of the data bucket")
@@ -40,6 +46,16 @@ def _run(stack: DeployedStack, given: argparse.Namespace) -> int:
     if ended["status"] != "SUCCEEDED":
         return UNFINISHED
     _say_report(stack, name)
+    return 0
+
+
+def _write_files(stack: DeployedStack, given: argparse.Namespace) -> int:
+    if given.hyper:
+        day = write_hyper(stack.s3, stack.resource("DataBucket"), given.hyper)
+        say(f"{given.hyper} holds all tables of {day}")
+    if given.pbids:
+        write_pbids(stack.resource("ExportDatabase"), given.pbids)
+        say(f"{given.pbids} opens Power BI at Athena")
     return 0
 
 

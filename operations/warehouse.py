@@ -32,8 +32,8 @@ VIEWS = (
     "sync_log",
 )
 """In an order in which each finds those that it reads."""
-EXTERNAL_SCHEMA = "tessera"
-"""Redshift keeps external tables in a schema of their own."""
+SCHEMA = "tessera"
+"""What tables stand in where they have to say so: Redshift keeps external ones apart, BigQuery knows no other way."""
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.warehouse") -> int:
@@ -61,22 +61,23 @@ def view(name: str, dialect: str) -> str:
     """The statement that makes a view, in the SQL of a warehouse."""
     query = sqlglot.parse_one((FOLDER / f"{name}.sql").read_text(), dialect=WRITTEN_IN)
     comment = " ".join(query.pop_comments() or ())
-    if dialect == "redshift":
-        _name_schemas(query)
-    body = query.sql(dialect=dialect, pretty=True)
-    created = f"CREATE OR REPLACE VIEW {name} AS"
+    body = qualified(query, dialect).sql(dialect=dialect, pretty=True)
+    schema = {"redshift": "public.", "bigquery": f"{SCHEMA}."}.get(dialect, "")
+    created = f"CREATE OR REPLACE VIEW {schema}{name} AS"
     # Redshift has external tables in views that look for nothing before they are read.
     ending = "\nWITH NO SCHEMA BINDING" if dialect == "redshift" else ""
     return f"--{comment}\n{created}\n{body}{ending}"
 
 
-def _name_schemas(query: exp.Expression) -> None:
+def qualified(query: exp.Expression, dialect: str) -> exp.Expression:
+    """The query with the schemas of tables and views, where a warehouse wants them."""
     ours = {table.name for table in TABLES}
-    for table in query.find_all(exp.Table):
-        if table.name in ours:
-            table.set("db", exp.to_identifier(EXTERNAL_SCHEMA))
+    for table in query.find_all(exp.Table) if dialect in ("bigquery", "redshift") else ():
+        if table.name in ours or (table.name in VIEWS and dialect == "bigquery"):
+            table.set("db", exp.to_identifier(SCHEMA))
         elif table.name in VIEWS:
             table.set("db", exp.to_identifier("public"))
+    return query
 
 
 def columns(table: Table, dialect: str) -> dict[str, str]:
@@ -136,7 +137,7 @@ def _bigquery(location: str) -> Iterator[str]:
     for table in TABLES:
         place = f"{_quoted(location)}{table.name}/"
         yield (
-            f"CREATE OR REPLACE EXTERNAL TABLE {table.name} (\n{_declared(columns(table, 'bigquery'))}\n)"
+            f"CREATE OR REPLACE EXTERNAL TABLE {SCHEMA}.{table.name} (\n{_declared(columns(table, 'bigquery'))}\n)"
             " WITH PARTITION COLUMNS (date STRING) WITH CONNECTION `aws-us-east-1.tessera`"
             f" OPTIONS (format = 'PARQUET', enable_list_inference = TRUE, hive_partition_uri_prefix = '{place}',"
             f" uris = ['{place}*.parquet']);"
@@ -146,11 +147,11 @@ def _bigquery(location: str) -> Iterator[str]:
 def _redshift(location: str) -> Iterator[str]:
     yield "-- Spectrum does not find dates by their names: each is added, once it is whole."
     yield (
-        f"CREATE EXTERNAL SCHEMA {EXTERNAL_SCHEMA} FROM DATA CATALOG DATABASE '{EXTERNAL_SCHEMA}_spectrum'"
+        f"CREATE EXTERNAL SCHEMA {SCHEMA} FROM DATA CATALOG DATABASE '{SCHEMA}_spectrum'"
         " IAM_ROLE default CREATE EXTERNAL DATABASE IF NOT EXISTS;"
     )
     for table in TABLES:
-        name = f"{EXTERNAL_SCHEMA}.{table.name}"
+        name = f"{SCHEMA}.{table.name}"
         place = f"{_quoted(location)}{table.name}/"
         yield (
             f"CREATE EXTERNAL TABLE {name} (\n{_declared(columns(table, 'redshift'))}\n)"

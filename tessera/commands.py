@@ -114,6 +114,7 @@ COMMANDS = (
         "List, check and publish the journeys of a stack, and say where everybody stands.",
         "check journeys.toml",
     ),
+    Command(ACT, "operations.warehouse", "Print the SQL that makes a warehouse read the exports.", "snowflake"),
     Command(ACT, "operations.deliveries", "Say what is sent where, change that, and send again.", ""),
     Command(
         ACT,

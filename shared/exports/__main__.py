@@ -10,7 +10,7 @@ _HEAD = """\
 
 Every night, and whenever `tessera export` asks for it, all that the stack knows is written as Parquet into the data
 bucket: `exports/<table>/date=YYYY-MM-DD/*.parquet`, the date being the snapshot's day in the shop's time zone.
-Warehouses read it as it lies there.
+[Warehouses](warehouse.md) read it as it lies there.
 
 A **snapshot** holds all of a table at that date's instant: one date is enough, and dates beside each other are its
 history. An **increment** holds what was recorded since the snapshot before: all dates together are all of it, and no

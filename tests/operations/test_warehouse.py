@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from local.emulator import ROOT
 from operations import warehouse
-from operations.warehouse import DIALECTS, FOLDER, VIEWS, columns, statements, view
+from operations.warehouse import DIALECTS, FOLDER, VIEWS, columns, qualified, statements, view
 from shared.exports.tables import TABLES
 from tests.support import warehouse_shop
 from tests.support.warehouse_shop import SAYS
@@ -84,7 +84,7 @@ def fake(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def test_on_a_fake_of_the_warehouse_the_views_say_the_same(fake: str, exports: Path, tmp_path: Path) -> None:
-    asked = [sqlglot.transpile(query, read="duckdb", write=fake)[0] for query in SAYS]
+    asked = [qualified(sqlglot.parse_one(query, dialect="duckdb"), fake).sql(dialect=fake) for query in SAYS]
     given = {
         "exports": str(exports),
         "tables": {table.name: columns(table, fake) for table in TABLES},

@@ -102,7 +102,7 @@ def main(given: dict[str, Any]) -> list[list[Any]]:
         asked(f"/bigquery/v2/projects/{PROJECT}/datasets", {"datasetReference": {"datasetId": DATASET}})
         for table, columns in given["tables"].items():
             declared = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
-            query(f"CREATE TABLE {table} ({declared}, date STRING)")
+            query(f"CREATE TABLE {DATASET}.{table} ({declared}, date STRING)")
             with tempfile.TemporaryDirectory() as folder, duckdb.connect() as database:
                 # An external table has the date from the path; here it is put into what is loaded.
                 whole = Path(folder) / "whole.parquet"
