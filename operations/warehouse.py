@@ -69,7 +69,7 @@ def view(name: str, dialect: str) -> str:
     return f"--{comment}\n{created}\n{body}{ending}"
 
 
-def qualified(query: exp.Expression, dialect: str) -> exp.Expression:
+def qualified(query: exp.Expr, dialect: str) -> exp.Expr:
     """The query with the schemas of tables and views, where a warehouse wants them."""
     ours = {table.name for table in TABLES}
     for table in query.find_all(exp.Table) if dialect in ("bigquery", "redshift") else ():
