@@ -93,6 +93,12 @@ COMMANDS = (
         "Hold segments and their names to what is promised.",
         "--events my-events/",
     ),
+    Command(
+        TRAIN,
+        "training.recommend",
+        "Train recommendations, judge and publish them.",
+        "--events my-events/ --out my-recommender/ --catalogue products.csv",
+    ),
     Command(PUBLISH, "training.publish", "Publish a trained bundle.", "--model my-model/ --bucket tessera-data"),
     Command(PUBLISH, "training.bundles", "List the published bundles.", "--bucket tessera-data"),
     Command(PUBLISH, "training.rollback", "Return to an earlier bundle.", "--bucket tessera-data"),

@@ -1,14 +1,14 @@
 """Consecutive lines of a file as what is counted of them, and what is said beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import msgspec
 from xxhash import xxh3_64_intdigest
 
 from shared.events.batches import Batch, Rejection
-from shared.events.columns import FINGERPRINT_MASK, concatenated, to_columns
+from shared.events.columns import FINGERPRINT_MASK, concatenated, product_ids, to_columns
 from shared.events.event import BESIDE, Event
 from shared.events.judging import (
     RuleBroken,
@@ -20,6 +20,7 @@ from shared.events.judging import (
     profile_key,
     time_ms_of,
 )
+from shared.events.texts import Texts
 from shared.features.columns import EventColumns
 from shared.identity.consents import Consent
 from shared.identity.keys import visitor_key
@@ -66,6 +67,8 @@ def to_chunk(batch: Batch, rules: Rules) -> Chunk:
         [each.known for each in valid],
         rules.own_types,
     )
+    products = Texts.of([each.event.product_id or "" for each in valid] if rules.product_ids else [])
+    columns = replace(columns, product_ids=product_ids(products, rules))
     nameless = [i for i, each in enumerate(valid) if not each.event.event_id]
     columns.rows.fingerprint[nameless] = [_content_fingerprint(valid[i]) for i in nameless]
     return Chunk(columns, rejections, _claims(valid), _consents(valid), _unwritten(valid, columns, rules))

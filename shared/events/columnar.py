@@ -41,7 +41,7 @@ def read_json(stream: ByteStream, rules: Rules) -> Parts:
         lines, layouts = json_columns(block, layouts)
         found = checked(lines, rules)
         if found.plain.any():
-            yield event_columns(found), Batch()
+            yield event_columns(found, rules), Batch()
         batch = Batch()
         for at in block.filled(~found.plain):
             add_json(batch, block.number + at, block.line(at))
@@ -74,7 +74,7 @@ def read_csv(stream: ByteStream, rules: Rules) -> Parts:
         else:
             lines.at = len(block)
         if found.plain.any():
-            yield event_columns(found), Batch()
+            yield event_columns(found, rules), Batch()
         yield None, batch
 
 

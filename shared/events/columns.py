@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shared.events.attributes import regions
 from shared.events.channels import channel_code
 from shared.events.event import Event
+from shared.events.judging import Rules
 from shared.events.texts import Texts
 from shared.features.attributes import Attributes
 from shared.features.codec import category_hash
@@ -86,6 +87,7 @@ def concatenated(parts: list[EventColumns]) -> EventColumns:
     """The events of all parts, one part after the other."""
     keys: dict[str, int] = {}
     names: dict[int, str] = {}
+    ids: dict[int, str] = {}
     profile = [np.zeros(0, np.int64)]
     places = []
     for part in parts:
@@ -94,9 +96,10 @@ def concatenated(parts: list[EventColumns]) -> EventColumns:
         places.append(own)
         for name in part.category_names.values():
             add_name(names, name)
+        add_product_ids(ids, part.product_ids)
     rows = Rows.concatenate([part.rows for part in parts])
     attributes = Attributes.united([part.attributes for part in parts], places)
-    return EventColumns(list(keys), np.concatenate(profile), rows, names, attributes)
+    return EventColumns(list(keys), np.concatenate(profile), rows, names, attributes, ids)
 
 
 def _of_some(some: NDArray[np.bool_], values: Sequence[int], dtype: type[np.generic]) -> NDArray[Any]:
@@ -158,6 +161,22 @@ def text_codes(texts: Texts) -> NDArray[np.uint32]:
 def product_code(product_id: str) -> int:
     """The value of `Rows.product` for a product's id; 0 for none."""
     return int(text_codes(Texts.of([product_id]))[0])
+
+
+def product_ids(texts: Texts, rules: Rules) -> dict[int, str]:
+    """The products' ids by their codes, where the rules ask for them."""
+    ids: dict[int, str] = {}
+    if rules.product_ids:
+        texts = texts.take(texts.distinct()[0])
+        for code, product_id in zip(text_codes(texts).tolist(), texts.tolist(), strict=True):
+            add_product_ids(ids, {code: product_id} if code else {})
+    return ids
+
+
+def add_product_ids(ids: dict[int, str], others: Mapping[int, str]) -> None:
+    """Lets `ids` know `others` as well; of two ids with one code neither is known, as nobody can tell them apart."""
+    for code, product_id in others.items():
+        ids[code] = product_id if ids.get(code, product_id) == product_id else ""
 
 
 def add_name(names: dict[int, str], category: str) -> int:

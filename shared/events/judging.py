@@ -38,6 +38,8 @@ class Rules:
     """Event types of the shop's own that are told apart: the i-th is the kind OWN_TYPES + i."""
     unwritten: Mapping[str, NotTaken] = field(default_factory=dict)
     """Profiles, by key, whose lines are asked for once more: those of the events that they do not hold."""
+    product_ids: bool = False
+    """Whether to tell which products events are about: states do not keep it, and functions need not know."""
 
 
 class RuleBroken(ValueError):

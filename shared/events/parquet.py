@@ -25,6 +25,7 @@ from shared.events.columns import (
     channel_codes,
     event_fingerprints,
     name_codes,
+    product_ids,
     profiles_of,
     text_codes,
     whole,
@@ -166,7 +167,8 @@ def _parts(
         if table.is_plain():
             for first in range(0, len(found), _ROWS_AT_ONCE):
                 part = found.part(first, min(first + _ROWS_AT_ONCE, len(found)))
-                yield _event_columns(part, np.flatnonzero(sizes[first : first + len(part)] == 0))
+                plain = np.flatnonzero(sizes[first : first + len(part)] == 0)
+                yield _event_columns(part, plain, rules)
         for first, last in _slices(sizes, len(table.names)):
             bounds = {"first": read + first, "last": read + last}
             values = others.execute(other_rows(table, rules), {**asked, **bounds}).fetchall()
@@ -217,7 +219,7 @@ def _value(value: Any, limit: int, *, is_id: bool) -> Any:
     return str(value) if is_id and isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _event_columns(found: Columns, at: NDArray[np.int64]) -> EventColumns:
+def _event_columns(found: Columns, at: NDArray[np.int64], rules: Rules) -> EventColumns:
     """The rows of `found` at the positions `at`, which are plain."""
 
     def numbers(name: str, dtype: type[np.generic] = np.float64) -> NDArray[Any]:
@@ -248,4 +250,5 @@ def _event_columns(found: Columns, at: NDArray[np.int64]) -> EventColumns:
         campaign=name_codes(names, texts("campaign")),
         arm=numbers("arm", np.uint8),
     )
-    return EventColumns(keys, profile, rows, names, regions(profile, time_ms, texts("region")))
+    said = regions(profile, time_ms, texts("region"))
+    return EventColumns(keys, profile, rows, names, said, product_ids(texts("product_id"), rules))

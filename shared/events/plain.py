@@ -16,6 +16,7 @@ from shared.events.columns import (
     event_fingerprints,
     kinds,
     name_codes,
+    product_ids,
     profiles_of,
     text_codes,
     whole,
@@ -144,7 +145,7 @@ def _times(lines: Lines) -> NDArray[np.int64]:
     return times
 
 
-def event_columns(found: Checked) -> EventColumns:
+def event_columns(found: Checked, rules: Rules) -> EventColumns:
     """The lines that are plain."""
     at = np.flatnonzero(found.plain)
 
@@ -179,4 +180,5 @@ def event_columns(found: Checked) -> EventColumns:
         campaign=name_codes(names, texts("campaign").where(kind == CAMPAIGN_EXPOSURE)),
         arm=np.where(kind == CAMPAIGN_EXPOSURE, arm_codes(texts("arm")), NO_ARM).astype(np.uint8),
     )
-    return EventColumns(keys, profile, rows, names, regions(profile, time_ms, texts("region")))
+    said = regions(profile, time_ms, texts("region"))
+    return EventColumns(keys, profile, rows, names, said, product_ids(texts("product_id"), rules))

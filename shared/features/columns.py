@@ -164,6 +164,8 @@ class EventColumns:
     """The name behind each value of `rows.category` and `rows.campaign`."""
     attributes: Attributes = field(default_factory=Attributes.none)
     """What the events say of their profiles, which are known by their index into `keys`."""
+    product_ids: dict[int, str] = field(default_factory=dict)
+    """The id behind each value of `rows.product`, where that was asked for; empty where two have the same value."""
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -16,6 +16,7 @@ KEEPING_MOVES = {"PublishTransitionsRole"}
 BROWSING = {"BrowseSegmentsRole"}
 DEFINING = {"ManageAudiencesRole"}
 OFFERING = {"MakeOfferRole"}
+RECOMMENDING = {"RecommendProductsRole"}
 TRAVELLING = {"AdvanceJourneyRole"}
 EXPORTING = {"ExportTablesRole", "FinishExportRole"}
 WATCHING = {"WatchStackRole"}
@@ -31,6 +32,10 @@ READING_MODELS = (
     | EXPORTING
     | {"LookupCustomerRole"}
 )
+
+
+READING_BESIDE = {"ExportTablesRole", "LookupCustomerRole", "RecommendProductsRole"}
+"""Who else reads profiles by the batch."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def attempts(stack: Stack) -> list[Attempt]:
     add(
         "look a profile up",
         "dynamodb",
-        {"LookupCustomerRole", *BROWSING, *OFFERING},
+        {"LookupCustomerRole", *BROWSING, *OFFERING, *RECOMMENDING},
         table_call("get_item", Key=key(nobody)),
     )
     add("insert a profile", "dynamodb", FOLDING, insert(nobody))
@@ -98,7 +103,7 @@ def attempts(stack: Stack) -> list[Attempt]:
     add(
         "read profiles",
         "dynamodb",
-        FOLDING | DECIDING | ERASING | DEFINING | DELIVERING | TRAVELLING | {"ExportTablesRole", "LookupCustomerRole"},
+        FOLDING | DECIDING | ERASING | DEFINING | DELIVERING | TRAVELLING | READING_BESIDE,
         lambda client: client.batch_get_item(**read),
     )
     # ---- What stands beside them
@@ -136,6 +141,7 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("mappings/", {*FOLDING, "AcceptEventsRole"}, set()),
         ("models/", READING_MODELS, set()),
         ("models/current.json", READING_MODELS | ROLLING_BACK, ROLLING_BACK),
+        ("recommenders/", RECOMMENDING, set()),
         ("audiences/", DEFINING, DEFINING),
         ("audiences/versions/", DEFINING, DEFINING),
         ("destinations/", DELIVERING, set()),

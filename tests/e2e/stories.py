@@ -10,12 +10,15 @@ from shared.destinations.contract import Answer, Request
 from shared.destinations.steps import LEAVES
 from shared.journeys.journey import Cap, Journey, Journeys, Publication, Send, Wait, encode_publication
 from shared.journeys.known_journeys import CHECK_EVERY_SECONDS
+from shared.recommending import layout as recommenders
+from shared.recommending.publishing import publish as publish_recommender
 from tests.e2e.conftest import wait_until
 from tests.e2e.rights import client
 from tests.e2e.sources import events_of, function
 from tests.support.bundles import make_bundle, publish
 from tests.support.event_files import csv_file, ndjson, parquet, purchase
 from tests.support.exported import exported
+from tests.support.recommenders import small_recommender
 from tests.support.vendors.hubspot import HubSpot
 
 SECONDS = 180
@@ -72,6 +75,30 @@ def a_long_history_is_sealed(stack: Stack) -> None:
     status, answer = stack.api_get("/customers/long/segment?explain=true&what_if=true")
     assert status == 200
     assert "problem" not in answer["what_would_change"]
+
+
+def recommended(stack: Stack) -> tuple[int, Any]:
+    """What the customer `API` is recommended, once there is a recommender."""
+    if not below(stack, "recommenders/current.json"):
+        assert stack.api_get("/customers/API/recommendations")[1]["error"]["code"] == "no_recommender_yet"
+        publish_recommender(
+            stack.s3, stack.bucket, small_recommender().to_bytes(), b"{}", recommenders.Publication(0, "", "")
+        )
+    wait_until(lambda: stack.api_get("/customers/API/recommendations")[0] == 200, SECONDS)
+    return stack.api_get("/customers/API/recommendations?limit=5")
+
+
+def a_recommender_is_published(stack: Stack) -> None:
+    """Whoever did something a moment ago is recommended other things; of somebody with sealed events all is known."""
+    assert recommended(stack)[0] == 200
+    bought = {**purchase("hungry"), "product_id": "b1", "category": "kind b"}
+    put(stack, "events/hungry.ndjson", ndjson([bought]))
+    wait_until(lambda: stack.api_get("/customers/hungry/recommendations")[0] == 200, SECONDS)
+    _, told = stack.api_get("/customers/hungry/recommendations")
+    assert [one["product_id"] for one in told["buy_again"]] == ["b1"]
+    assert "b1" not in {one["product_id"] for one in told["new_for_you"]}
+    assert stack.api_get("/customers/long/recommendations")[0] == 200
+    assert stack.api_get("/customers/nobody/recommendations")[1]["error"]["code"] == "customer_not_found"
 
 
 def time_goes_by(stack: Stack) -> None:
@@ -277,6 +304,7 @@ def everything_kept_of_somebody_is_erased(stack: Stack) -> None:
         assert status == 202
         wait_until(lambda answer=answer: is_done(stack, answer["receipt"]), SECONDS)  # type: ignore[misc]
         assert items_of(stack, erased) == []
+        assert stack.api_get(f"/customers/{quote(erased)}/recommendations")[0] == 404
     assert "csv" not in standing(stack, "hello", "ended=finished")
     wait_until(lambda: "csv" not in members(stack, "gold"), SECONDS)
     wait_until(lambda: {"csv", "long"} <= {*HUBSPOT.erased}, SECONDS)

@@ -23,6 +23,7 @@ from tests.e2e.stories import (
     SECONDS,
     a_journey_is_travelled,
     a_long_history_is_sealed,
+    a_recommender_is_published,
     an_audience_is_defined,
     an_e_mail_is_sent,
     another_model_goes_live,
@@ -33,6 +34,7 @@ from tests.e2e.stories import (
     journeys_are_published,
     known_customers_act_again_and_then_refuse,
     put,
+    recommended,
     tables_are_exported,
     time_goes_by,
 )
@@ -134,6 +136,7 @@ def test_every_route_answers(stack: Stack) -> None:
         ("POST", "/events"): stack.api("POST", "/events", {"events": [purchase("another")]}),
         ("DELETE", "/customers/{customer_id}"): stack.api("DELETE", "/customers/bus"),
         ("GET", "/customers/{customer_id}/offer"): stack.api_get("/customers/API/offer"),
+        ("GET", "/customers/{customer_id}/recommendations"): recommended(stack),
         ("PUT", "/audiences/{key}"): stack.api("PUT", "/audiences/gold", GOLD),
         ("GET", "/audiences"): stack.api_get("/audiences"),
         ("POST", "/audiences/preview"): stack.api("POST", "/audiences/preview", GOLD),
@@ -165,6 +168,7 @@ def test_every_route_answers(stack: Stack) -> None:
     [
         files_that_nobody_can_read,
         a_long_history_is_sealed,
+        a_recommender_is_published,
         customers_are_sent_to_a_destination,
         an_audience_is_defined,
         an_e_mail_is_sent,

@@ -19,10 +19,14 @@ from shared.audiences.publishing import Reason, current
 from shared.audiences.publishing import publish as publish_audiences
 from shared.models.switching import FILES
 from shared.profiles.members import size_key
+from shared.recommending.layout import Publication
+from shared.recommending.publishing import current as current_recommender
+from shared.recommending.publishing import publish as publish_recommender
 from tests.audiences.test_audience import audience
 from tests.e2e.conftest import deployed_with_model, wait_until
 from tests.support.bundles import make_bundle, publish
 from tests.support.event_files import ndjson, purchase
+from tests.support.recommenders import small_recommender
 from tests.support.runbook import commands
 
 pytestmark = [pytest.mark.e2e, pytest.mark.drill]
@@ -117,6 +121,17 @@ def the_last_that_were_some_are_live(stack: Stack) -> None:
     assert [one.key for one in current(stack.s3, stack.bucket).audiences.all] == ["all"]
 
 
+def a_recommender_is_none(stack: Stack) -> None:
+    publish_recommender(stack.s3, stack.bucket, small_recommender().to_bytes(), b"{}", Publication(0, "", ""))
+    stack.s3.put_object(Bucket=stack.bucket, Key="recommenders/current.json", Body=b"{")
+
+
+def the_recommender_before_is_live(stack: Stack) -> None:
+    live = current_recommender(stack.s3, stack.bucket)
+    assert live is not None
+    assert live.recommender_id == small_recommender().recommender_id
+
+
 def another_model_is_live(stack: Stack) -> None:
     for bundle in (BEFORE, make_bundle()):
         publish(stack.s3, bundle)
@@ -170,6 +185,7 @@ TROUBLES: dict[str, tuple[Trouble, Trouble]] = {
     "operations.quarantine --below events/": (nothing, nothing),
     "operations.mappings": (a_mapping_is_none, what_is_wrong_with_it_is_said),
     "operations.audiences rollback": (audiences_are_none, the_last_that_were_some_are_live),
+    "training.recommend --rollback --bucket $bucket": (a_recommender_is_none, the_recommender_before_is_live),
     "training.rollback --bucket $bucket": (another_model_is_live, before_is_live),
 }
 """What is wrong before each command, and what holds after it."""

@@ -14,8 +14,11 @@ from local.stack import Stack
 from shared.events.event import parse_timestamp
 from shared.features.columns import DAY_MS
 from shared.profiles.stored_profile import PROFILE
+from shared.recommending.layout import Publication
+from shared.recommending.publishing import publish
 from tests.e2e.conftest import STACK_CLOCK, deployed_with_model, wait_until
 from tests.support.event_files import csv_file, ndjson, purchase
+from tests.support.recommenders import small_recommender
 
 pytestmark = pytest.mark.docker
 
@@ -31,6 +34,7 @@ def stack() -> Iterator[Stack]:
 def _seed(stack: Stack) -> None:
     stack.s3.put_object(Bucket=stack.bucket, Key="events/known.ndjson", Body=ndjson([purchase("889")]))
     wait_until(lambda: stack.api_get("/customers/889/segment")[0] == 200)
+    publish(stack.s3, stack.bucket, small_recommender().to_bytes(), b"{}", Publication(0, "", ""))
     stack.dynamodb.update_item(
         TableName=stack.table,
         Key={"pk": {"S": "customer#889"}, "sk": {"S": PROFILE}},
@@ -196,6 +200,7 @@ CHECKS: dict[str, Callable[[Stack, Any], None]] = {
     "watch_stack.quarantine": check_page("reasons", filled=False),
     "watch_stack.lines": check_page("lines", filled=False),
     "roll_back_model": check_page("error", status=404),
+    "recommend_products": check_page("new_for_you"),
     "manage_audiences.list": check_page("version", status=200, filled=False),
     "manage_audiences.preview": check_page("of"),
     "manage_audiences.put": check_page("version"),

@@ -66,6 +66,6 @@ def test_quantity_times_price_has_a_bound_too() -> None:
 
 
 def test_what_is_plain_becomes_columns() -> None:
-    events = event_columns(checked(lines_of(event_id="", category="Hats"), Rules()))
+    events = event_columns(checked(lines_of(event_id="", category="Hats"), Rules()), Rules())
     assert (len(events), events.keys, events.rows.kind.tolist()) == (1, ["customer#889"], [PURCHASE])
     assert events.rows.net.tolist() == [50_000]

@@ -21,6 +21,8 @@ from shared.audiences.live_audiences import CURRENT_KEY
 from shared.destinations.steps import Quiet
 from shared.journeys.journey import Cap, Journeys
 from shared.models.switching import FILES
+from shared.recommending import layout as recommenders
+from shared.recommending.publishing import publish
 from tests.audiences.test_audience import audience
 from tests.conftest import BUCKET
 from tests.functions.conftest import Context
@@ -28,6 +30,7 @@ from tests.functions.test_advance_journey import WAITS
 from tests.journeys.people import ENTRY, Trip
 from tests.support.contract import CHECKS, Request, requests_of
 from tests.support.document import document
+from tests.support.recommenders import small_recommender
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -109,6 +112,7 @@ def session(
         s3.put_object(Bucket=BUCKET, Key=f"models/20170901-bbbbbbbb/{name}", Body=b"{}")
     some = Audiences(1, (audience("win_back"),))
     s3.put_object(Bucket=BUCKET, Key=CURRENT_KEY, Body=encode_publication(Publication(some, "", "", "")))
+    publish(s3, BUCKET, small_recommender().to_bytes(), b"{}", recommenders.Publication(0, "", ""))
     for queue in ("live", "erasures", "ingest"):
         boto3.client("sqs").create_queue(QueueName=queue)
     with requests.Session() as caller:

@@ -14,6 +14,8 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from shared.recommending.layout import Publication
+from shared.recommending.publishing import publish as publish_recommender
 from tests.conftest import BUCKET
 from tests.functions.conftest import Unhurried, batch, function, history_batch
 from tests.functions.live import in_kafka, in_kinesis, on_the_bus, queued
@@ -32,6 +34,7 @@ from tests.support.markers import (
     listening,
     marked_event,
 )
+from tests.support.recommenders import small_recommender
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -96,6 +99,7 @@ def calls(
     boto3.client("secretsmanager").create_secret(Name="tessera/destinations/crm", SecretString='{"token": "pat"}')
     s3.put_object(Bucket=BUCKET, Key="destinations/crm.toml", Body=DESTINATION)
     publish(s3, make_bundle())
+    publish_recommender(s3, BUCKET, small_recommender().to_bytes(), b"{}", Publication(0, "", ""))
     for name, body in FILES.items():
         for folder in ("events", "history"):
             s3.put_object(Bucket=BUCKET, Key=f"{folder}/{EMAIL}/{CUSTOMER} {name}", Body=body)
@@ -204,6 +208,14 @@ def calls(
             "make_offer",
             *(http("GET", "/customers/{customer_id}/offer", id=given) for given in (CUSTOMER, EMAIL, NAME * 99)),
         ),
+        "recommend_products": call(
+            "recommend_products",
+            *(
+                http("GET", "/customers/{customer_id}/recommendations", id=given, query=query)
+                for given in (f"{CUSTOMER}-1", CUSTOMER, EMAIL, NAME * 99)
+                for query in ({}, {"limit": EMAIL})
+            ),
+        ),
         "refresh_segments": call("refresh_segments", {}, {"Records": [{"body": "due#0"}]}),
         "rescore_customers": call("rescore_customers", asked, {**asked, "since": EMAIL}),
         "request_erasure": call(
@@ -230,7 +242,7 @@ FUNCTIONS = (
     *("ingest_events", "ingest_live_events", "plan_backfill", "backfill_events", "summarise_run", "accept_events"),
     *("publish_transitions", "lookup_customer", "browse_segments", "refresh_segments", "rescore_customers"),
     *("serve_dashboard", "watch_stack", "roll_back_model"),
-    *("deliver", "make_offer", "manage_audiences", "request_erasure", "erase_customer"),
+    *("deliver", "make_offer", "recommend_products", "manage_audiences", "request_erasure", "erase_customer"),
 )
 
 

@@ -19,17 +19,22 @@ from shared.events.mapping import InvalidMapping, MappingFile, read_mapping
 from shared.events.pieces import START, Position, text_pieces
 from shared.events.row_groups import parquet_pieces
 from shared.events.translator import Translator
-from shared.features import BrokenState, UnknownStateVersion, decode, encode, fold
+from shared.features import BrokenState, Rows, UnknownStateVersion, decode, encode, fold
 from shared.intake.live_events import TakenIn, messages, refusals
 from shared.journeys.journey import NotJourneys, Publication, decode_publication, encode_publication
 from shared.models.bundle import BundleMismatch
 from shared.models.labels import labelled, parse_labels
 from shared.models.live_bundle import _bundle_id
+from shared.recommending import layout as recommenders
+from shared.recommending.recommender import NoRecommender, Recommender
+from shared.recommending.recommending import recommendations
 from tests.destinations.worlds import HUBSPOT, message, queued, step
 from tests.events.records import ORDER, PURCHASE
 from tests.fuzz.vendors import answered_by_all, answers_of_vendors
 from tests.journeys.test_journey import SHOP
-from tests.support.event_files import Event, parquet, purchase
+from tests.support.event_files import Event, csv_file, ndjson, parquet, purchase
+from tests.support.recommenders import AS_OF_MS, event, rows_of, small_recommender
+from training.recommending.catalogue_file import entries_of
 
 RULES = Rules(now_ms=1_800_000_000_000)
 PERSON = "jane@example.com"
@@ -186,6 +191,26 @@ products = [",", ";"]
 columns = {product_id = "products[].2"}
 where = {kind = ["2", ""]}
 """
+_PRODUCTS = [{"product_id": "p-1", "name": PERSON, "category": "Größe", "price": 2.5, "available": True}] * 3
+
+
+def _catalogues() -> tuple[bytes, ...]:
+    return csv_file(_PRODUCTS), ndjson(_PRODUCTS)
+
+
+def _recommenders() -> tuple[bytes, ...]:
+    live = recommenders.Publication(1, "20171001-ab", "0" * 64)
+    return small_recommender().to_bytes(), recommenders.encode_publication(live)
+
+
+def _recommender(content: bytes) -> object:
+    if content.startswith(b"{"):
+        return recommenders.decode_publication(content)
+    known = Recommender.from_bytes(content)
+    rows = rows_of(event("x", "purchase", "a2", "2017-09-01"), event("x", "view_item", "c1", "2017-09-02"))
+    return [recommendations(known, some, AS_OF_MS, 0, 5) for some in (rows, Rows.empty())]
+
+
 _CURSORS = Cursors(lambda: b"secret")
 _MANIFEST: Mapping[str, object] = {"segments": [{"id": 0, "name": "a"}, {"id": 1, "name": "b"}]}
 _LABELS = b'{"segments":{"0":{"name":"x","actions":{"dormant":{"key":"k"}}}},"actions":{"dormant":{"key":"k"}}}'
@@ -224,6 +249,15 @@ PARSERS: Mapping[str, Parser] = {
     ),
     "journeys": Parser(_journeys, decode_publication, (NotJourneys,), share=4),
     "answer of a vendor": Parser(answers_of_vendors, answered_by_all, share=4),
+    "recommender": Parser(
+        _recommenders,
+        _recommender,
+        (NoRecommender, ValueError),
+        share=6,
+    ),
+    "catalogue.csv": Parser(_catalogues, lambda body: entries_of(body, "a.csv"), share=4),
+    "catalogue.ndjson": Parser(_catalogues, lambda body: entries_of(body, "a.ndjson"), share=4),
+    "catalogue.parquet": Parser(lambda: (parquet(_PRODUCTS),), lambda body: entries_of(body, "a.parquet"), share=2),
     "labels": Parser(lambda: (_LABELS,), lambda body: labelled(_MANIFEST, parse_labels(body)), share=5),
     "pointer": Parser(lambda: (b'{"bundle_id":"b-1"}',), _bundle_id, (BundleMismatch,), share=3),
     "state": Parser(_states, lambda blob: decode(["customer#a"], [blob]), (UnknownStateVersion, BrokenState), share=8),

@@ -26,6 +26,7 @@ from tests.simulation.people import (
     in_their_words,
     named,
 )
+from tests.simulation.recommending import publish_recommender, recommended_twice
 from tests.simulation.sources import Failed, Invoke, Process, Wait
 from tests.simulation.vendor import NAME
 from tests.simulation.world import World
@@ -109,6 +110,8 @@ class Story:
         self._files = 0
         self._numbers = 0
         self._messages = 0
+        self._offers = 0
+        publish_recommender(world.cloud.objects)
         world.cloud.objects.put_object({"Key": "mappings/theirs.toml", "Body": MAPPING.encode()})
         world.faults.rate = self.weather.fault_rate
         world.faults.kills = self.weather.kill_rate
@@ -278,11 +281,17 @@ class Story:
         if self._turn() % LOOKED_AT_EVERY == 0:
             function, event = self._of_the_dashboard(name)
         may_fail = self.world.faults.rate > 0
+        if function == "make_offer":
+            self._offers += 1
+            if self._offers % 2:
+                function, event = "recommend_products", request("GET", f"/customers/{name}/recommendations", 0)
 
         def process() -> Process:
             answer = yield Invoke(function, event)
             if not isinstance(answer, Failed) and answer["statusCode"] == 500 and not may_fail:
                 self.world.findings.append(f"{function} answered 500")
+            if function == "recommend_products" and not isinstance(answer, Failed):
+                self.world.findings += filter(None, [recommended_twice(answer)])
 
         self.world.start(process())
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.events import Claim, Rules, UnreadableFile, read_file
+from shared.events.columns import add_product_ids
 from shared.events.translator import Translator
 from shared.features import Profiles, encode, fold, merge, since
 from shared.features.columns import OTHER
@@ -44,6 +45,8 @@ class EventFiles:
     """Of all bytes, those of such files."""
     links: Mapping[str, Link] = field(default_factory=dict)
     """Of visitors whom events know as customers, by profile key: their events are in their customers' profiles."""
+    product_ids: dict[int, str] = field(default_factory=dict)
+    """By code, where they were asked for; empty where two products have one code."""
 
     @property
     def refused_share(self) -> float:
@@ -91,8 +94,11 @@ def read_events(
     as_of_ms: int | None = None,
     translator: Translator | None = None,
     own_types: tuple[str, ...] = (),
+    *,
+    product_ids: bool = False,
 ) -> EventFiles:
     """The events of files and of whole folders; hidden files in folders are passed over. An empty `currency` takes any.
+    Products keep their names where `product_ids` asks for it.
 
     Of types that the functions keep as other activity, `own_types` are told apart. Who is who is what events before
     `as_of_ms` say, or all of them where that is None. Raises InputError where a path is missing or not one event was
@@ -103,7 +109,8 @@ def read_events(
     stack = _Gathered()
     claims = _Claims()
     consents: set[Consent] = set()
-    rules = Rules(currency=currency or None, now_ms=time.time_ns() // 1_000_000, own_types=own_types)
+    now_ms = time.time_ns() // 1_000_000
+    rules = Rules(currency=currency or None, now_ms=now_ms, own_types=own_types, product_ids=product_ids)
     sizes = {str(file): file.stat().st_size for file in files}
     with progress("reading events", sum(sizes.values())) as advance:
         for file in files:
@@ -113,6 +120,7 @@ def read_events(
                     stack.push(fold(chunk.events))
                     claims.add(chunk.claims)
                     consents.update(chunk.consents)
+                    add_product_ids(read.product_ids, chunk.events.product_ids)
                     read.accepted += len(chunk.events)
                     read.others += int(np.count_nonzero(chunk.events.rows.kind == OTHER))
                     read.rejected.update(_VALUES.sub("", rejection.reason) for rejection in chunk.rejections)

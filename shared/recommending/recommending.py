@@ -1,0 +1,154 @@
+"""The two lists of one customer: what they may buy again, and what is new for them, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.features.columns import Rows
+from shared.recommending.again import again_candidates, again_signals, own_gap
+from shared.recommending.blend import probability
+from shared.recommending.customer import Customer
+from shared.recommending.discovery import NEW, candidates
+from shared.recommending.products import NOWHERE
+from shared.recommending.recommender import Recommender
+from shared.recommending.wording import (
+    bought_again,
+    carted,
+    category,
+    companion,
+    everyone,
+    looked_at,
+    segment_favourite,
+)
+
+DIGITS = 6
+_GROUPS = {
+    "companion": ("goes_with_bought", "goes_with_often", "goes_with_lately", "goes_with_viewed", "closest"),
+    "category": ("interest", "in_category"),
+    "segment": ("segment",),
+    "everyone": ("demand", "trend", "week", "age"),
+}
+"""What speaks for a product that is new, by what is said of it."""
+
+
+def recommendations(
+    recommender: Recommender, rows: Rows, as_of_ms: int, segment: int | None, limit: int
+) -> dict[str, list[dict[str, Any]]]:
+    """Both lists for the customer whose events are `rows`, as of an instant in UTC milliseconds, at most `limit` each.
+
+    `segment` is an id of the recommender's segments; None where the customer is in none that it knows.
+    """
+    customer = Customer.at(rows, as_of_ms, recommender.products)
+    return {
+        "buy_again": _again(recommender, customer, limit),
+        "new_for_you": _new(recommender, customer, segment, limit),
+    }
+
+
+def rank_again(recommender: Recommender, customer: Customer) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Positions among the customer's products, the likeliest to be bought again first, and their log-odds."""
+    at = again_candidates(customer, recommender.products)
+    log_odds = recommender.again.log_odds(again_signals(customer, recommender.products, at))
+    order = np.lexsort((customer.product[at], -log_odds))
+    return at[order], log_odds[order]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Products that are new to a customer, the likeliest to be bought first [m], and what is said of each."""
+
+    place: NDArray[np.int64]
+    log_odds: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    """What each signal adds to the log-odds above the mean of all candidates [m, NEW]."""
+    lift: NDArray[np.float64]
+    """How much each stands out in the customer's segment, as a logarithm [m]."""
+
+
+def rank_new(recommender: Recommender, customer: Customer, segment: int | None) -> Found:
+    """The products that are new to the customer."""
+    found = candidates(customer, recommender.products, segment)
+    contributions = recommender.new.contributions(found.signals(customer, recommender.products))
+    log_odds = recommender.new.base + contributions.sum(axis=1)
+    order = np.lexsort((found.place, -log_odds))
+    shares = contributions - (contributions.mean(axis=0) if len(found.place) else 0.0)
+    return Found(found.place[order], log_odds[order], shares[order], found.lift[order])
+
+
+def _again(recommender: Recommender, customer: Customer, limit: int) -> list[dict[str, Any]]:
+    at, log_odds = rank_again(recommender, customer)
+    at, scores = at[:limit], _scores(log_odds[:limit])
+    gaps = own_gap(customer, recommender.products)
+    return [
+        _entry(recommender, int(customer.product[i]), score, bought_again(customer, int(i), float(gaps[i])))
+        for i, score in zip(at.tolist(), scores, strict=True)
+    ]
+
+
+def _new(recommender: Recommender, customer: Customer, segment: int | None, limit: int) -> list[dict[str, Any]]:
+    found = rank_new(recommender, customer, segment)
+    scores = _scores(found.log_odds[:limit])
+    places = found.place[:limit].tolist()
+    return [
+        _entry(recommender, place, score, _reason(recommender, customer, found, i, segment))
+        for i, (place, score) in enumerate(zip(places, scores, strict=True))
+    ]
+
+
+def _entry(recommender: Recommender, place: int, score: float, reason: str) -> dict[str, Any]:
+    name = recommender.names[place] or None
+    return {"product_id": recommender.ids[place], "name": name, "score": score, "reason": reason}
+
+
+def _scores(log_odds: NDArray[np.float64]) -> list[float]:
+    scores: list[float] = np.round(probability(log_odds), DIGITS).tolist()
+    return scores
+
+
+def _reason(recommender: Recommender, customer: Customer, found: Found, i: int, segment: int | None) -> str:
+    """What speaks most for the product that stands at `i`, among what can be said in words."""
+    products, place = recommender.products, int(found.place[i])
+    own = np.flatnonzero(customer.product == place)
+    if len(own) and np.isfinite(customer.in_cart[own[0]]):
+        return carted(float(customer.in_cart[own[0]]))
+    if len(own) and np.isfinite(customer.last_viewed[own[0]]):
+        return looked_at(float(customer.last_viewed[own[0]]), int(customer.viewed[own[0]]))
+    texts = {"everyone": everyone(float(products.age_days[place]), _category(recommender, place))}
+    if (source := _source(recommender, customer, place)) != NOWHERE:
+        texts["companion"] = companion(recommender.title(int(customer.product[source])), customer, source)
+    at = int(products.category_place[place])
+    if at != NOWHERE and customer.interest[at] > 0:
+        texts["category"] = category(recommender.category_names[at], float(customer.interest[at]))
+    if found.lift[i] > 0 and segment is not None:
+        name = recommender.segment_names[int(np.flatnonzero(products.segments == segment)[0])]
+        texts["segment"] = segment_favourite(name)
+    weight = {group: sum(found.shares[i, NEW.index(name)] for name in _GROUPS[group]) for group in texts}
+    return texts[max(texts, key=weight.__getitem__)]
+
+
+def _source(recommender: Recommender, customer: Customer, place: int) -> int:
+    """Which of the customer's products pulls a product the most; NOWHERE where none does."""
+    products = recommender.products
+    if not len(customer):
+        return NOWHERE
+    likeness = np.where(products.near[customer.product] == place, products.alike[customer.product], 0.0).max(axis=1)
+    times = np.minimum(customer.last_bought, np.minimum(customer.last_viewed, customer.in_cart))
+    strength = likeness * np.exp2(-np.minimum(times, 3_650) / 60)
+    best = int(np.argmax(strength))
+    return best if strength[best] > 0 else NOWHERE
+
+
+def _category(recommender: Recommender, place: int) -> str:
+    at = int(recommender.products.category_place[place])
+    return recommender.category_names[at] if at != NOWHERE else ""
+
+
+def segment_in(recommender: Recommender, segment: int | None, model_version: str | None) -> int | None:
+    """The segment, where the recommender was made with the bundle that decided it: ids of others may mean others."""
+    known: Sequence[int] = recommender.products.segments.tolist()
+    return segment if segment in known and model_version == recommender.model_version else None

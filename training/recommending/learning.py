@@ -1,0 +1,155 @@
+"""What to blend recommendations by: examples of instants past, with what was bought after them, and lines fitted to
+them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from shared.features import Profiles
+from shared.features.columns import DAY_MS, PURCHASE
+from shared.recommending.again import AGAIN, again_candidates, again_signals
+from shared.recommending.blend import Blend
+from shared.recommending.customer import Customer
+from shared.recommending.discovery import NEW, candidates
+from shared.recommending.products import Products
+
+KNOTS = 8
+MOST_CUSTOMERS = 3_000
+"""Of one instant that examples are taken of, drawn by lot."""
+SHARE_OF_OTHERS = 0.25
+"""Of what was not bought, that is learned from, drawn by lot: each stands for as many as are left out."""
+LEAST_BOUGHT = 100
+"""With fewer examples of what was bought, lists go by what stands in BY_HAND."""
+REGULARISATION = 1.0
+
+type Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Past:
+    """An instant past, in UTC milliseconds, and until when it is looked at what was bought after it."""
+
+    cutoff_ms: int
+    end_ms: int
+
+    @classmethod
+    def before(cls, as_of_ms: int, horizon_days: int, back: int) -> Past:
+        """The instant so many horizons before another."""
+        step = horizon_days * DAY_MS
+        return cls(as_of_ms - back * step, as_of_ms - (back - 1) * step)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Customers' products with what spoke for each [n, n_signals], and whether it was bought then [n]."""
+
+    signals: Numbers
+    bought: NDArray[np.bool_]
+    weight: Numbers
+    """How many each stands for [n]."""
+
+    @classmethod
+    def together(cls, parts: Sequence[Examples], n_signals: int) -> Examples:
+        """All of them."""
+        if not parts:
+            return cls(np.empty((0, n_signals)), np.empty(0, bool), np.empty(0))
+        return cls(
+            *(np.concatenate(part) for part in zip(*((p.signals, p.bought, p.weight) for p in parts), strict=True))
+        )
+
+
+def bought_between(profiles: Profiles, products: Products, begin_ms: int, end_ms: int) -> list[NDArray[np.int64]]:
+    """Places of the products that each profile bought in a time [n_profiles]."""
+    rows = profiles.rows
+    some = (rows.kind == PURCHASE) & (rows.time_ms >= begin_ms) & (rows.time_ms < end_ms)
+    place = products.places(rows.product[some])
+    owner = profiles.owner[some][place >= 0]
+    pair = np.unique(owner * max(len(products), 1) + place[place >= 0])
+    owner, place = np.divmod(pair, max(len(products), 1))
+    return np.split(place, np.searchsorted(owner, np.arange(1, len(profiles))))
+
+
+def examples(
+    profiles: Profiles, products: Products, past: Past, segment: NDArray[np.int64] | None, rng: np.random.Generator
+) -> tuple[Examples, Examples]:
+    """Of products to buy again and of new ones, at an instant past; `segment` is that of each profile, -1 for none."""
+    bought = bought_between(profiles, products, past.cutoff_ms, past.end_ms)
+    again: list[Examples] = []
+    new: list[Examples] = []
+    for i in drawn(profiles, past.cutoff_ms, MOST_CUSTOMERS, rng):
+        rows = profiles.rows.take(slice(int(profiles.starts[i]), int(profiles.starts[i + 1])))
+        customer = Customer.at(rows, past.cutoff_ms, products)
+        at = again_candidates(customer, products)
+        yes = np.isin(customer.product[at], bought[i])
+        kept, weight = _lot(yes, rng)
+        again.append(Examples(again_signals(customer, products, at[kept]), yes[kept], weight))
+        found = candidates(customer, products, None if segment is None else int(segment[i]))
+        yes = np.isin(found.place, bought[i])
+        kept, weight = _lot(yes, rng)
+        new.append(Examples(found.take(kept).signals(customer, products), yes[kept], weight))
+    return Examples.together(again, len(AGAIN)), Examples.together(new, len(NEW))
+
+
+def drawn(profiles: Profiles, cutoff_ms: int, most: int, rng: np.random.Generator) -> list[int]:
+    """Some of those who did anything before an instant, programs left out, in their order."""
+    known = np.bincount(profiles.owner[profiles.rows.time_ms < cutoff_ms], minlength=len(profiles)) > 0
+    who = np.flatnonzero(known & ~profiles.automated)
+    some: list[int] = np.sort(rng.permutation(who)[:most]).tolist()
+    return some
+
+
+def _lot(yes: NDArray[np.bool_], rng: np.random.Generator) -> tuple[NDArray[np.intp], Numbers]:
+    """Positions of all that were bought and of some that were not, and how many each stands for."""
+    kept = np.flatnonzero(yes | (rng.random(len(yes)) < SHARE_OF_OTHERS))
+    return kept, np.where(yes[kept], 1.0, 1 / SHARE_OF_OTHERS)
+
+
+def fit(some: Examples, names: Sequence[str]) -> Blend:
+    """The lines that fit the examples best, of signals called `names`; those of BY_HAND where these are too few."""
+    if some.bought.sum() < LEAST_BOUGHT or some.bought.all():
+        return by_hand(names)
+    quantiles = np.quantile(some.signals, np.linspace(0, 1, KNOTS), axis=0).T
+    basis = [_Hinges(knots) for knots in quantiles]
+    design = np.column_stack([one.of(column) for one, column in zip(basis, some.signals.T, strict=True)])
+    middle, spread = design.mean(axis=0), design.std(axis=0) + 1e-9
+    model = LogisticRegression(C=REGULARISATION, solver="newton-cholesky", max_iter=50)
+    model.fit(((design - middle) / spread).astype(np.float32), some.bought, some.weight)
+    slopes = model.coef_[0] / spread
+    lines = zip(basis, np.split(slopes, len(basis)), strict=True)
+    values = np.array([one.of(one.knots) @ own for one, own in lines])
+    return Blend(np.array([one.knots for one in basis]), values, float(model.intercept_[0] - slopes @ middle))
+
+
+BY_HAND = {
+    "bought": 1.0, "last_bought": -0.5, "share": 0.5, "in_cart": 2.0, "viewed": 0.5, "goes_with_bought": 0.5,
+    "goes_with_lately": 0.5, "goes_with_viewed": 1.0, "demand": 0.5, "in_category": 0.3, "segment": 0.5,
+}  # fmt: skip
+"""Log-odds for each unit of a signal, where there is too little to learn from."""
+_RARE = -4.0
+"""Log-odds of a purchase of which nothing is known."""
+
+
+def by_hand(names: Sequence[str]) -> Blend:
+    """Straight lines with the slopes of BY_HAND."""
+    knots = np.tile([-20.0, 20.0], (len(names), 1))
+    return Blend(knots, knots * np.array([[BY_HAND.get(name, 0.0)] for name in names]), _RARE)
+
+
+class _Hinges:
+    """A straight line and one that begins at each inner knot: lines stay straight where nothing speaks against it."""
+
+    def __init__(self, knots: Numbers) -> None:
+        self.knots = knots
+        self._middle, self._spread = knots.mean(), max(knots.std(), 1e-9)
+
+    def of(self, values: Numbers) -> Numbers:
+        """[n, KNOTS - 1]"""
+        clipped = np.clip(values, self.knots[0], self.knots[-1])
+        straight = (clipped - self._middle) / self._spread
+        bent = np.maximum(clipped[:, None] - self.knots[1:-1], 0.0) / self._spread
+        return np.column_stack([straight, bent])
