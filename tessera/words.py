@@ -12,7 +12,7 @@ from shared.features.history import History
 from shared.identity.consents import NEVER, Mark
 from shared.identity.keys import customer_id, visitor_id
 from shared.identity.links import CUSTOMERS_A_DEVICE, NOBODY, Copy, Link, LinkState
-from shared.models.manifests import is_probability
+from shared.models.manifests import is_probability, is_uplift
 from shared.profiles.histories import histories, rows_of
 from shared.profiles.stored_profile import StoredProfile
 
@@ -132,7 +132,7 @@ def _decision_facts(profile: StoredProfile, manifest: Mapping[str, Any]) -> Fact
 def _of_own(name: str) -> tuple[str, str]:
     """What a prediction of the shop's own is called, and how it is written."""
     words = name.removesuffix("_probability").replace("_", " ").capitalize()
-    return words, "{:.0%}" if is_probability(name) else "{:,.2f}"
+    return words, "{:.0%}" if is_probability(name) else "{:+.1%}" if is_uplift(name) else "{:,.2f}"
 
 
 def _outside(outside: Mapping[str, Any]) -> str:

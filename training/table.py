@@ -37,7 +37,7 @@ def table(points: PointsInTime, span_ms: tuple[int, int], config: Config, whole:
     them, or is not known yet. Its latest cut-off, on which models are judged, is left out unless the `whole` is asked
     for. `span_ms` is the time that is known (UTC milliseconds).
     """
-    asked = targets(config)
+    asked = [target for target in targets(config) if target.kind != "uplift"]
     parts: dict[tuple[bool, int], list[tuple[Target, Slice]]] = {}
     for target in asked:
         for cutoff in cutoffs(*span_ms, target.horizon_days, config)[0 if whole else 1 :]:

@@ -42,7 +42,8 @@ from training.bundle.promises import in_words, promises
 from training.data.events import read_events
 from training.prediction import holdout
 from training.prediction.predictions import FittedTarget, fit_target
-from training.prediction.targets import PointsInTime, known_at, targets
+from training.prediction.targets import PointsInTime, Target, known_at, targets
+from training.prediction.uplift import fit_uplift
 from training.report.findings import find
 from training.report.page import report
 from training.report.reasons import reasons_section
@@ -156,7 +157,7 @@ def _fit(points: PointsInTime, window: Window, previous: Bundle | None, config: 
         segments = beside.submit(fit_segments, X, config, FEATURES)
         # The last target has the most candidates: begun first, it is not waited for alone.
         fits = [
-            beside.submit(fit_target, target, points, window.first_ms, window.end_ms, config)
+            beside.submit(_fit_one, target, points, (window.first_ms, window.end_ms), config)
             for target in reversed(steps)
         ][::-1]
         segmentation = segments.result()
@@ -167,6 +168,11 @@ def _fit(points: PointsInTime, window: Window, previous: Bundle | None, config: 
     known = X if previous is None else previous.features_at(points.known, window.as_of_ms)
     segmentation, matching = matched(segmentation, X, previous, known)
     return Fitted(X, segmentation, [fit.result() for fit in fits]), matching
+
+
+def _fit_one(target: Target, points: PointsInTime, span_ms: tuple[int, int], config: Config) -> FittedTarget:
+    fit = fit_uplift if target.kind == "uplift" else fit_target
+    return fit(target, points, *span_ms, config)
 
 
 @contextmanager

@@ -88,8 +88,13 @@ def step_name(output: str) -> str:
 
 
 def is_probability(output: str) -> bool:
-    """Whether a prediction is one; others are amounts."""
+    """Whether a prediction is one; others are amounts, or what a campaign changes of a probability."""
     return output.endswith("_probability")
+
+
+def is_uplift(output: str) -> bool:
+    """Whether a prediction is what a campaign changes of a probability."""
+    return output.endswith("_uplift")
 
 
 _BUNDLE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")

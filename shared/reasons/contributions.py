@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from shared.features import KNOWN_DEFINITIONS, Profiles, computed_for, features
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed
 from shared.features.time_zone import UTC_TIME, TimeZone, UnknownTimeZone
-from shared.models.manifests import is_probability, outputs, step_name
+from shared.models.manifests import is_probability, is_uplift, outputs, step_name
 from shared.reasons.nearest import Nearest, Preparation, Row, Vector
+from shared.reasons.sampled import Sampled
 from shared.reasons.shapley import Linear, Trees
 from shared.telemetry.errors import AnonymousError
 
@@ -39,12 +40,16 @@ class Calibration:
     offset: float = 0.0
     x: Vector | None = None
     y: Vector | None = None
+    linear: bool = False
+    """Whether the line itself is the prediction, as of what a campaign changes."""
 
     @property
     def scale(self) -> str:
         """What contributions to the prediction are counted in."""
         if self.x is not None:
             return "margin before calibration"
+        if self.linear:
+            return "difference of probabilities"
         return "logarithm of the amount" if self.amount else "log-odds"
 
     def shown(self, margin: float) -> float:
@@ -56,6 +61,8 @@ class Calibration:
         if self.x is not None and self.y is not None:
             return float(np.interp(margin, self.x, self.y))
         line = self.shown(margin)
+        if self.linear:
+            return line
         return float(np.exp(line)) if self.amount else float(0.5 * (1 + np.tanh(0.5 * line)))
 
 
@@ -63,7 +70,7 @@ class Calibration:
 class PredictionReasons:
     """Why one prediction is what it is; on a scale on which features add up."""
 
-    model: Trees | Linear
+    model: Trees | Linear | Sampled
     calibration: Calibration
 
     @property
@@ -76,8 +83,13 @@ class PredictionReasons:
         return self.calibration.shown(self.model.baseline)
 
     def contributions(self, x: Row) -> Vector:
-        """Exact Shapley values of one customer [n_features]: they sum to `shown` less `baseline`."""
+        """Shapley values of one customer [n_features], exact but of a model that is sampled: they sum to `shown` less
+        `baseline`."""
         return self._factor * self.model.contributions(x)
+
+    def error(self, x: Row) -> float | None:
+        """The largest standard error of one customer's contributions; None where they are exact."""
+        return abs(self._factor) * self.model.error(x) if isinstance(self.model, Sampled) else None
 
     def at(self, total: float) -> float:
         """The prediction that contributions with a sum of `total` lead to."""
@@ -174,8 +186,10 @@ def _prediction(output: str, arrays: Arrays) -> PredictionReasons:
     name = step_name(output)
     base = float(arrays[f"{name}/base"])
     amount = not is_probability(output)
-    model: Trees | Linear
-    if f"{name}/feature" in arrays:
+    model: Trees | Linear | Sampled
+    if f"{name}/graph" in arrays:
+        model = Sampled(arrays[f"{name}/graph"].tobytes(), arrays[f"{name}/rows"])
+    elif f"{name}/feature" in arrays:
         tree = {part: arrays[f"{name}/{part}"] for part in ("feature", "low", "high", "undefined", "value", "counts")}
         shares = tree.pop("counts") / float(arrays["background"])
         tree |= {"feature": tree["feature"].astype(np.int64), "value": tree["value"].astype(np.float64)}
@@ -186,4 +200,4 @@ def _prediction(output: str, arrays: Arrays) -> PredictionReasons:
     if f"{name}/x" in arrays:
         return PredictionReasons(model, Calibration(amount, x=arrays[f"{name}/x"], y=arrays[f"{name}/y"]))
     slope, offset = (float(arrays[f"{name}/{part}"]) for part in ("slope", "offset"))
-    return PredictionReasons(model, Calibration(amount, slope, offset))
+    return PredictionReasons(model, Calibration(amount, slope, offset, linear=is_uplift(output)))

@@ -105,9 +105,14 @@ def test_an_audience_asks_for_one_by_its_name(stack: Stack, shop: Shop) -> None:
 
 
 def _members(stack: Stack) -> set[str]:
-    status, page = stack.api_get("/audiences/coupons/customers?limit=1000")
-    assert status == 200
-    return {member["customer_id"] for member in page["customers"]}
+    found: set[str] = set()
+    cursor: str | None = ""
+    while cursor is not None:
+        status, page = stack.api_get(f"/audiences/coupons/customers?limit=100&cursor={cursor}")
+        assert status == 200
+        found |= {member["customer_id"] for member in page["customers"]}
+        cursor = page["cursor"]
+    return found
 
 
 def _scores(shop: Shop) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from training.base.options import Days
 
 MOST_TARGETS = 64
 MOST_EVENTS = 32
-PROBABILITY = "_probability"
-"""What the output of every probability ends with, and of nothing else: by it a number is known for one."""
+ENDINGS = {"probability": "_probability", "uplift": "_uplift"}
+"""What outputs of a kind end with, and no others: by it a number is known for what it is."""
 MONEY = ("purchase", "refund")
 """Events that amount to something."""
 COUNTED_BY = ("category", "brand", "product")
@@ -31,7 +31,7 @@ class TargetEntry(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     within_days: Days
     event: Annotated[tuple[Text, ...], Meta(min_length=1, max_length=MOST_EVENTS)]
     """Types of events, of which any counts."""
-    kind: Literal["probability", "amount"] = "probability"
+    kind: Literal["probability", "amount", "uplift"] = "probability"
     output: Name = ""
     """Name of the prediction; made of the name where it is not given."""
     happens: bool = True
@@ -60,7 +60,9 @@ class TargetEntry(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
         event = given.get("event")
         table = {**given, "event": [event]} if isinstance(event, str) else dict(given)
         entry = msgspec.convert(table, cls)
-        named = entry.name + PROBABILITY if entry.kind == "probability" else f"expected_{entry.name}"
+        if entry.kind == "uplift" and "for" not in given:
+            entry = msgspec.structs.replace(entry, whom="exposed")
+        named = f"expected_{entry.name}" if entry.kind == "amount" else entry.name + ENDINGS[entry.kind]
         return entry if entry.output else msgspec.structs.replace(entry, output=named)
 
     @property
@@ -77,18 +79,21 @@ class TargetEntry(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     def mistakes(self) -> list[str]:
         """What does not fit together, in words."""
         found = []
-        probability = self.kind == "probability"
-        if self.output.endswith(PROBABILITY) != probability:
-            found.append(f'output must {"" if probability else "not "}end with "{PROBABILITY}"')
+        is_amount = self.kind == "amount"
+        for kind, ending in ENDINGS.items():
+            if self.output.endswith(ending) != (self.kind == kind):
+                found.append(f'output must {"" if self.kind == kind else "not "}end with "{ending}"')
+        if self.kind == "uplift" and self.whom != "exposed":
+            found.append('uplift is of those exposed, in either arm: leave "for" out')
         if (self.output not in TARGETS and not is_free(self.output)) or self.output in FEATURE_NAMES:
             found.append(f'output "{self.output}" is the name of something else')
         if self.name not in DEFAULTS and self.output in TARGETS:
             found.append(f'output "{self.output}" is that of the target "{TARGETS[self.output]}"')
         if self.name in DEFAULTS and self.output not in TARGETS:
             found.append(f'"{self.name}" keeps its output')
-        if not probability and not self.is_of_money and {*self.event} & {*MONEY}:
+        if is_amount and not self.is_of_money and {*self.event} & {*MONEY}:
             found.append("an amount is either of purchases and refunds, or how many there are of other events")
-        if not probability and (self.least > 1 or self.least_spent or not self.happens):
+        if is_amount and (self.least > 1 or self.least_spent or not self.happens):
             found.append("least, least_spent and happens are of probabilities")
         if self.least_spent and not self.is_of_money:
             found.append("least_spent is of purchases and refunds")

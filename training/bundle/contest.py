@@ -22,7 +22,7 @@ from training.prediction.targets import target_in
 
 MARGIN = 0.05
 """Share of the live bundle's figure that a new one may be worse by."""
-HIGHER_IS_BETTER = {"auc": 0.5, "average_precision": 0.0, "spearman": 0.0}
+HIGHER_IS_BETTER = {"auc": 0.5, "average_precision": 0.0, "spearman": 0.0, "gained_above_chance": 0.0}
 """Figures that decide, with what they are by chance: the margin is a share of what lies above."""
 NOT_ASKED: Mapping[str, Any] = {"trained": False, "reason": "the config does not ask for it"}
 LOWER_IS_BETTER = ("brier", "mean_absolute_error")

@@ -21,6 +21,7 @@ PROBABILITY = """
     y = Sigmoid(calibrated)
 }"""
 AMOUNT = PROBABILITY.replace("Sigmoid", "Exp")
+UPLIFT = PROBABILITY.replace("Sigmoid", "Identity")
 CURVE = """
 (float[n, 1] margin) => (float[n] level) <float[k] x, float[k] y, int64[1] last = {1}, int64 one = {1}, int64 end> {
     passed = GreaterOrEqual(margin, x)
@@ -54,7 +55,7 @@ def model_steps(output: str, model: Model, n_features: int) -> list[GraphProto]:
         steps = [steps_of([_trees(model.estimator, f"{name}/trees", margin)])]
     else:
         steps = _linear(model.estimator, name, margin, n_features)
-    return [*steps, _calibrate(model.calibration, f"{name}/calibrate", margin, output)]
+    return [*steps, calibrate(model.calibration, f"{name}/calibrate", margin, output)]
 
 
 def _linear(model: Linear, name: str, output: str, n_features: int) -> list[GraphProto]:
@@ -72,11 +73,12 @@ def _linear(model: Linear, name: str, output: str, n_features: int) -> list[Grap
     return [*steps, steps_of([node])]
 
 
-def _calibrate(calibration: Calibration, name: str, margin: str, output: str) -> GraphProto:
+def calibrate(calibration: Calibration, name: str, margin: str, output: str) -> GraphProto:
+    """The step from the tensor `margin` [n, 1] to the tensor `output` [n]."""
     if isinstance(calibration, Isotonic):
         x, y = calibration.x.astype(np.float32), calibration.y.astype(np.float32)
         return step(CURVE, name, {"margin": margin, "level": output}, {"x": x, "y": y, "end": np.int64(len(x) - 1)})
-    text = PROBABILITY if calibration.kind == "probability" else AMOUNT
+    text = {"probability": PROBABILITY, "amount": AMOUNT, "uplift": UPLIFT}[calibration.kind]
     values = {"slope": np.float32(calibration.slope), "offset": np.float32(calibration.offset)}
     return step(text, name, {"x": margin, "y": output}, values)
 

@@ -39,7 +39,8 @@ def promises(
 
     Instants at which a model of any target knew too little to be fitted are left out.
     """
-    trained = [target for target in fitted if target.model is not None]
+    # What a campaign changes is told of all campaigns at once: there was no earlier model of it.
+    trained = [target for target in fitted if target.model is not None and target.target.kind != "uplift"]
     possible = cutoffs(*span_ms, max(days(config).values()), config)[: config.validation_slices]
     instants = [at for at in possible if all(target.as_of(at) for target in trained)]
     given = []

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression, TweedieRegressor
 from training.base.config import Config
 
 type Vector = NDArray[np.float64]
-type Kind = Literal["probability", "amount"]
+type Kind = Literal["probability", "amount", "uplift"]
 
 TWEEDIE_POWER = 1.5
 """Between 1 and 2: mostly zeros, and otherwise amounts with a long tail."""
@@ -28,7 +28,8 @@ CLOSEST = 1e-4
 
 @dataclass(frozen=True)
 class Scaled:
-    """link(slope * margin + offset); the link is the sigmoid (Platt's calibration) or, for amounts, exp."""
+    """link(slope * margin + offset); the link is the sigmoid (Platt's calibration), for amounts exp, and of uplift
+    none."""
 
     kind: Kind
     slope: float = 1.0
@@ -37,7 +38,7 @@ class Scaled:
     @property
     def name(self) -> str:
         """What the calibration is called."""
-        return "platt" if self.kind == "probability" else "scale"
+        return {"probability": "platt", "amount": "scale", "uplift": "none"}[self.kind]
 
     def __call__(self, margin: Vector) -> Vector:
         """Probabilities, or amounts in the data's currency [n]."""
@@ -62,6 +63,8 @@ type Calibration = Scaled | Isotonic
 
 def link(kind: Kind, margin: Vector) -> Vector:
     """The prediction that a calibrated margin stands for [n]."""
+    if kind == "uplift":
+        return margin
     # tanh is the sigmoid that cannot overflow.
     return 0.5 * (1 + np.tanh(0.5 * margin)) if kind == "probability" else np.exp(margin)
 

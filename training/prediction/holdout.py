@@ -49,7 +49,8 @@ def held_out(targets: Sequence[FittedTarget], points: PointsInTime, seed: int) -
 
 def _latest_slice(fitted: FittedTarget, outcomes: tuple[Vector, Vector], points: PointsInTime, seed: int) -> Holdout:
     predicted, y = outcomes
-    X = points.slice(fitted.target, fitted.cutoffs[0]).X
+    assert fitted.held_out is not None
+    X = fitted.held_out
     kept = np.sort(np.random.default_rng(seed).permutation(len(y))[:KEPT_ROWS])
     return Holdout(X[kept], np.asarray(y, np.float64)[kept], np.asarray(predicted, np.float64)[kept])
 

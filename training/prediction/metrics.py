@@ -11,6 +11,7 @@ from sklearn.metrics import (
 )
 
 from training.prediction.calibration import TWEEDIE_POWER, Vector
+from training.prediction.qini import by_weights
 from training.prediction.targets import Target
 
 LIFT_SHARE = 0.1
@@ -23,9 +24,12 @@ type Metrics = dict[str, float]
 
 def measure(target: Target, y: Vector, predicted: Vector) -> Metrics:
     """How good the predictions [n] are: for probabilities AUC, average precision, lift, Brier score and log loss; for
-    amounts Spearman's rank correlation, the mean absolute error, the Tweedie deviance and predicted over actual total.
+    amounts Spearman's rank correlation, the mean absolute error, the Tweedie deviance and predicted over actual total;
+    for uplift, of transformed outcomes, the area of Qini's curve above that of a ranking by chance.
     """
     predicted = predicted.astype(np.float64)
+    if target.kind == "uplift":
+        return {"rows": len(y), "effect": float(y.mean()), "gained_above_chance": by_weights(y, predicted)}
     if target.kind == "amount":
         positive = np.maximum(predicted, LEAST)
         return {

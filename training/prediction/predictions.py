@@ -1,6 +1,6 @@
 """Fitting a target: candidates judged on the latest slices of time, the winner fitted again on all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,8 @@ class FittedTarget:
     """Of the slices behind the model, UTC milliseconds, latest first."""
     fitted_on: Matrix | None = None
     """The rows behind the model [n, n_features]."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What more the manifest says of it."""
     earlier: list[tuple[int, Model]] = field(default_factory=list)
     """What the slices were judged by, latest first: the same kind of model, each with the instant (UTC milliseconds) up
     to which it knew what happened."""
@@ -70,6 +72,7 @@ class FittedTarget:
         }
         if target.entry.intent:
             about["intent"] = target.entry.intent
+        about |= self.notes
         if self.model is None or self.fitted_on is None:
             return {**about, "reason": self.reason}
         return {

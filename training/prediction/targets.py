@@ -139,13 +139,15 @@ _FOR = {
 def _question(entry: TargetEntry) -> str:
     events = " or ".join(entry.event)
     what = f"how much {events} amounts to" if entry.is_of_money else f"how many {events} there are"
-    if entry.kind == "probability":
+    if entry.kind != "amount":
         what = f"at least {entry.least:,} {events}" if entry.happens else f"fewer than {entry.least:,} {events}"
         if entry.least_spent:
             what += f" of at least {entry.least_spent:,.2f}"
     if "{}" in what:  # a type that the shop calls so
         what = "events"
     named = [f", {column} {name}" for column in (*COUNTED_BY, "campaign") if (name := getattr(entry, column))]
+    if entry.kind == "uplift":
+        what = f"what being approached changes of the probability of {what}"
     return f"{what} in the next {{}} days{_FOR[entry.whom]}{''.join(named)}"
 
 

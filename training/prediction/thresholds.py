@@ -84,6 +84,6 @@ def reached(fitted: FittedTarget, config: Config) -> dict[str, float | str]:
     predicted, y = _asked(fitted, config)
     above = predicted >= value
     figures: dict[str, float | str] = {"value": value, "chosen_for": chosen_for, "share": float(above.mean())}
-    if fitted.target.kind == "amount":
+    if fitted.target.kind != "probability":
         return {**figures, "share_of_total": float(y[above].sum() / y.sum())}
     return {**figures, "precision": float(y[above].mean()), "recall": float(y[above].sum() / y.sum())}

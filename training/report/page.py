@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from shared.models.labels import ACTIONS, NO_ACTION, intents_of, own_intents
-from shared.models.manifests import is_probability
+from shared.models.manifests import is_probability, is_uplift
 from training.prediction.holdout import Holdout
 from training.report import plots
 from training.report.findings import Findings
@@ -27,6 +27,12 @@ RULES = {
     "likely_to_churn": ("probability of leaving at least {likely_to_churn:.1%}",),
     "loyal": ("at least {loyal_orders:.0f} orders within a year",),
 }
+NOTES = {
+    "spearman": "rank correlation",
+    "auc": "AUC: 0.5 is chance, 1 is perfect",
+    "qini": "Qini coefficient: 0 is chance",
+}
+"""What the figure of a target's tile means."""
 TENTH = 0.1
 
 
@@ -68,10 +74,10 @@ def _header(about: Mapping[str, Any]) -> str:
         value = "left out"
         note = "the reason is below"
         if target["trained"]:
-            metric = "spearman" if "spearman" in target["metrics"] else "auc"
+            metric = next(name for name in NOTES if name in target["metrics"])
             number = target["metrics"][metric]
             value = "-" if number is None else f"{number:.3f}"
-            note = "rank correlation" if metric == "spearman" else "AUC: 0.5 is chance, 1 is perfect"
+            note = NOTES[metric]
         tiles.append((TITLES.get(name, name).lower(), value, note))
     shown = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
@@ -137,6 +143,8 @@ def _prediction(name: str, target: Mapping[str, Any], findings: Findings) -> str
     )
     if not target["trained"]:
         return f"<article>{title}<p>Left out: {escape(target['reason'])}.</p></article>"
+    if is_uplift(target["output"]):
+        return f"<article>{title}{_uplift(target)}</article>"
     held = findings.holdouts[name]
     what = COUNTED.get(name, "what happened")
     probability = is_probability(target["output"])
@@ -159,6 +167,19 @@ def _prediction(name: str, target: Mapping[str, Any], findings: Findings) -> str
         f"<h4>What it rests on</h4>{importance_table(findings.importance[name], measured)}"
         '<p class="caption">Figures that tell the same share their weight: each may matter more than its bar says.</p>'
         f"<details><summary>All models that were tried</summary>{_leaderboard(rows)}</details></article>"
+    )
+
+
+def _uplift(target: Mapping[str, Any]) -> str:
+    """What a campaign changed, and how well whom it changes most is told."""
+    effect, metrics = target["effect"], target["metrics"]
+    ranking = f"{metrics['qini']:.3f}, {metrics['qini_low']:.3f} to {metrics['qini_high']:.3f}"
+    return (
+        f"<p>Being approached changed it by <strong>{effect['value']:+.2%}</strong> of the customers"
+        f" ({effect['low']:+.2%} to {effect['high']:+.2%}), of {target['approached']:,} who were and"
+        f" {target['held_back']:,} who were held back by lot. Ranked by the prediction, of customers"
+        " whom its models did not know, the Qini coefficient is"
+        f" <strong>{escape(ranking)}</strong> (95 %); 0 is a ranking by chance.</p>"
     )
 
 

@@ -76,6 +76,8 @@ def test_what_is_asked_says_neither_what_is_done_nor_how_it_is_called() -> None:
         ({"for": "nobody"}, "1. target: Invalid enum value 'nobody' - at `$.for`"),
         ({"output": "coupon"}, 'target "own": output must end with "_probability"'),
         ({"kind": "amount", "output": "own_probability"}, 'output must not end with "_probability"'),
+        ({"kind": "uplift", "for": "buyers"}, "uplift is of those exposed, in either arm"),
+        ({"output": "own_uplift"}, 'output must not end with "_uplift"'),
         ({"output": "churn_probability"}, 'output "churn_probability" is that of the target "churn"'),
         ({"kind": "amount", "output": "orders_365d"}, 'output "orders_365d" is the name of something else'),
         ({"kind": "amount", "output": "segment"}, 'output "segment" is the name of something else'),
