@@ -61,6 +61,12 @@ COMMANDS = (
     ),
     Command(
         TRAIN,
+        "training.adopt",
+        "Adopt an ONNX model of your own for a target.",
+        "churn=model.onnx --model my-model/ --out adopted/",
+    ),
+    Command(
+        TRAIN,
         "training.evaluate",
         "Train on the past, score, and compare with the future.",
         "--events my-events/ --as-of 2026-01-01",

@@ -14,6 +14,7 @@ TESTED_BY = {
     "training/shop": "training/test_simulator.py",
     "training/base/errors": "training/base/test_command.py",
     "training/data/naive_features": "features/test_delivery.py",
+    "training/adopt": "training/adoption/test_adopting.py",
     "training/data/naive_targets": "training/prediction/test_happenings.py",
     "training/prediction/models": "training/bundle/test_export.py",
     "training/bundle/fitted": "training/test_train.py",

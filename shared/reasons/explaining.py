@@ -124,6 +124,8 @@ def explanation(profile: StoredProfile, manifest: Manifest, reasons: Reasons) ->
             "baseline": round(why.baseline, DIGITS),
             "sum": round(total, DIGITS),
         }
+        if (error := why.error(x)) is not None:
+            about[output]["standard_error"] = round(error, DIGITS)
         same &= isclose(why.at(total), decision.predictions.get(output, nan), rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     changed = {} if same else {"changed_since": CHANGED}
     empty: dict[str, Any] = {output: [] for output in decision.predictions if output not in shown}

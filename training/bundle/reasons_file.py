@@ -32,8 +32,13 @@ EVERYTHING: Range = (np.float32(-np.inf), np.float32(np.inf), True)
 
 def background(X: Matrix, seed: int) -> Matrix:
     """The customers that predictions are explained against [n, n_features]: a sample of X."""
+    return some(X, BACKGROUND, seed)
+
+
+def some(X: Matrix, count: int, seed: int) -> Matrix:
+    """So many rows of X [count, n_features], the same for the same X."""
     random = np.random.default_rng(seed)
-    return X[np.sort(random.permutation(len(X))[:BACKGROUND])]
+    return X[np.sort(random.permutation(len(X))[:count])]
 
 
 def save(out: Path, exported: ModelProto, customers: Matrix) -> dict[str, Any]:
@@ -55,9 +60,20 @@ def save(out: Path, exported: ModelProto, customers: Matrix) -> dict[str, Any]:
     }
     for output in exported.graph.output:
         arrays |= graph.prediction(step_name(output.name), customers)
+    return write(out, arrays)
+
+
+def of_prediction(exported: ModelProto, name: str, customers: Matrix) -> Arrays:
+    """The arrays of one prediction, by the name of its steps; nothing where it is neither trees nor linear."""
+    return _Graph(exported).prediction(name, customers)
+
+
+def write(out: Path, arrays: Arrays) -> dict[str, Any]:
+    """Writes the arrays as `reasons.npz` into the folder `out`; the answer is what the manifest says of it."""
     np.savez_compressed(out / FILE, **arrays)  # type: ignore[arg-type]
     content = (out / FILE).read_bytes()
-    return {"sha256": hashlib.sha256(content).hexdigest(), "background": len(customers), "bytes": len(content)}
+    digest = hashlib.sha256(content).hexdigest()
+    return {"sha256": digest, "background": int(arrays["background"]), "bytes": len(content)}
 
 
 class _Graph:
@@ -90,7 +106,7 @@ class _Graph:
         if f"{name}/trees" in self._nodes:
             return {f"{name}/{part}": value for part, value in self._trees(name, customers).items()} | calibration
         if f"{name}/linear" not in self._nodes:
-            return {}
+            return calibration
         linear = attributes(self._nodes[f"{name}/linear"])
         prepare = self._preparation(name)
         prepared = _prepared(prepare, name, customers)
