@@ -27,13 +27,13 @@ from shared.experiments.histories import LONGEST_WINDOW_DAYS, Experiments, Expos
 from shared.experiments.results import LEAST_EFFECT, Look
 from shared.experiments.trial import Cost
 from shared.features import Profiles
+from shared.insight.layout import LATEST_RESULTS
 from shared.models.bundle import Bundle
 from tessera.result_words import in_words
 from training.base import command
 from training.base.errors import InputError
 from training.data.events import read_events
 
-LATEST = "reports/results/latest.json"
 AT_ONCE = 20_000
 """Customers whose features are held at a time."""
 MOST_VALUES = 50
@@ -108,7 +108,7 @@ def _reported(given: argparse.Namespace) -> dict[str, Any]:
     """What the stack measured last. Raises InputError where it never did."""
     try:
         bucket = given.bucket or DeployedStack(given.stack).resource("DataBucket")
-        body = boto3.client("s3").get_object(Bucket=bucket, Key=LATEST)["Body"].read()
+        body = boto3.client("s3").get_object(Bucket=bucket, Key=LATEST_RESULTS)["Body"].read()
     except ClientError as error:
         if error.response["Error"]["Code"] in ABSENT:
             raise InputError(f"{bucket} has no results yet: they are measured after each night's export") from error

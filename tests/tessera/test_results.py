@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from operations.stack import DeployedStack
-from tessera.results import LATEST, main
+from shared.insight.layout import LATEST_RESULTS
+from tessera.results import main
 from tests.conftest import BUCKET
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def test_what_a_stack_measured_last_is_said(
     assert "has no results yet" in capsys.readouterr().err
     _write(tmp_path / "events")
     assert main(["--events", str(tmp_path / "events"), "--json"]) == 0
-    s3.put_object(Bucket=BUCKET, Key=LATEST, Body=capsys.readouterr().out.encode())
+    s3.put_object(Bucket=BUCKET, Key=LATEST_RESULTS, Body=capsys.readouterr().out.encode())
     monkeypatch.setattr(DeployedStack, "resources", {"DataBucket": BUCKET})
     assert main(["--stack", "tessera"]) == 0
     assert capsys.readouterr().out.startswith("spring: an effect was found\n")
