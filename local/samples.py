@@ -66,6 +66,7 @@ def _environment_of_functions(stack: Stack) -> Path:
         "ERASURE_QUEUE_URL": stack.erasure_queue_url,
         "MARK_SECRET": stack.mark_secret,
         "SETTLE_SECONDS": "20",
+        "RESULTS_WINDOW_DAYS": "30",
         "AWS_ENDPOINT_URL": stack.endpoint,
     }
     path = stack.emulator.folder / "environment.json"

@@ -1,11 +1,14 @@
-"""Lists segments, who is in them, who moved, what was sent of whom, and who stands where on which journey.
+"""Lists segments, who is in them, who moved, what was sent of whom, who stands where on which journey, and what was
+measured.
 
-GET /segments, /segments/{segment_id}/customers, /journeys, /journeys/{key}, /journeys/{key}/customers, and of a
+GET /segments, /segments/{segment_id}/customers, /journeys, /journeys/{key}, /journeys/{key}/customers, /results,
+/audiences/{key}/results, /reports/{name}, and of a
 customer /customers/{id}/history, /customers/{id}/audiences, /customers/{id}/deliveries, /customers/{id}/journeys
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from functools import cache
@@ -22,14 +25,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.api.answers import Refused, resolver
 from shared.api.cursors import Cursors
 from shared.api.paging import Paging
+from shared.aws.fresh_object import FreshObject
 from shared.decisions import audience_moves
 from shared.decisions.transitions import answer
 from shared.destinations import deliveries as sent
 from shared.identity.keys import LONGEST_ID, customer_key
 from shared.identity.keys import customer_id as id_of
+from shared.insight.layout import LATEST_RESULTS, REPORTS, report_key
 from shared.ledger.audience_rows import AudienceLedger
 from shared.ledger.rows import Ledger
-from shared.models.manifests import Manifests
+from shared.models.manifests import CHECK_EVERY_SECONDS, Manifests
 from shared.profiles.marks import secret
 from shared.profiles.members import Members
 from shared.profiles.table import ProfileTable
@@ -48,7 +53,10 @@ ledger = Ledger(dynamodb, table_name)
 audience_ledger = AudienceLedger(dynamodb, table_name)
 deliveries = sent.Deliveries(dynamodb, table_name)
 members = Members(dynamodb, table_name)
-manifests = Manifests(s3, os.environ["DATA_BUCKET"])
+bucket = os.environ["DATA_BUCKET"]
+manifests = Manifests(s3, bucket)
+results = FreshObject(s3, bucket, LATEST_RESULTS, CHECK_EVERY_SECONDS)
+reports = {name: FreshObject(s3, bucket, report_key(name), CHECK_EVERY_SECONDS) for name in REPORTS}
 cursors = Cursors(lambda: str(parameters.get_secret(os.environ["CURSOR_SECRET"], max_age=3_600)).encode())
 
 
@@ -192,6 +200,40 @@ def _check_known(customer_id: str) -> None:
     """Raises Refused where no event of a customer has been counted."""
     if len(customer_id) > LONGEST_ID or not profiles.get(customer_key(customer_id)):
         raise Refused(HTTPStatus.NOT_FOUND, "customer_not_found", "No event of this customer has been counted.")
+
+
+@app.get("/results")
+def all_results() -> dict[str, Any]:
+    """What every campaign changed, as it was measured last."""
+    return _measured(results)
+
+
+@app.get("/audiences/<key>/results")
+def audience_results(key: str) -> dict[str, Any]:
+    """What an audience's campaign changed, as it was measured last."""
+    told = _measured(results)
+    own = [result for result in told["results"] if result["campaign"] == key]
+    if not own:
+        message = "Nobody had been exposed to an audience of this key when results were measured last."
+        raise Refused(HTTPStatus.NOT_FOUND, "results_not_found", message)
+    return {**told, "results": own}
+
+
+@app.get("/reports/<name>")
+def report(name: str) -> dict[str, Any]:
+    """A report, as it was computed last."""
+    if name not in reports:
+        raise Refused(HTTPStatus.NOT_FOUND, "report_not_found", f"The reports are {', '.join(REPORTS)}.")
+    return _measured(reports[name])
+
+
+def _measured(document: FreshObject) -> dict[str, Any]:
+    body = document.read(time.monotonic())
+    if body is None:
+        message = "Nothing was measured yet: it is after each night's export."
+        raise Refused(HTTPStatus.NOT_FOUND, "not_measured_yet", message)
+    told: dict[str, Any] = json.loads(body)
+    return told
 
 
 def _paging() -> Paging:

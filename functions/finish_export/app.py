@@ -32,7 +32,7 @@ plans = Plans(s3, bucket, TimeZone.of(os.environ["TIME_ZONE"]), settle_ms)
 @watched()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Takes a `run` and how many `parts` it has, and gives the key of its report, the number of parts `unfinished`, and
-    whether the counts `reconcile` and the run was `superseded` by another of its date."""
+    whether the counts `reconcile` and the run was `superseded` by another of its `date`."""
     run = event["run"]
     parts = RunParts(s3, bucket, "exports", run, PartitionProgress)
     done = [*parts.all()]
@@ -47,4 +47,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     report = finishing.finish(plans.of(run, read_clock()), done, int(event["parts"]))
     key = parts.write_report({**report, **span([(part.started_ms, part.updated_ms) for part in done])})
     logger.info("Export finished", extra={"report": key, "reconciles": report["reconciles"]})
-    return {"report": key, **{name: report[name] for name in ("unfinished", "superseded", "reconciles")}}
+    return {"report": key, **{name: report[name] for name in ("date", "unfinished", "superseded", "reconciles")}}

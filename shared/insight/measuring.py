@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
+from shutil import copyfileobj
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +43,6 @@ DAYS_LATE = 3
 OF_A_DATE = ("customers", "exposures", "orders", "segments")
 
 
-class NotWhole(Exception):
-    """The exports of a date are not whole: there are none, or a run is at work on them."""
-
-
 @dataclass(frozen=True)
 class Measuring:
     """What measures the exports of a bucket."""
@@ -56,14 +53,14 @@ class Measuring:
     currency: str
 
     def measure(self, day: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Writes the results and reports of a date, and returns how many results there are. `manifest` is that of the
-        live bundle, empty where there is none.
+        """Writes the results and reports of a date, and says how many there are: none while its exports are not whole,
+        as there are none or a run is at work on them. `manifest` is that of the live bundle, empty where there is none.
 
-        Raises NotWhole, TooLarge, ClientError.
+        Raises TooLarge, ClientError.
         """
         snapshot = self._manifest(SNAPSHOTS.name, day)
         if snapshot is None:
-            raise NotWhole(f"the exports of {day} are not whole")
+            return {"date": day, "whole": False, "results": 0, "reports": 0}
         as_of_ms = snapshot.plan.as_of_ms
         with self._tables(day) as tables:
             counted = trials(tables, as_of_ms, self.window_days, self._designs(manifest))
@@ -75,7 +72,7 @@ class Measuring:
             for name, report in reports.items():
                 head = {"report": name, "date": day, "as_of": results["as_of"], "currency": self.currency}
                 self._put(report_key(name), head | report)
-        return {"date": day, "results": len(results["results"]), "reports": len(reports)}
+        return {"date": day, "whole": True, "results": len(results["results"]), "reports": len(reports)}
 
     def _is_latest(self, as_of_ms: int) -> bool:
         body = self._body(LATEST_RESULTS)
@@ -97,7 +94,8 @@ class Measuring:
         for name, own in keys.items():
             for number, key in enumerate(own):
                 path = place / f"{name}-{number}.parquet"
-                self.s3.download_file(self.bucket, key, str(path))
+                with path.open("wb") as file:
+                    copyfileobj(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"], file)
                 left -= path.stat().st_size
                 if left < 0:
                     raise TooLarge(f"exports of a date have more than {MOST_BYTES:,} bytes")
@@ -149,10 +147,8 @@ class Measuring:
                 continue
             with TemporaryDirectory() as place:
                 then = self._fetched(Path(place), {"customers": self._keys("customers", before)})
-                tables = Tables(
-                    now.folder, {"customers": then.files.get("customers", ()), "orders": now.files["orders"]}
-                )
-                bins = calibration(tables, target, horizon)
+                files = {"customers": then.files.get("customers", ()), "orders": now.files.get("orders", ())}
+                bins = calibration(Tables(now.folder, files), target, horizon)
             told[target] = {"state": "measured", "horizon_days": horizon, "said_on": before, "bins": bins}
         return told
 
@@ -189,7 +185,7 @@ def planned_since(newest_first: list[Publication], key: str) -> int:
     """When the share that an audience holds back became what it is, UTC milliseconds; 0 where it never was another."""
     shares = [(publication, share_held_back(publication.audiences, key)) for publication in newest_first]
     known = [(publication, share) for publication, share in shares if _has(publication.audiences, key)]
-    for (later, share), (_, before) in zip(known, known[1:], strict=False):
+    for (later, share), (_, before) in pairwise(known):
         if share != before:
             return parse_timestamp(later.at)
     return 0

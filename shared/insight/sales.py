@@ -1,8 +1,8 @@
 """What was bought, and in which segment whoever bought it was by then: what reports of segments begin with.
 
 A customer is in a segment from the move into it on, and what moved them counts for the segment that they were in before
-it. What they bought before the first move that the ledger knows counts for the segment of that move, as their history was
-taken in before it was decided on.
+it. What they bought before the first move that the ledger knows counts for the segment of that move, as their history
+was taken in before it was decided on.
 """
 
 from __future__ import annotations

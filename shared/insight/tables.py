@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.events.locked import locked_database
 from shared.exports.tables import TABLES
+from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,7 +54,7 @@ class Tables:
         return path
 
 
-class TooLarge(Exception):
+class TooLarge(AnonymousError):
     """What was exported takes more room than there is."""
 
 

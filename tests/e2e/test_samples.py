@@ -104,6 +104,10 @@ def check_finish_export(stack: Stack, answer: Any) -> None:
     assert is_there(stack, "reports/exports/sample.json")
 
 
+def check_measure_results(_stack: Stack, answer: Any) -> None:
+    assert answer == {"date": "2018-01-01", "whole": False, "results": 0, "reports": 0}
+
+
 def check_live(customer: str) -> Callable[[Stack, Any], None]:
     def check(stack: Stack, answer: Any) -> None:
         assert answer == {"batchItemFailures": []}
@@ -215,6 +219,7 @@ CHECKS: dict[str, Callable[[Stack, Any], None]] = {
     "backfill_events": check_backfill_events,
     "export_tables": check_export_tables,
     "finish_export": check_finish_export,
+    "measure_results": check_measure_results,
     "summarise_run": check_summarise_run,
 }
 

@@ -83,7 +83,13 @@ def shop(s3: "S3Client", drop: Callable[..., list[str]], publisher: ModuleType, 
 def test_everybody_is_a_row_with_features_decision_and_attributes(
     s3: "S3Client", run: Run, table: ProfileTable
 ) -> None:
-    assert run() == {"report": "reports/exports/r.json", "unfinished": 0, "superseded": False, "reconciles": True}
+    assert run() == {
+        "report": "reports/exports/r.json",
+        "date": DAY,
+        "unfinished": 0,
+        "superseded": False,
+        "reconciles": True,
+    }
     rows = {row["customer_id"]: row for row in exported(s3, "customers", DAY)}
     stored = table.load(["customer#a", "customer#b", "customer#c"])
     assert {*rows} == {"a", "b", "c"}

@@ -68,6 +68,10 @@ def export(world: World, run: str) -> Process:
         world.failed_runs.append(("export", run))
     elif not outcome["reconciles"]:
         world.findings.append(f"the export {run} does not reconcile")
+    elif not outcome["superseded"]:
+        measured = yield from _tried({"date": outcome["date"]}, "measure_results")
+        if isinstance(measured, Failed):
+            world.failed_runs.append(("export", run))
 
 
 def journey(world: World, given: dict[str, Any]) -> Process:
