@@ -2,8 +2,8 @@
 measured.
 
 GET /segments, /segments/{segment_id}/customers, /journeys, /journeys/{key}, /journeys/{key}/customers, /results,
-/audiences/{key}/results, /reports/{name}, and of a
-customer /customers/{id}/history, /customers/{id}/audiences, /customers/{id}/deliveries, /customers/{id}/journeys
+/audiences/{key}/results, /reports/{name}, and of a customer /customers/{id}/history, /customers/{id}/audiences,
+/customers/{id}/deliveries, /customers/{id}/journeys
 """
 
 from __future__ import annotations

@@ -30,8 +30,10 @@ from shared.insight.reports import calibration, segment_reports
 from shared.insight.tables import Tables, TooLarge
 from shared.insight.trials import Design, trials
 from shared.models.labels import cost_and_margin
+from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
 MOST_BYTES = 6 * 2**30
@@ -41,6 +43,10 @@ MOST_VERSIONS = 200
 DAYS_LATE = 3
 """By which a snapshot may be older than one horizon ago."""
 OF_A_DATE = ("customers", "exposures", "orders", "segments")
+
+
+class Replaced(AnonymousError):
+    """Another run of the export took an object away meanwhile: what it writes instead is measured at its end."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,13 @@ class Measuring:
         """
         snapshot = self._manifest(SNAPSHOTS.name, day)
         if snapshot is None:
-            return {"date": day, "whole": False, "results": 0, "reports": 0}
-        as_of_ms = snapshot.plan.as_of_ms
+            return _not_whole(day)
+        try:
+            return self._measure(day, snapshot.plan.as_of_ms, manifest)
+        except Replaced:
+            return _not_whole(day)
+
+    def _measure(self, day: str, as_of_ms: int, manifest: Mapping[str, Any]) -> dict[str, Any]:
         with self._tables(day) as tables:
             counted = trials(tables, as_of_ms, self.window_days, self._designs(manifest))
             results = {"date": day, **document(counted, Look(as_of_ms), self.currency)}
@@ -95,7 +106,7 @@ class Measuring:
             for number, key in enumerate(own):
                 path = place / f"{name}-{number}.parquet"
                 with path.open("wb") as file:
-                    copyfileobj(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"], file)
+                    copyfileobj(self._object(key), file)
                 left -= path.stat().st_size
                 if left < 0:
                     raise TooLarge(f"exports of a date have more than {MOST_BYTES:,} bytes")
@@ -164,15 +175,25 @@ class Measuring:
 
     def _body(self, key: str) -> bytes | None:
         try:
-            return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            return self._object(key).read()
+        except Replaced:
+            return None
+
+    def _object(self, key: str) -> StreamingBody:
+        try:
+            return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"]
         except ClientError as error:
             if is_absent(self.s3, self.bucket, key, error):
-                return None
+                raise Replaced("an object that is named is not there") from None
             raise
 
     def _put(self, key: str, told: Mapping[str, Any]) -> None:
         body = msgspec.json.encode(told)
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/json")
+
+
+def _not_whole(day: str) -> dict[str, Any]:
+    return {"date": day, "whole": False, "results": 0, "reports": 0}
 
 
 def share_held_back(audiences: Audiences, key: str) -> float:

@@ -130,6 +130,15 @@ def test_a_date_that_is_not_whole_is_left_to_the_run_that_is_at_work_on_it(
     assert "Contents" not in s3.list_objects_v2(Bucket=BUCKET, Prefix="reports/")
 
 
+def test_a_date_whose_objects_another_run_takes_away_is_left_to_that_run(
+    s3: "S3Client", measuring: Measuring, tmp_path: Path
+) -> None:
+    put(s3, tmp_path, DAY, AS_OF_MS, orders=[_line("a", 1)])
+    s3.delete_object(Bucket=BUCKET, Key=f"{folder('orders', DAY)}0.parquet")
+    assert measuring.measure(DAY, {})["whole"] is False
+    assert "Contents" not in s3.list_objects_v2(Bucket=BUCKET, Prefix="reports/")
+
+
 def test_a_date_that_is_measured_again_takes_nothing_of_later_ones(
     s3: "S3Client", measuring: Measuring, tmp_path: Path
 ) -> None:
