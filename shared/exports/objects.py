@@ -43,6 +43,9 @@ class ExportObjects:
         pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=key)
         every = [one for page in pages for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))]
         own = [one for one in every if one["Key"] == key and one["VersionId"] != latest]
+        if latest:
+            # Whoever wrote the same after us takes ours away, and we leave theirs.
+            own = [one for one in own if not one["IsLatest"]]
         # The latest last: whatever breaks off, it is still there to be found again.
         for one in sorted(own, key=lambda one: (one["IsLatest"], one["LastModified"])):
             self._s3.delete_object(Bucket=self._bucket, Key=key, VersionId=one["VersionId"])

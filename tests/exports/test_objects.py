@@ -42,3 +42,22 @@ def test_what_stands_beside_the_objects_of_a_date_is_none_of_them(s3: "S3Client"
     objects.put("exports/orders/date=2026-01-01/a.parquet", b"a")
     s3.put_object(Bucket=BUCKET, Key="exports/orders/date=2026-01-01/_manifest.json", Body=b"{}")
     assert [*objects.keys("exports/orders/date=2026-01-01/")] == ["exports/orders/date=2026-01-01/a.parquet"]
+
+
+def test_what_another_wrote_meanwhile_stays(
+    s3: "S3Client", objects: ExportObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "exports/a.parquet"
+    objects.put(key, b"before")
+    other = ExportObjects(s3, BUCKET)
+    drop = ExportObjects._drop
+
+    def interrupted(self: ExportObjects, one: str, latest: str | None) -> None:
+        monkeypatch.setattr(ExportObjects, "_drop", drop)
+        other.put(key, b"theirs")
+        drop(self, one, latest)
+
+    monkeypatch.setattr(ExportObjects, "_drop", interrupted)
+    objects.put(key, b"ours")
+    assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == b"theirs"
+    assert versions(s3) == [(key, True)]
