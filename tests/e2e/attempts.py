@@ -19,6 +19,7 @@ OFFERING = {"MakeOfferRole"}
 RECOMMENDING = {"RecommendProductsRole"}
 TRAVELLING = {"AdvanceJourneyRole"}
 EXPORTING = {"ExportTablesRole", "FinishExportRole"}
+MEASURING = {"MeasureResultsRole"}
 WATCHING = {"WatchStackRole"}
 ROLLING_BACK = {"RollBackModelRole"}
 READING_MODELS = (
@@ -30,6 +31,7 @@ READING_MODELS = (
     | DELIVERING
     | DEFINING
     | EXPORTING
+    | MEASURING
     | {"LookupCustomerRole"}
 )
 
@@ -142,14 +144,18 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("models/", READING_MODELS, set()),
         ("models/current.json", READING_MODELS | ROLLING_BACK, ROLLING_BACK),
         ("recommenders/", RECOMMENDING, set()),
-        ("audiences/", DEFINING, DEFINING),
-        ("audiences/versions/", DEFINING, DEFINING),
+        ("audiences/", DEFINING | MEASURING, DEFINING),
+        ("audiences/versions/", DEFINING | MEASURING, DEFINING),
         ("destinations/", DELIVERING, set()),
         ("journeys/", TRAVELLING | BROWSING, set()),
         ("archive/", {"BackfillEventsRole", *ERASING}, {"IngestLiveEventsRole", *ERASING}),
         ("marks/", set(), FOLDING | ERASING),
         ("exports/", ERASING, ERASING | EXPORTING),
-        ("exports/snapshots/", ERASING | EXPORTING, ERASING | EXPORTING),
+        ("exports/snapshots/", ERASING | EXPORTING | MEASURING, ERASING | EXPORTING),
+        ("exports/orders/", ERASING | MEASURING, ERASING | EXPORTING),
+        ("exports/deliveries/", ERASING, ERASING | EXPORTING),
+        ("reports/results/", MEASURING, MEASURING),
+        ("reports/insight/", MEASURING | BROWSING, MEASURING),
         ("reports/exports/", EXPORTING, EXPORTING),
         ("quarantine/events/", ERASING | WATCHING, {"IngestEventsRole", "BackfillEventsRole", *ERASING}),
         ("quarantine/live/", ERASING | WATCHING, {*FOLDING, "AcceptEventsRole", *ERASING}),
