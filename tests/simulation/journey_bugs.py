@@ -3,45 +3,52 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 from tests.simulation.planting import Bug, Planting
 
 
+def _module(code: Planting, name: str) -> Any:
+    code.module("shared.features")
+    code.module("shared.events")  # whose rooms import each other in this order
+    return code.module(name)
+
+
 def _leavers_go_on(code: Planting) -> None:
-    code.set(code.module("shared.journeys.interpreting"), "_stopped", lambda journey, seen: None)
+    code.set(_module(code, "shared.journeys.interpreting"), "_stopped", lambda journey, seen: None)
 
 
 def _late_steps_are_sent(code: Planting) -> None:
-    code.set(code.module("shared.destinations.latest").Customers, "stopped", lambda self, steps: ({}, set()))
+    code.set(_module(code, "shared.destinations.latest").Customers, "stopped", lambda self, steps: ({}, set()))
 
 
 def _control_group_is_sent(code: Planting) -> None:
-    message = code.module("shared.destinations.messages").Message
+    message = _module(code, "shared.destinations.messages").Message
     held_back = message.is_held_back
     never = property(lambda self: self.kind != "Customer Journey Step" and held_back.fget(self))
     code.set(message, "is_held_back", never)
 
 
 def _cap_not_kept(code: Planting) -> None:
-    code.set(code.module("shared.journeys.interpreting"), "_is_capped", lambda cap, seen: False)
+    code.set(_module(code, "shared.journeys.interpreting"), "_is_capped", lambda cap, seen: False)
 
 
 def _night_not_kept(code: Planting) -> None:
-    code.set(code.module("shared.destinations.steps").Quiet, "over_ms", lambda self, now_ms, zone: now_ms)
+    code.set(_module(code, "shared.destinations.steps").Quiet, "over_ms", lambda self, now_ms, zone: now_ms)
 
 
 def _journeys_of_the_erased(code: Planting) -> None:
-    code.set(code.module("shared.journeys.travellers").Travellers, "forget", lambda self, key: None)
+    code.set(_module(code, "shared.journeys.travellers").Travellers, "forget", lambda self, key: None)
 
 
 def _begun_by_each_telling(code: Planting) -> None:
     numbers = count()
-    code.set(code.module("shared.journeys.travellers").Travellers, "entry", lambda self, told: f"{next(numbers)}")
+    code.set(_module(code, "shared.journeys.travellers").Travellers, "entry", lambda self, told: f"{next(numbers)}")
 
 
 def _other_step_each_time(code: Planting) -> None:
     numbers = count()
-    code.set(code.module("shared.journeys.travelling"), "_hashed", lambda *parts: f"{next(numbers)}")
+    code.set(_module(code, "shared.journeys.travelling"), "_hashed", lambda *parts: f"{next(numbers)}")
 
 
 JOURNEY_BUGS = (
