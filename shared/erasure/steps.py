@@ -98,7 +98,7 @@ class Erasing:
         for key in step.people:
             eraser.erase(key, step.at_ms)
         # What sends them on wakes up to nothing.
-        self.travellers.forget(step.key)
+        self.travellers.forget(step.key, lambda: self.table.heads([step.key]).get(step.key))
         if step.again:
             self._forget_deliveries(step, receipt)
         # What an attempt removed that broke off, it could not tell.

@@ -7,18 +7,21 @@ All items of a customer stand in one partition, which goes with them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from shared.aws.backoff import Sleep, attempts
+from shared.destinations.steps import belongs
 from shared.profiles.marks import keyed_hash
 from shared.profiles.members import shard_of
 from shared.profiles.table import CALLS_AT_MOST, WRITES_A_CALL, TableOverloaded
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from shared.profiles.stored_profile import StoredProfile
 
 LEADING = "journeys#"
 ON = "on#"
@@ -125,18 +128,7 @@ class Travellers:
     def decide(self, traveller: Traveller, sends: tuple[list[int], int], now_ms: int) -> Traveller:
         """Keeps at once that they are sent at `now_ms`, and that it counts for the cap. Raises Overtaken."""
         after = replace(traveller, sent_ms=now_ms, turn=traveller.turn + 1)
-        times = [*sends[0], now_ms][-SENDS_KEPT:]
-        counted: Any = {
-            "TableName": self._table,
-            "Item": {
-                "pk": {"S": traveller.pk},
-                "sk": {"S": SENT},
-                "turn": {"N": str(sends[1] + 1)},
-                "sent_ms": {"L": [{"N": str(time_ms)} for time_ms in times]},
-            },
-            "ConditionExpression": "turn = :turn" if sends[1] else "attribute_not_exists(pk)",
-            **({"ExpressionAttributeValues": {":turn": {"N": str(sends[1])}}} if sends[1] else {}),
-        }
+        counted = self._sends([*sends[0], now_ms][-SENDS_KEPT:], traveller.pk, sends[1])
         moved: Any = {"TableName": self._table, **_after(traveller, after, now_ms)}
         try:
             self._client.transact_write_items(TransactItems=[{"Put": moved}, {"Put": counted}])
@@ -148,11 +140,54 @@ class Travellers:
         """All journeys that a customer is on, or was on lately."""
         return [decode_traveller(item) for item in self._query(self.partition(key), ON)]
 
-    def forget(self, key: str) -> None:
-        """Removes all items of a customer. Raises TableOverloaded."""
+    def remove(self, traveller: Traveller) -> None:
+        """Removes somebody from one journey. Raises TableOverloaded."""
+        self._delete([(traveller.pk, traveller.sk)])
+
+    def forget(self, key: str, now: Callable[[], StoredProfile | None]) -> None:
+        """Removes all items of a customer but those of who came back: of journeys begun by memberships that they have
+        `now`, which is asked for when the items are read.
+
+        Raises TableOverloaded, and Overtaken where a journey of theirs sends something just then.
+        """
         items = self._query(self.partition(key), "")
-        for some in batched(items, WRITES_A_CALL, strict=False):
-            deletes = [{"DeleteRequest": {"Key": {name: item[name] for name in ("pk", "sk")}}} for item in some]
+        profile = now()
+        travellers = [decode_traveller(item) for item in items if item["sk"]["S"].startswith(ON)]
+        stay = [one for one in travellers if profile and belongs(profile, one.audience, one.entered_ms)]
+        if stay:
+            self._keep_sends(stay[0].pk, min(one.entered_ms for one in stay))
+        kept = {one.sk for one in stay} | ({SENT} if stay else set())
+        places = [(item["pk"]["S"], item["sk"]["S"]) for item in items]
+        self._delete([(pk, sk) for pk, sk in places if sk not in kept])
+
+    def _keep_sends(self, pk: str, since_ms: int) -> None:
+        """Of when journeys sent something what is since then. Raises Overtaken."""
+        times, turn = self.sends(pk)
+        if all(time_ms >= since_ms for time_ms in times):
+            return
+        put = self._sends([time_ms for time_ms in times if time_ms >= since_ms], pk, turn)
+        try:
+            self._client.put_item(**put)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            raise Overtaken from None
+
+    def _sends(self, times: Sequence[int], pk: str, turn: int) -> Any:
+        """What writes when journeys sent something, where nobody else did since it was of that `turn`."""
+        return {
+            "TableName": self._table,
+            "Item": {
+                "pk": {"S": pk},
+                "sk": {"S": SENT},
+                "turn": {"N": str(turn + 1)},
+                "sent_ms": {"L": [{"N": str(time_ms)} for time_ms in times]},
+            },
+            "ConditionExpression": "turn = :turn" if turn else "attribute_not_exists(pk)",
+            **({"ExpressionAttributeValues": {":turn": {"N": str(turn)}}} if turn else {}),
+        }
+
+    def _delete(self, places: Sequence[tuple[str, str]]) -> None:
+        for some in batched(places, WRITES_A_CALL, strict=False):
+            deletes = [{"DeleteRequest": {"Key": {"pk": {"S": pk}, "sk": {"S": sk}}}} for pk, sk in some]
             request: Any = {self._table: deletes}
             for _ in attempts(CALLS_AT_MOST, self._sleep):
                 request = self._client.batch_write_item(RequestItems=request).get("UnprocessedItems")

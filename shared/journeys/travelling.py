@@ -130,7 +130,7 @@ class Travelling:
             return None
         profile = self.table.load([traveller.key]).get(traveller.key)
         if profile is None:
-            self.travellers.forget(traveller.key)
+            self.travellers.remove(traveller)
             return None
         sends = self.travellers.sends(traveller.pk)
         look = Look(profile, traveller.audience, traveller.entered_ms, sends[0], now_ms, self.zone)

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.decisions.decision import Membership
 from shared.journeys.travellers import ENDED_DAYS, SENT, Overtaken, Traveller, Travellers
 from tests.conftest import TABLE
 from tests.journeys.people import ENTERED_MS, KEY, secret
+from tests.support.stored_profiles import decision, profile
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -64,8 +66,19 @@ def test_of_the_erased_nothing_stays_and_nothing_is_written_again(
 ) -> None:
     one = travellers.begin(traveller(travellers))
     decided = travellers.decide(one, ([], 0), 7)
-    travellers.forget(KEY)
+    travellers.forget(KEY, lambda: None)
     assert travellers.of_customer(KEY) == []
     assert "Item" not in dynamodb.get_item(TableName=TABLE, Key={"pk": {"S": one.pk}, "sk": {"S": SENT}})
     with pytest.raises(Overtaken):
         travellers.put(decided, 0)
+
+
+def test_who_came_back_keeps_the_journeys_that_they_began_since(travellers: Travellers) -> None:
+    before, since = (replace(traveller(travellers), entry=f"t{at}", entered_ms=at) for at in (10, 100))
+    travellers.decide(travellers.begin(before), ([], 0), 15)
+    travellers.decide(travellers.begin(since), travellers.sends(before.pk), 105)
+    back = profile(KEY, decision=decision(audiences={"carts": Membership(100, "control")}))
+    for _ in range(2):
+        travellers.forget(KEY, lambda: back)
+        assert [one.entered_ms for one in travellers.of_customer(KEY)] == [100]
+        assert travellers.sends(before.pk)[0] == [105]

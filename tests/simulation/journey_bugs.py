@@ -38,7 +38,7 @@ def _night_not_kept(code: Planting) -> None:
 
 
 def _journeys_of_the_erased(code: Planting) -> None:
-    code.set(_module(code, "shared.journeys.travellers").Travellers, "forget", lambda self, key: None)
+    code.set(_module(code, "shared.journeys.travellers").Travellers, "forget", lambda self, key, now: None)
 
 
 def _begun_by_each_telling(code: Planting) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from shared.features.columns import DAY_MS
+from tests.simulation.journeys import JOURNEYS
 from tests.simulation.machines import backfill, called, export, later, request
 from tests.simulation.people import (
     BACK,
@@ -40,6 +41,8 @@ MODELS = {
 
 HOLDOUTS = {"often": 0.0, "gone": 0.3, "risky": 0.1}
 """The audiences that somebody may define, with the share that is kept out."""
+HALF = 0.5
+"""Of those who travel, so that both arms do."""
 RULES = (
     "orders_365d >= 2",
     "orders(20) = 0",
@@ -120,6 +123,11 @@ class Story:
         """The deeds one after the other, with turns of the world in between."""
         # Most worlds have a model at first, some get one in the middle of everything, and few never have any.
         published_at = self.rng.choice([0, 0, 0, *range(1, self.weather.deeds), None])
+        if self.world.cloud.journey_started:
+            # Nobody travels where nobody enters an audience.
+            published_at = 0
+            for key in JOURNEYS:
+                self._define(key, self.rng.choice(RULES))
         for number in range(self.weather.deeds):
             if number == published_at:
                 self._publish()
@@ -220,15 +228,19 @@ class Story:
         """Somebody defines an audience, edits its rule or removes it, at times two at once."""
         for _ in range(self.rng.choice([1, 1, 2])):
             key = self.rng.choice([*HOLDOUTS])
-            definition = {"where": self.rng.choice(RULES), "holdout": HOLDOUTS[key]}
+            where = self.rng.choice(RULES)
             if key in self.audiences and self.rng.random() < 0.3:
                 self.audiences.remove(key)
                 event = request("DELETE", f"/audiences/{key}", 0)
                 self.world.start(called(self.world, "manage_audiences", event, (200, 404), []))
             else:
-                self.audiences.add(key)
-                event = request("PUT", f"/audiences/{key}", 0, definition)
-                self.world.start(called(self.world, "manage_audiences", event, (200, 409), []))
+                self._define(key, where)
+
+    def _define(self, key: str, where: str) -> None:
+        self.audiences.add(key)
+        definition = {"where": where, "holdout": HALF if self.world.cloud.journey_started else HOLDOUTS[key]}
+        event = request("PUT", f"/audiences/{key}", 0, definition)
+        self.world.start(called(self.world, "manage_audiences", event, (200, 409), []))
 
     def _erase(self) -> None:
         self.world.start(self._erasure(self.rng.choice([GONE, BACK])))
