@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 IN_WORLDS = 10
 """Of so many seeds one has them."""
-CAP = Cap(3, 2)
+CAP = Cap(2, 2)
 QUIET = Quiet(1_320, 360)
 LATE_MS = 3_600_000
 """By then whatever had not seen somebody leave has ended, functions of 15 minutes included."""
@@ -40,6 +40,7 @@ STEPS = (
     Check(),
     Branch("views(5) > 0", RULE, 6),
     Send("crm", "second"),
+    Wait(DAY_MINUTES * MINUTE_MS),
     Send("crm", "third"),
 )
 OFTEN = Journey("often_journey", "Often", "often", STEPS, 1, (LEAVES,))
