@@ -8,6 +8,7 @@ from urllib.parse import quote
 from local.stack import Stack
 from shared.destinations.contract import Answer, Request
 from shared.destinations.steps import LEAVES
+from shared.insight.layout import LATEST_RESULTS, REPORTS, report_key
 from shared.journeys.journey import Cap, Journey, Journeys, Publication, Send, Wait, encode_publication
 from shared.journeys.known_journeys import CHECK_EVERY_SECONDS
 from shared.recommending import layout as recommenders
@@ -270,6 +271,19 @@ def tables_are_exported(stack: Stack) -> None:
     started.append(export(stack, "again", run="second"))
     assert started == ["SUCCEEDED"] * 3
     assert {"csv", "long"} <= {row["customer_id"] for row in exported(stack.s3, "customers", bucket=stack.bucket)}
+
+
+def results_are_measured(stack: Stack) -> None:
+    """At the end of an export, once an exposure is among what is exported."""
+    exposed = {**purchase("API", 9), "event_type": "campaign_exposure", "campaign": "spring", "arm": "control"}
+    assert stack.api("POST", "/events", {"events": [exposed]})[1]["accepted"] == 1
+    for attempt in range(5):
+        if stack.api_get("/audiences/spring/results")[0] == 200:
+            break
+        assert export(stack, f"measured-{attempt}") == "SUCCEEDED"
+    (result,) = json.loads(stack.s3.get_object(Bucket=stack.bucket, Key=LATEST_RESULTS)["Body"].read())["results"]
+    assert (result["campaign"], result["state"]) == ("spring", "no_control_group")
+    assert {*below(stack, "reports/insight/")} == {report_key(name) for name in REPORTS}
 
 
 def export(stack: Stack, name: str, **given: str) -> str:

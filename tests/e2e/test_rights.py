@@ -35,6 +35,7 @@ from tests.e2e.stories import (
     known_customers_act_again_and_then_refuse,
     put,
     recommended,
+    results_are_measured,
     tables_are_exported,
     time_goes_by,
 )
@@ -121,6 +122,7 @@ def test_every_route_answers(stack: Stack) -> None:
     journeys_are_published(stack)
     wait_until(lambda: stack.api_get("/customers/API/history")[1].get("transitions"), SECONDS)
     segment = stack.api_get("/customers/API/segment")[1]["segment"]["id"]
+    results_are_measured(stack)
     answers = {
         ("GET", "/customers/{customer_id}/segment"): stack.api_get("/customers/API/segment?explain=true&what_if=true"),
         ("GET", "/customers/{customer_id}/history"): stack.api_get("/customers/API/history"),
@@ -143,6 +145,9 @@ def test_every_route_answers(stack: Stack) -> None:
         ("GET", "/audiences/{key}/customers"): stack.api_get("/audiences/gold/customers"),
         ("GET", "/audiences/versions"): stack.api_get("/audiences/versions"),
         ("DELETE", "/audiences/{key}"): stack.api("DELETE", "/audiences/gold"),
+        ("GET", "/results"): stack.api_get("/results"),
+        ("GET", "/audiences/{key}/results"): stack.api_get("/audiences/spring/results"),
+        ("GET", "/reports/{name}"): stack.api_get("/reports/revenue"),
         ("GET", "/health"): stack.api_get("/health"),
         ("GET", "/models"): stack.api_get("/models"),
         ("GET", "/quarantine"): stack.api_get("/quarantine"),
