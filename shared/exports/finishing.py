@@ -42,7 +42,13 @@ class Finishing:
         report = _report(plan, parts, expected)
         if report["unfinished"] or not report["reconciles"] or report["superseded"]:
             return report
-        if self._is_replaced(plan, parts):
+        # Of two runs that end at once one has the date, and takes the other's objects away.
+        if not self.plans.claim(plan):
+            self._withdraw(plan)
+            return {**report, "superseded": True}
+        if not self._is_all_there(plan, parts):
+            self.plans.open(plan.date)
+            self._withdraw(plan)
             return {**report, "superseded": True}
         manifests = [*self._of_people(plan, parts), *self._of_nobody(plan)]
         self._take_away(manifests)
@@ -54,16 +60,18 @@ class Finishing:
         tables = {one.table: {"rows": one.rows, "objects": len(one.objects), "bytes": _bytes(one)} for one in manifests}
         return {**report, "tables": tables}
 
-    def _is_replaced(self, plan: Plan, parts: Sequence[PartitionProgress]) -> bool:
-        """Whether another run of the date took this one's objects away."""
+    def _is_all_there(self, plan: Plan, parts: Sequence[PartitionProgress]) -> bool:
+        """Whether no other run, to which the date belonged meanwhile, took this one's objects away."""
+        return all(
+            {one.key for part in parts for one in part.objects.get(table.name, ())}
+            <= {*self.objects.keys(folder(table.name, plan.date))}
+            for table in TABLES
+        )
+
+    def _withdraw(self, plan: Plan) -> None:
         for table in TABLES:
-            written = {one.key for part in parts for one in part.objects.get(table.name, ())}
-            if not written <= {*self.objects.keys(folder(table.name, plan.date))}:
-                own = f"{folder(table.name, plan.date)}{run_mark(plan.run)}-"
-                for key in [key for key in self.objects.keys(own) if key.startswith(own)]:
-                    self.objects.drop(key)
-                return True
-        return False
+            for key in [*self.objects.keys(f"{folder(table.name, plan.date)}{run_mark(plan.run)}-")]:
+                self.objects.drop(key)
 
     def _of_people(self, plan: Plan, parts: Sequence[PartitionProgress]) -> list[Manifest]:
         manifests = []

@@ -87,22 +87,11 @@ class Plans:
         until_ms = moment.scored_at_ms - self._settle_ms
         plan = Plan(run, day, moment.as_of_ms, until_ms, self._recorded_before(day))
         self.open(day)
-        try:
-            self._s3.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=msgspec.json.encode(plan),
-                ContentType="application/json",
-                IfNoneMatch="*",
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in CHANGED:
-                raise
-            return self._read(key, Plan) or plan  # another part made it
-        return plan
+        is_first = self._put_new(key, msgspec.json.encode(plan))
+        return plan if is_first else self._read(key, Plan) or plan
 
     def whole(self, day: str) -> Plan | None:
-        """The plan of the run whose snapshot a day has; None where it is not whole. Raises ClientError."""
+        """The plan of the run that a day belongs to; None where it is not whole. Raises ClientError."""
         manifest = self._read(folder(SNAPSHOTS.name, day) + MANIFEST, Manifest)
         return manifest.plan if manifest else None
 
@@ -112,6 +101,15 @@ class Plans:
         # The manifest last: what breaks off in between is begun again.
         for key in [*self._objects.keys(place), place + MANIFEST]:
             self._objects.drop(key)
+
+    def claim(self, plan: Plan) -> bool:
+        """Makes the day the run's own, until it is run again; whether no other run had it. Raises ClientError."""
+        body = msgspec.json.encode(Manifest(SNAPSHOTS.name, plan, []))
+        key = folder(SNAPSHOTS.name, plan.date) + MANIFEST
+        if not self._put_new(key, body):
+            owner = self.whole(plan.date)
+            return owner is not None and owner.run == plan.run
+        return True
 
     def write(self, manifest: Manifest) -> None:
         """Keeps the manifest of a table's date. Raises ClientError."""
@@ -135,6 +133,18 @@ class Plans:
             if plan := self.whole(earlier):
                 return plan.recorded_until_ms
         return None
+
+    def _put_new(self, key: str, body: bytes) -> bool:
+        """Whether there was no such object."""
+        try:
+            self._s3.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in CHANGED:
+                raise
+            return False
+        return True
 
     def _read[T](self, key: str, kind: type[T]) -> T | None:
         try:
