@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from tests.simulation.export_bugs import EXPORT_BUGS
 from tests.simulation.journey_bugs import JOURNEY_BUGS
 from tests.simulation.planting import Bug, Planting
 
@@ -318,4 +319,5 @@ BUGS = (
     Bug("destinations are not told of erasures", _destinations_not_told, 29),
     Bug("what was sent of the erased stays in the table", _rows_of_the_erased, 29),
     *JOURNEY_BUGS,
+    *EXPORT_BUGS,
 )

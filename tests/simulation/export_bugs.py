@@ -1,0 +1,37 @@
+"""Bugs planted in what exports: each of a kind that leaves a table that does not say what is stored."""
+
+from typing import Any
+
+from tests.simulation.planting import Bug, Planting
+
+
+def _exports_not_searched(code: Planting) -> None:
+    searched = code.module("shared.erasure.objects").SearchedObjects
+    code.set(searched, "_exports", lambda self, after, since: iter(()))
+
+
+def _exported_again(code: Planting) -> None:
+    code.set(code.module("shared.exports.plan").Plan, "is_new", lambda self, recorded_ms: True)
+
+
+def _leftovers_stay(code: Planting) -> None:
+    code.set(code.module("shared.exports.finishing").Finishing, "_take_away", lambda self, manifests: None)
+
+
+def _one_object_of_a_part(code: Planting) -> None:
+    module = code.module("shared.exports.partitions")
+    write = module.Exporter._write
+
+    def same(self: Any, name: str, parts: Any, before: Any) -> Any:
+        return write(self, name, parts, module.PartitionProgress(before.partition, before.partitions, 0, 0))
+
+    code.set(module, "BYTES_AT_ONCE", 1)
+    code.set(module.Exporter, "_write", same)
+
+
+EXPORT_BUGS = (
+    Bug("an erasure does not look into exports", _exports_not_searched, 18),
+    Bug("what was exported before is exported again", _exported_again, 4),
+    Bug("what another run left of a date stays", _leftovers_stay, 4),
+    Bug("the objects of a part all have one name", _one_object_of_a_part, 11),
+)
