@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import boto3
 import pytest
+import sqlglot
 
 from local.stack import STACK_NAME, Stack
 from operations import export
+from operations.warehouse import FOLDER, VIEWS
 from shared.exports.tables import TABLES
 from tests.e2e.conftest import STACK_CLOCK, deployed_with_model, members, wait_until
 from tests.e2e.rights import client
 from tests.e2e.stories import is_done
 from tests.support.event_files import ndjson, purchase
-from tests.support.exported import exported
+from tests.support.exported import exported, object_keys
+from tests.support.fakes.asking import answers
 
 pytestmark = pytest.mark.e2e
 
@@ -127,6 +131,39 @@ def test_athena_reads_every_table_as_it_lies_there_and_counts_the_same(stack: St
     for table, rows in counted.items():
         (answer,) = asked(stack, f"SELECT count(*) AS n FROM {table} WHERE date = '{DAY}'")
         assert (table, answer["n"]) == (table, str(rows))
+
+
+def test_athena_says_by_the_views_what_the_api_says(stack: Stack, whole: list[str]) -> None:
+    sizes = {str(one["id"]): str(one["size"]) for one in stack.api_get("/segments")[1]["segments"] if one["size"]}
+    rows = asked(stack, over_views("SELECT segment_id, customer_count FROM segment_sizes"))
+    assert {row["segment_id"]: row["customer_count"] for row in rows} == sizes
+    moved = sum(len(moves_of(stack, name)) for name in ORDERS)
+    (flows,) = asked(stack, over_views("SELECT sum(moves) AS n FROM segment_flows"))
+    assert flows["n"] == str(moved)
+    (bought,) = asked(stack, over_views("SELECT CAST(sum(revenue) AS double) AS n FROM revenue_by_segment"))
+    assert float(bought["n"]) == pytest.approx(9.99 * sum(ORDERS.values()))
+    for name in VIEWS:
+        asked(stack, over_views(f"SELECT count(*) AS n FROM {name}"))
+
+
+def over_views(query: str) -> str:
+    """The query with the views in it: the local Athena keeps none."""
+    views = [
+        sqlglot.transpile((FOLDER / f"{name}.sql").read_text(), "duckdb", "athena", comments=False)[0] for name in VIEWS
+    ]
+    return f"WITH {', '.join(f'{name} AS ({body})' for name, body in zip(VIEWS, views, strict=True))} {query}"
+
+
+@pytest.mark.parametrize("fake", ["duckdb", "snowflake", "bigquery"])
+def test_other_warehouses_count_the_same(stack: Stack, whole: list[str], fake: str, tmp_path: Path) -> None:
+    counted = {row["table_name"]: row["row_count"] for row in exported(stack.s3, "snapshots", DAY, stack.bucket)}
+    for key in object_keys(stack.s3, bucket=stack.bucket):
+        file = tmp_path / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if key.endswith(".parquet"):
+            stack.s3.download_file(stack.bucket, key, str(file))
+    queries = [f"SELECT COUNT(*) FROM {table} WHERE date = '{DAY}'" for table in counted]
+    assert [rows[0][0] for rows in answers(fake, tmp_path / "exports", queries, tmp_path)] == [*counted.values()]
 
 
 def test_who_is_erased_is_in_no_table(stack: Stack, whole: list[str]) -> None:

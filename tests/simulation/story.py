@@ -348,7 +348,7 @@ class Story:
             self.live_model = json.loads(pointer)["bundle_id"]
         self.refresh()
         if world.exports:
-            # Whatever is killed in the middle, the last run of a day makes it whole; what it reads is up to a second old.
+            # The last run of a day makes it whole, whatever was killed before; what it reads is up to a second old.
             world.move_clock(world.now_ms + 2_000)
             self._export()
             world.drain()
