@@ -16,9 +16,14 @@ from local.emulator import ROOT
 PAGE = ROOT / "functions/serve_dashboard/page"
 OVERVIEWS = (
     *("/segments", "/models", "/health", "/quarantine", "/quarantine/lines", "/audiences", "/audiences/versions"),
-    *("/results", "/reports/segments", "/reports/predictions"),
+    *(
+        "/results",
+        *(f"/reports/{name}" for name in ("sizes", "flows", "revenue", "retention", "demand", "calibration")),
+    ),
 )
-EXAMPLES = 10
+
+OUTPUTS = {"churn": "churn_probability", "conversion": "conversion_probability", "ltv": "expected_ltv"}
+"""Of bundles that do not say themselves what their targets' predictions are called."""
 
 type Ask = Callable[..., tuple[int, Any]]
 """Asks the API: method, path and, of a POST, the body; gives status and answer."""
@@ -34,10 +39,10 @@ def answers(ask: Ask) -> dict[str, Any]:
     found = {f"GET {path}": _asked(ask, f"GET {path}") for path in OVERVIEWS}
     segments = (found["GET /segments"] or {"segments": []})["segments"]
     audiences = (found["GET /audiences"] or {"audiences": []})["audiences"]
-    members = [f"GET /segments/{one['id']}/customers?limit={EXAMPLES}" for one in segments]
-    members += [f"GET /audiences/{one['key']}/customers?limit=25" for one in audiences]
+    members = [f"GET /audiences/{one['key']}/customers?limit=25" for one in audiences]
     found |= {request: _asked(ask, request) for request in members}
-    for rule in [*filter(None, [_leaving(found["GET /models"])]), *(one["where"] for one in audiences)]:
+    rules = [*filter(None, [_leaving(found["GET /models"])]), *(one["where"] for one in audiences)]
+    for rule in [*rules, *(_members(one["id"], found["GET /models"]) for one in segments)]:
         body = {"where": rule}
         found[f"POST /audiences/preview {_as_the_page_writes(body)}"] = _asked(ask, "POST /audiences/preview", body)
     listed = [customer for answer in found.values() for customer in _customers(answer)]
@@ -93,6 +98,16 @@ def _leaving(models: Any) -> str | None:
     if not churn or not value:
         return None
     return f"churn_probability > {_rounded(churn)} and expected_ltv > {_rounded(value)}"
+
+
+def _members(segment: int, models: Any) -> str:
+    """The rule of who is in a segment, that asks for their predictions, as the page of segments writes it."""
+    targets = ((models or {}).get("live") or {}).get("targets", {})
+    outputs = [
+        one.get("output") or OUTPUTS.get(name) for name, one in targets.items() if one.get("trained") is not False
+    ]
+    asked = [f"({output} is null or {output} is not null)" for output in outputs if output]
+    return " and ".join([f"segment = {segment}", *asked])
 
 
 def _rounded(value: float) -> str:

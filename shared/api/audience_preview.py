@@ -63,6 +63,7 @@ def preview(
         "of": everybody,
         "share": round(share, 4),
         "estimated": total is not None,
+        "means": {shown(one): mean for one in asked if (mean := _mean(customers.value(one), inside)) is not None},
         "examples": [_example(known, customers, asked, int(i)) for i in inside[:EXAMPLES]],
         "attributes": {one.name: _known_share(customers, one) for one in asked if isinstance(one, Attribute)},
     }
@@ -112,6 +113,15 @@ def _example(known: Profiles, customers: Customers, asked: Sequence[Operand], i:
         "customer_id": customer_id(known.keys[i]),
         "values": {shown(operand): _shown(customers.value(operand)[i]) for operand in asked},
     }
+
+
+def _mean(values: Any, inside: Any) -> float | None:
+    """Of those in the audience of whom it is known; None of a text, or where it is known of nobody."""
+    if not np.issubdtype(np.asarray(values).dtype, np.number):
+        return None
+    known = np.asarray(values, float)[inside]
+    known = known[~np.isnan(known)]
+    return float(f"{known.mean():.6g}") if len(known) else None
 
 
 def _shown(value: Any) -> float | str | None:

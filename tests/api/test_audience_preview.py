@@ -52,6 +52,13 @@ def test_histories_attributes_and_what_was_decided_last_are_asked(dynamodb: "Dyn
     assert told["attributes"] == {"tier": 0.6}
 
 
+def test_numbers_are_told_on_the_average_of_whom_they_are_known(dynamodb: "DynamoDBClient") -> None:
+    sampled, _ = sample(dynamodb, store(dynamodb, 4), TABLE)
+    asked = "(churn_probability > 0.15 or tier = 'none') and (expected_ltv is null or margin >= 0)"
+    told = preview(read_rule(asked, NAMES), sampled, None, AT_MS + 1, UTC_TIME)
+    assert told["means"] == {"churn_probability": 0.3, "margin": 0.5}
+
+
 def test_of_a_sample_the_share_is_taken_of_all(dynamodb: "DynamoDBClient") -> None:
     sampled, _ = sample(dynamodb, store(dynamodb, 4), TABLE)
     told = preview(read_rule("views(1) > 2", NAMES), sampled, 1_000, AT_MS + 1, UTC_TIME)

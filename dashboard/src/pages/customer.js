@@ -33,7 +33,7 @@ function One({ id, route }) {
         : html`<${Answer} of=${decision} height=${240}>${(data) => html`<${Decision} data=${data} id=${id} />`}<//>`}
       <${TimeLine} of=${timeline} moves=${moves.data?.transitions ?? []} names=${names} />
       ${decision.data && html`<${Why} data=${decision.data} route=${route} /><${Next} data=${decision.data} />`}
-      <${Card} title=${t("customer.moves")}>
+      <${Card} wide title=${t("customer.moves")}>
         <${Answer} of=${moves} height=${120}>${(data) => html`<${Moves} rows=${data.transitions} names=${names} />`}<//>
       <//>
       <${Card} title=${t("customer.deliveries")}>

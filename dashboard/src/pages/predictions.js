@@ -18,7 +18,7 @@ export function Predictions({ route }) {
 }
 
 function Live({ live, route }) {
-  const { report } = useReport("predictions");
+  const report = useReport("calibration");
   const names = Object.keys(live.targets);
   const name = names.includes(route.query.get("target")) ? route.query.get("target") : names[0];
   const target = live.targets[name];
@@ -30,21 +30,20 @@ function Live({ live, route }) {
           : html`<dl class="stats">${Object.entries(FIGURES).filter(([key]) => target.metrics?.[key] !== undefined).map(([key, [label, show]]) => html`<${Stat} label=${t(`predictions.${label}`)} value=${show(target.metrics[key])} />`)}</dl>
             <p class="note">${target.model}; ${t("predictions.horizon", { n: target.horizon_days })}</p>`}
       <//>
-      <${CameTrue} report=${report?.targets?.[name]} days=${target.horizon_days ?? 30} />
+      <${CameTrue} report=${report?.[name]} days=${target.horizon_days ?? 30} />
       <${OverTime} target=${target} route=${route} />
       <${Thresholds} target=${target} />
-      <${Drift} report=${report?.drift} />
     </div>`;
 }
 
 function CameTrue({ report, days }) {
-  const rows = report?.calibration ?? [];
-  const draw = useMemo(() => calibration(rows, { said: "said", came: "came" }), [report]);
+  const rows = report?.bins ?? [];
+  const draw = useMemo(() => calibration(rows, { said: "said", came: "came_true" }), [report]);
   return html`
-    <${Card} title=${t("predictions.came_true")} note=${t("predictions.came_true_note")}>
+    <${Card} title=${t("predictions.came_true")} note=${rows.length ? t("predictions.came_true_note", { at: day(report.said_on) }) : null}>
       ${rows.length
         ? html`<${Figure} title=${t("predictions.came_true")} file="calibration" rows=${rows} draw=${draw} height=${280}
-            columns=${[{ key: "said", label: t("predictions.said"), number: true, show: (row) => percent1(row.said) }, { key: "came", label: t("predictions.came"), number: true, show: (row) => percent1(row.came) }, { key: "customers", label: t("segments.customers"), number: true }]} />`
+            columns=${[{ key: "said", label: t("predictions.said"), number: true, show: (row) => percent1(row.said) }, { key: "came_true", label: t("predictions.came"), number: true, show: (row) => percent1(row.came_true) }, { key: "customers", label: t("segments.customers"), number: true }]} />`
         : html`<${Empty} title=${t("predictions.not_yet")}>${t("predictions.not_yet_do", { n: days })}<//>`}
     <//>`;
 }
@@ -74,15 +73,5 @@ function Thresholds({ target }) {
         { key: "precision", label: t("predictions.precision"), number: true, show: (row) => percent(row.precision) },
         { key: "recall", label: t("predictions.recall"), number: true, show: (row) => percent(row.recall) },
       ]} />
-    <//>`;
-}
-
-function Drift({ report }) {
-  const rows = report ?? [];
-  return html`
-    <${Card} title=${t("predictions.drift")} note=${t("predictions.drift_note")}>
-      ${rows.length
-        ? html`<${Table} caption=${t("predictions.drift")} rows=${rows} columns=${[{ key: "feature", label: t("segments.feature"), show: (row) => words(row.feature) }, { key: "psi", label: "PSI", number: true, show: (row) => decimal(row.psi) }]} />`
-        : html`<${Empty} title=${t("predictions.no_drift")} />`}
     <//>`;
 }

@@ -94,7 +94,7 @@ const measured = (key, name) => [
 function BySegment({ one, metric, metrics }) {
   const rows = metric.segments.map((row) => ({ ...row, metric: metric.metric, name: String(row.segment) }));
   const shown = rows.filter((row) => Number.isFinite(row.effect));
-  const draw = useMemo(() => intervals(shown, { label: "name", value: "shrunk", low: "low", high: "high", show: difference(metric.metric) }), [one, metric]);
+  const draw = useMemo(() => intervals(shown, { label: "name", value: "shrunk", low: "low", high: "high", show: difference(metric.metric), tick: SHARES.has(metric.metric) ? (one) => signedNumber(100 * one) : difference(metric.metric) }), [one, metric]);
   return html`
     <${Card} title=${t("results.by_segment")} note=${t("results.by_segment_note")} actions=${html`<${Choice} label=${t("results.measure")} value=${metric.metric} options=${metrics.map((key) => [key, named(key)])} onChange=${(value) => turn({ metric: value })} />`}>
       ${shown.length

@@ -5,7 +5,7 @@ import { bars, flows } from "../charts.js";
 import { Figure, colourOf } from "../figure.js";
 import { ago, money, percent, whole } from "../format.js";
 import { html } from "../html.js";
-import { useReport } from "../insight.js";
+import { FLOW_DAYS, summed, useReport } from "../insight.js";
 import { Answer, Badge, Card, Empty, Failure, Stat, Table, Waiting } from "../parts.js";
 import { link } from "../route.js";
 import { t } from "../texts.js";
@@ -14,7 +14,7 @@ export function Today() {
   const catalogue = useAnswer("/segments");
   const health = useAnswer("/health");
   const models = useAnswer("/models");
-  const { report } = useReport("segments");
+  const report = useReport("flows");
   const segments = catalogue.data?.segments ?? [];
   const total = segments.reduce((sum, one) => sum + one.size, 0);
   const largest = segments.toSorted((a, b) => b.size - a.size)[0];
@@ -72,7 +72,7 @@ function Leaving({ live, failed }) {
 const round = (value) => Number(value.toPrecision(2));
 
 function Moved({ report, segments, of }) {
-  const moves = report?.flows ?? [];
+  const moves = useMemo(() => summed(report), [report]);
   const draw = useMemo(() => flows(moves, {}), [report]);
   const sizes = segments.map((one, i) => ({ ...one, colour: colourOf(i) })).sort((a, b) => b.size - a.size);
   const drawSizes = useMemo(() => bars(sizes, { label: "name", value: "size", colour: (row) => row.colour }), [of.data]);
@@ -82,7 +82,7 @@ function Moved({ report, segments, of }) {
         <${Figure} title=${t("segments.sizes")} file="segments" rows=${sizes} draw=${drawSizes} height=${Math.max(200, sizes.length * 36)}
           columns=${[{ key: "name", label: t("segments.name") }, { key: "size", label: t("segments.size"), number: true, show: (row) => whole(row.size) }]} />`}<//>
     <//>
-    <${Card} title=${t("today.moved")} note=${moves.length ? t("today.moved_note", { n: report.flow_days ?? 30 }) : null}>
+    <${Card} title=${t("today.moved")} note=${moves.length ? t("today.moved_note", { n: FLOW_DAYS }) : null}>
       ${moves.length
         ? html`<${Figure} title=${t("segments.flows")} file="flows" rows=${moves} draw=${draw} height=${260}
             columns=${[{ key: "from", label: t("segments.from") }, { key: "to", label: t("segments.to") }, { key: "value", label: t("segments.customers"), number: true }]} />`
