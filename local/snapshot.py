@@ -22,6 +22,10 @@ OVERVIEWS = (
     ),
 )
 
+OF_A_CUSTOMER = (
+    *("segment?explain=true&what_if=true", "history?limit=50", "deliveries?limit=50", "timeline"),
+    "recommendations?limit=5",
+)
 OUTPUTS = {"churn": "churn_probability", "conversion": "conversion_probability", "ltv": "expected_ltv"}
 """Of bundles that do not say themselves what their targets' predictions are called."""
 
@@ -47,7 +51,7 @@ def answers(ask: Ask) -> dict[str, Any]:
         found[f"POST /audiences/preview {_as_the_page_writes(body)}"] = _asked(ask, "POST /audiences/preview", body)
     listed = [customer for answer in found.values() for customer in _customers(answer)]
     for customer in dict.fromkeys(listed):
-        for path in ("segment?explain=true&what_if=true", "history?limit=50", "deliveries?limit=50", "timeline"):
+        for path in OF_A_CUSTOMER:
             request = f"GET /customers/{quote(customer, safe=_UNESCAPED)}/{path}"
             found[request] = _asked(ask, request)
     return {request: answer for request, answer in found.items() if answer is not None}

@@ -39,6 +39,7 @@ function One({ id, route }) {
       <${Card} title=${t("customer.deliveries")}>
         <${Answer} of=${deliveries} height=${120}>${(data) => html`<${Deliveries} rows=${data.deliveries} />`}<//>
       <//>
+      ${decision.data && html`<${Products} id=${id} />`}
       ${timeline.data && html`<${Known} attributes=${timeline.data.attributes} />`}
       <${Erasure} id=${id} />
     </div>`;
@@ -136,6 +137,20 @@ function Deliveries({ rows }) {
     { key: "audience", label: t("customer.audiences"), show: (row) => row.audience ?? "" },
     { key: "state", label: t("customer.state"), show: (row) => html`<${Badge} tone=${TONES[row.state]}>${words(row.state)}<//> ${row.reason ?? ""}` },
   ]} />`;
+}
+
+// What they may buy again, and what is new for them; nothing where the shop has no recommender.
+function Products({ id }) {
+  const { data } = useAnswer(`${person(id)}/recommendations?limit=5`);
+  const lists = [["customer.again", data?.buy_again ?? []], ["customer.new_for_them", data?.new_for_you ?? []]].filter(([, rows]) => rows.length);
+  return lists.map(([label, rows]) => html`
+    <${Card} title=${t(label)}>
+      <${Table} caption=${t(label)} rows=${rows} columns=${[
+        { key: "product_id", label: t("customer.product"), show: (row) => row.name ?? row.product_id },
+        { key: "score", label: t("customer.likely"), number: true, show: (row) => percent1(row.score) },
+        { key: "reason", label: t("customer.why") },
+      ]} />
+    <//>`);
 }
 
 function Known({ attributes }) {
