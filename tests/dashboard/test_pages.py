@@ -75,7 +75,7 @@ def test_the_first_chart_is_there_within_a_second(read_as: ReadAs) -> None:
     """In the best of some loads, as other tests may keep the machine busy meanwhile."""
     reader = read_as("viewer")
     reader.open("segments")
-    taken = []
+    taken: list[float] = []
     while len(taken) < LOADS and min(taken, default=FIRST_CHART_MS) >= FIRST_CHART_MS:
         reader.page.goto("about:blank")
         began = time.monotonic()

@@ -70,5 +70,6 @@ def test_a_question_is_saved_as_the_page_asks_it(read_as: Callable[..., Reader],
     reader.open("customer/9")
     reader.open("segments/2")
     asked = {f"{method} {path}" for method, path, _ in reader.gateway.seen if not path.startswith("/dashboard")}
-    saved = {request.partition("?")[0] for request in re.findall(r'"((?:GET|POST) /[^"\\]*)"', html)}
+    (data,) = re.findall(r'id="snapshot">(.*?)</script>', html, re.DOTALL)
+    saved = {re.split(r"\?| \{", request)[0] for request in json.loads(data)["answers"]}
     assert {one for one in asked if not one.startswith(("GET /reports", "GET /results"))} <= saved

@@ -50,11 +50,13 @@ def address() -> Iterator[str]:
     api.server_close()
 
 
-def ask(address: str, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> tuple[int, Any]:
+def ask(
+    address: str, path: str, method: str = "GET", body: bytes = b"", headers: dict[str, str] | None = None
+) -> tuple[int, Any]:
     """Status and headers of the answer to a request beside the dashboard."""
     url = urlsplit(address)
     connection = http.client.HTTPConnection(str(url.hostname), int(url.port or 0), timeout=10)
-    connection.request(method, path, body=body or None, headers=headers)
+    connection.request(method, path, body=body or None, headers=headers or {})
     answer = connection.getresponse()
     answer.read()
     connection.close()
@@ -87,12 +89,12 @@ def test_who_does_not_know_the_secret_is_passed_on_to_nobody(address: str) -> No
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Origin": "null"}])
 def test_pages_of_other_sites_are_passed_on_to_nobody(address: str, headers: dict[str, str]) -> None:
-    assert ask(address, beside(address, "/customers/1"), "DELETE", **headers)[0] == 403
+    assert ask(address, beside(address, "/customers/1"), "DELETE", headers=headers)[0] == 403
     assert SEEN == []
 
 
 def test_a_body_that_is_too_long_is_not_read(address: str) -> None:
-    assert ask(address, beside(address, "/events"), "POST", **{"Content-Length": str(MOST_BYTES + 1)})[0] == 403
+    assert ask(address, beside(address, "/events"), "POST", headers={"Content-Length": str(MOST_BYTES + 1)})[0] == 403
     assert SEEN == []
 
 
