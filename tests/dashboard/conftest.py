@@ -29,7 +29,7 @@ PATIENCE_MS = 15_000
 MODELS = {"20170801-aaaaaaaa": "2017-08-01T00:00:00Z", "20170901-bbbbbbbb": "2017-09-01T00:00:00Z"}
 """Two, the later of which is live, and since when they were."""
 NOT_YET = ("/reports/", "/results", "/recommendations")
-"""What there is none of before a shop's first night or without a recommender: the API answers 404, which browsers note."""
+"""What there may be none of, before a first night or without a recommender: a 404, which browsers note."""
 
 
 @dataclass
