@@ -29,6 +29,7 @@ from training.shop.behaviour import (
     Ints,
     events_of,
 )
+from training.shop.campaign import USUALLY, campaign_events
 from training.shop.shoppers import CATEGORIES, CHANNELS, SHOPPERS
 
 CUSTOMERS_AT_ONCE = 20_000
@@ -53,8 +54,9 @@ def simulate(customers: int, seed: int = 7) -> Iterator[tuple[pa.Table, pa.Table
         yield _table(columns, ids, first), types
 
 
-def write(out: Path, customers: int, seed: int = 7, form: str = "parquet") -> int:
-    """Writes a file of events for each month to `out`/events (for every 20,000 customers one) and `out`/types.csv.
+def write(out: Path, customers: int, seed: int = 7, form: str = "parquet", lift: float | None = None) -> int:
+    """Writes a file of events for each month to `out`/events (for every 20,000 customers one) and `out`/types.csv; with
+    a `lift`, a campaign beside them that adds so much to the probability that some kinds of customers answer.
 
     Returns the number of events.
     """
@@ -70,6 +72,10 @@ def write(out: Path, customers: int, seed: int = 7, form: str = "parquet") -> in
                 part = events.slice(begin, end - begin)
                 name = f"{month[begin]}" + (f"-{block}" if block else "")
                 _copy(part, folder / f"{name}.{form}")
+            if lift is not None:
+                approached = campaign_events(known, lift, np.random.default_rng((seed, block, 1)))
+                _copy(approached, folder / f"campaign-{block}.{form}")
+                count += len(approached)
             types.append(known)
             count += len(events)
             advance(len(known), f"{count:,} events")
@@ -156,13 +162,21 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     parser.add_argument("--customers", type=int, default=2_000, metavar="N", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=7, metavar="S", help="default: %(default)s")
     parser.add_argument("--format", choices=("parquet", "ndjson"), default="parquet", help="default: %(default)s")
+    parser.add_argument(
+        "--campaign",
+        type=float,
+        metavar="LIFT",
+        help="with a campaign sent by lot that adds so much to the probability that some answer; 0 changes nobody",
+    )
     return command.run(parser, _run, arguments)
 
 
 def _run(arguments: argparse.Namespace) -> None:
     if arguments.customers < 1:
         raise InputError(f"--customers must be 1 or more, not {arguments.customers}")
-    count = write(arguments.out, arguments.customers, arguments.seed, arguments.format)
+    if arguments.campaign is not None and not 0 <= arguments.campaign <= 1 - USUALLY:
+        raise InputError(f"--campaign must be from 0 to {1 - USUALLY:g}, not {arguments.campaign:g}")
+    count = write(arguments.out, arguments.customers, arguments.seed, arguments.format, arguments.campaign)
     command.say(
         f"{count:,} events of {arguments.customers:,} customers in {arguments.out / 'events'},"
         f" each customer's type in {arguments.out / 'types.csv'}"

@@ -190,3 +190,26 @@ def test_evaluation_counts_their_outcomes_too(coupons: Shop, capsys: pytest.Capt
     assert evaluate.main(["--events", str(coupons.file), "--as-of", "2024-09-25", "--config", str(coupons.config)]) == 0
     told = capsys.readouterr().out
     assert "| coupon, 14 days | " in told and "| c1, 30 days | " in told
+
+
+def test_ten_of_them_fit_one_bundle(coupons: Shop, tmp_path: Path) -> None:
+    events = ["view_item", "add_to_cart", "purchase", "add_to_cart", "coupon_redeemed"]
+    tables = [
+        f'[[target]]\nname = "t{i}{kind[0]}"\nevent = "{event}"\nkind = "{kind}"\nwithin_days = {7 + i}\n'
+        for i, event in enumerate(events)
+        for kind in ("probability", "amount")
+    ]
+    config = tmp_path / "config.toml"
+    small = coupons.config.read_text().partition("[[target]]")[0].replace("trees = 25", "trees = 8")
+    config.write_text(
+        small + "minimum_class_count = 20\nvalidation_slices = 1\nmaximum_cutoffs = 3\n" + "\n".join(tables)
+    )
+    model = train_model(replace(coupons, config=config), tmp_path / "model")
+    bundle, parity = gate.run(model)
+    manifest = bundle.manifest
+    reasons = Reasons.from_bytes((model / FILE).read_bytes(), manifest)
+    x = bundle.features_at(coupons.profiles, 1_727_740_800_000)[:1]
+    predicted = bundle.decide(x).predictions
+    assert len(predicted) == 13 and predicted.keys() == reasons.predictions.keys() <= parity.differences.keys()
+    for output, why in reasons.predictions.items():
+        assert why.at(float(why.contributions(x[0]).sum())) == pytest.approx(predicted[output][0], rel=1e-4, abs=1e-5)

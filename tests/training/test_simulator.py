@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 
 from shared.features import FEATURE_NAMES
@@ -12,6 +13,7 @@ from shared.features.columns import DAY_MS
 from tests.support.simulated import simulated
 from training.data.events import read_events
 from training.shop.behaviour import DAYS
+from training.shop.campaign import PERSUADABLE
 from training.shop.shoppers import SHOPPERS
 from training.simulator import main, simulate
 
@@ -90,3 +92,23 @@ def test_every_line_is_a_valid_event_in_the_file_of_its_month(
 def test_nobody_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--out", str(tmp_path), "--customers", "0"]) == 2
     assert capsys.readouterr().err == "error: --customers must be 1 or more, not 0\n"
+
+
+def test_a_campaign_changes_those_whom_it_is_said_to_change_and_nobody_else(tmp_path: Path) -> None:
+    for lift in (0.4, 0.0):
+        out = tmp_path / str(lift)
+        arguments = ["--out", str(out), "--customers", "1500", "--format", "ndjson", "--campaign", str(lift)]
+        assert main(arguments) == 0
+        events = pd.read_json(out / "events" / "campaign-0.ndjson", lines=True)
+        people = events[events.event_type == "campaign_exposure"].set_index("customer_id")
+        people["answered"] = people.index.isin(events[events.event_type == "email_click"].customer_id)
+        kind = pd.read_csv(out / "types.csv").set_index("customer_id").type
+        changed = people.index.map(kind.to_dict()).isin(PERSUADABLE)
+        assert len(people) == 1_500 and people.arm.eq("treatment").mean() == pytest.approx(0.5, abs=0.05)
+        rates = people.groupby([changed, people.arm == "treatment"]).answered.mean()
+        assert rates[True, True] - rates[True, False] == pytest.approx(lift, abs=0.08)
+        assert rates[False, True] - rates[False, False] == pytest.approx(0, abs=0.06)
+
+
+def test_a_campaign_that_nobody_could_answer_so_often_is_refused(tmp_path: Path) -> None:
+    assert main(["--out", str(tmp_path), "--customers", "10", "--campaign", "0.95"]) == 2

@@ -10,9 +10,12 @@ from training.prediction.calibration import Vector
 type Mask = NDArray[np.bool_]
 
 RESAMPLED = 200
-USUAL, SURE = 1.96, 3.29
-"""Standard errors to either side: of an interval that is told (95 %), and of the one that decides (99.9 %), as several
-ways compete, and shops train often."""
+USUAL = 1.96
+"""Standard errors to either side of the interval that is told: 95 %."""
+SURE = 3.29 * 2**0.5
+"""Of the one that decides: 99.9 %, as several ways compete and shops train often. Parts of the customers that learn
+from each other agree by chance where there is nothing to learn: each pair of parts counts twice, which doubles the
+variance that resamples of the customers show."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklift.metrics import qini_auc_score
 
-from training.prediction.qini import by_weights, coefficient, curve, qini
+from training.prediction.qini import SURE, by_weights, coefficient, curve, qini
 
 
 @given(st.integers(0, 10_000), st.integers(40, 300), st.integers(2, 400))
@@ -38,6 +38,6 @@ def test_a_ranking_by_chance_is_not_sure_and_a_good_one_is() -> None:
     good, chance = qini(y, x, treated, 1), qini(y, random.random(n), treated, 1)
     assert good.is_sure and not chance.is_sure
     low, high = good.interval()
-    assert low < good.value < high and good.interval(3.29)[0] < low
+    assert low < good.value < high and good.interval(SURE)[0] < low
     outcome = y * (treated - 0.5) / 0.25
     assert by_weights(outcome, x) > 0.03 > abs(by_weights(outcome, random.random(n)))
