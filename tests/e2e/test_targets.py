@@ -18,13 +18,23 @@ from tests.e2e.conftest import wait_until
 from tests.support.document import check_answer
 from tests.support.event_files import ndjson
 from tests.support.shop import shop_events
+from tests.training.adoption.models import known, network_model, written
 from tests.training.conftest import CONFIG
 from tests.training.test_own_targets import OWN, with_coupons
-from training import score, train
+from training import adopt, score, table, train
+from training.base.config import Config
 from training.data.events import read_events
 
 pytestmark = pytest.mark.e2e
 
+UPLIFT = """
+[[target]]
+name = "spring"
+kind = "uplift"
+event = "search"
+campaign = "spring"
+within_days = 7
+"""
 CLOCK = "2024-10-28T00:00:00Z"
 SECONDS = 120
 
@@ -42,7 +52,7 @@ class Shop:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     folder = tmp_path_factory.mktemp("coupons")
     (folder / "events.ndjson").write_bytes(ndjson(with_coupons(shop_events())))
-    (folder / "config.toml").write_text(CONFIG + OWN)
+    (folder / "config.toml").write_text(CONFIG + OWN + UPLIFT)
     made = Shop(folder / "events.ndjson", folder / "model", read_events([folder / "events.ndjson"]).profiles)
     config = str(folder / "config.toml")
     assert train.main(["--events", str(made.file), "--out", str(made.model), "--config", config]) == 0
@@ -52,8 +62,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 @pytest.fixture(scope="module")
 def stack(shop: Shop) -> Iterator[Stack]:
     with local_stack(clock=CLOCK) as deployed:
-        arguments = ["training.publish", "--model", str(shop.model), "--bucket", deployed.bucket]
-        subprocess.run([sys.executable, "-m", *arguments], env=deployed.emulator.environment, check=True)
+        _publish(deployed, shop.model)
         deployed.s3.put_object(Bucket=deployed.bucket, Key="events/all.ndjson", Body=shop.file.read_bytes())
         yield deployed
 
@@ -75,6 +84,7 @@ def test_look_ups_tell_them_with_reasons_as_offline_scoring_has_them(stack: Stac
             assert told["predictions"][output] == pytest.approx(offline[customer][output], abs=1e-6)
         assert told["predictions"]["never_probability"] is None
         assert told["left_out"]["never_probability"].startswith("only 0 rows with at least 1 hovercraft")
+        assert told["left_out"]["spring_uplift"].startswith("not enough data: 0 were approached and 0 held back")
         assert told["horizon_days"]["coupon_probability"] == 14
         assert told["intent"] == offline[customer]["intent"]
         about = told["explanation"]["about"]["coupon_probability"]
@@ -104,6 +114,24 @@ def test_an_audience_asks_for_one_by_its_name(stack: Stack, shop: Shop) -> None:
     assert status == 400 and "coupon_probability" in refused["error"]["message"]
 
 
+def test_a_model_of_others_decides_and_is_explained_with_a_stated_error(
+    stack: Stack, shop: Shop, tmp_path: Path
+) -> None:
+    rows = known(table.make([shop.file], None, Config()), "churn")
+    given = [f"churn={written(tmp_path, network_model(*rows))}", "--model", str(shop.model), "--force-reason", "a test"]
+    assert adopt.main([*given, "--out", str(tmp_path / "adopted")]) == 0
+    _publish(stack, tmp_path / "adopted", "--force-reason", "a test")
+    bundle = Bundle.load(tmp_path / "adopted")
+    wait_until(lambda: look_up(stack, "1")["model_version"] == bundle.bundle_id, SECONDS)
+    told = look_up(stack, "1")
+    (offline,) = [row for row in _scores(shop, bundle) if row["customer_id"] == "1"]
+    assert told["predictions"]["churn_probability"] == pytest.approx(offline["churn_probability"], abs=1e-6)
+    about = told["explanation"]["about"]["churn_probability"]
+    shares = [reason["contribution"] for reason in told["explanation"]["churn_probability"]]
+    assert 0 < about["standard_error"] < 1
+    assert sum(shares) == pytest.approx(about["sum"], abs=1e-6)
+
+
 def _members(stack: Stack) -> set[str]:
     found: set[str] = set()
     cursor: str | None = ""
@@ -115,6 +143,12 @@ def _members(stack: Stack) -> set[str]:
     return found
 
 
-def _scores(shop: Shop) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = score.score(shop.profiles, Bundle.load(shop.model), parse_timestamp(CLOCK)).to_pylist()
+def _publish(stack: Stack, model: Path, *more: str) -> None:
+    arguments = ["training.publish", "--model", str(model), "--bucket", stack.bucket, *more]
+    subprocess.run([sys.executable, "-m", *arguments], env=stack.emulator.environment, check=True)
+
+
+def _scores(shop: Shop, bundle: Bundle | None = None) -> list[dict[str, Any]]:
+    decided = score.score(shop.profiles, bundle or Bundle.load(shop.model), parse_timestamp(CLOCK))
+    rows: list[dict[str, Any]] = decided.to_pylist()
     return rows

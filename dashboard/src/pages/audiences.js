@@ -160,11 +160,12 @@ function Builder({ where, onChange }) {
   const rows = rule.rows.length ? rule.rows : [{ field: "", operator: ">", value: "" }];
   const change = (i, part) => onChange(write({ ...rule, rows: rows.map((row, j) => (i === j ? { ...row, ...part } : row)) }));
   const known = Object.keys(models.data?.features ?? {});
+  const own = Object.values(models.data?.live?.targets ?? {}).map((one) => one.output).filter(Boolean);
   const add = () => onChange(write({ ...rule, rows: [...rule.rows, { field: "churn_probability", operator: ">", value: "0.5" }] }));
   return html`
     <fieldset class="conditions">
       <legend>${t("audiences.builder")}</legend>
-      <datalist id="fields">${["churn_probability", "conversion_probability", "expected_ltv", "segment", "intent", "margin", ...known].map((name) => html`<option value=${name}>${models.data?.features?.[name]?.meaning ?? ""}</option>`)}</datalist>
+      <datalist id="fields">${[...new Set(["churn_probability", "conversion_probability", "expected_ltv", ...own, "segment", "intent", "margin", ...known])].map((name) => html`<option value=${name}>${models.data?.features?.[name]?.meaning ?? ""}</option>`)}</datalist>
       ${rule.rows.length > 1 && html`<${Choice} label=${t("audiences.match")} value=${rule.joined} options=${[["and", t("audiences.all_of")], ["or", t("audiences.any_of")]]} onChange=${(joined) => onChange(write({ ...rule, joined }))} />`}
       ${rule.rows.map((row, i) => html`
         <div class="row" key=${i}>

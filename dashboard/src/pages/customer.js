@@ -11,6 +11,9 @@ import { t } from "../texts.js";
 
 const REASONS = 10;
 const PREDICTIONS = { churn_probability: ["customer.churn", percent], conversion_probability: ["customer.conversion", percent], expected_ltv: ["customer.value", money] };
+// Of targets of the shop's own, the name says what a number is.
+const show = (name, value) => (PREDICTIONS[name]?.[1] ?? (name.endsWith("_probability") ? percent : name.endsWith("_uplift") ? percent1 : money))(value);
+const called = (name) => (PREDICTIONS[name] ? t(PREDICTIONS[name][0]) : words(name.replace(/_probability$/, "")));
 
 export function Customer({ route }) {
   if (!route.name) return html`<${Empty} title=${t("customer.none")}>${t("customer.none_do")}<//>`;
@@ -54,8 +57,8 @@ function Decision({ data, id }) {
       </span>`}>
       <dl class="stats">
         <${Stat} label=${t("customer.segment")} words value=${html`<a href=${link("segments", String(segment.id))}>${segment.name ?? segment.id}</a>`} note=${`${t("customer.since", { at: day(segment.since) })}; ${t("customer.margin", { p: percent(segment.margin) })}`} />
-        ${Object.entries(PREDICTIONS).map(([name, [label, show]]) => html`
-          <${Stat} label=${t(label)} value=${show(predictions[name])} note=${predictions[name] === null ? data.left_out?.[name] : days[name] && t("customer.within", { n: days[name] })} />`)}
+        ${Object.keys({ ...PREDICTIONS, ...predictions }).map((name) => html`
+          <${Stat} label=${called(name)} value=${show(name, predictions[name])} note=${predictions[name] === null ? data.left_out?.[name] : days[name] && t("customer.within", { n: days[name] })} />`)}
         <${Stat} label=${t("customer.intent")} words value=${words(data.intent)} note=${data.action_details?.title} />
       </dl>
       ${data.action_details && html`<p><strong>${t("customer.action")}:</strong> ${data.action_details.title} — ${data.action_details.description}</p>`}
@@ -83,12 +86,12 @@ function TimeLine({ of, moves, names }) {
 
 function Why({ data, route }) {
   const explanation = data.explanation ?? {};
-  const parts = ["segment", ...Object.keys(PREDICTIONS)].filter((name) => explanation[name]?.length);
+  const parts = ["segment", ...Object.keys({ ...PREDICTIONS, ...data.predictions })].filter((name) => explanation[name]?.length);
   const part = parts.includes(route.query.get("why")) ? route.query.get("why") : parts[0];
   const all = explanation[part] ?? [];
   const rows = all.slice(0, REASONS);
   const draw = useMemo(() => contributions(rows, { label: "text", value: "contribution", show: signed }), [data, part]);
-  const label = (name) => (name === "segment" ? t("customer.segment") : t(PREDICTIONS[name][0]));
+  const label = (name) => (name === "segment" ? t("customer.segment") : called(name));
   return html`
     <${Card} wide title=${t("customer.why")} actions=${parts.length > 0 && html`<${Choice} label=${t("customer.why_of")} value=${part} options=${parts.map((name) => [name, label(name)])} onChange=${(value) => turn({ why: value })} />`}>
       ${rows.length

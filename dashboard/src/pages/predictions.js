@@ -10,7 +10,7 @@ import { Answer, Card, Choice, Empty, Stat, Table } from "../parts.js";
 import { turn } from "../route.js";
 import { t } from "../texts.js";
 
-const FIGURES = { auc: ["auc", decimal], lift_at_10_percent: ["lift", decimal], brier: ["brier", decimal], base_rate: ["base", percent1], spearman: ["spearman", decimal], total_ratio: ["total", percent], mean_absolute_error: ["mae", decimal], rows: ["rows", whole] };
+const FIGURES = { auc: ["auc", decimal], lift_at_10_percent: ["lift", decimal], brier: ["brier", decimal], base_rate: ["base", percent1], spearman: ["spearman", decimal], total_ratio: ["total", percent], mean_absolute_error: ["mae", decimal], qini: ["qini", decimal], effect: ["effect", percent1], rows: ["rows", whole] };
 
 export function Predictions({ route }) {
   const models = useAnswer("/models");
