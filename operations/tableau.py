@@ -15,7 +15,8 @@ import msgspec
 
 from operations.stack import OperationError
 from shared.exports.plan import Manifest
-from shared.exports.tables import EXPORTS, MANIFEST, SNAPSHOTS, TABLES, Growth, Kind, Table, folder
+from shared.exports.schema import Growth, Kind, Table
+from shared.exports.tables import EXPORTS, MANIFEST, SNAPSHOTS, TABLES, folder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

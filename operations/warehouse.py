@@ -14,7 +14,8 @@ import sqlglot
 from sqlglot import exp
 
 from operations.stack import DeployedStack, parser, run, say
-from shared.exports.tables import EXPORTS, TABLES, Kind, Table
+from shared.exports.schema import Kind, Table
+from shared.exports.tables import EXPORTS, TABLES
 
 WRITTEN_IN = "duckdb"
 DIALECTS = ("athena", "bigquery", "databricks", "duckdb", "redshift", "snowflake")

@@ -1,6 +1,7 @@
 """From event files to a bundle: segments, predictions, and the proof that the export decides as they do.
 
 python -m training.train --events PATH [PATH …] --out DIR [--as-of TIMESTAMP] [--config FILE]
+python -m training.train --bucket NAME --out DIR
 """
 
 import argparse
@@ -40,6 +41,7 @@ from training.bundle.fitted import Fitted
 from training.bundle.manifest import leaderboard, manifest, write_json, write_leaderboard
 from training.bundle.promises import in_words, promises
 from training.data.events import read_events
+from training.data.stored import read_snapshot
 from training.prediction import holdout
 from training.prediction.predictions import FittedTarget, fit_target
 from training.prediction.targets import PointsInTime, Target, known_at, targets
@@ -66,7 +68,14 @@ def train(
     Segments that carry on those of the bundle `previous` keep their ids and names.
     Raises InputError for events that cannot be trained on, and Refused where the export does not decide as the models.
     """
-    profiles, window = customers(paths, as_of_ms, config, translator)
+    train_on(_read(paths, as_of_ms, config, translator), out, as_of_ms, config, previous)
+
+
+def train_on(
+    profiles: Profiles, out: Path, as_of_ms: int | None, config: Config, previous: Bundle | None = None
+) -> None:
+    """The same on customers, wherever their events were read."""
+    profiles, window = _known(profiles, as_of_ms, config)
     points = PointsInTime(profiles, config.zone, config.cutoff_every_days)
     fitted, matching = _fit(points, window, previous, config)
     exported = bundle(fitted.segmentation, fitted.models, len(FEATURE_NAMES), _metadata(window, fitted, config))
@@ -269,7 +278,9 @@ def _true_of(segment: dict[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.train") -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog=prog, description="Train a model bundle from event files.")
-    parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--events", nargs="+", type=Path, metavar="PATH", help="event files or folders")
+    what.add_argument("--bucket", metavar="NAME", help="a stack's data bucket, of whose latest snapshot is trained")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write the bundle to")
     parser.add_argument(
         "--as-of", metavar="TIMESTAMP", help="only events before it count; the end of the data by default"
@@ -289,7 +300,12 @@ def _run(arguments: argparse.Namespace) -> None:
     previous = None if arguments.previous is None else load_previous(arguments.previous)
     config = Config.load(arguments.config)
     translator = command.translator(arguments)
-    train(arguments.events, arguments.out, as_of_ms, config, previous, translator)
+    if arguments.events:
+        train(arguments.events, arguments.out, as_of_ms, config, previous, translator)
+        return
+    snapshot = read_snapshot(arguments.bucket)
+    command.say(f"{len(snapshot.profiles):,} customers of the snapshot of {snapshot.date}")
+    train_on(snapshot.profiles, arguments.out, as_of_ms, config, previous)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import sys
 
-from shared.exports.tables import TABLES, Growth, Kind, Table
+from shared.exports.schema import Growth, Kind, Table
+from shared.exports.tables import TABLES
 from shared.features import FEATURES
 
 _HEAD = """\
@@ -43,6 +44,7 @@ _KINDS = {
     Kind.MONEY: "decimal, 4 places",
     Kind.FLAG: "true or false",
     Kind.TIME: "time",
+    Kind.BYTES: "bytes",
 }
 _GROWTHS = {
     Growth.SNAPSHOT: "A snapshot",

@@ -13,7 +13,8 @@ from shared.exports.parquet import parquet
 from shared.exports.partitions import PartitionProgress, run_mark
 from shared.exports.plan import Manifest, Plan, Plans, Written
 from shared.exports.rows import Rows, lists, numbers, texts
-from shared.exports.tables import AUDIENCES, CUSTOMERS, SEGMENTS, SNAPSHOTS, TABLES, Growth, Table, folder
+from shared.exports.schema import Growth, Table
+from shared.exports.tables import AUDIENCES, CUSTOMERS, SEGMENTS, SNAPSHOTS, TABLES, folder
 
 if TYPE_CHECKING:
     from shared.audiences.audience import Audiences

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import textwrap
 
-from shared.exports.tables import EXPORTS, GLUE, TABLES, Table
+from shared.exports.schema import GLUE, Table
+from shared.exports.tables import EXPORTS, TABLES
 
 _DATABASE = """\
   ExportDatabase:

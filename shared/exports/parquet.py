@@ -10,7 +10,7 @@ import numpy as np
 
 from shared.events.locked import locked_database
 from shared.exports.rows import Rows
-from shared.exports.tables import Kind, Table
+from shared.exports.schema import Kind, Table
 
 ROWS_A_GROUP = 20_000
 """Of rows that are read and written at once, by whoever reads them too: what an erasure has memory for."""
@@ -24,6 +24,7 @@ _EXPRESSIONS = {
     Kind.NUMBER: _NUMBER,
     Kind.MONEY: f"CAST(CAST({_NUMBER} AS DECIMAL(18, 0)) * CAST(0.0001 AS DECIMAL(4, 4)) AS DECIMAL(18, 4))",
     Kind.FLAG: f"CAST({_NUMBER} AS BOOLEAN)",
+    Kind.BYTES: "from_base64(CAST({0} AS VARCHAR))",
     Kind.TIME: f"make_timestamp_ms(CAST({_NUMBER} AS BIGINT))",
 }
 

@@ -11,7 +11,7 @@ from shared.exports import ledger_rows, rows
 from shared.exports.ledger_rows import recorded_ms, whose
 from shared.exports.plan import Plan
 from shared.exports.rows import Names, Rows
-from shared.exports.tables import CUSTOMERS, DECISIONS, DELIVERIES, EXPOSURES, MOVES, ORDERS
+from shared.exports.tables import CUSTOMERS, DECISIONS, DELIVERIES, EXPOSURES, MOVES, ORDERS, STATES
 from shared.features import BrokenState, UnknownStateVersion
 from shared.features.time_zone import TimeZone
 from shared.identity.consents import NEVER, Mark
@@ -135,6 +135,7 @@ class Reader:
         keys = [profile.key for profile in profiles]
         made = [profile.decision for profile in profiles]
         yield CUSTOMERS.name, rows.customers(keys, made, known, self.names, self.plan.as_of_ms, self.zone)
+        yield STATES.name, rows.states(known)
         yield ORDERS.name, rows.orders(known)
         yield EXPOSURES.name, rows.exposures(known)
         new = [(p.key, p.decision) for p in profiles if p.decision and self.plan.is_new(p.decision.scored_at_ms)]

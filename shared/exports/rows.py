@@ -1,12 +1,13 @@
 """Rows of the tables that profiles become: columns by name, as NumPy arrays.
 
-Texts are objects, None where there is none; lists of texts are JSON. All else are floats, NaN for NULL: times are UTC
-milliseconds, amounts whole ten-thousandths of the currency.
+Texts are objects, None where there is none; lists of texts are JSON, bytes base64. All else are floats, NaN for NULL:
+times are UTC milliseconds, amounts whole ten-thousandths of the currency.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.decisions.decision import Decision
-from shared.features import FEATURE_NAMES, PURCHASE, REFUND, Profiles, features, until
+from shared.features import FEATURE_NAMES, PURCHASE, REFUND, Profiles, encode, features, until
 from shared.features.columns import ARMS, CAMPAIGN_EXPOSURE, NO_ARM
 from shared.features.time_zone import TimeZone
 from shared.identity.keys import customer_id
@@ -42,6 +43,11 @@ def numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
 def lists(values: Iterable[Sequence[str] | None]) -> NDArray[np.object_]:
     """A column of lists of texts."""
     return texts(None if value is None else json.dumps(value) for value in values)
+
+
+def blobs(values: Iterable[bytes | None]) -> NDArray[np.object_]:
+    """A column of bytes."""
+    return texts(None if value is None else b64encode(value).decode() for value in values)
 
 
 def customers(
@@ -79,6 +85,11 @@ def customers(
 def decisions(keys: Sequence[str], made: Sequence[Decision], names: Names) -> Rows:
     """The decisions made on customers [n]."""
     return {"customer_id": texts(map(customer_id, keys)), **_decided(made, names)}
+
+
+def states(known: Profiles) -> Rows:
+    """What is kept of each customer."""
+    return {"customer_id": texts(map(customer_id, known.keys)), "state": blobs(encode(known))}
 
 
 def orders(known: Profiles) -> Rows:

@@ -7,81 +7,12 @@ stand below `exports/<table>/date=YYYY-MM-DD/`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from enum import StrEnum
 
+from shared.exports.schema import Column, Growth, Kind, Table
 from shared.features import FEATURES
 from shared.models.manifests import TARGETS
 
 EXPORTS = "exports/"
-
-
-class Kind(StrEnum):
-    """The types of columns, called as DuckDB calls them; none of them holds a not-a-number, NULL is what is unknown."""
-
-    TEXT = "VARCHAR"
-    TEXTS = "VARCHAR[]"
-    WHOLE = "BIGINT"
-    FLOAT = "FLOAT"
-    NUMBER = "DOUBLE"
-    MONEY = "DECIMAL(18,4)"
-    FLAG = "BOOLEAN"
-    TIME = "TIMESTAMP"
-    """UTC."""
-
-
-GLUE = {
-    Kind.TEXT: "string",
-    Kind.TEXTS: "array<string>",
-    Kind.WHOLE: "bigint",
-    Kind.FLOAT: "float",
-    Kind.NUMBER: "double",
-    Kind.MONEY: "decimal(18,4)",
-    Kind.FLAG: "boolean",
-    Kind.TIME: "timestamp",
-}
-"""The types as Glue, and with it Athena, calls them."""
-
-
-class Growth(StrEnum):
-    """What a date's objects hold of a table."""
-
-    SNAPSHOT = "snapshot"
-    """All of it, as it was at that date's instant."""
-    INCREMENT = "increment"
-    """What was recorded since the snapshot before; all dates together are all of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column, which may be NULL unless it is part of the table's key."""
-
-    name: str
-    kind: Kind
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table."""
-
-    name: str
-    meaning: str
-    growth: Growth
-    key: tuple[str, ...]
-    """The columns that tell rows apart: within a date, or, of increments of what never changes, in all dates."""
-    columns: tuple[Column, ...]
-
-    @property
-    def is_personal(self) -> bool:
-        """Whether its rows are of somebody, so that an erasure takes them out."""
-        return "customer_id" in self.names
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of its columns, in their order."""
-        return tuple(column.name for column in self.columns)
-
 
 _PLACE = re.compile(r"exports/(?P<table>[a-z_]+)/date=\d{4}-\d\d-\d\d/(?P<name>[^/]+)")
 MANIFEST = "_manifest.json"
@@ -161,6 +92,17 @@ CUSTOMERS = Table(
         Column("attributes", Kind.TEXT, "what is known of them, a JSON object of the latest value of each name"),
         *_DECISION,
         *(Column(feature.name, Kind.FLOAT, feature.shown) for feature in FEATURES),
+    ),
+)
+
+STATES = Table(
+    "states",
+    "What is kept of everybody, as the stack itself keeps it: `tessera train --bucket` trains on it.",
+    Growth.SNAPSHOT,
+    ("customer_id",),
+    (
+        _CUSTOMER,
+        Column("state", Kind.BYTES, "their events and attributes from before the snapshot, encoded"),
     ),
 )
 
@@ -299,7 +241,7 @@ SNAPSHOTS = Table(
     ),
 )
 
-TABLES = (CUSTOMERS, ORDERS, EXPOSURES, DECISIONS, MOVES, DELIVERIES, SEGMENTS, AUDIENCES, SNAPSHOTS)
+TABLES = (CUSTOMERS, STATES, ORDERS, EXPOSURES, DECISIONS, MOVES, DELIVERIES, SEGMENTS, AUDIENCES, SNAPSHOTS)
 """All of them."""
 _NAMES = frozenset(table.name for table in TABLES)
 _PERSONAL = frozenset(table.name for table in TABLES if table.is_personal)

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 
 from shared.events.event import parse_timestamp
-from shared.exports.rows import Rows, lists, numbers, texts
-from shared.exports.tables import Kind, Table
+from shared.exports.rows import Rows, blobs, lists, numbers, texts
+from shared.exports.schema import Kind, Table
 
 
 def filled(table: Table, names: Sequence[str]) -> Rows:
     """A row for each name, whose texts are all that name and whose numbers are all unknown."""
     made: dict[str, Any] = {}
     for column in table.columns:
-        is_text = column.kind in (Kind.TEXT, Kind.TEXTS)
-        values = [f'["{name}"]' if column.kind is Kind.TEXTS else name for name in names]
-        made[column.name] = texts(values) if is_text else np.full(len(names), np.nan)
+        makers: Any = {Kind.TEXT: texts, Kind.TEXTS: lambda some: lists([one] for one in some), Kind.BYTES: _encoded}
+        make = makers.get(column.kind, lambda some: np.full(len(some), np.nan))
+        made[column.name] = make(names)
     return made
 
 
@@ -31,9 +31,15 @@ def _column(kind: Kind, values: Sequence[Any]) -> Any:
             return texts(values)
         case Kind.TEXTS:
             return lists(values)
+        case Kind.BYTES:
+            return blobs(values)
         case Kind.TIME:
             return numbers(None if value is None else parse_timestamp(value) for value in values)
         case Kind.MONEY:
             return numbers(None if value is None else round(value * 10_000) for value in values)
         case _:
             return numbers(values)
+
+
+def _encoded(names: Sequence[str]) -> Any:
+    return blobs(name.encode() for name in names)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from shared.exports.glue import logical_id, resources
-from shared.exports.tables import GLUE, TABLES, Table
+from shared.exports.schema import GLUE, Table
+from shared.exports.tables import TABLES
 from tests.support.template import template
 
 ROOT = Path(__file__).parents[2]

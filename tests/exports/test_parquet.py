@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pyarrow.parquet import ParquetFile, read_table
 
 from shared.exports.parquet import bytes_of, parquet
-from shared.exports.rows import Rows, lists, numbers, texts
-from shared.exports.tables import Column, Growth, Kind, Table
+from shared.exports.rows import Rows, blobs, lists, numbers, texts
+from shared.exports.schema import Column, Growth, Kind, Table
 
 TABLE = Table(
     "all",
@@ -28,7 +28,7 @@ def rows_of(values: list[tuple[Any, ...]]) -> Rows:
     columns = [*zip(*values, strict=True)] or [()] * len(Kind)
     made: dict[str, Any] = {}
     for kind, column in zip(Kind, columns, strict=True):
-        make = texts if kind is Kind.TEXT else lists if kind is Kind.TEXTS else numbers
+        make: Any = {Kind.TEXT: texts, Kind.TEXTS: lists, Kind.BYTES: blobs}.get(kind, numbers)
         made[kind.name.lower()] = make(column)
     return made
 
@@ -49,6 +49,7 @@ def read(body: bytes) -> list[dict[str, Any]]:
             st.none() | st.integers(0, 2**52),
             st.none() | st.booleans(),
             st.none() | st.integers(0, 4_000_000_000_000),
+            st.none() | st.binary(max_size=20),
         ),
         max_size=5,
     )
@@ -57,31 +58,32 @@ def test_what_goes_in_comes_out_and_what_is_unknown_is_null(values: list[tuple[A
     body, count = parquet(TABLE, [rows_of(values)])
     found = read(body)
     assert len(found) == count == len(values)
-    for row, (text, some, whole, float_, number, money, flag, time_ms) in zip(found, values, strict=True):
+    for row, (text, some, whole, float_, number, money, flag, time_ms, raw) in zip(found, values, strict=True):
         assert (row["text"], row["texts"], row["whole"], row["float"], row["number"]) == (
             text, some, whole, float_, number,
         )  # fmt: skip
         assert row["money"] == (None if money is None else Decimal(money) / 10_000)
         assert row["flag"] == flag
         assert row["time"] == (None if time_ms is None else datetime(1970, 1, 1) + timedelta(milliseconds=time_ms))
+        assert row["bytes"] == raw
 
 
 def test_texts_that_look_like_statements_stay_texts() -> None:
     hostile = "'); DROP TABLE part; --"
-    body, _ = parquet(TABLE, [rows_of([(hostile, [hostile], 1, 1.0, 1.0, 1, True, 0)])])
+    body, _ = parquet(TABLE, [rows_of([(hostile, [hostile], 1, 1.0, 1.0, 1, True, 0, b"")])])
     (row,) = read(body)
     assert (row["text"], row["texts"]) == (hostile, [hostile])
 
 
 def test_a_text_that_comes_late_in_a_column_of_nothing_is_there() -> None:
-    values: list[tuple[Any, ...]] = [(None, None, None, None, None, None, None, None)] * 5_000
-    values[4_321] = ("late", ["late"], 1, 1.0, 1.0, 1, False, 0)
+    values: list[tuple[Any, ...]] = [(None,) * len(Kind)] * 5_000
+    values[4_321] = ("late", ["late"], 1, 1.0, 1.0, 1, False, 0, b"late")
     body, _ = parquet(TABLE, [rows_of(values)])
     assert [row["text"] for row in read(body) if row["text"] is not None] == ["late"]
 
 
 def test_parts_stand_after_each_other_in_one_file_of_small_groups() -> None:
-    part = rows_of([("x", [], 1, 1.0, 1.0, 1, True, 0)] * 15_000)
+    part = rows_of([("x", [], 1, 1.0, 1.0, 1, True, 0, b"")] * 15_000)
     body, count = parquet(TABLE, [part, part])
     assert count == 30_000
     groups = ParquetFile(io.BytesIO(body)).metadata

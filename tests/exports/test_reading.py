@@ -79,7 +79,7 @@ def test_customers_their_moves_and_what_was_sent_of_them_are_read_and_nothing_el
 def test_everybody_without_a_mark_is_in_every_table(dynamodb: "DynamoDBClient", items: list[Any]) -> None:
     people, counts = read(dynamodb, items)
     assert people.pop("exposures") == set()
-    assert people.keys() == {"customers", "orders", "decisions", "moves", "deliveries"}
+    assert people.keys() == {"customers", "states", "orders", "decisions", "moves", "deliveries"}
     assert all(names == {"a", "b"} for names in people.values())
     assert counts == Counts(read=2)
 

@@ -1,6 +1,7 @@
 """Rows of customers, orders and exposures, against the events that they were made of."""
 
 import json
+from base64 import b64decode
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 from shared.decisions.decision import Membership, NextChange
 from shared.events.columns import product_code
 from shared.exports import rows
-from shared.exports.tables import CUSTOMERS, DECISIONS, EXPOSURES, ORDERS, Table
-from shared.features import FEATURE_NAMES, features
+from shared.exports.schema import Table
+from shared.exports.tables import CUSTOMERS, DECISIONS, EXPOSURES, ORDERS, STATES
+from shared.features import FEATURE_NAMES, encode, features
 from shared.features.time_zone import UTC_TIME
+from shared.identity.keys import customer_key
 from tests.support.event_files import profiles, purchase
 from tests.support.stored_profiles import decision
 
@@ -82,6 +85,14 @@ def test_orders_are_lines_before_the_instant() -> None:
     assert bought["category"] == "Bakery"
     assert (paid_back["type"], paid_back["category"], paid_back["amount"]) == ("refund", None, 99_900)
     assert np.isnan([paid_back["order_code"], paid_back["product_code"], paid_back["brand_code"]]).all()
+
+
+def test_a_state_is_what_is_known_before_the_instant() -> None:
+    before = known()
+    kept = {row["customer_id"]: b64decode(row["state"]) for row in table_of(STATES, rows.states(before))}
+    assert {customer_key(one): state for one, state in kept.items()} == dict(
+        zip(before.keys, encode(before), strict=True)
+    )
 
 
 def test_exposures_have_their_campaign_and_arm() -> None:

@@ -7,7 +7,8 @@ import pytest
 import sqlglot
 
 from shared.exports.__main__ import markdown
-from shared.exports.tables import GLUE, TABLES, Growth, Kind, Table, folder
+from shared.exports.schema import GLUE, Growth, Kind, Table
+from shared.exports.tables import TABLES, folder
 from shared.features import FEATURE_NAMES
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from pyarrow.parquet import read_table
 
 from shared.destinations.deliveries import PARTITION, ROW
 from shared.exports.tables import TABLES
-from shared.features import PURCHASE, REFUND, until
+from shared.features import PURCHASE, REFUND, encode, until
 from shared.features.columns import CAMPAIGN_EXPOSURE
 from shared.identity.keys import customer_id, customer_key, is_visitor
 from shared.ledger import audience_rows, rows
@@ -66,6 +66,7 @@ def _customers(cloud: Cloud, day: str, profiles: Mapping[str, StoredProfile]) ->
     as_of_ms = _ms(_rows(cloud, "snapshots", day)[0]["snapshot_at"])
     lines = Counter(row["customer_id"] for row in _rows(cloud, "orders", day))
     exposures = Counter(row["customer_id"] for row in _rows(cloud, "exposures", day))
+    states = {row["customer_id"]: row["state"] for row in _rows(cloud, "states", day)}
     for row in found:
         name = row["customer_id"]
         profile = stored[name]
@@ -74,7 +75,10 @@ def _customers(cloud: Cloud, day: str, profiles: Mapping[str, StoredProfile]) ->
         wanted = decided and (decided.segment, decided.action, decided.model_version, sorted(decided.audiences))
         if held != (wanted or (None, None, None, None)):
             yield f"{name} is exported with {held}, not {wanted}"
-        known = until(histories([profile]), as_of_ms).rows.kind
+        before = until(histories([profile]), as_of_ms)
+        if [states.get(name)] != (encode(before) or [None]):
+            yield f"{name} is exported with another state than is stored"
+        known = before.rows.kind
         happened = (int(((known == PURCHASE) | (known == REFUND)).sum()), int((known == CAMPAIGN_EXPOSURE).sum()))
         if (lines[name], exposures[name]) != happened or row["events"] != len(known):
             yield f"{name} is exported with {lines[name]} orders and {exposures[name]} exposures, not {happened}"

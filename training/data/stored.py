@@ -1,0 +1,83 @@
+"""What a stack has stored, by its latest whole snapshot: the same histories as of the files that they came from."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import duckdb
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.exports.plan import Manifest
+from shared.exports.tables import EXPORTS, MANIFEST, SNAPSHOTS, STATES, folder
+from shared.features import BrokenState, Profiles, UnknownStateVersion, merge
+from shared.identity.keys import customer_key
+from shared.profiles.histories import gathered
+from training.base.errors import InputError
+from training.base.progress import progress
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everybody who was stored at an instant."""
+
+    date: str
+    as_of_ms: int
+    profiles: Profiles
+
+
+def read_snapshot(bucket: str) -> Snapshot:
+    """The histories of the last day whose exports are whole; who was erased since is gone from them as well.
+
+    Raises InputError where there is none, or it cannot be read.
+    """
+    try:
+        return _read(boto3.client("s3"), bucket)
+    except (ClientError, BotoCoreError) as error:
+        raise InputError(f"bucket {bucket}: {error}") from error
+    except (BrokenState, UnknownStateVersion, duckdb.Error, msgspec.MsgspecError) as error:
+        raise InputError(f"bucket {bucket}: its snapshot cannot be read by this release: {error}") from error
+
+
+def _read(s3: S3Client, bucket: str) -> Snapshot:
+    days = sorted(_whole_days(s3, bucket))
+    if not days:
+        raise InputError(f"bucket {bucket} has no whole snapshot: `tessera export --wait` makes one")
+    manifest = _manifest(s3, bucket, folder(STATES.name, days[-1]) + MANIFEST)
+    states: list[Profiles] = []
+    with progress("reading the snapshot", max(1, manifest.rows)) as advance, tempfile.TemporaryDirectory() as place:
+        for number, written in enumerate(manifest.objects):
+            path = Path(place) / f"{number}.parquet"
+            s3.download_file(bucket, written.key, str(path))
+            states.append(gathered(_states(path)))
+            path.unlink()
+            advance(written.rows, f"{sum(map(len, states)):,} customers")
+    return Snapshot(days[-1], manifest.plan.as_of_ms, merge(*states))
+
+
+def _states(path: Path) -> Iterator[tuple[str, bytes]]:
+    with duckdb.connect() as database:
+        database.execute("SELECT customer_id, state FROM read_parquet(?)", [str(path)])
+        while rows := database.fetchmany(10_000):
+            yield from ((customer_key(customer), state) for customer, state in rows)
+
+
+def _whole_days(s3: S3Client, bucket: str) -> Iterator[str]:
+    place = f"{EXPORTS}{SNAPSHOTS.name}/"
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place):
+        for entry in page.get("Contents", ()):
+            day, _, name = entry["Key"].removeprefix(place).partition("/")
+            if name == MANIFEST:
+                yield day.removeprefix("date=")
+
+
+def _manifest(s3: S3Client, bucket: str, key: str) -> Manifest:
+    return msgspec.json.decode(s3.get_object(Bucket=bucket, Key=key)["Body"].read(), type=Manifest)
