@@ -106,6 +106,12 @@ COMMANDS = (
         "--events my-events/ --out my-recommender/ --catalogue products.csv",
     ),
     Command(PUBLISH, "training.publish", "Publish a trained bundle.", "--model my-model/ --bucket tessera-data"),
+    Command(
+        PUBLISH,
+        "training.learn",
+        "Train on what a stack has stored, and publish what is better.",
+        "--bucket tessera-data",
+    ),
     Command(PUBLISH, "training.bundles", "List the published bundles.", "--bucket tessera-data"),
     Command(PUBLISH, "training.rollback", "Return to an earlier bundle.", "--bucket tessera-data"),
     Command(

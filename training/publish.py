@@ -48,7 +48,7 @@ def _run(arguments: argparse.Namespace) -> None:
     with connect(arguments.bucket) as registry:
         live = registry.live()
         try:
-            comparisons = _against(registry, live, bundle, arguments.model, arguments.margin)
+            comparisons = against(registry, live, bundle, arguments.model, arguments.margin)
             worse = [failure for comparison in comparisons for failure in comparison.failures]
         except InputError as error:
             comparisons = []
@@ -82,7 +82,7 @@ def who_moves(live_id: str | None, bundle: Bundle, bucket: str) -> Iterator[str]
         )
 
 
-def _against(registry: Registry, live: Live, bundle: Bundle, folder: Path, margin: float) -> list[Comparison]:
+def against(registry: Registry, live: Live, bundle: Bundle, folder: Path, margin: float) -> list[Comparison]:
     """The bundle in `folder` beside the live one; nothing where there is no other."""
     if live.bundle_id in (None, bundle.bundle_id):
         return []

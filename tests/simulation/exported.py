@@ -76,7 +76,7 @@ def _customers(cloud: Cloud, day: str, profiles: Mapping[str, StoredProfile]) ->
         if held != (wanted or (None, None, None, None)):
             yield f"{name} is exported with {held}, not {wanted}"
         before = until(histories([profile]), as_of_ms)
-        if [states.get(name)] != (encode(before) or [None]):
+        if states.get(name) != next(iter(encode(before)), None):
             yield f"{name} is exported with another state than is stored"
         known = before.rows.kind
         happened = (int(((known == PURCHASE) | (known == REFUND)).sum()), int((known == CAMPAIGN_EXPOSURE).sum()))

@@ -48,10 +48,8 @@ def read_snapshot(bucket: str) -> Snapshot:
 
 
 def _read(s3: S3Client, bucket: str) -> Snapshot:
-    days = sorted(_whole_days(s3, bucket))
-    if not days:
-        raise InputError(f"bucket {bucket} has no whole snapshot: `tessera export --wait` makes one")
-    manifest = _manifest(s3, bucket, folder(STATES.name, days[-1]) + MANIFEST)
+    day = latest_day(s3, bucket)
+    manifest = _manifest(s3, bucket, folder(STATES.name, day) + MANIFEST)
     states: list[Profiles] = []
     with progress("reading the snapshot", max(1, manifest.rows)) as advance, tempfile.TemporaryDirectory() as place:
         for number, written in enumerate(manifest.objects):
@@ -60,7 +58,15 @@ def _read(s3: S3Client, bucket: str) -> Snapshot:
             states.append(gathered(_states(path)))
             path.unlink()
             advance(written.rows, f"{sum(map(len, states)):,} customers")
-    return Snapshot(days[-1], manifest.plan.as_of_ms, merge(*states))
+    return Snapshot(day, manifest.plan.as_of_ms, merge(*states))
+
+
+def latest_day(s3: S3Client, bucket: str) -> str:
+    """The last day whose exports are whole. Raises InputError where there is none."""
+    day = max(_whole_days(s3, bucket), default=None)
+    if day is None:
+        raise InputError(f"bucket {bucket} has no whole snapshot: `tessera export --wait` makes one")
+    return day
 
 
 def _states(path: Path) -> Iterator[tuple[str, bytes]]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from shared.events.event import parse_timestamp
 from shared.exports import rows
 from shared.exports.parquet import parquet
 from shared.exports.plan import Manifest, Plan, Written
 from shared.exports.tables import MANIFEST, SNAPSHOTS, STATES, folder
 from shared.features import Profiles, encode
+from shared.features.columns import DAY_MS
 from shared.models.layout import ONNX_FILE
 from tests.conftest import BUCKET
 from tests.support.event_files import profiles, purchase
@@ -23,8 +25,6 @@ from training.train import main
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-AS_OF_MS = 1_508_000_000_000
-
 
 def put_snapshot(s3: "S3Client", day: str, *parts: Profiles) -> None:
     """As an export leaves it: objects of states, their manifest, and that of the day."""
@@ -34,10 +34,15 @@ def put_snapshot(s3: "S3Client", day: str, *parts: Profiles) -> None:
         key = f"{folder(STATES.name, day)}part-{number}.parquet"
         s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         objects.append(Written(key, count, len(body)))
-    plan = Plan("run", day, AS_OF_MS, AS_OF_MS)
+    plan = Plan("run", day, end_of(day), end_of(day))
     for table, written in ((STATES, objects), (SNAPSHOTS, [])):
         body = msgspec.json.encode(Manifest(table.name, plan, written))
         s3.put_object(Bucket=BUCKET, Key=folder(table.name, day) + MANIFEST, Body=body)
+
+
+def end_of(day: str) -> int:
+    """In UTC milliseconds."""
+    return parse_timestamp(day) + DAY_MS
 
 
 def halves(whole: Profiles) -> tuple[Profiles, Profiles]:
@@ -49,7 +54,7 @@ def test_a_snapshot_is_what_was_stored(s3: "S3Client") -> None:
     stored = profiles(purchase("a", 1), purchase("a", 2, category="Food"), purchase("b", 3, product_id="p"))
     put_snapshot(s3, "2017-10-14", *halves(stored))
     found = read_snapshot(BUCKET)
-    assert (found.date, found.as_of_ms, found.profiles.keys) == ("2017-10-14", AS_OF_MS, stored.keys)
+    assert (found.date, found.as_of_ms, found.profiles.keys) == ("2017-10-14", end_of("2017-10-14"), stored.keys)
     assert encode(found.profiles) == encode(stored)
 
 

@@ -1,0 +1,222 @@
+"""Trains on what is stored and publishes the bundle only if it is better than the live one; says why, either way.
+
+Each step may be cut off, and the command given again: what was decided on a snapshot is not decided anew.
+
+python -m training.learn --bucket NAME [--bus NAME] [--config FILE] [--least-gain SHARE] [--margin SHARE] [--again]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shared.decisions.decision import iso
+from shared.models.bundle import Bundle, BundleMismatch
+from training.base import command
+from training.base.config import Config
+from training.base.errors import InputError
+from training.bundle import gate
+from training.bundle.contest import HIGHER_IS_BETTER, LOWER_IS_BETTER, MARGIN, Comparison
+from training.data.stored import Snapshot, latest_day, read_snapshot
+from training.publish import against
+from training.registry.published import Registry, connect
+from training.segmentation.matching import S3, load_previous
+from training.shadow import side_by_side
+from training.train import train_on
+
+if TYPE_CHECKING:
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+
+LEAST_GAIN = 0.01
+"""How much better a bundle has to be: a share of how far the live one's figures are from chance, or from no error."""
+REPORTS = "reports/learning/"
+DECIDED = ("segment_name", "intent", "action")
+PUBLISHED, KEPT = "Model Published", "Model Kept"
+"""What is told on the bus."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a bundle is to be published, and why."""
+
+    publish: bool
+    why: str
+    gains: Mapping[str, float] = field(default_factory=dict)
+    """By target, how much better it is than the live one: the mean over the figures that both have."""
+
+
+def judge(comparisons: Sequence[Comparison], live_id: str | None, own_id: str, least_gain: float) -> Verdict:
+    """A bundle beside the live one: nowhere worse than allowed, and better on the whole."""
+    if live_id is None:
+        return Verdict(True, "nothing was live before")
+    if live_id == own_id:
+        return Verdict(True, "it is the live bundle already")
+    gains = {one.target: gain(one) for one in comparisons if one.ours}
+    worse = [failure for one in comparisons for failure in one.failures]
+    if worse:
+        return Verdict(False, f"it is worse: {'; '.join(worse)}", gains)
+    on_the_whole = sum(gains.values()) / len(gains) if gains else 0.0
+    told = f"{on_the_whole:+.2%} on the whole, where {least_gain:.2%} are asked for"
+    return Verdict(on_the_whole >= least_gain, told, gains)
+
+
+def gain(comparison: Comparison) -> float:
+    """How much better our figures are than the live one's, each a share of how far that is from chance, or from 0."""
+    shares = []
+    for name, chance in {**HIGHER_IS_BETTER, **dict.fromkeys(LOWER_IS_BETTER)}.items():
+        ours, live = comparison.ours.get(name), comparison.live.get(name)
+        if ours is None or live is None:
+            continue
+        better = live - ours if chance is None else ours - live
+        shares.append(better / max(abs(live - (chance or 0.0)), 1e-9))
+    return sum(shares) / len(shares) if shares else 0.0
+
+
+def learn(
+    registry: Registry, bus: str | None, config: Config | None, least_gain: float, margin: float
+) -> dict[str, Any]:
+    """Trains on the latest snapshot and publishes what is better; the report, which stands in the bucket then too.
+
+    Without a `config` it is trained as the live bundle was. Raises InputError and Refused.
+    """
+    snapshot = read_snapshot(registry.bucket)
+    live = registry.live()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        previous = load_previous(S3 + registry.bucket)
+        train_on(snapshot.profiles, folder, None, config or _config_of(previous), previous)
+        bundle, parity = gate.run(folder)
+        comparisons = against(registry, live, bundle, folder, margin)
+        verdict = judge(comparisons, live.bundle_id, bundle.bundle_id, least_gain)
+        if verdict.publish and live.bundle_id != bundle.bundle_id:
+            registry.upload(folder, bundle.bundle_id)
+            compared = {comparison.target: comparison.as_dict() for comparison in comparisons}
+            registry.switch(live, bundle.bundle_id, compared=compared, learned=verdict.why)
+    report = {
+        "snapshot": snapshot.date,
+        "customers": len(snapshot.profiles),
+        "learned_at": iso(int(datetime.now(UTC).timestamp()) * 1_000),
+        "bundle_id": bundle.bundle_id,
+        "live_before": live.bundle_id,
+        **asdict(verdict),
+        "gate": str(parity),
+        "compared": {comparison.target: comparison.as_dict() for comparison in comparisons},
+        "would_change": _shadowed(snapshot, previous, bundle),
+    }
+    _announce(bus, report)
+    registry.s3.put_object(
+        Bucket=registry.bucket,
+        Key=report_key(snapshot.date),
+        Body=json.dumps(report, indent=2).encode(),
+        ContentType="application/json",
+    )
+    return report
+
+
+def report_key(date: str) -> str:
+    """Where the report on the snapshot of a date stands."""
+    return f"{REPORTS}{date}.json"
+
+
+def _config_of(live: Bundle | None) -> Config:
+    try:
+        return Config() if live is None else msgspec.convert(live.manifest["config"], Config)
+    except (KeyError, msgspec.ValidationError) as error:
+        raise InputError(
+            f"how {live and live.bundle_id} was trained is not known to this release: give --config"
+        ) from error
+
+
+def _shadowed(snapshot: Snapshot, live: Bundle | None, bundle: Bundle) -> dict[str, float]:
+    """The share of the customers for whom something is decided otherwise than by the live bundle."""
+    if live is None:
+        return {}
+    try:
+        both = side_by_side(snapshot.profiles, live, bundle, snapshot.as_of_ms)
+    except BundleMismatch:
+        return {}
+    return {name: _share(pc.not_equal(both[f"champion_{name}"], both[f"challenger_{name}"])) for name in DECIDED}
+
+
+def _share(differ: pa.ChunkedArray) -> float:
+    return round(float(pc.mean(differ.cast(pa.int8())).as_py() or 0.0), 6)
+
+
+def _announce(bus: str | None, report: Mapping[str, Any]) -> None:
+    """At least once: before the report, without which the run is done again."""
+    if bus is None:
+        return
+    told = {name: report[name] for name in ("snapshot", "bundle_id", "live_before", "publish", "why", "gains")}
+    entry: PutEventsRequestEntryTypeDef = {
+        "Source": "tessera",
+        "DetailType": PUBLISHED if report["publish"] else KEPT,
+        "Detail": json.dumps(told),
+        "EventBusName": bus,
+    }
+    answer = boto3.client("events").put_events(Entries=[entry])
+    if answer["FailedEntryCount"]:
+        raise InputError(f"bus {bus} did not take the news: {answer['Entries'][0].get('ErrorCode')}; run it again")
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.learn") -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog=prog, description="Train on what a stack has stored, and publish what is better."
+    )
+    parser.add_argument("--bucket", required=True, metavar="NAME", help="the stack's data bucket")
+    parser.add_argument("--bus", metavar="NAME", help="the event bus to tell of what came of it")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="options of training; default: the live bundle's")
+    parser.add_argument(
+        "--least-gain",
+        type=float,
+        default=LEAST_GAIN,
+        metavar="SHARE",
+        help="how much better it has to be on the whole; default: %(default)s",
+    )
+    parser.add_argument(
+        "--margin",
+        type=float,
+        default=MARGIN,
+        metavar="SHARE",
+        help="share of a live figure that a figure may be worse by all the same; default: %(default)s",
+    )
+    parser.add_argument("--again", action="store_true", help="although this snapshot was learned from before")
+    return command.run(parser, _run, arguments)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    config = Config.load(arguments.config) if arguments.config else None
+    with connect(arguments.bucket) as registry:
+        done = None if arguments.again else _done(registry)
+        if done:
+            command.say(f"the snapshot of {done['snapshot']} was learned from before: {done['why']}")
+            return
+        report = learn(registry, arguments.bus, config, arguments.least_gain, arguments.margin)
+    became = "is live" if report["publish"] else f"is not published, {report['live_before']} stays live"
+    command.say(f"{report['bundle_id']} {became}: {report['why']}")
+
+
+def _done(registry: Registry) -> dict[str, Any] | None:
+    """The report on the latest snapshot, if there is one."""
+    key = report_key(latest_day(registry.s3, registry.bucket))
+    try:
+        report: dict[str, Any] = json.loads(registry.s3.get_object(Bucket=registry.bucket, Key=key)["Body"].read())
+    except registry.s3.exceptions.NoSuchKey:
+        return None
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())
