@@ -16,7 +16,7 @@ import msgspec
 from operations.stack import OperationError
 from shared.exports.plan import Manifest
 from shared.exports.schema import Growth, Kind, Table
-from shared.exports.tables import EXPORTS, MANIFEST, SNAPSHOTS, TABLES, folder
+from shared.exports.tables import EXPORTS, FOR_WAREHOUSES, MANIFEST, SNAPSHOTS, folder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -34,7 +34,7 @@ def write_hyper(s3: S3Client, bucket: str, path: Path) -> str:
     day = _last_whole(s3, bucket)
     with tempfile.TemporaryDirectory() as directory:
         flat = Path(directory)
-        for table in TABLES:
+        for table in FOR_WAREHOUSES:
             _flatten(table, _fetched(s3, bucket, table, day, flat), flat / f"{table.name}.parquet")
         _run_writer(flat, path)
     return day

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from operations.stack import DeployedStack, parser, run, say
 from shared.exports.schema import Kind, Table
-from shared.exports.tables import EXPORTS, TABLES
+from shared.exports.tables import EXPORTS, FOR_WAREHOUSES
 
 WRITTEN_IN = "duckdb"
 DIALECTS = ("athena", "bigquery", "databricks", "duckdb", "redshift", "snowflake")
@@ -72,7 +72,7 @@ def view(name: str, dialect: str) -> str:
 
 def qualified(query: exp.Expr, dialect: str) -> exp.Expr:
     """The query with the schemas of tables and views, where a warehouse wants them."""
-    ours = {table.name for table in TABLES}
+    ours = {table.name for table in FOR_WAREHOUSES}
     for table in query.find_all(exp.Table) if dialect in ("bigquery", "redshift") else ():
         if table.name in ours or (table.name in VIEWS and dialect == "bigquery"):
             table.set("db", exp.to_identifier(SCHEMA))
@@ -105,7 +105,7 @@ def _athena(location: str) -> Iterator[str]:
 
 
 def _duckdb(location: str) -> Iterator[str]:
-    for table in TABLES:
+    for table in FOR_WAREHOUSES:
         source = (
             f"read_parquet('{_quoted(location)}{table.name}/*/*.parquet', hive_partitioning = true,"
             " hive_types = {'date': VARCHAR}, union_by_name = true)"
@@ -120,7 +120,7 @@ def _snowflake(location: str) -> Iterator[str]:
         " STORAGE_INTEGRATION = tessera FILE_FORMAT = (TYPE = PARQUET);"
     )
     date = "date VARCHAR AS (SPLIT_PART(SPLIT_PART(METADATA$FILENAME, 'date=', 2), '/', 1))"
-    for table in TABLES:
+    for table in FOR_WAREHOUSES:
         types = columns(table, "snowflake")
         read = ",\n".join(
             [f"  {date}", *(f"  {name} {type_} AS (VALUE:{name}::{type_})" for name, type_ in types.items())]
@@ -135,7 +135,7 @@ def _snowflake(location: str) -> Iterator[str]:
 
 def _bigquery(location: str) -> Iterator[str]:
     yield "-- `aws-us-east-1.tessera` is a connection of BigQuery Omni in the bucket's region, made first."
-    for table in TABLES:
+    for table in FOR_WAREHOUSES:
         place = f"{_quoted(location)}{table.name}/"
         yield (
             f"CREATE OR REPLACE EXTERNAL TABLE {SCHEMA}.{table.name} (\n{_declared(columns(table, 'bigquery'))}\n)"
@@ -151,7 +151,7 @@ def _redshift(location: str) -> Iterator[str]:
         f"CREATE EXTERNAL SCHEMA {SCHEMA} FROM DATA CATALOG DATABASE '{SCHEMA}_spectrum'"
         " IAM_ROLE default CREATE EXTERNAL DATABASE IF NOT EXISTS;"
     )
-    for table in TABLES:
+    for table in FOR_WAREHOUSES:
         name = f"{SCHEMA}.{table.name}"
         place = f"{_quoted(location)}{table.name}/"
         yield (
@@ -165,7 +165,7 @@ def _redshift(location: str) -> Iterator[str]:
 
 
 def _databricks(location: str) -> Iterator[str]:
-    for table in TABLES:
+    for table in FOR_WAREHOUSES:
         types = columns(table, "databricks") | {"date": "STRING"}
         yield (
             f"CREATE TABLE IF NOT EXISTS {table.name} (\n{_declared(types)}\n) USING PARQUET PARTITIONED BY (date)"

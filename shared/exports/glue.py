@@ -6,7 +6,7 @@ import sys
 import textwrap
 
 from shared.exports.schema import GLUE, Table
-from shared.exports.tables import EXPORTS, TABLES
+from shared.exports.tables import EXPORTS, FOR_WAREHOUSES
 
 _DATABASE = """\
   ExportDatabase:
@@ -59,7 +59,7 @@ WIDTH = 126
 
 def resources() -> str:
     """The database and its tables, as template.yaml has them."""
-    tables = (_resource(table, _OTHER if number else _FIRST) for number, table in enumerate(TABLES))
+    tables = (_resource(table, _OTHER if number else _FIRST) for number, table in enumerate(FOR_WAREHOUSES))
     return "\n".join([_DATABASE, *tables])
 
 

@@ -30,9 +30,8 @@ GLUE = {
     Kind.MONEY: "decimal(18,4)",
     Kind.FLAG: "boolean",
     Kind.TIME: "timestamp",
-    Kind.BYTES: "binary",
 }
-"""The types as Glue, and with it Athena, calls them."""
+"""The types as Glue, and with it Athena, calls them; bytes are no warehouse's."""
 
 
 class Growth(StrEnum):

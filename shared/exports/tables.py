@@ -243,5 +243,7 @@ SNAPSHOTS = Table(
 
 TABLES = (CUSTOMERS, STATES, ORDERS, EXPOSURES, DECISIONS, MOVES, DELIVERIES, SEGMENTS, AUDIENCES, SNAPSHOTS)
 """All of them."""
+FOR_WAREHOUSES = tuple(table for table in TABLES if table is not STATES)
+"""Those that anybody but training can read."""
 _NAMES = frozenset(table.name for table in TABLES)
 _PERSONAL = frozenset(table.name for table in TABLES if table.is_personal)

@@ -16,7 +16,7 @@ import sqlglot
 from local.stack import STACK_NAME, Stack
 from operations import export
 from operations.warehouse import FOLDER, VIEWS
-from shared.exports.tables import TABLES
+from shared.exports.tables import FOR_WAREHOUSES, STATES, TABLES
 from tests.e2e.conftest import STACK_CLOCK, deployed_with_model, members, wait_until
 from tests.e2e.rights import client
 from tests.e2e.stories import is_done
@@ -128,7 +128,7 @@ def asked(stack: Stack, query: str) -> list[dict[str, str]]:
 def test_athena_reads_every_table_as_it_lies_there_and_counts_the_same(stack: Stack, whole: list[str]) -> None:
     counted = {row["table_name"]: row["row_count"] for row in exported(stack.s3, "snapshots", DAY, stack.bucket)}
     assert {*counted} == {table.name for table in TABLES} - {"snapshots"}
-    for table, rows in counted.items():
+    for table, rows in ((table.name, counted[table.name]) for table in FOR_WAREHOUSES if table.name in counted):
         (answer,) = asked(stack, f"SELECT count(*) AS n FROM {table} WHERE date = '{DAY}'")
         assert (table, answer["n"]) == (table, str(rows))
 
@@ -162,6 +162,7 @@ def test_other_warehouses_count_the_same(stack: Stack, whole: list[str], fake: s
         file.parent.mkdir(parents=True, exist_ok=True)
         if key.endswith(".parquet"):
             stack.s3.download_file(stack.bucket, key, str(file))
+    del counted[STATES.name]
     queries = [f"SELECT COUNT(*) FROM {table} WHERE date = '{DAY}'" for table in counted]
     assert [rows[0][0] for rows in answers(fake, tmp_path / "exports", queries, tmp_path)] == [*counted.values()]
 
@@ -172,6 +173,8 @@ def test_who_is_erased_is_in_no_table(stack: Stack, whole: list[str]) -> None:
     wait_until(lambda: is_done(stack, answer["receipt"]), SECONDS)
     for table in (table.name for table in TABLES if table.is_personal):
         assert "customer 1" not in {row["customer_id"] for row in exported(stack.s3, table, bucket=stack.bucket)}
+        if table == STATES.name:
+            continue  # which is no warehouse's
         (left,) = asked(stack, f"SELECT count(*) AS n FROM {table} WHERE customer_id = 'customer 1'")
         assert left["n"] == "0"
     receipt = json.loads(stack.s3.get_object(Bucket=stack.bucket, Key=answer["receipt"])["Body"].read())

@@ -7,7 +7,7 @@ import pytest
 
 from shared.exports.glue import logical_id, resources
 from shared.exports.schema import GLUE, Table
-from shared.exports.tables import TABLES
+from shared.exports.tables import FOR_WAREHOUSES
 from tests.support.template import template
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,7 @@ def test_the_template_has_the_tables_as_they_are_declared() -> None:
     assert resources() in (ROOT / "template.yaml").read_text(), "run: python -m shared.exports.glue"
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", FOR_WAREHOUSES, ids=lambda table: table.name)
 def test_a_table_has_every_column_and_finds_its_dates_by_itself(table: Table) -> None:
     properties: Any = template()["Resources"][logical_id(table)]["Properties"]
     given = properties["TableInput"]

@@ -10,7 +10,7 @@ import pytest
 from operations import tableau
 from operations.stack import OperationError
 from shared.exports.plan import Manifest, Plan, Written
-from shared.exports.tables import TABLES, folder
+from shared.exports.tables import FOR_WAREHOUSES, folder
 from tests.conftest import BUCKET
 from tests.support import warehouse_shop
 from tests.support.warehouse_shop import CONTENT, FIRST, HALF, LAST
@@ -40,7 +40,7 @@ def exports(s3: "S3Client", tmp_path: Path) -> None:
     warehouse_shop.write(tmp_path / "exports")
     for day in (FIRST, LAST, HALF):
         plan = Plan("r", day, 0, 0)
-        for table in (table.name for table in TABLES):
+        for table in (table.name for table in FOR_WAREHOUSES):
             file = tmp_path / "exports" / folder(table, day).removeprefix("exports/") / "part.parquet"
             if file.exists():
                 key = f"{folder(table, day)}part.parquet"
@@ -66,7 +66,7 @@ def test_tableau_finds_every_table_of_the_last_whole_date(s3: "S3Client", tmp_pa
     command = [str(tableau.OWN_PYTHON), "-c", COUNTS, str(path)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     found = json.loads(answer.stdout)
-    assert found["counts"].keys() == {table.name for table in TABLES}
+    assert found["counts"].keys() == {table.name for table in FOR_WAREHOUSES}
     assert (found["counts"]["customers"], found["counts"]["orders"]) == (3, len(CONTENT[LAST]["orders"]))
     assert found["counts"]["moves"] == 2  # of both dates
     assert found["a"] == [[LAST, "Two", "gold"]]

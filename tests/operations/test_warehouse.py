@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from operations import warehouse
 from operations.warehouse import DIALECTS, FOLDER, VIEWS, columns, statements, view
-from shared.exports.tables import TABLES
+from shared.exports.tables import FOR_WAREHOUSES
 from tests.support import warehouse_shop
 from tests.support.fakes.asking import answers
 from tests.support.warehouse_shop import SAYS
@@ -28,7 +28,7 @@ def test_a_view_parses_in_every_dialect_and_reads_what_is_there(name: str, diale
     text = view(name, dialect).removesuffix("WITH NO SCHEMA BINDING")
     (parsed,) = sqlglot.parse(text, dialect=dialect, error_level=sqlglot.ErrorLevel.RAISE)
     assert isinstance(parsed, exp.Create)
-    known = {table.name for table in TABLES} | {*VIEWS[: VIEWS.index(name)]} | {"states"}
+    known = {table.name for table in FOR_WAREHOUSES} | {*VIEWS[: VIEWS.index(name)]} | {"states"}
     assert {table.name for table in parsed.expression.find_all(exp.Table)} <= known
 
 
@@ -42,13 +42,13 @@ def test_tables_are_declared_with_every_column(dialect: str) -> None:
     text = "\n".join(statements(dialect, "s3://shop's/exports/"))
     assert text.count("CREATE OR REPLACE VIEW") >= len(VIEWS)
     if dialect not in ("athena", "duckdb"):
-        assert all(f"  {name} " in text for table in TABLES for name in table.names)
+        assert all(f"  {name} " in text for table in FOR_WAREHOUSES for name in table.names)
         assert "s3://shop''s/exports/" in text
 
 
 @pytest.mark.parametrize("dialect", ["databricks", "duckdb", "redshift", "snowflake"])
 def test_types_are_types_of_the_dialect(dialect: str) -> None:
-    for table in TABLES:
+    for table in FOR_WAREHOUSES:
         declared = ", ".join(f"{name} {type_}" for name, type_ in columns(table, dialect).items())
         (made,) = sqlglot.parse(f"CREATE TABLE t ({declared})", dialect=dialect)
         assert isinstance(made, exp.Create)

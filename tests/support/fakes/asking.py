@@ -12,7 +12,7 @@ import sqlglot
 
 from local.emulator import ROOT
 from operations.warehouse import VIEWS, columns, qualified, statements, view
-from shared.exports.tables import TABLES
+from shared.exports.tables import FOR_WAREHOUSES
 
 PYTHON = ROOT / ".venv-warehouses/bin/python"
 
@@ -31,7 +31,7 @@ def answers(dialect: str, exports: Path, queries: Sequence[str], folder: Path) -
         pytest.skip("make warehouses installs the fakes of Snowflake and BigQuery")
     given = {
         "exports": str(exports),
-        "tables": {table.name: columns(table, dialect) for table in TABLES},
+        "tables": {table.name: columns(table, dialect) for table in FOR_WAREHOUSES},
         "views": {name: view(name, dialect) for name in VIEWS},
         "queries": [qualified(sqlglot.parse_one(query, dialect="duckdb"), dialect).sql(dialect) for query in queries],
     }
