@@ -29,9 +29,14 @@ def _one_object_of_a_part(code: Planting) -> None:
     code.set(module.Exporter, "_write", same)
 
 
+def _never_the_latest(code: Planting) -> None:
+    code.set(code.module("shared.insight.measuring").Measuring, "_is_latest", lambda self, as_of_ms: False)
+
+
 EXPORT_BUGS = (
     Bug("an erasure does not look into exports", _exports_not_searched, 18),
     Bug("what was exported before is exported again", _exported_again, 4),
     Bug("what another run left of a date stays", _leftovers_stay, 4),
+    Bug("what was measured never is the latest", _never_the_latest, 4),
     Bug("the objects of a part all have one name", _one_object_of_a_part, 11),
 )

@@ -39,6 +39,7 @@ def exported(cloud: Cloud, profiles: Mapping[str, StoredProfile], truth: Truth) 
         yield from _whole(cloud, day)
     yield from _customers(cloud, days[-1], profiles)
     yield from _moves(cloud, truth)
+    yield from _measured(cloud, days[-1])
 
 
 def _whole(cloud: Cloud, day: str) -> Iterator[str]:
@@ -108,6 +109,26 @@ def _moves(cloud: Cloud, truth: Truth) -> Iterator[str]:
         if is_row and key not in known and key not in cloud.asked:
             yield f"what was sent of {key} is not exported"
     yield from (f"{key} was erased, and is exported" for key in known if truth.is_erased(key))
+
+
+def _measured(cloud: Cloud, day: str) -> Iterator[str]:
+    told = json.loads(cloud.objects.latest("reports/results/latest.json") or b"{}")
+    if told.get("date") != day:
+        yield f"results are of {told.get('date')}, where {day} is the last whole date"
+        return
+    people: dict[str, set[str]] = {}
+    for row in _rows(cloud, "exposures", day):
+        people.setdefault(row["campaign"], set()).add(row["customer_id"])
+    counted = {
+        result["campaign"]: sum(result["customers"][kind] for kind in ("treatment", "control", "waiting"))
+        for result in told["results"]
+    }
+    # Who was erased since is counted, and there no more; who was exposed under another plan is not counted.
+    if counted.keys() != people.keys() and not cloud.asked:
+        yield f"results are of {sorted(counted)}, where customers were exposed to {sorted(people)}"
+    many = {name for name, number in counted.items() if number > len(people.get(name, ()))}
+    if many and not cloud.asked:
+        yield f"more customers are counted than were exposed to {sorted(many)}"
 
 
 def _rows(cloud: Cloud, table: str, day: str = "") -> list[Row]:
