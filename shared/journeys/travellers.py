@@ -121,9 +121,7 @@ class Travellers:
 
     def sends(self, pk: str) -> tuple[list[int], int]:
         """When journeys sent something to the customer, and the turn of that item."""
-        item = self._item(pk, SENT) or {}
-        times = [int(one["N"]) for one in item.get("sent_ms", {}).get("L", ())]
-        return times, int(item.get("turn", {}).get("N", "0"))
+        return _decode_sends(self._item(pk, SENT) or {})
 
     def decide(self, traveller: Traveller, sends: tuple[list[int], int], now_ms: int) -> Traveller:
         """Keeps at once that they are sent at `now_ms`, and that it counts for the cap. Raises Overtaken."""
@@ -154,18 +152,19 @@ class Travellers:
         profile = now()
         travellers = [decode_traveller(item) for item in items if item["sk"]["S"].startswith(ON)]
         stay = [one for one in travellers if profile and belongs(profile, one.audience, one.entered_ms)]
-        if stay:
-            self._keep_sends(stay[0].pk, min(one.entered_ms for one in stay))
+        for item in items:
+            if stay and item["sk"]["S"] == SENT:
+                self._keep_sends(item, min(one.entered_ms for one in stay))
         kept = {one.sk for one in stay} | ({SENT} if stay else set())
         places = [(item["pk"]["S"], item["sk"]["S"]) for item in items]
         self._delete([(pk, sk) for pk, sk in places if sk not in kept])
 
-    def _keep_sends(self, pk: str, since_ms: int) -> None:
+    def _keep_sends(self, item: Item, since_ms: int) -> None:
         """Of when journeys sent something what is since then. Raises Overtaken."""
-        times, turn = self.sends(pk)
+        times, turn = _decode_sends(item)
         if all(time_ms >= since_ms for time_ms in times):
             return
-        put = self._sends([time_ms for time_ms in times if time_ms >= since_ms], pk, turn)
+        put = self._sends([time_ms for time_ms in times if time_ms >= since_ms], item["pk"]["S"], turn)
         try:
             self._client.put_item(**put)
         except self._client.exceptions.ConditionalCheckFailedException:
@@ -214,6 +213,11 @@ class Travellers:
 def place_of(journey: str, place: int | str, shard: int) -> str:
     """The key that travellers are listed under in the index: by the position of their step, or by how it ended."""
     return f"journey#{journey}#{place}#{shard}"
+
+
+def _decode_sends(item: Item) -> tuple[list[int], int]:
+    times = [int(one["N"]) for one in item.get("sent_ms", {}).get("L", ())]
+    return times, int(item.get("turn", {}).get("N", "0"))
 
 
 def _after(before: Traveller, after: Traveller, now_ms: int) -> Any:

@@ -124,7 +124,7 @@ def attempts(stack: Stack) -> list[Attempt]:
     sent_as = {"RequestItems": {table: [{"PutRequest": {"Item": key("deliveries#customer#nobody", "as#crm#x")}}]}}
     add("write what was sent", "dynamodb", DELIVERING | ERASING, lambda client: client.batch_write_item(**sent_as))
     standing = key("journeys#nobody", "on#cart#t")
-    add("put somebody on a journey", "dynamodb", TRAVELLING, table_call("put_item", Item=standing))
+    add("put somebody on a journey", "dynamodb", TRAVELLING | ERASING, table_call("put_item", Item=standing))
     asked = {"KeyConditionExpression": "pk = :x", "ExpressionAttributeValues": {":x": standing["pk"]}}
     add("read who is on a journey", "dynamodb", TRAVELLING | ERASING | BROWSING, table_call("query", **asked))
     read_standing = {"RequestItems": {table: {"Keys": [standing]}}}

@@ -60,6 +60,7 @@ RARE = {
     ("DeliverRole", "dynamodb:PutItem"): "a vendor says later what became of what it took",
     ("AdvanceJourneyRole", "dynamodb:BatchWriteItem"): "somebody on a journey was erased meanwhile",
     ("BackfillEventsRole", "s3:AbortMultipartUpload"): "a large file that nobody can read breaks off while it is kept",
+    ("EraseCustomerRole", "dynamodb:PutItem"): "who was sent something by a journey comes back while they are erased",
     ("IngestEventsRole", "s3:AbortMultipartUpload"): "the same",
     ("IngestEventsRole", "s3:ListBucketVersions"): "a version was deleted before it could be read",
     ("PublishTransitionsRole", "sqs:SendMessage"): "Lambda gives a batch of the stream up",
