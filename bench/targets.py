@@ -1,6 +1,7 @@
-"""What ten more targets cost a decision: a bundle in which its largest model stands ten times more, by other names."""
+"""What ten more targets cost a decision: a bundle in which its own models stand ten times more, by other names."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,35 +57,33 @@ def _rows(inputs: Inputs, bundle: Bundle) -> np.ndarray:
 
 
 def with_targets(folder: Path, count: int) -> Bundle:
-    """The bundle in a folder with its largest prediction so many times more, each as a target of the shop's own."""
+    """The bundle in a folder with so many predictions more: its own again, in turn, as targets of the shop's own."""
     model = onnx.load(folder / ONNX_FILE)
     manifest = json.loads((folder / MANIFEST_FILE).read_text())
-    output, target = max(TARGETS.items(), key=lambda pair: _bytes(model, pair[1]))
-    known = [node for node in model.graph.node if node.name.startswith(f"{target}/")]
-    values = [tensor for tensor in model.graph.initializer if tensor.name.startswith(f"{target}/")]
+    trained = [(output, name) for output, name in TARGETS.items() if manifest["targets"][name]["trained"]]
+    nodes, values = [*model.graph.node], [*model.graph.initializer]
     for number in range(count):
+        output, target = trained[number % len(trained)]
         name = f"more_{number}_spend"
-
-        def renamed(tensor: str, name: str = name) -> str:
-            own = (f"{target}/", output)
-            return f"{name}{tensor.removeprefix(output)}" if tensor.startswith(own) else tensor
-
-        for node in known:
-            copy = onnx.NodeProto()
-            copy.CopyFrom(node)
-            copy.name = f"{name}/{node.name}"
-            copy.input[:] = map(renamed, node.input)
-            copy.output[:] = map(renamed, node.output)
-            model.graph.node.append(copy)
+        renamed = partial(_renamed, target, output, name)
+        for node in nodes:
+            if node.name.startswith(f"{target}/"):
+                copy = onnx.NodeProto()
+                copy.CopyFrom(node)
+                copy.name = f"{name}/{node.name}"
+                copy.input[:] = map(renamed, node.input)
+                copy.output[:] = map(renamed, node.output)
+                model.graph.node.append(copy)
         for tensor in values:
-            other = onnx.TensorProto()
-            other.CopyFrom(tensor)
-            other.name = renamed(tensor.name)
-            model.graph.initializer.append(other)
+            if tensor.name.startswith(f"{target}/"):
+                other = onnx.TensorProto()
+                other.CopyFrom(tensor)
+                other.name = renamed(tensor.name)
+                model.graph.initializer.append(other)
         model.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n"]))
         manifest["targets"][name] = {"trained": True, "output": name}
     return Bundle.from_files(model.SerializeToString(), manifest)
 
 
-def _bytes(model: onnx.ModelProto, target: str) -> int:
-    return sum(node.ByteSize() for node in model.graph.node if node.name.startswith(f"{target}/"))
+def _renamed(target: str, output: str, name: str, tensor: str) -> str:
+    return f"{name}{tensor.removeprefix(output)}" if tensor.startswith((f"{target}/", output)) else tensor
