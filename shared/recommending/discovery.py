@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.recommending.customer import LATELY_DAYS, Customer
-from shared.recommending.products import Products
+from shared.recommending.products import IN_DEMAND, Products
 
 NEW = (
     "goes_with_bought", "goes_with_often", "goes_with_lately", "goes_with_viewed", "closest", "demand", "trend", "week",
@@ -19,7 +19,11 @@ NEW = (
 HALF_LIFE_DAYS = 60.0
 LOOK_HALF_LIFE_DAYS = 7.0
 TOP_CATEGORIES = 5
-MOST_CANDIDATES = 300
+MOST_CANDIDATES = 150
+"""Of what goes with the customer's own."""
+OF_A_CATEGORY = 10
+NEWEST = 2
+"""Of each of their TOP_CATEGORIES, those in most demand and the newest."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,12 @@ def candidates(customer: Customer, products: Products, segment: int | None) -> C
     lift = np.zeros(len(products) + 1)
     lift[favourites] = products.lift[row[0]] if len(row) else 0.0  # NOWHERE is the place behind all products
     wanted = np.zeros(len(products) + 1, bool)
-    wanted[_strongest(lately + viewed + 0.1 * often)] = True
+    wanted[_strongest(often + lately + 10 * viewed)] = True
     wanted[favourites] = True
     wanted[products.of_all] = True
     top = np.argsort(-customer.interest, kind="stable")[:TOP_CATEGORIES]
-    wanted[products.of_category[top[customer.interest[top] > 0]].ravel()] = True
+    theirs = products.of_category[top[customer.interest[top] > 0]]
+    wanted[theirs[:, :OF_A_CATEGORY]] = wanted[theirs[:, IN_DEMAND : IN_DEMAND + NEWEST]] = True
     wanted[customer.product] = customer.bought == 0  # what was looked at
     place = np.flatnonzero(wanted[:-1] & products.available)
     closest = np.zeros(len(products) + 1)

@@ -18,6 +18,8 @@ NEIGHBOURS = 20
 """Of a product, at most: those most often with the same customers."""
 FAVOURITES = 50
 """Of all customers together, at most, of a segment and of a category."""
+IN_DEMAND = 45
+"""Places of a category's favourites for those in most demand; the others are for the newest."""
 NOWHERE = -1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import Annotated, Any, Self
 
 import msgspec
@@ -15,6 +16,7 @@ from shared.recommending.again import AGAIN
 from shared.recommending.blend import Blend
 from shared.recommending.discovery import NEW
 from shared.recommending.products import FAVOURITES, MOST_PRODUCTS, NEIGHBOURS, NOWHERE, Products
+from shared.recommending.trees import ALL, LEAVES, Trees
 from shared.telemetry.errors import AnonymousError
 
 MAGIC = b"tessera recommender 1\n"
@@ -25,11 +27,15 @@ MOST_SEGMENTS = 1_000
 LONGEST_TEXT = 256
 """Bytes of a product's id, or name, or a category's name."""
 MOST_KNOTS = 64
+MOST_TREES = 1_000
 _FLAGS = "available"
 """Of which any byte may stand in the document."""
 _LENGTH = struct.Struct("<I")
 
 type Count = Annotated[int, Meta(ge=0)]
+type _Conditions = Annotated[
+    list[Annotated[int, Meta(ge=0, le=ALL)]], Meta(min_length=LEAVES - 1, max_length=LEAVES - 1)
+]
 type Numbers = Annotated[list[float], Meta(min_length=1, max_length=MOST_KNOTS)]
 type Names = Annotated[list[Annotated[str, Meta(max_length=LONGEST_TEXT)]], Meta(max_length=MOST_CATEGORIES)]
 
@@ -38,10 +44,20 @@ class NoRecommender(AnonymousError):
     """The bytes are no recommender that this code can use; the message says why and holds nothing of them."""
 
 
-class _Blend(msgspec.Struct, frozen=True):
+class _Blend(msgspec.Struct, frozen=True, tag="lines"):
     signals: list[str]
     knots: list[Numbers]
     values: list[Numbers]
+    base: float
+
+
+class _Trees(msgspec.Struct, frozen=True, tag="trees"):
+    signals: list[str]
+    signal: list[_Conditions]
+    limit: list[Annotated[list[float | None], Meta(min_length=LEAVES - 1, max_length=LEAVES - 1)]]
+    """None where a tree has no such condition."""
+    kept: list[_Conditions]
+    leaf: list[Annotated[list[float], Meta(min_length=LEAVES, max_length=LEAVES)]]
     base: float
 
 
@@ -54,7 +70,7 @@ class _Header(msgspec.Struct, frozen=True):
     segment_names: Names
     text_bytes: Count
     again: _Blend
-    new: _Blend
+    new: _Blend | _Trees
     model_version: Annotated[str, Meta(max_length=128)] | None = None
 
 
@@ -76,7 +92,7 @@ class Recommender:
     segment_names: list[str]
     """[n_segments]"""
     again: Blend
-    new: Blend
+    new: Blend | Trees
     model_version: str | None = None
     """The bundle that decided the segments."""
 
@@ -113,7 +129,7 @@ class Recommender:
             category_names=header.category_names,
             segment_names=header.segment_names,
             again=_blend(header.again, AGAIN),
-            new=_blend(header.new, NEW),
+            new=_blend(header.new, NEW) if isinstance(header.new, _Blend) else _trees(header.new, NEW),
             model_version=header.model_version,
         )
 
@@ -129,7 +145,7 @@ class Recommender:
             segment_names=self.segment_names,
             text_bytes=sum(map(len, texts)),
             again=_stored(self.again, AGAIN),
-            new=_stored(self.new, NEW),
+            new=_stored(self.new, NEW) if isinstance(self.new, Blend) else _stored_trees(self.new, NEW),
             model_version=self.model_version,
         )
         encoded = msgspec.json.encode(header)
@@ -210,6 +226,24 @@ def _blend(stored: _Blend, signals: tuple[str, ...]) -> Blend:
     if not (np.abs([*knots.ravel(), *values.ravel(), stored.base]) < 1e9).all() or (np.diff(knots) < 0).any():
         raise NoRecommender("its lines are not defined")
     return Blend(knots, values, stored.base)
+
+
+def _trees(stored: _Trees, signals: tuple[str, ...]) -> Trees:
+    if tuple(stored.signals) != signals:
+        raise NoRecommender("it was trained on other signals than this release knows: train it again")
+    sizes = {len(stored.signal), len(stored.limit), len(stored.kept), len(stored.leaf)}
+    if len(sizes) != 1 or not 1 <= max(sizes) <= MOST_TREES:
+        raise NoRecommender("its trees are not whole")
+    signal, kept, leaf = np.array(stored.signal), np.array(stored.kept), np.array(stored.leaf)
+    limit = np.array([[np.inf if one is None else one for one in tree] for tree in stored.limit])
+    if (signal >= len(signals)).any() or (kept > ALL).any() or not (np.abs([*leaf.ravel(), stored.base]) < 1e9).all():
+        raise NoRecommender("its trees are not defined")
+    return Trees(signal, limit, kept.astype(np.uint8), leaf, stored.base)
+
+
+def _stored_trees(trees: Trees, signals: tuple[str, ...]) -> _Trees:
+    limit = [[one if isfinite(one) else None for one in tree] for tree in trees.limit.tolist()]
+    return _Trees([*signals], trees.signal.tolist(), limit, trees.kept.tolist(), trees.leaf.tolist(), trees.base)
 
 
 def _stored(blend: Blend, signals: tuple[str, ...]) -> _Blend:

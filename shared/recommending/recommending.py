@@ -64,8 +64,8 @@ class Found:
 
     place: NDArray[np.int64]
     log_odds: NDArray[np.float64]
-    shares: NDArray[np.float64]
-    """What each signal adds to the log-odds above the mean of all candidates [m, NEW]."""
+    signals: NDArray[np.float64]
+    """What speaks for each [m, NEW]."""
     lift: NDArray[np.float64]
     """How much each stands out in the customer's segment, as a logarithm [m]."""
 
@@ -73,11 +73,10 @@ class Found:
 def rank_new(recommender: Recommender, customer: Customer, segment: int | None) -> Found:
     """The products that are new to the customer."""
     found = candidates(customer, recommender.products, segment)
-    contributions = recommender.new.contributions(found.signals(customer, recommender.products))
-    log_odds = recommender.new.base + contributions.sum(axis=1)
+    signals = found.signals(customer, recommender.products)
+    log_odds = recommender.new.log_odds(signals)
     order = np.lexsort((found.place, -log_odds))
-    shares = contributions - (contributions.mean(axis=0) if len(found.place) else 0.0)
-    return Found(found.place[order], log_odds[order], shares[order], found.lift[order])
+    return Found(found.place[order], log_odds[order], signals[order], found.lift[order])
 
 
 def _again(recommender: Recommender, customer: Customer, limit: int) -> list[dict[str, Any]]:
@@ -127,8 +126,18 @@ def _reason(recommender: Recommender, customer: Customer, found: Found, i: int, 
     if found.lift[i] > 0 and segment is not None:
         name = recommender.segment_names[int(np.flatnonzero(products.segments == segment)[0])]
         texts["segment"] = segment_favourite(name)
-    weight = {group: sum(found.shares[i, NEW.index(name)] for name in _GROUPS[group]) for group in texts}
-    return texts[max(texts, key=weight.__getitem__)]
+    return texts[max(texts, key=_spoken_for(recommender, found, i).__getitem__)]
+
+
+def _spoken_for(recommender: Recommender, found: Found, i: int) -> dict[str, float]:
+    """By group, how much less likely the product at `i` would be, were it as usual in that."""
+    rows = np.repeat(found.signals[i : i + 1], len(_GROUPS) + 1, axis=0)
+    usual = np.median(found.signals, axis=0)
+    for row, names in enumerate(_GROUPS.values(), 1):
+        at = [NEW.index(name) for name in names]
+        rows[row, at] = usual[at]
+    log_odds = recommender.new.log_odds(rows)
+    return dict(zip(_GROUPS, (log_odds[0] - log_odds[1:]).tolist(), strict=True))
 
 
 def _source(recommender: Recommender, customer: Customer, place: int) -> int:

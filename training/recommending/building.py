@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared.features import Profiles
 from shared.features.columns import ADD_TO_CART, DAY_MS, MONEY_UNITS, PURCHASE, VIEW_ITEM
 from shared.recommending.customer import LATELY_DAYS, SEASON_DAYS
-from shared.recommending.products import FAVOURITES, MOST_PRODUCTS, NOWHERE, Products
+from shared.recommending.products import FAVOURITES, IN_DEMAND, MOST_PRODUCTS, NOWHERE, Products
 from training.recommending.neighbours import neighbours
 
 WEEK_DAYS = 7
@@ -278,10 +278,9 @@ def _padded(places: NDArray[np.int64]) -> NDArray[np.int32]:
 def _favourites(
     category: NDArray[np.uint32], categories: NDArray[np.uint32], in_demand: Ints, newest: Ints
 ) -> NDArray[np.int32]:
-    """Of each category those in most demand, and as a tenth of the places the newest."""
+    """Of each category those in most demand, and the newest."""
     out = np.full((len(categories), FAVOURITES), NOWHERE, np.int32)
-    news = FAVOURITES // 10
-    for order, begin, most in ((in_demand, 0, FAVOURITES - news), (newest, FAVOURITES - news, news)):
+    for order, begin, most in ((in_demand, 0, IN_DEMAND), (newest, IN_DEMAND, FAVOURITES - IN_DEMAND)):
         own = category[order]
         by_category = np.argsort(own, kind="stable")
         bounds = (

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from shared.features import Profiles
@@ -17,12 +19,18 @@ from shared.recommending.blend import Blend
 from shared.recommending.customer import Customer
 from shared.recommending.discovery import NEW, candidates
 from shared.recommending.products import Products
+from shared.recommending.trees import ALL, LEAVES, Trees
 
 KNOTS = 8
-MOST_CUSTOMERS = 3_000
+MOST_CUSTOMERS = 2_500
 """Of one instant that examples are taken of, drawn by lot."""
 SHARE_OF_OTHERS = 0.25
 """Of what was not bought, that is learned from, drawn by lot: each stands for as many as are left out."""
+TREES = 100
+LEARNING_RATE = 0.08
+LEAST_OF_A_LEAF = 200
+LEAST_OF_TREES = 1_000
+"""With fewer examples of what was bought, lines take the place of trees."""
 LEAST_BOUGHT = 100
 """With fewer examples of what was bought, lists go by what stands in BY_HAND."""
 REGULARISATION = 1.0
@@ -138,6 +146,53 @@ def by_hand(names: Sequence[str]) -> Blend:
     """Straight lines with the slopes of BY_HAND."""
     knots = np.tile([-20.0, 20.0], (len(names), 1))
     return Blend(knots, knots * np.array([[BY_HAND.get(name, 0.0)] for name in names]), _RARE)
+
+
+def fit_trees(some: Examples, names: Sequence[str]) -> Blend | Trees:
+    """Trees that fit the examples, where these are enough, and lines otherwise: what is new is liked for several things
+    together."""
+    if some.bought.sum() < LEAST_OF_TREES:
+        return fit(some, names)
+    model = HistGradientBoostingClassifier(
+        max_iter=TREES,
+        learning_rate=LEARNING_RATE,
+        max_leaf_nodes=LEAVES,
+        min_samples_leaf=LEAST_OF_A_LEAF,
+        l2_regularization=5.0,
+        early_stopping=False,
+        random_state=0,
+    )
+    model.fit(some.signals, some.bought, some.weight)
+    trees = [_Tree(predictor.nodes) for (predictor,) in model._predictors]
+    parts = zip(*((tree.signal, tree.limit, tree.kept, tree.leaf) for tree in trees), strict=True)
+    signal, limit, kept, leaf = (np.array(part) for part in parts)
+    return Trees(signal, limit, kept.astype(np.uint8), leaf, float(model._baseline_prediction.item()))
+
+
+class _Tree:
+    """A tree of scikit-learn's as the conditions that strike leaves out, which are counted from the left."""
+
+    def __init__(self, nodes: Any) -> None:
+        self.signal = np.zeros(LEAVES - 1, np.int64)
+        self.limit = np.full(LEAVES - 1, np.inf)
+        self.kept = np.full(LEAVES - 1, ALL)
+        self.leaf = np.zeros(LEAVES)
+        self._nodes, self._leaves, self._conditions = nodes, 0, 0
+        self._walk(0)
+
+    def _walk(self, at: int) -> int:
+        """Takes a node with all below it; gives its leaves, a bit each."""
+        node = self._nodes[at]
+        if node["is_leaf"]:
+            self.leaf[self._leaves] = node["value"]
+            self._leaves += 1
+            return 1 << self._leaves - 1
+        own = self._conditions
+        self._conditions += 1
+        self.signal[own], self.limit[own] = node["feature_idx"], node["num_threshold"]
+        left = self._walk(int(node["left"]))
+        self.kept[own] = ALL & ~left
+        return left | self._walk(int(node["right"]))
 
 
 class _Hinges:

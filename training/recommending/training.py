@@ -21,12 +21,12 @@ from training.base.errors import InputError
 from training.base.progress import progress
 from training.recommending.building import Assortment, products_at
 from training.recommending.evaluation import Evaluation, Judged, evaluate
-from training.recommending.learning import Examples, Past, drawn, examples, fit
+from training.recommending.learning import Examples, Past, drawn, examples, fit, fit_trees
 
 HORIZON_DAYS = 30
 LEAST_HORIZONS = 4
 """Of the events' span; where it is shorter, fewer days are looked ahead."""
-INSTANTS = 3
+INSTANTS = 2
 """Past ones that are learned from."""
 MOST_JUDGED = 5_000
 """Customers, drawn by lot."""
@@ -105,7 +105,7 @@ def _learned(shop: Shop, as_of_ms: int, horizon: int, advance: Callable[[float, 
         again.append(some[0])
         new.append(some[1])
         advance(1, f"{sum(len(part.bought) for part in (*again, *new)):,} examples")
-    blends = fit(Examples.together(again, len(AGAIN)), AGAIN), fit(Examples.together(new, len(NEW)), NEW)
+    blends = fit(Examples.together(again, len(AGAIN)), AGAIN), fit_trees(Examples.together(new, len(NEW)), NEW)
     segment = shop.segments(as_of_ms) if shop.segments else None
     products = products_at(shop.profiles, as_of_ms, shop.assortment, segment)
     names = shop.segment_names or {}
