@@ -11,6 +11,7 @@ from bench.reasons import (
     update_batch_with_audiences,
     update_batch_with_next_change,
 )
+from bench.recommending import recommend_products
 from bench.shop_tasks import (
     day_file,
     decode_profiles,
@@ -161,6 +162,7 @@ TASKS: dict[str, Task] = TEXT_TASKS | {
         pandas_of_shop,
         look_up,
         look_up_with_reasons,
+        recommend_products,
         update_batch,
         update_batch_with_next_change,
         update_batch_with_audiences,

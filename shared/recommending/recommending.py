@@ -92,11 +92,14 @@ def _again(recommender: Recommender, customer: Customer, limit: int) -> list[dic
 def _new(recommender: Recommender, customer: Customer, segment: int | None, limit: int) -> list[dict[str, Any]]:
     found = rank_new(recommender, customer, segment)
     scores = _scores(found.log_odds[:limit])
-    places = found.place[:limit].tolist()
-    return [
-        _entry(recommender, place, score, _reason(recommender, customer, found, i, segment))
-        for i, (place, score) in enumerate(zip(places, scores, strict=True))
-    ]
+    speaking = _speaking(recommender, found, len(scores))
+    shown = []
+    for i, (place, score) in enumerate(zip(found.place[:limit].tolist(), scores, strict=True)):
+        own = _own(customer, place)
+        known = segment if found.lift[i] > 0 else None
+        said = (_said_of(group, recommender, customer, place, known) for group in speaking[i])
+        shown.append(_entry(recommender, place, score, own or next(filter(None, said))))
+    return shown
 
 
 def _entry(recommender: Recommender, place: int, score: float, reason: str) -> dict[str, Any]:
@@ -109,35 +112,55 @@ def _scores(log_odds: NDArray[np.float64]) -> list[float]:
     return scores
 
 
-def _reason(recommender: Recommender, customer: Customer, found: Found, i: int, segment: int | None) -> str:
-    """What speaks most for the product that stands at `i`, among what can be said in words."""
-    products, place = recommender.products, int(found.place[i])
-    own = np.flatnonzero(customer.product == place)
-    if len(own) and np.isfinite(customer.in_cart[own[0]]):
-        return carted(float(customer.in_cart[own[0]]))
-    if len(own) and np.isfinite(customer.last_viewed[own[0]]):
-        return looked_at(float(customer.last_viewed[own[0]]), int(customer.viewed[own[0]]))
-    texts = {"everyone": everyone(float(products.age_days[place]), _category(recommender, place))}
-    if (source := _source(recommender, customer, place)) != NOWHERE:
-        texts["companion"] = companion(recommender.title(int(customer.product[source])), customer, source)
-    at = int(products.category_place[place])
-    if at != NOWHERE and customer.interest[at] > 0:
-        texts["category"] = category(recommender.category_names[at], float(customer.interest[at]))
-    if found.lift[i] > 0 and segment is not None:
-        name = recommender.segment_names[int(np.flatnonzero(products.segments == segment)[0])]
-        texts["segment"] = segment_favourite(name)
-    return texts[max(texts, key=_spoken_for(recommender, found, i).__getitem__)]
+def _own(customer: Customer, place: int) -> str | None:
+    """What the customer did with a product themselves, if anything."""
+    own = np.searchsorted(customer.product, place)
+    if own == len(customer) or customer.product[own] != place:
+        return None
+    if np.isfinite(customer.in_cart[own]):
+        return carted(float(customer.in_cart[own]))
+    if np.isfinite(customer.last_viewed[own]):
+        return looked_at(float(customer.last_viewed[own]), int(customer.viewed[own]))
+    return None
 
 
-def _spoken_for(recommender: Recommender, found: Found, i: int) -> dict[str, float]:
-    """By group, how much less likely the product at `i` would be, were it as usual in that."""
-    rows = np.repeat(found.signals[i : i + 1], len(_GROUPS) + 1, axis=0)
+def _said_of(group: str, recommender: Recommender, customer: Customer, place: int, segment: int | None) -> str | None:
+    """What can be said of a product, where it is a group of _GROUPS that speaks for it; None where that is nothing."""
+    products = recommender.products
+    match group:
+        case "companion":
+            source = _source(recommender, customer, place)
+            return None if source == NOWHERE else companion(_title(recommender, customer, source), customer, source)
+        case "category":
+            at = int(products.category_place[place])
+            interest = float(customer.interest[at]) if at != NOWHERE else 0.0
+            return category(recommender.category_names[at], interest) if interest else None
+        case "segment":
+            if segment is None:
+                return None
+            row = int(np.flatnonzero(products.segments == segment)[0])
+            return segment_favourite(recommender.segment_names[row])
+        case _:
+            return everyone(float(products.age_days[place]), _category(recommender, place))
+
+
+def _title(recommender: Recommender, customer: Customer, at: int) -> str:
+    return recommender.title(int(customer.product[at]))
+
+
+def _speaking(recommender: Recommender, found: Found, count: int) -> list[list[str]]:
+    """Of each of the first `count` products the groups, first the one without which, were it as usual in that, it would
+    be least likely."""
+    if not count:
+        return []
+    rows = np.repeat(found.signals[:count, None], len(_GROUPS) + 1, axis=1)
     usual = np.median(found.signals, axis=0)
     for row, names in enumerate(_GROUPS.values(), 1):
         at = [NEW.index(name) for name in names]
-        rows[row, at] = usual[at]
-    log_odds = recommender.new.log_odds(rows)
-    return dict(zip(_GROUPS, (log_odds[0] - log_odds[1:]).tolist(), strict=True))
+        rows[:, row, at] = usual[at]
+    log_odds = recommender.new.log_odds(rows.reshape(-1, len(NEW))).reshape(count, -1)
+    groups = [*_GROUPS]
+    return [[groups[at] for at in row] for row in np.argsort(log_odds[:, 1:], axis=1, kind="stable").tolist()]
 
 
 def _source(recommender: Recommender, customer: Customer, place: int) -> int:
