@@ -1,14 +1,18 @@
 """What is fitted for a target: the candidate of the best mean, with its figures on every slice."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from shared.features import FEATURE_NAMES
 from shared.features.columns import DAY_MS
+from tests.support.event_files import profiles
 from tests.support.shop import DAYS, OPENED
 from tests.training.conftest import Shop
 from training.base.config import Config
+from training.base.target_entry import TargetEntry
 from training.prediction.classic import NAME
 from training.prediction.predictions import FittedTarget, fit_target
 from training.prediction.targets import PointsInTime, targets
@@ -75,3 +79,22 @@ def test_probabilities_have_one_horizon(points: PointsInTime) -> None:
     fitted = fit_target(CHURN, points, FIRST_MS, FIRST_MS + 80 * DAY_MS, CONFIG)
     assert fitted.reason == "the events span 80 days; 88 are needed"
     assert CHURN.shorter() == CONVERSION.shorter() == []
+
+
+def test_who_answers_a_campaign_is_learnt_at_the_instants_at_which_they_were_approached(shop: Shop) -> None:
+    random = np.random.default_rng(8)
+    sent = {"event_type": "campaign_exposure", "campaign": "spring", "arm": "treatment"}
+    exposures = [
+        {**sent, "event_id": f"sent-{day}-{customer}", "customer_id": str(customer), "timestamp": at.isoformat()}
+        for day in range(60, DAYS - 20, 20)
+        for customer in random.permutation(260)[:120].tolist()
+        for at in [OPENED + timedelta(days=day, hours=customer % 24)]
+    ]
+    entry = TargetEntry.of({"name": "answer", "event": "purchase", "within_days": 10, "for": "exposed"})
+    config = replace(CONFIG, target=(entry,))
+    points = PointsInTime(profiles(*shop.events, *exposures))
+    answer = fit_target(targets(config)[-1], points, FIRST_MS, END_MS, config)
+    assert answer.model is not None and answer.held_out is not None
+    assert answer.metrics["auc"] > 0.7
+    tenure = answer.held_out[:, FEATURE_NAMES.index("tenure")]
+    assert len(np.unique(np.round(tenure % 1, 6))) > 24  # each at an instant of their own
