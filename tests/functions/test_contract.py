@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,12 +20,16 @@ from urllib3 import HTTPResponse
 from shared.audiences.audience import Audiences, Publication, encode_publication
 from shared.audiences.live_audiences import CURRENT_KEY
 from shared.destinations.steps import Quiet
+from shared.experiments.document import document as results_of
+from shared.experiments.results import Look
+from shared.insight.layout import LATEST_RESULTS, report_key
 from shared.journeys.journey import Cap, Journeys
 from shared.models.switching import FILES
 from shared.recommending import layout as recommenders
 from shared.recommending.publishing import publish
 from tests.audiences.test_audience import audience
 from tests.conftest import BUCKET
+from tests.experiments.trials import rows, trial
 from tests.functions.conftest import Context
 from tests.functions.test_advance_journey import WAITS
 from tests.journeys.people import ENTRY, Trip
@@ -113,6 +118,16 @@ def session(
     some = Audiences(1, (audience("win_back"),))
     s3.put_object(Bucket=BUCKET, Key=CURRENT_KEY, Body=encode_publication(Publication(some, "", "", "")))
     publish(s3, BUCKET, small_recommender().to_bytes(), b"{}", recommenders.Publication(0, "", ""))
+    measured = {"date": "2017-11-01", **results_of([trial(rows(400, 0.3), rows(400, 0.2))], Look(0), "USD")}
+    s3.put_object(Bucket=BUCKET, Key=LATEST_RESULTS, Body=json.dumps(measured).encode())
+    report = {
+        "report": "revenue",
+        "date": "2017-11-01",
+        "as_of": "2017-11-01T00:00:00Z",
+        "currency": "USD",
+        "weeks": [],
+    }
+    s3.put_object(Bucket=BUCKET, Key=report_key("revenue"), Body=json.dumps(report).encode())
     for queue in ("live", "erasures", "ingest"):
         boto3.client("sqs").create_queue(QueueName=queue)
     with requests.Session() as caller:
