@@ -74,7 +74,9 @@ setattr(jsonpath_ng.ext, "parse", functools.cache(jsonpath_ng.ext.parser.parse))
 SHARED_STACK = {f"tests/e2e/test_{name}.py" for name in ("contract", "erasure", "live", "stack")}
 """Those that use one deployed stack, which `tests/e2e/conftest.py` makes once a process."""
 
-EACH_BY_ITSELF = {f"tests/simulation/test_{name}.py" for name in ("bugs", "simulation")}
+EACH_BY_ITSELF = {f"tests/simulation/test_{name}.py" for name in ("bugs", "simulation")} | {
+    "tests/dashboard/test_pages.py"
+}
 """Those whose tests take long, have nothing in common, and go to whichever process is free."""
 
 
