@@ -28,25 +28,32 @@ def stack() -> Iterator[Stack]:
         deployed.s3.put_object(Bucket=deployed.bucket, Key="events/all.ndjson", Body=body)
         wait_until(lambda: deployed.api_get("/customers/889/segment")[0] == 200, SECONDS)
         pool = user_pool(deployed)
-        yield redeploy(deployed, PACKED_TEMPLATE, STACK_CLOCK, SignInDomain=deployed.endpoint, **pool)
+        with_people = redeploy(deployed, PACKED_TEMPLATE, STACK_CLOCK, SignInDomain=deployed.endpoint, **pool)
+        # The local AWS makes the API anew, under another address.
+        come_back_to(with_people, pool, f"{with_people.api_url}/dashboard")
+        yield with_people
 
 
-def user_pool(stack: Stack) -> dict[str, str]:
-    """A user of each role; parameters of the template that let them sign in."""
-    cognito = client(stack, "cognito-idp")
-    pool = cognito.create_user_pool(PoolName="people")["UserPool"]
-    page = f"{stack.api_url}/dashboard"
-    app = cognito.create_user_pool_client(
-        UserPoolId=pool["Id"],
-        ClientName="dashboard",
-        GenerateSecret=False,
+def come_back_to(stack: Stack, pool: dict[str, str], page: str) -> None:
+    """Lets the user pool lead back to an address of the page."""
+    client(stack, "cognito-idp").update_user_pool_client(
+        UserPoolId=pool["UserPoolArn"].rpartition("/")[2],
+        ClientId=pool["SignInClient"],
         AllowedOAuthFlows=["code"],
         AllowedOAuthFlowsUserPoolClient=True,
         AllowedOAuthScopes=["openid"],
         CallbackURLs=[page],
         LogoutURLs=[page],
         SupportedIdentityProviders=["COGNITO"],
-    )["UserPoolClient"]
+    )
+
+
+def user_pool(stack: Stack) -> dict[str, str]:
+    """A user of each role; parameters of the template that let them sign in."""
+    cognito = client(stack, "cognito-idp")
+    pool = cognito.create_user_pool(PoolName="people")["UserPool"]
+    app = cognito.create_user_pool_client(UserPoolId=pool["Id"], ClientName="dashboard", GenerateSecret=False)
+    app = app["UserPoolClient"]
     for role in ROLES:
         cognito.create_group(UserPoolId=pool["Id"], GroupName=f"tessera-{role}")
         cognito.admin_create_user(UserPoolId=pool["Id"], Username=role, MessageAction="SUPPRESS")

@@ -42,7 +42,7 @@ export function Models() {
             { key: "go", label: t("models.roll_back_title"), show: (row) => row.can_be_live && row.bundle_id !== live.bundle_id && html`<${Act} right="operate" onClick=${() => setTo(row.bundle_id)}>${t("models.roll_back")}<//>` },
           ]} />
         <//>
-        <${Card} title=${t("models.challenger")}><${Empty} title=${t("models.no_challenger")} /><//>
+        <${Card} title=${t("models.challenger")}><${Empty} title=${t("models.no_challenger")}>${t("models.no_challenger_do")}<//><//>
         ${to && html`<${Confirm} title=${t("models.roll_back_title")} text=${t("models.roll_back_text", { to, from: live.bundle_id })} word=${to} go=${rollBack} onClose=${() => setTo(null)} />`}
       </div>`;
   }}<//>`;
