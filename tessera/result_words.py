@@ -64,7 +64,7 @@ def _campaign(result: Mapping[str, Any], document: Mapping[str, Any]) -> Iterato
         yield f"  {NAMES[name]}: {before} in as many days before, {after} after"
     if result["return"]:
         yield _return(result["return"], document["currency"] or "")
-    for other in result["elsewhere"]:
+    for other in result["elsewhere"] if result["state"] != NO_CONTROL else ():
         if abs(other["treatment"] - other["control"]) >= NOTABLE:
             yield (
                 f"  careful: {other['campaign']} approached {other['treatment']:.0%} of those approached here, and"

@@ -46,6 +46,7 @@ def test_others_who_approach_one_arm_alone_are_named() -> None:
     said = _words(one)
     assert "careful: other approached 40% of those approached here, and 0% of those held back" in said
     assert "alike" not in said
+    assert "careful" not in _words(trial(rows(300, 0.2), rows(0, 0.0), elsewhere={"other": (0.4, 0.0)}))
     assert "3 customers were in both arms" in said
 
 
