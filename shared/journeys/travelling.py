@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from shared.decisions.decision import iso
 from shared.destinations.messages import ENTERED, LEFT
-from shared.destinations.steps import LEAVES, Quiet
+from shared.destinations.steps import LEAVES, Quiet, belongs
 from shared.features.time_zone import TimeZone
 from shared.identity.keys import customer_id, customer_key
 from shared.journeys.interpreting import LEFT as HAS_LEFT
@@ -184,9 +184,12 @@ class Travelling:
         )
 
     def _end(self, key: str, moved: Moved) -> None:
-        """Ends what began with an entry before; the execution finds it so when it wakes."""
+        """Ends what began with an entry that they left since, also within its instant; the execution finds it so."""
+        profile = self.table.heads([key]).get(key)
         for traveller in self.travellers.of_customer(key):
-            if traveller.audience != moved.audience or traveller.outcome or traveller.entered_ms >= moved.at_ms:
+            if traveller.audience != moved.audience or traveller.outcome:
+                continue
+            if profile and belongs(profile, traveller.audience, traveller.entered_ms):
                 continue
             journey = self.known.of_version(traveller.journey, traveller.version, time.monotonic())
             if journey and LEAVES in journey.stops:

@@ -111,6 +111,13 @@ def test_who_leaves_stops_at_once_and_who_came_back_goes_on_by_the_new_entry(tri
     assert trip.travelling.hear(ENTRY) == 0
 
 
+def test_who_leaves_within_the_instant_of_their_entry_stops_too(trip: Trip) -> None:
+    trip.travelling.hear(ENTRY)
+    trip.store(stored([cart("2017-10-31T23:59:59Z")], 2, since_ms=None))
+    trip.travelling.hear(replace(LEFT, at_ms=ENTRY.at_ms))
+    assert trip.all[0].outcome == "left"
+
+
 def test_a_sending_that_broke_off_is_told_again_as_it_was(trip: Trip) -> None:
     trip.travelling.hear(ENTRY)
     trip.now_ms += HALF_AN_HOUR
