@@ -44,12 +44,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def page_of(path: str) -> str:
-    """The page of the site, relative to docs/, that shows a file of the repository; the first page of a folder."""
+    """The page or picture of the site, in docs/, that shows a file of the repository; the first page of a folder."""
     if path == "README.md":
         return "index.md"
     if (ROOT / path).is_dir():
         return page_of(str(min((ROOT / path).glob("*.md")).relative_to(ROOT)))
-    if path.startswith("docs/") and path.endswith(".md"):
+    if path.startswith("docs/") and path.endswith((".md", ".png")):
         return path.removeprefix("docs/")
     return f"repository/{path}" if path.endswith(".md") else f"repository/{path}.md"
 
