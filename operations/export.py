@@ -78,7 +78,7 @@ def _say_report(stack: DeployedStack, name: str) -> None:
     key = f"reports/exports/{name}.json"
     report = msgspec.json.decode(stack.s3.get_object(Bucket=stack.resource("DataBucket"), Key=key)["Body"].read())
     if report["superseded"]:
-        say(f"another run made {report['date']} whole meanwhile")
+        say("another run of the same date was at work; nothing of this one is left")
         return
     say(
         f"{report['date']} is whole: of {report['customers_read']:,} customers {report['customers_exported']:,} are"

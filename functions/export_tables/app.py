@@ -48,6 +48,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
     partition = int(event["segment"])
     partitions = int(event["segments"])
     plan = plans.of(event["run"], read_clock())
+    if plan is None:
+        logger.warning("Another run of the date is at work", extra={"run": event["run"]})
+        return {"done": True}
     parts = RunParts(s3, bucket, "exports", event["run"], PartitionProgress)
     before = parts.read(partition) or PartitionProgress.begin(partition, partitions, now_ms())
     unreadable = dict[str, Unwritten]()
@@ -56,7 +59,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
         scan=partial(scan_page, dynamodb, table_name, partition, partitions),
         reader=lambda counts: _reader(plan, counts, unreadable),
         objects=objects,
-        is_superseded=lambda: (whole := plans.whole(plan.date)) is not None and whole.run != plan.run,
+        is_superseded=lambda: not plans.hold(plan.run, plan.date, now_ms()),
         now_ms=now_ms,
         go_on=lambda: context.get_remaining_time_in_millis() > RESERVE_MS,
     )

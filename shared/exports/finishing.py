@@ -35,29 +35,28 @@ class Finishing:
     """The manifest of the live bundle, empty where there is none."""
     audiences: Audiences
 
-    def finish(self, plan: Plan, parts: Sequence[PartitionProgress], expected: int) -> dict[str, Any]:
+    def finish(self, plan: Plan, parts: Sequence[PartitionProgress], expected: int, now_ms: int) -> dict[str, Any]:
         """The run's report. Its date is whole from now on if no part is `unfinished` and it `reconciles`.
 
         Doing it again comes to the same. Raises ClientError.
         """
         report = _report(plan, parts, expected)
-        if report["unfinished"] or not report["reconciles"] or report["superseded"]:
+        is_held = self.plans.hold(plan.run, plan.date, now_ms)
+        if is_held and not report["superseded"] and (report["unfinished"] or not report["reconciles"]):
             return report
-        # Of two runs that end at once one has the date, and takes the other's objects away.
-        if not self.plans.claim(plan):
+        if not is_held or report["superseded"] or not self._is_all_there(plan, parts):
             self._withdraw(plan)
-            return {**report, "superseded": True}
-        if not self._is_all_there(plan, parts):
-            self.plans.open(plan.date)
-            self._withdraw(plan)
-            return {**report, "superseded": True}
+            if is_held:
+                self.plans.release(plan.date)
+            return {**report, "superseded": True, "unfinished": 0}
         manifests = [*self._of_people(plan, parts), *self._of_nobody(plan)]
         self._take_away(manifests)
         snapshots = _one(self, plan, SNAPSHOTS, _snapshots(plan, manifests))
         for manifest in (*manifests, snapshots):
             self.plans.write(manifest)
-        # A run that was overtaken may have written until it could know.
+        # A run that was replaced may have written until it could know.
         self._take_away(manifests)
+        self.plans.release(plan.date)
         tables = {one.table: {"rows": one.rows, "objects": len(one.objects), "bytes": _bytes(one)} for one in manifests}
         return {**report, "tables": tables}
 

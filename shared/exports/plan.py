@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 from botocore.exceptions import ClientError
 
-from shared.aws.fresh_object import CHANGED, is_absent
+from shared.aws.fresh_object import ABSENT, CHANGED, is_absent
 from shared.exports.objects import ExportObjects
-from shared.exports.tables import EXPORTS, MANIFEST, SNAPSHOTS, folder
+from shared.exports.tables import EXPORTS, LEASE, MANIFEST, SNAPSHOTS, folder
 from shared.features.time_zone import TimeZone
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from shared.clock import Moment
+
+
+LEASE_MS = 6 * 3_600_000
+"""After which a run that does not go on may be replaced. No invocation lives as long as half of it."""
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """Which run a day is being written by, and when that was said last, UTC milliseconds."""
+
+    run: str
+    at_ms: int
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -75,10 +86,10 @@ class Plans:
         self._settle_ms = settle_ms
         self._objects = ExportObjects(s3, bucket)
 
-    def of(self, run: str, moment: Moment) -> Plan:
-        """The plan of a run, made as of `moment` if it has none. While it is at work its date is not whole.
+    def of(self, run: str, moment: Moment) -> Plan | None:
+        """The plan of a run, made as of `moment` if it has none; None where another run of the date is at work.
 
-        Raises ClientError.
+        While it is at work itself its date is not whole. Raises ClientError.
         """
         key = f"reports/exports/{run}/plan.json"
         if plan := self._read(key, Plan):
@@ -86,8 +97,10 @@ class Plans:
         day = day_of(moment.as_of_ms, self._zone)
         until_ms = moment.scored_at_ms - self._settle_ms
         plan = Plan(run, day, moment.as_of_ms, until_ms, self._recorded_before(day))
+        if not self.hold(run, day, moment.scored_at_ms):
+            return None
         self.open(day)
-        is_first = self._put_new(key, msgspec.json.encode(plan))
+        is_first = self._put_if(key, msgspec.json.encode(plan), IfNoneMatch="*")
         return plan if is_first else self._read(key, Plan) or plan
 
     def whole(self, day: str) -> Plan | None:
@@ -102,14 +115,33 @@ class Plans:
         for key in [*self._objects.keys(place), place + MANIFEST]:
             self._objects.drop(key)
 
-    def claim(self, plan: Plan) -> bool:
-        """Makes the day the run's own, until it is run again; whether no other run had it. Raises ClientError."""
-        body = msgspec.json.encode(Manifest(SNAPSHOTS.name, plan, []))
-        key = folder(SNAPSHOTS.name, plan.date) + MANIFEST
-        if not self._put_new(key, body):
-            owner = self.whole(plan.date)
-            return owner is not None and owner.run == plan.run
-        return True
+    def hold(self, run: str, day: str, now_ms: int) -> bool:
+        """Whether the day is the run's alone to write, for as long as an invocation lives.
+
+        It is where it was nobody's, or the run's own, or of one that has not been at work for LEASE_MS. Raises
+        ClientError.
+        """
+        key = folder(SNAPSHOTS.name, day) + LEASE
+        body = msgspec.json.encode(Lease(run, now_ms))
+        for _ in range(2):
+            lease, etag = self._read_with_tag(key, Lease)
+            if lease is None:
+                if self._put_if(key, body, IfNoneMatch="*"):
+                    return True
+                continue
+            age_ms = now_ms - lease.at_ms
+            if lease.run == run and age_ms < LEASE_MS // 2:
+                return True
+            if lease.run != run and age_ms < LEASE_MS:
+                return False
+            if self._put_if(key, body, IfMatch=etag):
+                return True
+        lease, _ = self._read_with_tag(key, Lease)
+        return lease is not None and lease.run == run
+
+    def release(self, day: str) -> None:
+        """Lets other runs have the day; only by the run that holds it. Raises ClientError."""
+        self._objects.drop(folder(SNAPSHOTS.name, day) + LEASE)
 
     def write(self, manifest: Manifest) -> None:
         """Keeps the manifest of a table's date. Raises ClientError."""
@@ -134,23 +166,25 @@ class Plans:
                 return plan.recorded_until_ms
         return None
 
-    def _put_new(self, key: str, body: bytes) -> bool:
-        """Whether there was no such object."""
+    def _put_if(self, key: str, body: bytes, **condition: Any) -> bool:
+        """Whether the object was as the condition wants it, and is written."""
         try:
-            self._s3.put_object(
-                Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
-            )
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", **condition)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in CHANGED:
-                raise
-            return False
+            if error.response["Error"]["Code"] in CHANGED | ABSENT:
+                return False
+            raise
         return True
 
     def _read[T](self, key: str, kind: type[T]) -> T | None:
+        return self._read_with_tag(key, kind)[0]
+
+    def _read_with_tag[T](self, key: str, kind: type[T]) -> tuple[T | None, str]:
         try:
-            body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
+            body = answer["Body"].read()
         except ClientError as error:
             if is_absent(self._s3, self._bucket, key, error):
-                return None
+                return None, ""
             raise
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body, type=kind), answer["ETag"]

@@ -17,6 +17,8 @@ EXPORTS = "exports/"
 _PLACE = re.compile(r"exports/(?P<table>[a-z_]+)/date=\d{4}-\d\d-\d\d/(?P<name>[^/]+)")
 MANIFEST = "_manifest.json"
 """Beside the objects of a date; what begins so is passed over by whoever reads tables."""
+LEASE = "_run.json"
+"""Beside those of `snapshots`: which run is writing the date."""
 
 
 def is_of_people(key: str) -> bool:
@@ -30,7 +32,9 @@ def is_of_nobody(key: str) -> bool:
     place = _PLACE.fullmatch(key)
     if place is None or place["table"] not in _NAMES:
         return False
-    return place["name"] == MANIFEST or (place["table"] not in _PERSONAL and place["name"].endswith(".parquet"))
+    return place["name"] in (MANIFEST, LEASE) or (
+        place["table"] not in _PERSONAL and place["name"].endswith(".parquet")
+    )
 
 
 def folder(table: str, date: str) -> str:

@@ -20,7 +20,7 @@ from tests.support.exported import exported, object_keys
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-DAY = "2017-11-01"
+DAY, NOW_MS = "2017-11-01", 1_509_500_000_000
 LIVE = {"bundle_id": "m", "segments": [{"id": 1, "name": "One", "description": "the first"}, {"id": 2, "name": "Two"}]}
 
 
@@ -58,12 +58,12 @@ def plan(run: str = "r") -> Plan:
 
 def test_a_date_is_whole_when_all_parts_are_done(s3: "S3Client", finishing: Finishing) -> None:
     parts = [part(finishing, plan(), 0, ["a", "b"]), part(finishing, plan(), 1, ["c"])]
-    report = finishing.finish(plan(), parts, 2)
+    report = finishing.finish(plan(), parts, 2, NOW_MS)
     assert (report["reconciles"], report["unfinished"], report["customers_exported"]) == (True, 0, 3)
     counted = {row["table_name"]: row["row_count"] for row in exported(s3, "snapshots", DAY)}
     assert (counted["customers"], counted["segments"], counted["moves"]) == (3, 2, 0)
     assert [(row["segment_id"], row["customers"]) for row in exported(s3, "segments", DAY)] == [(1, 5), (2, 0)]
-    again = finishing.finish(plan(), parts, 2)
+    again = finishing.finish(plan(), parts, 2, NOW_MS)
     assert again == report
     assert finishing.plans.whole(DAY) == plan()
 
@@ -75,24 +75,23 @@ def test_a_date_is_whole_when_all_parts_are_done(s3: "S3Client", finishing: Fini
 def test_what_is_not_done_or_does_not_reconcile_is_not_whole(
     s3: "S3Client", finishing: Finishing, parts: int, changes: dict[str, Any], wrong: str
 ) -> None:
-    report = finishing.finish(
-        plan(), [part(finishing, plan(), 0, ["a"]), part(finishing, plan(), 1, ["b"], **changes)], parts
-    )
+    done = [part(finishing, plan(), 0, ["a"]), part(finishing, plan(), 1, ["b"], **changes)]
+    report = finishing.finish(plan(), done, parts, NOW_MS)
     assert report[wrong] in (1, False)
     assert exported(s3, "snapshots") == []
 
 
 def test_what_a_run_that_was_killed_left_goes_when_the_next_is_whole(s3: "S3Client", finishing: Finishing) -> None:
     part(finishing, plan("killed"), 0, ["a"])
-    finishing.finish(plan(), [part(finishing, plan(), 0, ["a"])], 1)
+    finishing.finish(plan(), [part(finishing, plan(), 0, ["a"])], 1, NOW_MS)
     assert [row["customer_id"] for row in exported(s3, "customers", DAY)] == ["a"]
     assert not [key for key in object_keys(s3) if run_mark("killed") in key]
 
 
 def test_who_was_replaced_says_so_and_leaves_nothing(s3: "S3Client", finishing: Finishing) -> None:
     slow = [part(finishing, plan("slow"), 0, ["a"])]
-    finishing.finish(plan("quick"), [part(finishing, plan("quick"), 0, ["a"])], 1)
+    finishing.finish(plan("quick"), [part(finishing, plan("quick"), 0, ["a"])], 1, NOW_MS)
     part(finishing, plan("slow"), 1, ["a"])
-    assert finishing.finish(plan("slow"), slow, 1)["superseded"] is True
+    assert finishing.finish(plan("slow"), slow, 1, NOW_MS)["superseded"] is True
     assert not [key for key in object_keys(s3) if run_mark("slow") in key]
     assert len(exported(s3, "customers", DAY)) == 1

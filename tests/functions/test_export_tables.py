@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.exports import partitions
+from shared.exports.partitions import run_mark
 from shared.exports.tables import TABLES
 from shared.features import FEATURE_NAMES
 from shared.ledger.rows import Ledger
@@ -201,7 +202,7 @@ def test_a_part_that_broke_off_before_it_was_kept_writes_the_same_objects_again(
     monkeypatch.setattr(export_tables.RunParts, "write", write)
     with pytest.raises(Interrupted):
         export_tables.handler({"run": "r", "segment": 0, "segments": 1}, Unhurried())
-    before = object_keys(s3)
+    before = [key for key in object_keys(s3) if key.endswith(".parquet")]
     answer = run(segments=1, context=Hurried)
     assert (answer["reconciles"], answer["unfinished"]) == (True, 0)
     assert {*before} <= {*object_keys(s3)}
@@ -224,14 +225,29 @@ def test_a_date_that_is_run_again_is_replaced_and_not_whole_meanwhile(
 
 
 @pytest.mark.usefixtures("shop")
-def test_a_run_that_another_one_overtook_takes_its_objects_away(
+def test_of_two_runs_of_a_date_the_second_gives_way(
     s3: "S3Client", run: Run, export_tables: ModuleType, finish_export: ModuleType
 ) -> None:
     export_tables.handler({"run": "slow", "segment": 0, "segments": 2}, Unhurried())
-    run("quick")
-    assert export_tables.handler({"run": "slow", "segment": 1, "segments": 2}, Unhurried()) == {"done": True}
-    assert finish_export.handler({"run": "slow", "parts": 2}, Context())["superseded"] is True
+    assert run("quick")["superseded"] is True
+    assert not [key for key in object_keys(s3) if run_mark("quick") in key]
+    export_tables.handler({"run": "slow", "segment": 1, "segments": 2}, Unhurried())
+    assert finish_export.handler({"run": "slow", "parts": 2}, Context())["superseded"] is False
     assert len(exported(s3, "customers", DAY)) == 3
+    assert exported(s3, "snapshots", DAY)[0]["run"] == "slow"
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_run_that_did_not_go_on_for_hours_is_replaced_and_takes_its_objects_away(
+    s3: "S3Client", run: Run, export_tables: ModuleType, finish_export: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_tables.handler({"run": "slow", "segment": 0, "segments": 2}, Unhurried())
+    monkeypatch.setattr("shared.exports.plan.LEASE_MS", 0)
+    assert run("quick")["superseded"] is False
+    monkeypatch.undo()
+    export_tables.handler({"run": "slow", "segment": 1, "segments": 2}, Unhurried())
+    assert finish_export.handler({"run": "slow", "parts": 2}, Context())["superseded"] is True
+    assert not [key for key in object_keys(s3) if run_mark("slow") in key]
     assert exported(s3, "snapshots", DAY)[0]["run"] == "quick"
 
 

@@ -5,11 +5,6 @@ from typing import Any
 from tests.simulation.planting import Bug, Planting
 
 
-def _exports_not_searched(code: Planting) -> None:
-    searched = code.module("shared.erasure.objects").SearchedObjects
-    code.set(searched, "_exports", lambda self, after, since: iter(()))
-
-
 def _exported_again(code: Planting) -> None:
     code.set(code.module("shared.exports.plan").Plan, "is_new", lambda self, recorded_ms: True)
 
@@ -34,7 +29,6 @@ def _never_the_latest(code: Planting) -> None:
 
 
 EXPORT_BUGS = (
-    Bug("an erasure does not look into exports", _exports_not_searched, 18),
     Bug("what was exported before is exported again", _exported_again, 4),
     Bug("what another run left of a date stays", _leftovers_stay, 4),
     Bug("what was measured never is the latest", _never_the_latest, 4),

@@ -348,8 +348,10 @@ class Story:
             self.live_model = json.loads(pointer)["bundle_id"]
         self.refresh()
         if world.exports:
-            # The last run of a day makes it whole, whatever was killed before; what it reads is up to a second old.
-            world.move_clock(world.now_ms + 2_000)
+            # On another day, so that what was exported before stays, without whoever was erased since.
+            world.move_clock(world.now_ms + DAY_MS)
+            self.refresh()
+            world.move_clock(world.now_ms + 2_000)  # what is read is up to a second old
             self._export()
             world.drain()
         self.sent.events += [event for event in world.cloud.exposed if event not in self.sent.events]
