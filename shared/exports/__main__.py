@@ -15,7 +15,7 @@ bucket: `exports/<table>/date=YYYY-MM-DD/*.parquet`, the date being the snapshot
 
 A **snapshot** holds all of a table at that date's instant: one date is enough, and dates beside each other are its
 history. An **increment** holds what was recorded since the snapshot before: all dates together are all of it, and no
-row is in two of them. Running a date again replaces it.
+row is in two of them. Running a date again replaces it; two runs of a date at once give way to the first.
 
 `snapshots` says which dates are whole: it is written last. While a run is at work, or after one that was killed,
 objects of its date are there that no row of `snapshots` counts; the next run of the date takes them away. Beside the
