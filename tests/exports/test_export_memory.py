@@ -12,7 +12,8 @@ from shared.erasure.wanted import Wanted
 from shared.exports.parquet import bytes_of, parquet
 from shared.exports.partitions import BYTES_AT_ONCE
 from shared.exports.rows import Rows, texts
-from shared.exports.tables import CUSTOMERS, Kind
+from shared.exports.schema import Kind
+from shared.exports.tables import CUSTOMERS
 
 EXPORT = """
 import json, sys
