@@ -116,6 +116,7 @@ class Steps:
 
     def __init__(self, cloud: Cloud) -> None:
         self._items = cloud.table.items
+        self._asked = cloud.asked
         told = [json.loads(entry["Detail"]) for entry in cloud.published if entry["DetailType"] == STEP]
         self._contents: dict[str, list[Item]] = defaultdict(list)
         for detail in told:
@@ -144,13 +145,20 @@ class Steps:
             for (pk, sk), item in self._items.items()
             if pk.startswith(PARTITION) and sk.startswith(ROW)
         }
-        there = {item["customer"]["S"] for (_, sk), item in self._items.items() if sk.startswith(ON)}
+        there = {
+            (item["customer"]["S"], item["journey"]["S"], int(item["entered_ms"]["N"]))
+            for (_, sk), item in self._items.items()
+            if sk.startswith(ON)
+        }
         for step in self._steps:
+            # The last step of an erasure takes the rows of who came back meanwhile, too.
+            lasts = step.key not in self._asked
+            is_there = lasts and (step.key, step.journey, step.entered_ms) in there
             row = rows.get((step.key, step.id))
             state = row["state"]["S"] if row else None
-            if step.key in there and (state in ("withheld", "stopped")) < (step.arm == "control"):
+            if is_there and (state in ("withheld", "stopped")) < (step.arm == "control"):
                 yield f"{step.id} of {step.key}, who is of the control group, came to be {state}"
-            if step.arm != "control" and (state == "withheld" or (state is None and step.key in there)):
+            if step.arm != "control" and (state == "withheld" or (state is None and is_there)):
                 yield f"{step.id} of {step.key}, who is to be sent, came to be {state}"
             accepted_ms = int(row["updated_ms"]["N"]) if row and state == "accepted" else 0
             if OFTEN.key == step.journey and self._left_ms(step) + LATE_MS < accepted_ms:
