@@ -3,7 +3,7 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,19 +133,29 @@ def fit(some: Examples, names: Sequence[str]) -> Blend:
     return Blend(np.array([one.knots for one in basis]), values, float(model.intercept_[0] - slopes @ middle))
 
 
-BY_HAND = {
-    "bought": 1.0, "last_bought": -0.5, "share": 0.5, "in_cart": 2.0, "viewed": 0.5, "goes_with_bought": 0.5,
-    "goes_with_lately": 0.5, "goes_with_viewed": 1.0, "demand": 0.5, "in_category": 0.3, "segment": 0.5,
-}  # fmt: skip
-"""Log-odds for each unit of a signal, where there is too little to learn from."""
+BY_HAND: Mapping[tuple[str, ...], Mapping[str, float]] = {
+    AGAIN: {"bought": 1.0, "last_bought": -0.5, "share": 0.5, "demand": 0.5, "in_cart": 2.0, "viewed": 0.5},
+    NEW: {
+        "demand": 1.0,  # as likely as it is in demand
+        "interest": 1.0,
+        "goes_with_bought": 0.5,
+        "goes_with_lately": 0.5,
+        "goes_with_viewed": 1.0,
+        "segment": 0.5,
+        "in_cart": 2.0,
+        "viewed": 0.5,
+    },
+}
+"""By signals, log-odds for each unit of one, where there is too little to learn from."""
 _RARE = -4.0
 """Log-odds of a purchase of which nothing is known."""
 
 
 def by_hand(names: Sequence[str]) -> Blend:
     """Straight lines with the slopes of BY_HAND."""
+    slopes = BY_HAND.get(tuple(names), {})
     knots = np.tile([-20.0, 20.0], (len(names), 1))
-    return Blend(knots, knots * np.array([[BY_HAND.get(name, 0.0)] for name in names]), _RARE)
+    return Blend(knots, knots * np.array([[slopes.get(name, 0.0)] for name in names]), _RARE)
 
 
 def fit_trees(some: Examples, names: Sequence[str]) -> Blend | Trees:
