@@ -150,30 +150,6 @@ def deliveries(stack: Stack, customer: str) -> list[Any]:
     return rows
 
 
-MAIL = """
-vendor = "ses"
-base_url = "{endpoint}"
-moves = false
-identify = {{email = "customer_id"}}
-options = {{from = "shop@shop.example", template = "welcome"}}
-[fields]
-segment = "segment.name"
-"""
-
-
-def an_e_mail_is_sent(stack: Stack) -> None:
-    """Of a template of Amazon SES, to who enters an audience."""
-    content = {"Subject": "Hello", "Text": "You are of {{segment}}."}
-    client(stack, "sesv2").create_email_template(TemplateName="welcome", TemplateContent=content)
-    put(stack, "destinations/mail.toml", MAIL.format(endpoint=stack.endpoint).encode())
-    definition = {"where": "orders('Bakery', 3650) > 0", "destinations": ["mail"]}
-    assert stack.api("PUT", "/audiences/mailed", definition)[0] == 200
-    wait_until(
-        lambda: ("mail", "accepted") in {(row["destination"], row["state"]) for row in deliveries(stack, "csv")},
-        SECONDS,
-    )
-
-
 GOLD = {
     "where": "tier = 'gold' and orders('Bakery', 3650) > 0",
     "holdout": 0.5,

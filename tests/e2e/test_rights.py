@@ -25,7 +25,6 @@ from tests.e2e.stories import (
     a_long_history_is_sealed,
     a_recommender_is_published,
     an_audience_is_defined,
-    an_e_mail_is_sent,
     another_model_goes_live,
     customers_are_sent_to_a_destination,
     everything_kept_of_somebody_is_erased,
@@ -55,7 +54,6 @@ UNCHECKED = (
     *("dynamodb:ListStreams", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
 )
 """What Lambda does in a function's name, which the local AWS does without asking: logs, traces, reading of sources."""
-MAIL_IDENTITY = "arn:aws:ses:us-east-1:000000000000:identity/shop.example"
 RARE = {
     ("DeliverRole", "dynamodb:PutItem"): "a vendor says later what became of what it took",
     ("AdvanceJourneyRole", "dynamodb:BatchWriteItem"): "somebody on a journey was erased meanwhile",
@@ -71,7 +69,7 @@ RARE = {
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    given = {"PartBytes": str(PART_BYTES), "Destinations": "crm,mail", "MailIdentityArn": MAIL_IDENTITY}
+    given = {"PartBytes": str(PART_BYTES), "Destinations": "crm"}
     with served(fails_once) as address, deployed_with_model(**given) as deployed:
         put(deployed, "destinations/crm.toml", DESTINATION.format(address=address).encode())
         secret = {"Name": "tessera/destinations/crm", "SecretString": '{"token": "pat-test"}'}
@@ -177,7 +175,6 @@ def test_every_route_answers(stack: Stack) -> None:
         a_recommender_is_published,
         customers_are_sent_to_a_destination,
         an_audience_is_defined,
-        an_e_mail_is_sent,
         a_journey_is_travelled,
         time_goes_by,
         another_model_goes_live,
