@@ -59,7 +59,7 @@ steps = [
 ]
 """
 HOUR_MS = 3_600_000
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 480
 SETTLED_SECONDS = 10
 """Without another member, after which all have come."""
 EXAMPLES = 3

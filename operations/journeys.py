@@ -39,7 +39,7 @@ COUNTED_SECONDS = 120.0
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.journeys") -> int:
     """The command line."""
-    description = "List, check and publish the journeys of a stack, and say where everybody stands."
+    description = "Publish journeys, and say where everybody stands."
     made, _ = command_line(prog, description, COMMANDS, FILE)
     return run(_run, made, arguments)
 

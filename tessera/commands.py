@@ -109,7 +109,7 @@ COMMANDS = (
     Command(
         PUBLISH,
         "training.learn",
-        "Train on what a stack has stored, and publish what is better.",
+        "Train on what is stored, and publish what is better.",
         "--bucket tessera-data",
     ),
     Command(PUBLISH, "training.bundles", "List the published bundles.", "--bucket tessera-data"),
@@ -129,7 +129,7 @@ COMMANDS = (
     Command(
         ACT,
         "operations.journeys",
-        "List, check and publish the journeys of a stack, and say where everybody stands.",
+        "Publish journeys, and say where everybody stands.",
         "check journeys.toml",
     ),
     Command(ACT, "operations.warehouse", "Print the SQL that makes a warehouse read the exports.", "snowflake"),

@@ -172,9 +172,7 @@ def _announce(bus: str | None, report: Mapping[str, Any]) -> None:
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.learn") -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description="Train on what a stack has stored, and publish what is better."
-    )
+    parser = argparse.ArgumentParser(prog=prog, description="Train on what is stored, and publish what is better.")
     parser.add_argument("--bucket", required=True, metavar="NAME", help="the stack's data bucket")
     parser.add_argument("--bus", metavar="NAME", help="the event bus to tell of what came of it")
     parser.add_argument("--config", type=Path, metavar="FILE", help="options of training; default: the live bundle's")

@@ -34,7 +34,7 @@ def purchases() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def stack(purchases: pd.DataFrame) -> Iterator[Stack]:
     """Everyone decided on at a midnight of the shop, with two audiences; nothing ticks but what the test asks for."""
-    with local_stack(clock=clock(0), RefreshMinutes="1440", TimeZone=ZONE) as deployed:
+    with local_stack(clock=clock(0), RefreshMinutes="60", TimeZone=ZONE) as deployed:
         publish(deployed.s3, BUNDLE)
         body = purchases.to_parquet(index=False)
         deployed.s3.put_object(Bucket=deployed.bucket, Key="events/purchases.parquet", Body=body)

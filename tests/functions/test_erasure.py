@@ -313,7 +313,7 @@ def export(s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: pytest.Monke
     return importlib.reload(importlib.import_module("functions.export_tables.app"))
 
 
-PERSONAL = ("customers", "orders", "exposures", "decisions", "moves")
+PERSONAL = ("customers", "states", "orders", "exposures", "decisions", "moves")
 
 
 def names_in(s3: "S3Client") -> set[tuple[str, str]]:

@@ -58,7 +58,12 @@ def test_only_queues_where_something_was_given_up_are_told() -> None:
 
 
 def test_what_waits_is_told_of_every_queue() -> None:
-    assert [*waiting(Stack(IngestQueue=7))] == ["files waiting: 7", "live waiting: 0", "erasures waiting: 0"]
+    assert [*waiting(Stack(IngestQueue=7))] == [
+        "files waiting: 7",
+        "live waiting: 0",
+        "erasures waiting: 0",
+        "journeys waiting: 0",
+    ]
 
 
 def test_runs_under_way_are_named() -> None:

@@ -266,16 +266,6 @@ def _members_of_the_erased(code: Planting) -> None:
     code.set(code.module("shared.ledger.rows").Ledger, "_forget_membership", lambda self, item, version: None)
 
 
-def _bought_is_new(code: Planting) -> None:
-    module = code.module("shared.recommending.recommending")
-    find = module.candidates
-
-    def careless(customer: Any, products: Any, segment: Any) -> Any:
-        return find(replace(customer, bought=0 * customer.bought), products, segment)
-
-    code.set(module, "candidates", careless)
-
-
 def _rules_not_looked_ahead(code: Planting) -> None:
     code.module("shared.events")  # whose rooms import each other in this order
     module = code.module("shared.decisions.next_change")
@@ -314,7 +304,6 @@ BUGS = (
     Bug("every other part of a large file is forgotten", _parts_lost),
     Bug("who was erased stays listed in an audience", _members_of_the_erased, 10),
     Bug("a decision is not due on the day on which a rule turns", _rules_not_looked_ahead, 10),
-    Bug("what was bought is recommended as new", _bought_is_new),
     Bug("a destination's refusals of the moment stand", _passing_refusals_stand, 209),
     Bug("destinations are not told of erasures", _destinations_not_told, 29),
     Bug("what was sent of the erased stays in the table", _rows_of_the_erased, 29),

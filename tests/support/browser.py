@@ -3,14 +3,16 @@
 python -m tests.support.browser    finds one, or installs one
 """
 
+import atexit
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
-from playwright.sync_api import Browser, BrowserType, Error, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Error, Playwright, sync_playwright
 
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 HELP = "install Chromium, for example by `apt-get install chromium`, and run the tests again"
@@ -23,12 +25,19 @@ class NoBrowser(Exception):
 @contextmanager
 def browser() -> Iterator[Browser]:
     """A headless Chromium. Raises NoBrowser."""
-    with sync_playwright() as playwright:
-        started = _start(playwright.chromium)
-        try:
-            yield started
-        finally:
-            started.close()
+    started = _start(_playwright().chromium)
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+@cache
+def _playwright() -> Playwright:
+    """One for all browsers: a process may have no second one while the first runs."""
+    playwright = sync_playwright().start()
+    atexit.register(playwright.stop)
+    return playwright
 
 
 def _start(chromium: BrowserType) -> Browser:
