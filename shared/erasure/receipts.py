@@ -125,6 +125,10 @@ class Receipt(msgspec.Struct):
     progress: Progress | None = None
 
 
+HEARD_AT_MOST = 20
+"""Times that destinations may be heard of while one receipt is written."""
+
+
 class ReceiptChanged(Exception):
     """Another function works at the same erasure; doing the step again goes on from there."""
 
@@ -136,6 +140,8 @@ class Receipts:
         self._s3 = s3
         self._bucket = bucket
         self._etags: dict[str, str | None] = {}
+        self._stored: dict[str, bytes] = {}
+        """As each was when it was read or written here last."""
 
     def read(self, step: Step) -> Receipt:
         """The receipt as it is, or a new one. Raises ClientError."""
@@ -147,26 +153,60 @@ class Receipts:
                 return Receipt(step.receipt_id, iso(step.requested_ms))
             raise
         self._etags[step.receipt_id] = answer["ETag"]
-        return msgspec.json.decode(answer["Body"].read(), type=Receipt)
+        self._stored[step.receipt_id] = answer["Body"].read()
+        return msgspec.json.decode(self._stored[step.receipt_id], type=Receipt)
 
     def write(self, receipt: Receipt, now_ms: int) -> None:
-        """Keeps a receipt that was read here. Raises ReceiptChanged and ClientError."""
+        """Keeps a receipt that was read here, with what destinations were heard of since then.
+
+        Raises ReceiptChanged where anything else was written since, and ClientError.
+        """
         receipt.updated_at = iso(now_ms)
         for name in ("customers", "visitors", "links"):
             setattr(receipt, name, sum(getattr(removed, name) for removed in receipt.removed))
+        for _ in range(HEARD_AT_MOST):
+            if self._put(receipt):
+                return
+            self._hears(receipt)
+        raise ReceiptChanged
+
+    def _put(self, receipt: Receipt) -> bool:
+        """Whether the receipt is kept, rather than changed since it was read."""
         etag = self._etags[receipt.receipt_id]
-        key = receipt_key(receipt.receipt_id)
         as_read: Any = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         body = msgspec.json.format(msgspec.json.encode(receipt), indent=2)
         try:
             answer = self._s3.put_object(
-                Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", **as_read
+                Bucket=self._bucket,
+                Key=receipt_key(receipt.receipt_id),
+                Body=body,
+                ContentType="application/json",
+                **as_read,
             )
         except ClientError as error:
             if error.response["Error"]["Code"] in CHANGED:
-                raise ReceiptChanged from error
+                return False
             raise
         self._etags[receipt.receipt_id] = answer["ETag"]
+        self._stored[receipt.receipt_id] = body
+        return True
+
+    def _hears(self, receipt: Receipt) -> None:
+        """Takes over what destinations were heard of meanwhile. Raises ReceiptChanged where that is not all."""
+        before = self._stored.get(receipt.receipt_id)
+        answer = self._s3.get_object(Bucket=self._bucket, Key=receipt_key(receipt.receipt_id))
+        body = answer["Body"].read()
+        if before is None or _but_destinations(body) != _but_destinations(before):
+            raise ReceiptChanged
+        known = msgspec.json.decode(before, type=Receipt).destinations
+        heard = msgspec.json.decode(body, type=Receipt).destinations
+        receipt.destinations |= {name: result for name, result in heard.items() if known.get(name) != result}
+        self._etags[receipt.receipt_id] = answer["ETag"]
+        self._stored[receipt.receipt_id] = body
+
+
+def _but_destinations(body: bytes) -> Receipt:
+    return msgspec.structs.replace(msgspec.json.decode(body, type=Receipt), destinations={}, updated_at="")
 
 
 def receipt_key(receipt_id: str) -> str:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from shared.erasure.objects import Searched, SearchedObjects
 from shared.erasure.profiles import Eraser, Removed
-from shared.erasure.receipts import LONGEST_DELAY_MS, Progress, Receipt, Receipts, Step
+from shared.erasure.receipts import HEARD_AT_MOST, LONGEST_DELAY_MS, Progress, Receipt, ReceiptChanged, Receipts, Step
 from shared.erasure.streams import OutOfTime
 from shared.identity.keys import is_visitor
 
@@ -64,11 +64,10 @@ class Erasing:
         The receipt is written before the next step is queued: a step that comes twice finds what it did before, and
         goes on from there. Raises what tables, buckets and queues raise.
         """
-        receipt = self.receipts.read(step)
         if step.name == "told":
-            receipt.destinations[step.destination] = step.result
-            self.receipts.write(receipt, self.now_ms())
+            self._told(step)
             return False
+        receipt = self.receipts.read(step)
         if receipt.state == "done":
             return False  # the same message came twice
         match step.name:
@@ -79,6 +78,19 @@ class Erasing:
             case "search":
                 return self._search(step, receipt, go_on)
         return False
+
+    def _told(self, step: Step) -> None:
+        """What came of it at a destination, whatever else goes on with the receipt meanwhile."""
+        for left in reversed(range(HEARD_AT_MOST)):
+            receipt = self.receipts.read(step)
+            receipt.destinations[step.destination] = step.result
+            try:
+                self.receipts.write(receipt, self.now_ms())
+            except ReceiptChanged:
+                if not left:
+                    raise
+            else:
+                return
 
     def _find(self, step: Step) -> None:
         """Marks first: whoever reads after it does not store the customer any more."""

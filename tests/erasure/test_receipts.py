@@ -60,9 +60,26 @@ def test_of_two_who_read_the_same_receipt_one_starts_anew(s3: Any) -> None:
     first, second = Receipts(s3, BUCKET), Receipts(s3, BUCKET)
     mine, theirs = first.read(STEP), second.read(STEP)
     first.write(mine, 0)
+    mine.lines = 1
     first.write(mine, 0)
     with pytest.raises(ReceiptChanged):
         second.write(theirs, 0)
+
+
+def test_what_destinations_were_heard_of_meanwhile_starts_nobody_anew(s3: Any) -> None:
+    begun = Receipts(s3, BUCKET)
+    receipt = begun.read(STEP)
+    receipt.destinations = {"crm": "asked", "mail": "asked"}
+    begun.write(receipt, 0)
+    for name in ("crm", "mail"):
+        heard = Receipts(s3, BUCKET)
+        told = heard.read(STEP)
+        told.destinations[name] = "erased"
+        heard.write(told, 1)
+    receipt.lines = 3
+    begun.write(receipt, 2)
+    kept = Receipts(s3, BUCKET).read(STEP)
+    assert (kept.lines, kept.destinations) == (3, {"crm": "erased", "mail": "erased"})
 
 
 def test_a_receipt_says_nothing_of_whom(s3: Any) -> None:
