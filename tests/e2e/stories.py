@@ -103,15 +103,19 @@ def a_recommender_is_published(stack: Stack) -> None:
 
 
 def time_goes_by(stack: Stack) -> None:
-    """Somebody is made to be due, and the tick comes."""
-    stack.dynamodb.update_item(
-        TableName=stack.table,
-        Key={"pk": {"S": "customer#csv"}, "sk": {"S": "profile"}},
-        UpdateExpression="SET due_ms = :now, decision.due_ms = :now",
-        ExpressionAttributeValues={":now": {"N": "1"}},
-    )
-    answer = client(stack, "lambda").invoke(FunctionName=function(stack, "RefreshSegments"), Payload=b"{}")
-    assert json.loads(answer["Payload"].read())["DueDecided"] == 1
+    """Somebody is made to be due, and the tick comes: again, where what went before still moves them meanwhile."""
+
+    def is_decided() -> bool:
+        stack.dynamodb.update_item(
+            TableName=stack.table,
+            Key={"pk": {"S": "customer#csv"}, "sk": {"S": "profile"}},
+            UpdateExpression="SET due_ms = :now, decision.due_ms = :now",
+            ExpressionAttributeValues={":now": {"N": "1"}},
+        )
+        answer = client(stack, "lambda").invoke(FunctionName=function(stack, "RefreshSegments"), Payload=b"{}")
+        return bool(json.loads(answer["Payload"].read())["DueDecided"] == 1)
+
+    wait_until(is_decided, SECONDS)
 
 
 HUBSPOT = HubSpot(properties=frozenset({"email", "segment", "tier", "audiences"}))
@@ -269,6 +273,9 @@ def results_are_measured(stack: Stack) -> None:
         if stack.api_get("/audiences/spring/results")[0] == 200:
             break
         assert export(stack, f"measured-{attempt}") == "SUCCEEDED"
+    # Who looked before remembers for a while that there are none.
+    wait_until(lambda: stack.api_get("/results")[0] == 200, SECONDS)
+    wait_until(lambda: stack.api_get("/audiences/spring/results")[0] == 200, SECONDS)
     results = json.loads(stack.s3.get_object(Bucket=stack.bucket, Key=LATEST_RESULTS)["Body"].read())["results"]
     assert {one["campaign"]: one["state"] for one in results}["spring"] == "no_control_group"
     assert {*below(stack, "reports/insight/")} == {report_key(name) for name in REPORTS}

@@ -55,7 +55,7 @@ def clock(days: int) -> str:
 
 def expected(purchases: pd.DataFrame, at: str) -> Members:
     """Who is in which audience, by counting everybody's baskets."""
-    now = pd.Timestamp(at)
+    now = pd.Timestamp(at).tz_localize(None)
     counted: dict[int, Any] = {}
     for _, days in WINDOWS.values():
         inside = purchases[(purchases.timestamp >= now - timedelta(days=days)) & (purchases.timestamp < now)]
