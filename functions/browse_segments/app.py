@@ -41,6 +41,8 @@ from shared.profiles.table import ProfileTable
 from shared.telemetry.logs import logger, metrics, watched
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from shared.api.journeys import JourneyBrowser
 
 MOST_JOURNEYS_SHOWN = 100
@@ -103,57 +105,46 @@ def customers(segment_id: str) -> dict[str, Any]:
 @app.get("/customers/<customer_id>/history")
 def history(customer_id: str) -> dict[str, Any]:
     """A customer's moves between segments, newest first."""
-    customer_id = unquote(customer_id)  # a REST API hands the path over as it was encoded
-    key = customer_key(customer_id)
-    listing = f"history of {key}"
-    paging = _paging()
-    limit = paging.limit
-    before = paging.place(listing, int)
-    is_possible = len(customer_id) <= LONGEST_ID
-    moves, following = ledger.history(key, limit, before) if is_possible else ([], None)
-    if not moves and before is None:
-        _check_known(customer_id)
-    return {
-        "customer_id": customer_id,
-        "transitions": [answer(moved) for moved in moves],
-        "cursor": paging.cursor(listing, following),
-    }
+    return _listed(customer_id, "transitions", ledger.history, int, answer)
 
 
 @app.get("/customers/<customer_id>/deliveries")
 def deliveries_of(customer_id: str) -> dict[str, Any]:
     """What was sent of a customer where, and what became of it, newest first."""
-    customer_id = unquote(customer_id)
-    key = customer_key(customer_id)
-    listing = f"deliveries of {key}"
-    paging = _paging()
-    before = paging.place(listing, str)
-    is_possible = len(customer_id) <= LONGEST_ID
-    rows, following = deliveries.page(key, paging.limit, before) if is_possible else ([], None)
-    if not rows and before is None:
-        _check_known(customer_id)
-    return {
-        "customer_id": customer_id,
-        "deliveries": [sent.answer(row) for row in rows],
-        "cursor": paging.cursor(listing, following),
-    }
+    return _listed(customer_id, "deliveries", deliveries.page, str, sent.answer)
 
 
 @app.get("/customers/<customer_id>/audiences")
 def audiences_of(customer_id: str) -> dict[str, Any]:
     """A customer's moves into audiences and out of them, newest first."""
-    customer_id = unquote(customer_id)
+
+    def told(moved: audience_moves.AudienceMove) -> dict[str, Any]:
+        return {"entered": moved.entered, **audience_moves.answer(moved)}
+
+    return _listed(customer_id, "moves", audience_ledger.history, str, told)
+
+
+def _listed[Row, Place: (int, str)](
+    customer_id: str,
+    name: str,
+    page: Callable[[str, int, Place | None], tuple[Sequence[Row], Place | None]],
+    place: Callable[[Any], Place],
+    told: Callable[[Row], dict[str, Any]],
+) -> dict[str, Any]:
+    """A page of what is kept of a customer, under a `name`, after the cursor's place; of nobody known, a 404."""
+    customer_id = unquote(customer_id)  # a REST API hands the path over as it was encoded
     key = customer_key(customer_id)
-    listing = f"audiences of {key}"
+    listing = f"{name} of {key}"
     paging = _paging()
-    before = paging.place(listing, str)
+    limit = paging.limit
+    before = paging.place(listing, place)
     is_possible = len(customer_id) <= LONGEST_ID
-    moves, following = audience_ledger.history(key, paging.limit, before) if is_possible else ([], None)
-    if not moves and before is None:
+    rows, following = page(key, limit, before) if is_possible else ([], None)
+    if not rows and before is None:
         _check_known(customer_id)
     return {
         "customer_id": customer_id,
-        "moves": [{"entered": moved.entered, **audience_moves.answer(moved)} for moved in moves],
+        name: [told(row) for row in rows],
         "cursor": paging.cursor(listing, following),
     }
 
@@ -193,7 +184,7 @@ def journeys() -> JourneyBrowser:
     """What tells of journeys: it takes NumPy, which the first who asks loads, and not every cold start."""
     from shared.api.journeys import JourneyBrowser
 
-    return JourneyBrowser(dynamodb, s3, table_name, os.environ["DATA_BUCKET"], secret(os.environ["MARK_SECRET"]))
+    return JourneyBrowser(dynamodb, s3, table_name, bucket, secret(os.environ["MARK_SECRET"]))
 
 
 def _check_known(customer_id: str) -> None:
