@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import msgspec
 
 from operations.stack import OperationError
-from shared.exports.plan import Manifest
+from shared.exports.plan import days_written, manifest_of
 from shared.exports.schema import Growth, Kind, Table
-from shared.exports.tables import EXPORTS, FOR_WAREHOUSES, MANIFEST, SNAPSHOTS, folder
+from shared.exports.tables import FOR_WAREHOUSES, SNAPSHOTS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,25 +50,21 @@ def write_pbids(database: str, path: Path) -> None:
 
 
 def _last_whole(s3: S3Client, bucket: str) -> str:
-    place = f"{EXPORTS}{SNAPSHOTS.name}/"
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place)
-    keys = [entry["Key"] for page in pages for entry in page.get("Contents", ()) if entry["Key"].endswith(MANIFEST)]
-    if not keys:
+    day = max(days_written(s3, bucket, SNAPSHOTS.name), default=None)
+    if day is None:
         raise OperationError("no date is whole yet: run `tessera export --wait` first")
-    return max(keys).removeprefix(f"{place}date=").partition("/")[0]
+    return day
 
 
 def _fetched(s3: S3Client, bucket: str, table: Table, day: str, into: Path) -> list[Path]:
     """The table's objects, each in a folder of its date."""
     days = [day]
     if table.growth is Growth.INCREMENT:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{EXPORTS}{table.name}/date=")
-        keys = [entry["Key"] for page in pages for entry in page.get("Contents", ()) if entry["Key"].endswith(MANIFEST)]
-        days = [key.partition("/date=")[2].partition("/")[0] for key in keys]
+        days = sorted(days_written(s3, bucket, table.name))
     files: list[Path] = []
     for one in days:
-        body = s3.get_object(Bucket=bucket, Key=folder(table.name, one) + MANIFEST)["Body"].read()
-        for written in msgspec.json.decode(body, type=Manifest).objects:
+        manifest = manifest_of(s3, bucket, table.name, one)
+        for written in manifest.objects if manifest else ():
             file = into / f"{table.name}-{len(files)}" / f"date={one}" / "part.parquet"
             file.parent.mkdir(parents=True)
             s3.download_file(bucket, written.key, str(file))

@@ -211,8 +211,8 @@ def _done(registry: Registry) -> dict[str, Any] | None:
     key = report_key(latest_day(registry.s3, registry.bucket))
     try:
         report: dict[str, Any] = json.loads(registry.s3.get_object(Bucket=registry.bucket, Key=key)["Body"].read())
-    except registry.s3.exceptions.NoSuchKey:
-        return None
+    except (registry.s3.exceptions.NoSuchKey, ValueError):
+        return None  # a report that cannot be read tells of nothing that was decided
     return report
 
 

@@ -69,6 +69,31 @@ class Manifest(msgspec.Struct, frozen=True):
         return sum(one.rows for one in self.objects)
 
 
+def days_written(s3: S3Client, bucket: str, table: str) -> set[str]:
+    """The dates of which a table is whole; of `snapshots`, those of which all tables are. Raises ClientError."""
+    place = f"{EXPORTS}{table}/date="
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place)
+    names = (entry["Key"].removeprefix(place).partition("/") for page in pages for entry in page.get("Contents", ()))
+    return {day for day, _, name in names if name == MANIFEST}
+
+
+def manifest_of(s3: S3Client, bucket: str, table: str, day: str) -> Manifest | None:
+    """What a date holds of a table; None where it is not whole. Raises ClientError."""
+    return _read(s3, bucket, folder(table, day) + MANIFEST, Manifest)[0]
+
+
+def _read[T](s3: S3Client, bucket: str, key: str, kind: type[T]) -> tuple[T | None, str]:
+    """A document and its tag, or none."""
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key)
+        body = answer["Body"].read()
+    except ClientError as error:
+        if is_absent(s3, bucket, key, error):
+            return None, ""
+        raise
+    return msgspec.json.decode(body, type=kind), answer["ETag"]
+
+
 def day_of(as_of_ms: int, zone: TimeZone) -> str:
     """The day of an instant in UTC milliseconds, in the shop's time zone."""
     days = int(zone.day(np.array([as_of_ms]))[0])
@@ -105,7 +130,7 @@ class Plans:
 
     def whole(self, day: str) -> Plan | None:
         """The plan of the run that a day belongs to; None where it is not whole. Raises ClientError."""
-        manifest = self._read(folder(SNAPSHOTS.name, day) + MANIFEST, Manifest)
+        manifest = manifest_of(self._s3, self._bucket, SNAPSHOTS.name, day)
         return manifest.plan if manifest else None
 
     def open(self, day: str) -> None:
@@ -154,13 +179,7 @@ class Plans:
 
     def _recorded_before(self, day: str) -> int | None:
         """Up to when the snapshot of the last whole day before holds what was recorded."""
-        days = set[str]()
-        place = f"{EXPORTS}{SNAPSHOTS.name}/"
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=place):
-            for entry in page.get("Contents", ()):
-                name = entry["Key"].removeprefix(place).partition("/")
-                if name[2] == MANIFEST:
-                    days.add(name[0].removeprefix("date="))
+        days = days_written(self._s3, self._bucket, SNAPSHOTS.name)
         for earlier in sorted((one for one in days if one < day), reverse=True):
             if plan := self.whole(earlier):
                 return plan.recorded_until_ms
@@ -180,11 +199,4 @@ class Plans:
         return self._read_with_tag(key, kind)[0]
 
     def _read_with_tag[T](self, key: str, kind: type[T]) -> tuple[T | None, str]:
-        try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
-            body = answer["Body"].read()
-        except ClientError as error:
-            if is_absent(self._s3, self._bucket, key, error):
-                return None, ""
-            raise
-        return msgspec.json.decode(body, type=kind), answer["ETag"]
+        return _read(self._s3, self._bucket, key, kind)

@@ -23,8 +23,8 @@ from shared.experiments.assignment import Planned
 from shared.experiments.document import document
 from shared.experiments.results import Look
 from shared.experiments.trial import Cost
-from shared.exports.plan import Manifest
-from shared.exports.tables import EXPORTS, MANIFEST, MOVES, SNAPSHOTS, folder
+from shared.exports.plan import manifest_of
+from shared.exports.tables import EXPORTS, MOVES, SNAPSHOTS, folder
 from shared.insight.layout import LATEST_RESULTS, RESULTS, report_key
 from shared.insight.reports import calibration, segment_reports
 from shared.insight.tables import Tables, TooLarge
@@ -64,7 +64,7 @@ class Measuring:
 
         Raises TooLarge, ClientError.
         """
-        snapshot = self._manifest(SNAPSHOTS.name, day)
+        snapshot = manifest_of(self.s3, self.bucket, SNAPSHOTS.name, day)
         if snapshot is None:
             return _not_whole(day)
         try:
@@ -114,7 +114,7 @@ class Measuring:
         return Tables(place, files)
 
     def _keys(self, table: str, day: str) -> list[str]:
-        manifest = self._manifest(table, day)
+        manifest = manifest_of(self.s3, self.bucket, table, day)
         return [one.key for one in manifest.objects] if manifest else []
 
     def _moves(self, day: str) -> Iterator[str]:
@@ -125,10 +125,6 @@ class Measuring:
                 key = entry["Key"]
                 if key.endswith(".parquet") and key < folder(MOVES.name, _after(day)):
                     yield key
-
-    def _manifest(self, table: str, day: str) -> Manifest | None:
-        body = self._body(folder(table, day) + MANIFEST)
-        return msgspec.json.decode(body, type=Manifest) if body is not None else None
 
     # ---- How campaigns were planned ----------------------------------------------------------------------------------
 
@@ -167,7 +163,7 @@ class Measuring:
         """The latest whole date on which what was said has come true by now, or not."""
         for late in range(DAYS_LATE + 1):
             earlier = _days_after(day, -horizon - late)
-            if self._manifest(SNAPSHOTS.name, earlier):
+            if manifest_of(self.s3, self.bucket, SNAPSHOTS.name, earlier):
                 return earlier
         return None
 

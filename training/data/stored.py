@@ -13,8 +13,9 @@ import duckdb
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.exports.plan import Manifest
-from shared.exports.tables import EXPORTS, MANIFEST, SNAPSHOTS, STATES, folder
+from shared.events.locked import locked_database
+from shared.exports.plan import days_written, manifest_of
+from shared.exports.tables import SNAPSHOTS, STATES
 from shared.features import BrokenState, Profiles, UnknownStateVersion, merge
 from shared.identity.keys import customer_key
 from shared.profiles.histories import gathered
@@ -23,6 +24,10 @@ from training.base.progress import progress
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+MEMORY = "1GB"
+"""Of DuckDB's own count."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,9 @@ def read_snapshot(bucket: str) -> Snapshot:
 
 def _read(s3: S3Client, bucket: str) -> Snapshot:
     day = latest_day(s3, bucket)
-    manifest = _manifest(s3, bucket, folder(STATES.name, day) + MANIFEST)
+    manifest = manifest_of(s3, bucket, STATES.name, day)
+    if manifest is None:
+        raise InputError(f"bucket {bucket}: the release that exported {day} kept no states; export once more")
     states: list[Profiles] = []
     with progress("reading the snapshot", max(1, manifest.rows)) as advance, tempfile.TemporaryDirectory() as place:
         for number, written in enumerate(manifest.objects):
@@ -63,27 +70,14 @@ def _read(s3: S3Client, bucket: str) -> Snapshot:
 
 def latest_day(s3: S3Client, bucket: str) -> str:
     """The last day whose exports are whole. Raises InputError where there is none."""
-    day = max(_whole_days(s3, bucket), default=None)
+    day = max(days_written(s3, bucket, SNAPSHOTS.name), default=None)
     if day is None:
         raise InputError(f"bucket {bucket} has no whole snapshot: `tessera export --wait` makes one")
     return day
 
 
 def _states(path: Path) -> Iterator[tuple[str, bytes]]:
-    with duckdb.connect() as database:
+    with locked_database(path, memory=MEMORY) as database:
         database.execute("SELECT customer_id, state FROM read_parquet(?)", [str(path)])
         while rows := database.fetchmany(10_000):
             yield from ((customer_key(customer), state) for customer, state in rows)
-
-
-def _whole_days(s3: S3Client, bucket: str) -> Iterator[str]:
-    place = f"{EXPORTS}{SNAPSHOTS.name}/"
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place):
-        for entry in page.get("Contents", ()):
-            day, _, name = entry["Key"].removeprefix(place).partition("/")
-            if name == MANIFEST:
-                yield day.removeprefix("date=")
-
-
-def _manifest(s3: S3Client, bucket: str, key: str) -> Manifest:
-    return msgspec.json.decode(s3.get_object(Bucket=bucket, Key=key)["Body"].read(), type=Manifest)

@@ -71,6 +71,13 @@ def test_without_a_snapshot_it_is_said_how_to_make_one(s3: "S3Client") -> None:
         read_snapshot(BUCKET)
 
 
+def test_a_snapshot_of_a_release_that_kept_no_states_is_told_so(s3: "S3Client") -> None:
+    put_snapshot(s3, "2017-10-14", profiles(purchase("a", 1)))
+    s3.delete_object(Bucket=BUCKET, Key=folder(STATES.name, "2017-10-14") + MANIFEST)
+    with pytest.raises(InputError, match="kept no states"):
+        read_snapshot(BUCKET)
+
+
 @pytest.mark.parametrize("damage", [b"", b"no parquet"])
 def test_what_cannot_be_read_is_said_in_a_line(s3: "S3Client", damage: bytes) -> None:
     put_snapshot(s3, "2017-10-14", profiles(purchase("a", 1)))
