@@ -91,8 +91,7 @@ def what_they_did(customer_id: str) -> dict[str, Any]:
 def _read(customer_id: str, *, whole: bool) -> StoredProfile | None:
     """The customer's profile, with the events that are sealed only if it has to be `whole`."""
     key = customer_key(customer_id)
-    profile = table.get(key)
-    return table.load([key]).get(key) if whole and profile and profile.sealed else profile
+    return table.get_whole(key) if whole else table.get(key)
 
 
 def _not_found(code: str, message: str) -> Refused:

@@ -38,10 +38,7 @@ def recommendations(customer_id: str) -> dict[str, Any]:
     """Both lists, made of what is stored of the customer at this moment."""
     customer_id = unquote(customer_id)  # a REST API hands the path over as it was encoded
     limit = limit_of(app.current_event.query_string_parameters)
-    key = customer_key(customer_id)
-    profile = table.get(key) if len(customer_id) <= LONGEST_ID else None
-    if profile is not None and profile.sealed:
-        profile = table.load([key]).get(key)
+    profile = table.get_whole(customer_key(customer_id)) if len(customer_id) <= LONGEST_ID else None
     if profile is None or not profile.is_someone:
         raise Refused(HTTPStatus.NOT_FOUND, "customer_not_found", "No event of this customer has been counted.")
     recommender = live_recommender.watched(logger, metrics)

@@ -73,6 +73,14 @@ class ProfileTable:
         answer = self._client.get_item(TableName=self._name, Key=item_key(key))
         return decode_profile(answer["Item"]) if "Item" in answer else None
 
+    def get_whole(self, key: str) -> StoredProfile | None:
+        """The same with its sealed events, which are read consistently where there are some.
+
+        Raises what `load` raises.
+        """
+        profile = self.get(key)
+        return self.load([key]).get(key) if profile and profile.sealed else profile
+
     def load(self, keys: Iterable[str]) -> dict[str, StoredProfile]:
         """The profiles that exist among the distinct `keys`, with their sealed events.
 
