@@ -11,6 +11,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 
 from training.adoption.foreign import TREES, Foreign
 from training.bundle.graph import CLIP, LOG, step, steps_of
+from training.bundle.model_graph import tree_sum
 from training.bundle.reasons_file import attributes, leaves
 from training.data.preparation import Matrix
 from training.prediction.calibration import Kind, Vector
@@ -167,22 +168,13 @@ def _ensemble(tree: Mapping[str, Any], weights: list[tuple[int, int, float]], na
     if missing := tree.get("nodes_missing_value_tracks_true"):
         nodes["nodes_missing_value_tracks_true"] = missing
     base = tree.get("base_values") or [0.0]
-    return helper.make_node(
-        "TreeEnsembleRegressor",
-        ["features"],
-        [output],
-        name,
-        domain="ai.onnx.ml",
-        n_targets=1,
-        aggregate_function="SUM",
-        post_transform="NONE",
-        base_values=[base[-1]],
-        target_treeids=[number for number, _, _ in weights],
-        target_nodeids=[leaf for _, leaf, _ in weights],
-        target_ids=[0] * len(weights),
-        target_weights=[weight for _, _, weight in weights],
-        **nodes,
-    )
+    targets = {
+        "target_treeids": [number for number, _, _ in weights],
+        "target_nodeids": [leaf for _, leaf, _ in weights],
+        "target_ids": [0] * len(weights),
+        "target_weights": [weight for _, _, weight in weights],
+    }
+    return tree_sum(name, output, base[-1], nodes | targets)
 
 
 def _linear(foreign: Foreign, chain: list[NodeProto], place: _Place) -> Adopted | None:

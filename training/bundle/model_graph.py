@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,11 @@ def _trees(model: Trees, name: str, output: str) -> NodeProto:
         parts["target_nodeids"] += at
         parts["target_ids"] += [0] * len(at)
         parts["target_weights"] += [weight * value[i] for i in at]
+    return tree_sum(name, output, model.base(), parts)
+
+
+def tree_sum(name: str, output: str, base: float, parts: Mapping[str, Sequence[Any]]) -> NodeProto:
+    """The node that adds up what trees give, from the features on; `parts` are its attributes of nodes and targets."""
     return helper.make_node(
         "TreeEnsembleRegressor",
         ["features"],
@@ -115,7 +121,7 @@ def _trees(model: Trees, name: str, output: str) -> NodeProto:
         n_targets=1,
         aggregate_function="SUM",
         post_transform="NONE",
-        base_values=[model.base()],
+        base_values=[base],
         **dict[str, Any](parts),
     )
 
