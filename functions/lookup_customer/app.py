@@ -17,9 +17,8 @@ import boto3
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
 
-from shared.api.answers import Refused, resolver
+from shared.api.answers import IMPATIENT, Refused, resolver
 from shared.decisions.decision import answer
 from shared.identity.keys import LONGEST_ID, customer_key
 from shared.models.manifests import Manifests
@@ -41,10 +40,8 @@ def _to_json(body: dict[str, Any]) -> str:
 
 
 app = resolver(logger, "read", "The look-up failed on our side; please try again.", _to_json)
-# A page waits for the answer, so a slow connection is given up early and tried again.
-impatient = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
-table = ProfileTable(boto3.client("dynamodb", config=impatient), os.environ["TABLE_NAME"])
-s3 = boto3.client("s3", config=impatient)
+table = ProfileTable(boto3.client("dynamodb", config=IMPATIENT), os.environ["TABLE_NAME"])
+s3 = boto3.client("s3", config=IMPATIENT)
 manifests = Manifests(s3, os.environ["DATA_BUCKET"])
 
 

@@ -9,9 +9,8 @@ import boto3
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
 
-from shared.api.answers import Refused, resolver
+from shared.api.answers import IMPATIENT, Refused, resolver
 from shared.api.recommended import limit_of, recommended
 from shared.clock import read_clock
 from shared.identity.keys import LONGEST_ID, customer_key
@@ -20,9 +19,7 @@ from shared.recommending.live_recommender import LiveRecommender
 from shared.telemetry.logs import logger, metrics, watched
 
 app = resolver(logger, "read", "The answer failed on our side; please try again.")
-# A page waits for the answer, so a slow connection is given up early and tried again.
-impatient = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
-table = ProfileTable(boto3.client("dynamodb", config=impatient), os.environ["TABLE_NAME"])
+table = ProfileTable(boto3.client("dynamodb", config=IMPATIENT), os.environ["TABLE_NAME"])
 live_recommender = LiveRecommender(boto3.client("s3"), os.environ["DATA_BUCKET"])
 
 
