@@ -72,11 +72,14 @@ export const lines = (rows, { series, value, show = whole, colours, zero = true,
   const last = names.map((name) => rows.findLast((row) => row[series] === name));
   const typed = rows.map((row) => ({ ...row, when: new Date(row[x]) }));
   const mine = (row) => colours?.[row[series]] ?? colourOf(names.indexOf(row[series]));
+  const values = rows.map((row) => row[value]).filter(Number.isFinite);
+  // Values so close that their usual digits are the same have as many as tell them apart.
+  const close = !zero && Math.max(...values) - Math.min(...values) < Math.abs(Math.max(...values)) / 50;
   return framed(width, height, {
     marginLeft: 52,
     marginRight: right,
     x: { type: "utc", label: null, ticks: Math.max(2, Math.floor(width / 110)), tickFormat: shortDay },
-    y: { label: null, grid: true, zero, tickFormat: show, ticks: 4, nice: true },
+    y: { label: null, grid: true, zero, tickFormat: close ? undefined : show, ticks: 4, nice: true },
     marks: [
       ...names.map((name) => Plot.lineY(typed.filter((row) => row[series] === name), { x: "when", y: value, stroke: mine({ [series]: name }), strokeWidth: 2, curve: "monotone-x" })),
       room && Plot.text(last.map((row) => ({ ...row, when: new Date(row[x]) })), { x: "when", y: value, text: (row) => cut(row[series], Math.floor(right / 7)), fill: mine, textAnchor: "start", dx: 6 }),
