@@ -18,8 +18,8 @@ from operations import export
 from operations.warehouse import FOLDER, VIEWS
 from shared.exports.tables import FOR_WAREHOUSES, STATES, TABLES
 from tests.e2e.conftest import STACK_CLOCK, deployed_with_model, members, wait_until
+from tests.e2e.looks import is_done
 from tests.e2e.rights import client
-from tests.e2e.stories import is_done
 from tests.support.event_files import ndjson, purchase
 from tests.support.exported import exported, object_keys
 from tests.support.fakes.asking import answers

@@ -13,26 +13,27 @@ from shared.events import FIELDS
 from shared.events.columns import product_code
 from shared.features import decode
 from shared.features.columns import CAMPAIGN_EXPOSURE, CONTROL
+from tests.e2e.acting_stories import (
+    DESTINATION,
+    GOLD,
+    a_journey_is_travelled,
+    an_audience_is_defined,
+    customers_are_sent_to_a_destination,
+    fails_once,
+    journeys_are_published,
+)
 from tests.e2e.attempts import attempts
 from tests.e2e.conftest import deployed_with_model, wait_until
+from tests.e2e.looks import SECONDS, put
 from tests.e2e.rights import Caller, allowed, client, functions_roles, used
 from tests.e2e.sources import EVERY_FIELD, MAPPING, PART_BYTES, SOURCES, events_of
 from tests.e2e.stories import (
-    DESTINATION,
-    GOLD,
-    SECONDS,
-    a_journey_is_travelled,
     a_long_history_is_sealed,
     a_recommender_is_published,
-    an_audience_is_defined,
     another_model_goes_live,
-    customers_are_sent_to_a_destination,
     everything_kept_of_somebody_is_erased,
-    fails_once,
     files_that_nobody_can_read,
-    journeys_are_published,
     known_customers_act_again_and_then_refuse,
-    put,
     recommended,
     results_are_measured,
     tables_are_exported,
