@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from shared.exports.glue import logical_id, resources
-from shared.exports.schema import GLUE, Table
-from shared.exports.tables import FOR_WAREHOUSES
+from shared.exports.schema import GLUE, Growth, Table
+from shared.exports.tables import FOR_WAREHOUSES, TABLES
 from tests.support.template import template
 
 ROOT = Path(__file__).parents[2]
@@ -28,3 +28,11 @@ def test_a_table_has_every_column_and_finds_its_dates_by_itself(table: Table) ->
     assert given["PartitionKeys"] == [{"Name": "date", "Type": "string"}]
     assert given["Parameters"]["projection.enabled"] == "true"
     assert properties["DatabaseName"] == {"Ref": "ExportDatabase"}
+
+
+@pytest.mark.parametrize("table", [one for one in TABLES if one.is_personal and one.growth is Growth.SNAPSHOT])
+def test_what_is_of_people_and_whole_each_night_goes_by_itself(table: Table) -> None:
+    rules: Any = template()["Resources"]["DataBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    kept = [rule.get("ExpirationInDays") for rule in rules if rule.get("Prefix") == f"exports/{table.name}/"]
+    assert len(kept) == 1
+    assert kept[0]

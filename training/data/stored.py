@@ -13,6 +13,7 @@ import duckdb
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.aws.fresh_object import ABSENT
 from shared.events.locked import locked_database
 from shared.exports.plan import days_written, manifest_of
 from shared.exports.tables import SNAPSHOTS, STATES
@@ -61,11 +62,21 @@ def _read(s3: S3Client, bucket: str) -> Snapshot:
     with progress("reading the snapshot", max(1, manifest.rows)) as advance, tempfile.TemporaryDirectory() as place:
         for number, written in enumerate(manifest.objects):
             path = Path(place) / f"{number}.parquet"
-            s3.download_file(bucket, written.key, str(path))
+            _fetch(s3, bucket, written.key, path, day)
             states.append(gathered(_states(path)))
             path.unlink()
             advance(written.rows, f"{sum(map(len, states)):,} customers")
     return Snapshot(day, manifest.plan.as_of_ms, merge(*states))
+
+
+def _fetch(s3: S3Client, bucket: str, key: str, path: Path, day: str) -> None:
+    try:
+        s3.download_file(bucket, key, str(path))
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ABSENT:
+            raise
+        # A week after, or while the day is exported anew.
+        raise InputError(f"bucket {bucket} keeps the snapshot of {day} no more: `tessera export --wait`") from error
 
 
 def latest_day(s3: S3Client, bucket: str) -> str:

@@ -71,6 +71,13 @@ def test_without_a_snapshot_it_is_said_how_to_make_one(s3: "S3Client") -> None:
         read_snapshot(BUCKET)
 
 
+def test_a_snapshot_that_has_expired_is_told_so(s3: "S3Client") -> None:
+    put_snapshot(s3, "2017-10-14", profiles(purchase("a", 1)))
+    s3.delete_object(Bucket=BUCKET, Key=f"{folder(STATES.name, '2017-10-14')}part-0.parquet")
+    with pytest.raises(InputError, match="no more"):
+        read_snapshot(BUCKET)
+
+
 def test_a_snapshot_of_a_release_that_kept_no_states_is_told_so(s3: "S3Client") -> None:
     put_snapshot(s3, "2017-10-14", profiles(purchase("a", 1)))
     s3.delete_object(Bucket=BUCKET, Key=folder(STATES.name, "2017-10-14") + MANIFEST)
