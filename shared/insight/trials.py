@@ -14,6 +14,8 @@ from shared.experiments.moments import Moments
 from shared.experiments.trial import CONTROL, DAY_MS, TREATMENT, Cost, Group, Trial
 from shared.insight.tables import Database, Tables
 
+MOST_CAMPAIGNS = 300
+"""Whoever may send events may make up campaigns; each takes a part of a second, and of the document."""
 NEEDED = ("exposures", "moves", "orders", "segments")
 KNOWN = tuple(name for name in COLUMNS if not name.startswith("visited"))
 """What can be told: exports have no visits."""
@@ -69,6 +71,15 @@ SELECT first.*, coalesce(revenue, 0) AS revenue, coalesce(revenue_before, 0) AS 
     CAST(coalesce(buyer, false) AND coalesce(orders, 0) = 0 AS DOUBLE) AS churned
 FROM first LEFT JOIN bought USING (campaign, customer_id) LEFT JOIN paid USING (campaign, customer_id)
 """
+_CAMPAIGNS = """
+WITH every AS (
+    SELECT campaign, count(*) AS reached, list_contains(CAST($designed AS VARCHAR[]), campaign) AS is_designed
+    FROM counted GROUP BY campaign
+)
+SELECT campaign FROM every
+QUALIFY is_designed OR row_number() OVER (PARTITION BY is_designed ORDER BY reached DESC, campaign) <= $most
+ORDER BY campaign
+"""
 _PAIRS = tuple(combinations_with_replacement(KNOWN, 2))
 _MOMENTS = f"""
 SELECT treated, segment, count(*) AS n, sum(contacts) AS contacts,
@@ -103,12 +114,13 @@ class Design:
 
 
 def trials(tables: Tables, as_of_ms: int, window_days: int, designs: Mapping[str, Design]) -> list[Trial]:
-    """All campaigns that anybody was exposed to before `as_of_ms`, over windows of `window_days`."""
+    """Campaigns that anybody was exposed to before `as_of_ms`, over windows of `window_days`: all that are designed, and
+    of the others the MOST_CAMPAIGNS that most customers were exposed to."""
     spans = {"window_ms": window_days * DAY_MS, "covariate_ms": COVARIATE_DAYS * DAY_MS, "as_of_ms": as_of_ms}
     with tables.opened(*NEEDED) as database:
         for statement in (_FIRST, _LINES, _COUNTED):
             database.run(statement, **spans)
-        campaigns = database.rows("SELECT DISTINCT campaign FROM counted ORDER BY campaign")
+        campaigns = database.rows(_CAMPAIGNS, designed=[*designs], most=MOST_CAMPAIGNS)
         every = [(row["campaign"], designs.get(row["campaign"], Design())) for row in campaigns]
         return [_trial(database, campaign, window_days, design, spans) for campaign, design in every]
 

@@ -3,6 +3,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from shared.experiments.assignment import Planned
 from shared.experiments.estimates import COLUMNS
 from shared.experiments.histories import Experiments
 from shared.experiments.trial import CONTROL, DAY_MS, TREATMENT, Cost, Trial
+from shared.insight import trials as insight_trials
 from shared.insight.trials import KNOWN, Design, trials
 from tests.experiments.test_histories import BEGIN_MS, HALF_DAY, WINDOW_DAYS, Happened, _exposure, _profiles, happenings
 from tests.insight.exported import exposures, orders, write
@@ -23,6 +25,18 @@ def _told(events: list[Happened], folder: Path, **designs: Design) -> dict[str, 
     profiles = _profiles(events)
     tables = write(folder, orders=orders(profiles), exposures=exposures(profiles))
     return {trial.campaign: trial for trial in trials(tables, AS_OF_MS, WINDOW_DAYS, designs)}
+
+
+def test_of_many_campaigns_those_that_are_designed_and_the_largest_of_the_others_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(insight_trials, "MOST_CAMPAIGNS", 2)
+    events = [
+        _exposure(f"{name} {n}", 0, campaign=name)
+        for name, reached in (("small", 1), ("planned", 1), ("large", 4), ("middle", 3))
+        for n in range(reached)
+    ]
+    assert [*_told(events, tmp_path, planned=Design(), absent=Design())] == ["large", "middle", "planned"]
 
 
 @settings(max_examples=at_most(40), deadline=None)
