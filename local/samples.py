@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local.emulator import ROOT
-from local.stack import SAM, Stack, credentials_to_paste, keep_running
+from local.stack import SAM, STACK_NAME, Stack, credentials_to_paste, keep_running
 
 SAMPLES = sorted((ROOT / "events").glob("*.json"))
 INVOKE_SECONDS = 120
@@ -55,22 +55,21 @@ def invoke(stack: Stack, sample: Path) -> Any:
 
 
 def _environment_of_functions(stack: Stack) -> Path:
-    # On its own `sam local invoke` takes the logical id of a resource for its name, and resolves no conditions.
-    variables = {
-        "DATA_BUCKET": stack.bucket,
-        "TABLE_NAME": stack.table,
-        "EVENT_BUS": stack.bus,
-        "LIVE_QUEUE_URL": stack.live_queue_url,
-        "REFRESH_QUEUE_URL": stack.refresh_queue_url,
-        "CURSOR_SECRET": stack.cursor_secret,
-        "ERASURE_QUEUE_URL": stack.erasure_queue_url,
-        "MARK_SECRET": stack.mark_secret,
-        "SETTLE_SECONDS": "20",
-        "RESULTS_WINDOW_DAYS": "30",
-        "AWS_ENDPOINT_URL": stack.endpoint,
-    }
+    # On its own `sam local invoke` takes the logical id of a resource for its name, and resolves no conditions. So
+    # functions get what those of the stack have.
     path = stack.emulator.folder / "environment.json"
-    path.write_text(json.dumps({"Parameters": variables}))
+    session, endpoint = stack.emulator.session, stack.endpoint
+    resources = session.client("cloudformation", endpoint_url=endpoint).get_paginator("list_stack_resources")
+    functions = session.client("lambda", endpoint_url=endpoint)
+    variables = {
+        resource["LogicalResourceId"]: functions.get_function_configuration(
+            FunctionName=resource["PhysicalResourceId"]
+        )["Environment"]["Variables"]
+        for page in resources.paginate(StackName=STACK_NAME)
+        for resource in page["StackResourceSummaries"]
+        if resource["ResourceType"] == "AWS::Lambda::Function"
+    }
+    path.write_text(json.dumps(variables))
     return path
 
 

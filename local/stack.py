@@ -49,10 +49,6 @@ class Stack:
     dlq_url: str
     bus: str
     live_queue_url: str
-    refresh_queue_url: str
-    cursor_secret: str
-    erasure_queue_url: str
-    mark_secret: str
     api_url: str
     rescore_arn: str
     backfill_arn: str
@@ -166,10 +162,6 @@ def _describe(aws: Emulator) -> Stack:
         dlq_url=outputs["IngestDeadLetterQueueUrl"],
         bus=outputs["EventBusName"],
         live_queue_url=identifier("LiveQueue"),
-        refresh_queue_url=identifier("RefreshQueue"),
-        cursor_secret=identifier("CursorSecret"),
-        erasure_queue_url=identifier("ErasureQueue"),
-        mark_secret=identifier("MarkSecret"),
         api_url=f"{aws.endpoint}/_aws/execute-api/{identifier('Api')}/v1",
         rescore_arn=outputs["RescoreStateMachineArn"],
         backfill_arn=outputs["BackfillStateMachineArn"],
