@@ -114,8 +114,8 @@ class Design:
 
 
 def trials(tables: Tables, as_of_ms: int, window_days: int, designs: Mapping[str, Design]) -> list[Trial]:
-    """Campaigns that anybody was exposed to before `as_of_ms`, over windows of `window_days`: all that are designed, and
-    of the others the MOST_CAMPAIGNS that most customers were exposed to."""
+    """Campaigns that anybody was exposed to before `as_of_ms`, over windows of `window_days`: all that are designed,
+    and of the others the MOST_CAMPAIGNS that most customers were exposed to."""
     spans = {"window_ms": window_days * DAY_MS, "covariate_ms": COVARIATE_DAYS * DAY_MS, "as_of_ms": as_of_ms}
     with tables.opened(*NEEDED) as database:
         for statement in (_FIRST, _LINES, _COUNTED):
