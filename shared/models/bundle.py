@@ -105,7 +105,8 @@ class Bundle:
         self.zone = TimeZone.of(manifest.get("time_zone", UTC_TIME.name))
         """The shop's time, in which its features were computed."""
         self._columns = columns(definitions, KNOWN_DEFINITIONS)
-        self._computed = computed_for(self._columns)
+        self.computed = computed_for(self._columns)
+        """What `features_at` computes, in the order of its columns."""
         self._is_whole = self._columns == list(range(len(FEATURES)))
         self._own = outputs(manifest).keys() - TARGETS.keys()
         known = Decisions.__dataclass_fields__.keys() - {"own"} | self._own
@@ -148,7 +149,7 @@ class Bundle:
     def features_at(self, profiles: Profiles, as_of_ms: int | Ints) -> Floats:
         """The features of customers at an instant (UTC milliseconds, one for all or one each) in the shop's time, as
         `decide` takes them [n, n_known]: FEATURES, or all of COMPUTED where it needs one that was superseded."""
-        return features(profiles, as_of_ms, self.zone, self._computed)
+        return features(profiles, as_of_ms, self.zone, self.computed)
 
     def decide(self, known: Floats) -> Decisions:
         """Decides for every row of `known`, float32 [n, n_known], NaN where undefined."""
@@ -160,7 +161,7 @@ class Bundle:
 
     def spread(self, rows: Floats) -> Floats:
         """Its own features `rows` [n, len(self.features)] as `decide` takes them; NaN for all others."""
-        known = np.full((len(rows), len(self._computed)), np.nan, np.float32)
+        known = np.full((len(rows), len(self.computed)), np.nan, np.float32)
         known[:, self._columns] = rows
         return known
 
