@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bench.previewing import count_export, pandas_export
 from bench.reasons import (
     look_up,
     look_up_with_reasons,
@@ -170,6 +171,8 @@ TASKS: dict[str, Task] = TEXT_TASKS | {
         decide_batch_with_targets,
         decide_alone,
         decide_alone_with_targets,
+        count_export,
+        pandas_export,
         take_in_stream,
     )
 }

@@ -12,10 +12,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import tomli_w
 
+from operations.exported import fetched, last_whole
 from operations.stack import BAD_INPUT, DeployedStack, OperationError, run, say
 from operations.versions import Commands, add_why, command_line, differences, read_text, reason, say_history
 from shared.api.audience_preview import preview, sample
@@ -23,8 +25,12 @@ from shared.audiences.audience import Audiences, NotAudiences
 from shared.audiences.defining import MOST_BYTES, Mistakes, as_definition, read_audiences
 from shared.audiences.publishing import current, publish, put_back, versions
 from shared.audiences.reading import Mistake, Names, attributes_of, read_rule
+from shared.audiences.rules import Rule
 from shared.aws.versioned_document import EditedMeanwhile, NoSuchVersion
+from shared.exports.tables import TABLES
 from shared.features.time_zone import TimeZone
+from shared.insight.rule_sizes import NEEDED, NotExported, rule_size
+from shared.insight.tables import Tables, TooLarge
 from shared.models.labels import intents_of
 from shared.models.manifests import Manifests, outputs
 from shared.profiles.members import Members
@@ -40,6 +46,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
     description = "List, check, try out and publish the audiences of a stack."
     made, commands = command_line(prog, description, COMMANDS, FILE)
     commands["preview"].add_argument("rule", help="a rule, in quotes, or the key of an audience in --file")
+    exact = "count everybody in the last export, where a sample of the stored customers is looked at otherwise"
+    commands["preview"].add_argument("--exact", action="store_true", help=exact)
     commands["preview"].add_argument("--file", type=Path, default=Path(FILE), help="default: %(default)s")
     commands["rollback"].add_argument("--to", type=int, metavar="VERSION", help="default: the one before the live one")
     add_why(commands["rollback"])
@@ -87,6 +95,9 @@ def _preview(stack: DeployedStack, given: argparse.Namespace) -> int:
         known = {audience.key: audience.where for audience in _read(stack, given.file).all}
         where = known.get(where, where)
     rule = read_rule(where, names_of(stack))
+    if given.exact:
+        say(*_counted(stack, rule))
+        return 0
     table = stack.resource("ProfileTable")
     sampled, is_all = sample(stack.dynamodb, ProfileTable(stack.dynamodb, table), table)
     total = None if is_all else sum(Members(stack.dynamodb, table).sizes().values())
@@ -94,6 +105,21 @@ def _preview(stack: DeployedStack, given: argparse.Namespace) -> int:
     told = preview(rule, sampled, total, round(datetime.now(UTC).timestamp() * 1_000), zone)
     say(*_in_words(told))
     return 0
+
+
+def _counted(stack: DeployedStack, rule: Rule) -> list[str]:
+    bucket = stack.resource("DataBucket")
+    day = last_whole(stack.s3, bucket)
+    with TemporaryDirectory() as folder:
+        tables = [table for table in TABLES if table.name in NEEDED]
+        files = {table.name: fetched(stack.s3, bucket, table, day, Path(folder)) for table in tables}
+        try:
+            size = rule_size(Tables(Path(folder), files), rule)
+        except (NotExported, TooLarge) as error:
+            raise OperationError(str(error)) from None
+    share = size.inside / size.everybody if size.everybody else 0.0
+    lines = [f"{size.inside:,} of {size.everybody:,} customers ({share:.1%}) in the export of {day}"]
+    return lines + [f"  for example {customer}" for customer in size.examples]
 
 
 def _in_words(told: Mapping[str, Any]) -> list[str]:

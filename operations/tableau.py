@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from operations.exported import fetched, last_whole
 from operations.stack import OperationError
-from shared.exports.plan import days_written, manifest_of
-from shared.exports.schema import Growth, Kind, Table
-from shared.exports.tables import FOR_WAREHOUSES, SNAPSHOTS
+from shared.exports.schema import Kind, Table
+from shared.exports.tables import FOR_WAREHOUSES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -30,11 +30,11 @@ def write_hyper(s3: S3Client, bucket: str, path: Path) -> str:
 
     Lists are texts there, parted by commas, and numbers have 64 bits. Raises OperationError and ClientError.
     """
-    day = _last_whole(s3, bucket)
+    day = last_whole(s3, bucket)
     with tempfile.TemporaryDirectory() as directory:
         flat = Path(directory)
         for table in FOR_WAREHOUSES:
-            _flatten(table, _fetched(s3, bucket, table, day, flat), flat / f"{table.name}.parquet")
+            _flatten(table, fetched(s3, bucket, table, day, flat), flat / f"{table.name}.parquet")
         _run_writer(flat, path)
     return day
 
@@ -47,29 +47,6 @@ def write_pbids(database: str, path: Path) -> None:
         "mode": "Import",
     }
     path.write_text(json.dumps({"version": "0.1", "connections": [connection]}, indent=2) + "\n")
-
-
-def _last_whole(s3: S3Client, bucket: str) -> str:
-    day = max(days_written(s3, bucket, SNAPSHOTS.name), default=None)
-    if day is None:
-        raise OperationError("no date is whole yet: run `tessera export --wait` first")
-    return day
-
-
-def _fetched(s3: S3Client, bucket: str, table: Table, day: str, into: Path) -> list[Path]:
-    """The table's objects, each in a folder of its date."""
-    days = [day]
-    if table.growth is Growth.INCREMENT:
-        days = sorted(days_written(s3, bucket, table.name))
-    files: list[Path] = []
-    for one in days:
-        manifest = manifest_of(s3, bucket, table.name, one)
-        for written in manifest.objects if manifest else ():
-            file = into / f"{table.name}-{len(files)}" / f"date={one}" / "part.parquet"
-            file.parent.mkdir(parents=True)
-            s3.download_file(bucket, written.key, str(file))
-            files.append(file)
-    return files
 
 
 def _flatten(table: Table, files: list[Path], path: Path) -> None:

@@ -50,6 +50,8 @@ def orders(profiles: Profiles) -> list[dict[str, Any]]:
             "order_code": int(rows.order[i]) or None,
             "amount": float(rows.net[i]) / MONEY_UNITS,
             "category": names.get(int(rows.category[i])),
+            "product_code": int(rows.product[i]) or None,
+            "brand_code": int(rows.brand[i]) or None,
         }
         for i in np.flatnonzero(np.isin(rows.kind, (PURCHASE, REFUND)))
     ]

@@ -9,6 +9,8 @@ from operations import audiences
 from operations.stack import DeployedStack
 from tests.api.test_audience_preview import store
 from tests.conftest import BUCKET, TABLE
+from tests.support import warehouse_shop
+from tests.support.warehouse_shop import LAST
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -105,6 +107,18 @@ def test_a_rule_or_an_audience_of_the_file_is_tried_out(
     assert "1 of 4 customers" in capsys.readouterr().out
     assert audiences.main(["preview", "tenur > 1", "--file", path]) == 2
     assert "probably meant: tenure" in capsys.readouterr().err
+
+
+def test_everybody_of_the_last_export_is_counted_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], s3: "S3Client"
+) -> None:
+    assert audiences.main(["preview", "orders_lifetime > 0", "--exact"]) == 2
+    assert "tessera export --wait" in capsys.readouterr().err
+    warehouse_shop.put(s3, BUCKET, tmp_path)
+    assert audiences.main(["preview", "orders(30) > 0 and churn_probability < 0.5", "--exact"]) == 0
+    assert capsys.readouterr().out == f"1 of 3 customers (33.3%) in the export of {LAST}\n  for example a\n"
+    assert audiences.main(["preview", "views(30) > 0", "--exact"]) == 2
+    assert "nothing to count views(30) by" in capsys.readouterr().err
 
 
 def test_an_earlier_version_is_live_again(tmp_path: Path, capsys: pytest.CaptureFixture[str], s3: "S3Client") -> None:

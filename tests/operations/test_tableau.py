@@ -3,17 +3,16 @@
 import json
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from operations import tableau
 from operations.stack import OperationError
-from shared.exports.plan import Manifest, Plan, Written
-from shared.exports.tables import FOR_WAREHOUSES, folder
+from shared.exports.tables import FOR_WAREHOUSES
 from tests.conftest import BUCKET
 from tests.support import warehouse_shop
-from tests.support.warehouse_shop import CONTENT, FIRST, HALF, LAST
+from tests.support.warehouse_shop import CONTENT, LAST
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -37,24 +36,7 @@ with (
 
 @pytest.fixture
 def exports(s3: "S3Client", tmp_path: Path) -> None:
-    warehouse_shop.write(tmp_path / "exports")
-    for day in (FIRST, LAST, HALF):
-        plan = Plan("r", day, 0, 0)
-        for table in (table.name for table in FOR_WAREHOUSES):
-            file = tmp_path / "exports" / folder(table, day).removeprefix("exports/") / "part.parquet"
-            if file.exists():
-                key = f"{folder(table, day)}part.parquet"
-                s3.put_object(Bucket=BUCKET, Key=key, Body=file.read_bytes())
-            if day != HALF:
-                body = Manifest(table, plan, [Written(f"{folder(table, day)}part.parquet", 0, 0)])
-                tableau_plans(s3).write(body)
-
-
-def tableau_plans(s3: "S3Client") -> Any:
-    from shared.exports.plan import Plans
-    from shared.features.time_zone import UTC_TIME
-
-    return Plans(s3, BUCKET, UTC_TIME, 0)
+    warehouse_shop.put(s3, BUCKET, tmp_path)
 
 
 @pytest.mark.usefixtures("exports")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.exports.parquet import parquet
-from shared.exports.tables import TABLES, folder
+from shared.exports.plan import Manifest, Plan, Plans, Written
+from shared.exports.tables import FOR_WAREHOUSES, TABLES, folder
+from shared.features.time_zone import UTC_TIME
 from tests.exports.columns import rows_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 FIRST, LAST, HALF = "2026-01-01", "2026-02-05", "2026-02-06"
 
@@ -124,3 +129,15 @@ def write(below: Path) -> None:
             place = below / folder(table.name, day).removeprefix("exports/")
             place.mkdir(parents=True)
             (place / "part.parquet").write_bytes(parquet(table, [rows_of(table, rows)])[0])
+
+
+def put(s3: S3Client, bucket: str, below: Path) -> None:
+    """The same in a bucket, as a stack's runs leave it; `below` is a folder for what is on the way there."""
+    write(below / "exports")
+    for day in (FIRST, LAST, HALF):
+        for table in (table.name for table in FOR_WAREHOUSES):
+            key = f"{folder(table, day)}part.parquet"
+            if (file := below / key).exists():
+                s3.put_object(Bucket=bucket, Key=key, Body=file.read_bytes())
+            if day != HALF:
+                Plans(s3, bucket, UTC_TIME, 0).write(Manifest(table, Plan("r", day, 0, 0), [Written(key, 0, 0)]))
