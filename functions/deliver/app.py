@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.audiences.audience import Audiences
 from shared.audiences.live_audiences import LiveAudiences
-from shared.clock import now_ms
+from shared.clock import now_ms, read_clock
 from shared.destinations import jobs
 from shared.destinations.calling import Calls
 from shared.destinations.contract import BadAccount
@@ -34,6 +34,8 @@ from shared.features.time_zone import TimeZone
 from shared.intake.live_events import packed
 from shared.models.manifests import Manifests
 from shared.profiles.table import ProfileTable
+from shared.recommending.live_recommender import LiveRecommender
+from shared.recommending.recommender import Recommender
 from shared.telemetry.errors import why
 from shared.telemetry.logs import logger, metrics, watched
 
@@ -67,9 +69,17 @@ def audiences() -> Audiences:
     return live
 
 
+def recommender() -> Recommender | None:
+    """The live one, where there is one."""
+    return live_recommender.watched(logger, metrics)
+
+
 known = KnownDestinations(s3, bucket, secret, is_local="AWS_ENDPOINT_URL" in os.environ)
 deliveries = Deliveries(dynamodb, table_name, int(os.environ["DELIVERY_RETENTION_DAYS"]))
-customers = Customers(ProfileTable(dynamodb, table_name), Manifests(s3, bucket))
+live_recommender = LiveRecommender(s3, bucket)
+customers = Customers(
+    ProfileTable(dynamodb, table_name), Manifests(s3, bucket), recommender, lambda: read_clock().as_of_ms
+)
 # Asked for with each batch: who enters an audience that was published a moment ago is not to be passed over.
 live_audiences = LiveAudiences(s3, bucket, check_every=0.0)
 delivering = Delivering(customers, deliveries, expose, audiences, TimeZone.of(os.environ["TIME_ZONE"]), now_ms)

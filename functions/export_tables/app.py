@@ -22,6 +22,7 @@ from shared.profiles.left_alone import report
 from shared.profiles.marks import Marks, secret
 from shared.profiles.table import ProfileTable
 from shared.profiles.unwritten import Unwritten
+from shared.recommending.live_recommender import LiveRecommender
 from shared.telemetry.logs import logger, metrics, watched
 
 RESERVE_MS = 180_000
@@ -35,6 +36,7 @@ table = ProfileTable(dynamodb, table_name)
 epoch = int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, table_name, secret(os.environ["MARK_SECRET"]), KeptMarks(s3, bucket), epoch)
 manifests = Manifests(s3, bucket)
+live_recommender = LiveRecommender(s3, bucket)
 plans = Plans(s3, bucket, zone, settle_ms=int(os.environ["SETTLE_SECONDS"]) * 1_000)
 objects = ExportObjects(s3, bucket)
 
@@ -71,7 +73,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, bool]:
 
 
 def _reader(plan: Plan, counts: Counts, unreadable: dict[str, Unwritten]) -> Reader:
-    return Reader(table, marks, _segment_name, zone, plan, counts, unreadable)
+    recommender = live_recommender.watched(logger, metrics)
+    return Reader(table, marks, _segment_name, zone, plan, counts, unreadable, recommender)
 
 
 def _segment_name(bundle_id: str, segment: int) -> str | None:

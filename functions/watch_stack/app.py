@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.api import health
 from shared.api.answers import only, resolver
 from shared.api.published_models import published
+from shared.api.published_recommender import published_recommender
 from shared.api.refused_lines import latest_lines, refused
 from shared.clock import now_ms
 from shared.models.manifests import Manifests
@@ -52,7 +53,7 @@ def how_it_is_doing() -> dict[str, Any]:
 @app.get("/models", middlewares=only("read"))
 def models() -> dict[str, Any]:
     """The live model with how good it is, and those before it."""
-    return published(s3, bucket, manifests)
+    return {**published(s3, bucket, manifests), "recommender": published_recommender(s3, bucket)}
 
 
 @app.get("/quarantine", middlewares=only("read"))

@@ -12,7 +12,7 @@ from shared.features import BrokenState, Rows, UnknownStateVersion
 from shared.profiles.histories import histories
 from shared.profiles.stored_profile import StoredProfile
 from shared.recommending.recommender import Recommender
-from shared.recommending.recommending import recommendations, segment_in
+from shared.recommending.recommending import LISTS, recommendations, segment_in
 
 NEWER = "A newer release wrote what is known of the customer, which this one cannot read."
 DAMAGED = "What is stored of the customer's history is damaged, so that nobody can say what they bought."
@@ -34,9 +34,8 @@ def recommended(
     """The answer as of an instant in UTC milliseconds; where the history cannot be read, `problem` says so and the
     lists are empty, since what was bought would be recommended as new."""
     problem = None
-    lists: dict[str, list[dict[str, Any]]] = {"buy_again": [], "new_for_you": []}
-    decision = profile.decision
-    segment = segment_in(recommender, decision.segment, decision.model_version) if decision else None
+    lists: dict[str, list[dict[str, Any]]] = {name: [] for name in LISTS}
+    segment = segment_in(recommender, profile.decision)
     try:
         known = histories([profile])
         lists = recommendations(recommender, known.rows if len(known) else Rows.empty(), as_of_ms, segment, limit)

@@ -9,13 +9,18 @@ from typing import Any
 
 from shared.decisions.decision import answer
 from shared.destinations.contract import Value
+from shared.features import Rows
 from shared.features.attributes import Attributes
 from shared.identity.keys import customer_id
 from shared.profiles.histories import histories
 from shared.profiles.stored_profile import StoredProfile
+from shared.recommending.recommender import Recommender
+from shared.recommending.recommending import AGAIN_LIST, LISTS, NEW_LIST, SENT, recommended_products, segment_in
 
 CAMPAIGN = "campaign"
 """What a journey sends."""
+NAMES = ".names"
+"""Of what is recommended, for whoever knows no ids."""
 ATTRIBUTES, PREDICTIONS, IN_AUDIENCE = "attributes.", "predictions.", "audience."
 SOURCES: Mapping[str, str] = {
     "customer_id": "the shop's id of the customer",
@@ -29,6 +34,10 @@ SOURCES: Mapping[str, str] = {
     "next_change.at": "when segment or intent change if nothing happens",
     "audiences": "keys of the audiences they are in, but for those whose control group they are in",
     CAMPAIGN: "what a journey sends; of no other message",
+    AGAIN_LIST: f"ids of the products that they may buy again, the likeliest first, at most {SENT}",
+    AGAIN_LIST + NAMES: "the same by name; by id where the catalogue has none",
+    NEW_LIST: f"ids of products that are new for them, the likeliest first, at most {SENT}",
+    NEW_LIST + NAMES: "the same by name",
     "as_of": "the instant decided for",
     "scored_at": "when that was decided",
     "model_version": "the bundle that decided",
@@ -56,6 +65,11 @@ def needs_attributes(sources: Mapping[str, str]) -> bool:
     return any(source.startswith(ATTRIBUTES) for source in sources.values())
 
 
+def needs_recommendations(sources: Mapping[str, str]) -> bool:
+    """Whether any of the values is what is recommended, for which history and recommender have to be read."""
+    return any(source.removesuffix(NAMES) in LISTS for source in sources.values())
+
+
 class Told:
     """Values of one customer whose decision is made."""
 
@@ -65,8 +79,10 @@ class Told:
         manifest: Mapping[str, Any],
         attributes: Mapping[str, Value],
         campaign: str | None = None,
+        recommended: Mapping[str, list[str]] | None = None,
     ) -> None:
         assert profile.decision
+        self._recommended = recommended or {}
         self._campaign = campaign
         self._answer = answer(customer_id(profile.key), profile.decision, manifest)
         self._attributes = attributes
@@ -79,6 +95,8 @@ class Told:
             return source.removeprefix(IN_AUDIENCE) in self.audiences
         if source == "audiences":
             return self.audiences
+        if source.removesuffix(NAMES) in LISTS:
+            return self._recommended.get(source)
         if source == CAMPAIGN:
             return self._campaign
         value: Any = self._answer
@@ -96,3 +114,13 @@ def attributes_of(profile: StoredProfile) -> dict[str, Value]:
     """What is known of a customer by their own names. Raises BrokenState and UnknownStateVersion."""
     known: Attributes = histories([profile]).attributes
     return {name: json.loads(value) for _, name, _, value in known.entries()}
+
+
+def recommended_to(profile: StoredProfile, recommender: Recommender, as_of_ms: int) -> dict[str, list[str]]:
+    """What is recommended to a customer as of an instant in UTC milliseconds, by its source. Raises BrokenState and
+    UnknownStateVersion."""
+    known = histories([profile])
+    rows = known.rows if len(known) else Rows.empty()
+    lists = recommended_products(recommender, rows, as_of_ms, segment_in(recommender, profile.decision))
+    ids = {name: [recommender.ids[place] for place in places] for name, places in lists.items()}
+    return {**ids, **{name + NAMES: [recommender.title(place) for place in places] for name, places in lists.items()}}

@@ -5,11 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.destinations.contract import Record, Value
-from shared.destinations.fields import CAMPAIGN, Told, attributes_of, needs_attributes
+from shared.destinations.fields import (
+    CAMPAIGN,
+    Told,
+    attributes_of,
+    needs_attributes,
+    needs_recommendations,
+    recommended_to,
+)
 from shared.destinations.known_destinations import Destination
 from shared.destinations.messages import STEP, Message
 from shared.destinations.steps import stopped
@@ -19,6 +26,7 @@ from shared.models.manifests import Manifests
 from shared.profiles.item import ItemsUnreadable
 from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.table import ProfileTable
+from shared.recommending.recommender import Recommender
 
 LONGEST_NAME_BYTES = 500
 """Of the value by which a vendor knows a customer."""
@@ -44,23 +52,34 @@ class Latest:
 class Customers:
     """Reads what is stored of customers."""
 
-    def __init__(self, table: ProfileTable, manifests: Manifests) -> None:
+    def __init__(
+        self,
+        table: ProfileTable,
+        manifests: Manifests,
+        recommender: Callable[[], Recommender | None],
+        as_of_ms: Callable[[], int],
+    ) -> None:
         self._table = table
         self._manifests = manifests
+        self._recommender = recommender
+        """The live one, which is asked for where a destination wants recommendations alone."""
+        self._as_of_ms = as_of_ms
+        """The instant that these are as of, UTC milliseconds."""
 
     def latest(self, destination: Destination, newest: Mapping[str, Message]) -> Latest:
         """What is to be known of the customers at the keys of `newest`, the newest message of each.
 
-        Raises TableOverloaded, and ClientError where AWS refuses.
+        Raises TableOverloaded, and ClientError or BotoCoreError where AWS refuses or does not answer.
         """
         profiles, unreadable = self._load(destination, newest)
+        recommender = self._recommender() if needs_recommendations(destination.file.sources) else None
         records: dict[str, Record] = {}
         refused: dict[str, str] = {}
         for key, profile in profiles.items():
             if profile.decision is None:
                 continue
             try:
-                made = self._record(destination, profile, newest[key])
+                made = self._record(destination, profile, newest[key], recommender)
             except (BrokenState, UnknownStateVersion):
                 unreadable |= {key}
                 continue
@@ -105,20 +124,25 @@ class Customers:
     def _load(
         self, destination: Destination, keys: Iterable[str]
     ) -> tuple[Mapping[str, StoredProfile], frozenset[str]]:
-        load = self._table.load if needs_attributes(destination.file.sources) else self._table.heads
+        sources = destination.file.sources
+        is_whole = needs_attributes(sources) or needs_recommendations(sources)
+        load = self._table.load if is_whole else self._table.heads
         try:
             return load(keys), frozenset()
         except ItemsUnreadable as error:
             return error.profiles, error.unreadable
 
-    def _record(self, destination: Destination, profile: StoredProfile, message: Message) -> Record | str:
+    def _record(
+        self, destination: Destination, profile: StoredProfile, message: Message, recommender: Recommender | None
+    ) -> Record | str:
         """The record, or why there is none."""
         assert profile.decision
         file = destination.file
         manifest = self._manifests.get(profile.decision.model_version, time.monotonic())
         attributes = attributes_of(profile) if needs_attributes(file.sources) else {}
         campaign = None if message.is_held_back else message.campaign
-        told = Told(profile, manifest, attributes, campaign)
+        recommended = recommended_to(profile, recommender, self._as_of_ms()) if recommender else {}
+        told = Told(profile, manifest, attributes, campaign, recommended)
         ((_, source),) = file.identify.items()
         name = told.value(source)
         if name is None or name == "" or isinstance(name, list | bool):

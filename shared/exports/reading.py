@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from shared.profiles.marks import Marks
     from shared.profiles.table import ProfileTable
+    from shared.recommending.recommender import Recommender
 
 type Cursor = tuple[str, str]
 """Partition and sort key of the last item that was read."""
@@ -92,6 +93,8 @@ class Reader:
     counts: Counts = field(default_factory=Counts)
     unreadable: dict[str, Unwritten] = field(default_factory=dict)
     """Profiles that this code cannot read, and why."""
+    recommender: Recommender | None = None
+    """The live one, if there is one."""
 
     def rows(self, items: Sequence[Item]) -> Iterator[tuple[str, Rows]]:
         """The rows that items become, by the table's name. Raises what tables and marks raise."""
@@ -134,7 +137,9 @@ class Reader:
         known = rows.before(whole, self.plan.as_of_ms)
         keys = [profile.key for profile in profiles]
         made = [profile.decision for profile in profiles]
-        yield CUSTOMERS.name, rows.customers(keys, made, known, self.names, self.plan.as_of_ms, self.zone)
+        as_of_ms = self.plan.as_of_ms
+        told = rows.customers(keys, made, known, self.names, as_of_ms, self.zone)
+        yield CUSTOMERS.name, {**told, **rows.recommended(keys, made, known, as_of_ms, self.recommender)}
         yield STATES.name, rows.states(known)
         yield ORDERS.name, rows.orders(known)
         yield EXPOSURES.name, rows.exposures(known)

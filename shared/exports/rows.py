@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 
 from shared.decisions.decision import Decision
 from shared.features import FEATURE_NAMES, PURCHASE, REFUND, Profiles, encode, features, until
+from shared.features import Rows as EventRows
 from shared.features.columns import ARMS, CAMPAIGN_EXPOSURE, NO_ARM
 from shared.features.time_zone import TimeZone
 from shared.identity.keys import customer_id
 from shared.models.manifests import TARGETS
+from shared.recommending.recommender import Recommender
+from shared.recommending.recommending import LISTS, recommended_products, segment_in
 
 type Rows = Mapping[str, NDArray[Any]]
 """Of one table, all columns of one length."""
@@ -80,6 +83,27 @@ def customers(
         **_decided(decisions, names),
         **{name: of(matrix[:, j]) for j, name in enumerate(FEATURE_NAMES)},
     }
+
+
+def recommended(
+    keys: Sequence[str],
+    decisions: Sequence[Decision | None],
+    known: Profiles,
+    as_of_ms: int,
+    recommender: Recommender | None,
+) -> Rows:
+    """What is recommended to customers, who need not be in the histories `known`, as of an instant [n]."""
+    if recommender is None:
+        return {name: lists([None] * len(keys)) for name in LISTS}
+    position = {key: i for i, key in enumerate(known.keys)}
+    told: dict[str, list[list[str]]] = {name: [] for name in LISTS}
+    for key, decision in zip(keys, decisions, strict=True):
+        at = position.get(key)
+        events = known.rows.take(slice(*known.starts[at : at + 2].tolist())) if at is not None else EventRows.empty()
+        found = recommended_products(recommender, events, as_of_ms, segment_in(recommender, decision))
+        for name, places in found.items():
+            told[name].append([recommender.ids[place] for place in places])
+    return {name: lists(each) for name, each in told.items()}
 
 
 def decisions(keys: Sequence[str], made: Sequence[Decision], names: Names) -> Rows:

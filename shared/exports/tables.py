@@ -11,6 +11,7 @@ import re
 from shared.exports.schema import Column, Growth, Kind, Table
 from shared.features import FEATURES
 from shared.models.manifests import TARGETS
+from shared.recommending.recommending import AGAIN_LIST, NEW_LIST, SENT
 
 EXPORTS = "exports/"
 
@@ -77,6 +78,11 @@ _DECISION = (
     Column("scored_at", Kind.TIME, "the clock's time of the decision"),
     Column("model_version", Kind.TEXT, "the bundle that decided"),
 )
+_RECOMMENDED = {
+    AGAIN_LIST: f"ids of up to {SENT} products that they may [buy again](recommendations.md), the likeliest first; "
+    "NULL before there is a recommender",
+    NEW_LIST: f"ids of up to {SENT} products that are new for them, the likeliest first; NULL without a recommender",
+}
 _HAPPENED = Column("happened_at", Kind.TIME, "when it happened")
 _ARM = Column("arm", Kind.TEXT, "`treatment` or `control`")
 
@@ -95,6 +101,7 @@ CUSTOMERS = Table(
         Column("last_event_at", Kind.TIME, "of the events kept the last"),
         Column("attributes", Kind.TEXT, "what is known of them, a JSON object of the latest value of each name"),
         *_DECISION,
+        *(Column(name, Kind.TEXTS, meaning) for name, meaning in _RECOMMENDED.items()),
         *(Column(feature.name, Kind.FLOAT, feature.shown) for feature in FEATURES),
     ),
 )

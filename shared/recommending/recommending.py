@@ -1,4 +1,7 @@
-"""The two lists of one customer: what they may buy again, and what is new for them, each with its reason."""
+"""The two lists of one customer: what they may buy again, and what is new for them, each with its reason.
+
+What is sent and exported are the products alone.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.decisions.decision import Decision
 from shared.features.columns import Rows
 from shared.recommending.again import again_candidates, again_signals, own_gap
 from shared.recommending.blend import probability
@@ -27,6 +31,11 @@ from shared.recommending.wording import (
 )
 
 DIGITS = 6
+AGAIN_LIST, NEW_LIST = "buy_again", "new_for_you"
+LISTS = (AGAIN_LIST, NEW_LIST)
+"""What the two are called, wherever they are told."""
+SENT = 10
+"""Products of a list that are sent and exported."""
 _GROUPS = {
     "companion": ("goes_with_bought", "goes_with_often", "goes_with_lately", "goes_with_viewed", "closest"),
     "category": ("interest", "in_category"),
@@ -45,9 +54,19 @@ def recommendations(
     """
     customer = Customer.at(rows, as_of_ms, recommender.products)
     return {
-        "buy_again": _again(recommender, customer, limit),
-        "new_for_you": _new(recommender, customer, segment, limit),
+        AGAIN_LIST: _again(recommender, customer, limit),
+        NEW_LIST: _new(recommender, customer, segment, limit),
     }
+
+
+def recommended_products(
+    recommender: Recommender, rows: Rows, as_of_ms: int, segment: int | None
+) -> dict[str, list[int]]:
+    """The places of the first SENT products of both lists, which are those of `recommendations`."""
+    customer = Customer.at(rows, as_of_ms, recommender.products)
+    at, _ = rank_again(recommender, customer)
+    found = rank_new(recommender, customer, segment)
+    return {AGAIN_LIST: customer.product[at[:SENT]].tolist(), NEW_LIST: found.place[:SENT].tolist()}
 
 
 def rank_again(recommender: Recommender, customer: Customer) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -180,7 +199,10 @@ def _category(recommender: Recommender, place: int) -> str:
     return recommender.category_names[at] if at != NOWHERE else ""
 
 
-def segment_in(recommender: Recommender, segment: int | None, model_version: str | None) -> int | None:
-    """The segment, where the recommender was made with the bundle that decided it: ids of others may mean others."""
+def segment_in(recommender: Recommender, decision: Decision | None) -> int | None:
+    """The segment decided on, where the recommender was made with the bundle that decided it: ids of others may mean
+    others."""
+    if decision is None or decision.model_version != recommender.model_version:
+        return None
     known: Sequence[int] = recommender.products.segments.tolist()
-    return segment if segment in known and model_version == recommender.model_version else None
+    return decision.segment if decision.segment in known else None

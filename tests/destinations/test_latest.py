@@ -1,7 +1,8 @@
 from shared.destinations.latest import newest_of
-from shared.features import encode
+from shared.features import encode, fold
 from tests.destinations.worlds import HUBSPOT, World, message
 from tests.support.event_files import profiles, purchase
+from tests.support.recommenders import AS_OF_MS, event, events_of, small_recommender
 
 BY_EMAIL = HUBSPOT.replace(b'"customer_id"', b'"attributes.email"')
 
@@ -40,6 +41,21 @@ def test_who_has_no_decision_is_not_told_of_and_a_name_that_is_too_long_is_refus
 def test_a_history_that_cannot_be_read_waits() -> None:
     world = World(file=BY_EMAIL)
     world.store("a", state=b"broken")
+    assert world.customers.latest(world.destination, newest_of([message("a")])).unreadable == {"customer#a"}
+
+
+def test_a_destination_that_names_recommendations_is_sent_those_of_the_moment() -> None:
+    file = HUBSPOT.replace(b'tessera_segment = "segment.id"', b'again = "buy_again", new = "new_for_you"')
+    world = World(file=file, now_ms=AS_OF_MS)
+    (state,) = encode(fold(events_of(event("a", "purchase", "a1", "2017-09-20"))))
+    world.store("a", state=state)
+    asked = world.customers.latest(world.destination, newest_of([message("a")]))
+    assert asked.records["customer#a"].fields == {"again": None, "new": None}
+    world.recommender = small_recommender()
+    fields = world.customers.latest(world.destination, newest_of([message("a")])).records["customer#a"].fields
+    assert fields["again"] == ["a1"]
+    assert sorted(fields["new"]) == ["a2", "b1", "c1"]
+    world.store("a", state=b"broken", version=2)
     assert world.customers.latest(world.destination, newest_of([message("a")])).unreadable == {"customer#a"}
 
 

@@ -23,6 +23,7 @@ from shared.identity.keys import customer_key
 from shared.models.manifests import Manifests
 from shared.profiles.item import encode_profile
 from shared.profiles.table import ProfileTable
+from shared.recommending.recommender import Recommender
 from tests.destinations.accounts import NOW_MS
 from tests.simulation.table import Table
 from tests.support.memory_client import Client
@@ -98,6 +99,7 @@ class World:
     before_answer: Callable[[], object] = lambda: None
     time_left: bool = True
     audiences: Audiences = WIN_BACK
+    recommender: Recommender | None = None
 
     def __post_init__(self) -> None:
         self.table = Table(lambda: self.now_ms, lambda: False)
@@ -105,7 +107,10 @@ class World:
         bucket: Any = Bucket({destination_key("crm"): self.file})
         self.known = KnownDestinations(bucket, "bucket", lambda name: self.secret)
         self.deliveries = Deliveries(client, "table", 400, self._sleep)
-        self.customers = Customers(ProfileTable(client, "table", self._sleep), Manifests(bucket, "bucket"))
+        self.customers = Customers(
+            ProfileTable(client, "table", self._sleep), Manifests(bucket, "bucket"),
+            lambda: self.recommender, lambda: self.now_ms,
+        )  # fmt: skip
         self.pace = Pace(client, "table", lambda: self.now_ms, self._sleep)
         self.delivering = Delivering(
             self.customers, self.deliveries, self._expose, lambda: self.audiences, UTC_TIME, lambda: self.now_ms

@@ -14,7 +14,7 @@ from tests.e2e.rights import client
 from tests.e2e.sources import function
 from tests.support.vendors.hubspot import HubSpot
 
-HUBSPOT = HubSpot(properties=frozenset({"email", "segment", "tier", "audiences"}))
+HUBSPOT = HubSpot(properties=frozenset({"email", "segment", "tier", "audiences", "new", "again"}))
 FAILED: list[Request] = []
 
 
@@ -33,6 +33,8 @@ identify = {{email = "customer_id"}}
 segment = "segment.name"
 tier = "attributes.tier"
 audiences = "audiences"
+again = "buy_again"
+new = "new_for_you.names"
 """
 
 
@@ -43,6 +45,9 @@ def customers_are_sent_to_a_destination(stack: Stack) -> None:
     wait_until(
         lambda: (None, "accepted") in {(row["audience"], row["state"]) for row in deliveries(stack, "csv")}, SECONDS
     )
+    # Whoever did something since the recommender was published was sent with what is recommended to them.
+    wait_until(lambda: HUBSPOT.contacts.get("hungry", {}).get("again") == "b1", SECONDS)
+    assert HUBSPOT.contacts["hungry"]["new"]
 
 
 def deliveries(stack: Stack, customer: str) -> list[Any]:

@@ -143,7 +143,7 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("mappings/", {*FOLDING, "AcceptEventsRole"}, set()),
         ("models/", READING_MODELS, set()),
         ("models/current.json", READING_MODELS | ROLLING_BACK, ROLLING_BACK),
-        ("recommenders/", RECOMMENDING, set()),
+        ("recommenders/", RECOMMENDING | DELIVERING | WATCHING | {"ExportTablesRole"}, set()),
         ("audiences/", DEFINING | MEASURING, DEFINING),
         ("audiences/versions/", DEFINING | MEASURING, DEFINING),
         ("destinations/", DELIVERING, set()),

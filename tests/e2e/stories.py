@@ -1,12 +1,14 @@
 """What else a stack is for, as stories that a test tells one after the other, each with its end."""
 
 import json
+import time
 from typing import Any
 from urllib.parse import quote
 
 from local.stack import Stack
 from shared.insight.layout import LATEST_RESULTS, REPORTS, report_key
 from shared.recommending import layout as recommenders
+from shared.recommending.live_recommender import CHECK_EVERY_SECONDS
 from shared.recommending.publishing import publish as publish_recommender
 from tests.e2e.acting_stories import (
     HUBSPOT,
@@ -91,6 +93,7 @@ def recommended(stack: Stack) -> tuple[int, Any]:
 def a_recommender_is_published(stack: Stack) -> None:
     """Whoever did something a moment ago is recommended other things; of somebody with sealed events all is known."""
     assert recommended(stack)[0] == 200
+    time.sleep(CHECK_EVERY_SECONDS)  # Whoever looked before remembers for a while that there is none.
     bought = {**purchase("hungry"), "product_id": "b1", "category": "kind b"}
     put(stack, "events/hungry.ndjson", ndjson([bought]))
     wait_until(lambda: stack.api_get("/customers/hungry/recommendations")[0] == 200, SECONDS)
@@ -99,6 +102,10 @@ def a_recommender_is_published(stack: Stack) -> None:
     assert "b1" not in {one["product_id"] for one in told["new_for_you"]}
     assert stack.api_get("/customers/long/recommendations")[0] == 200
     assert stack.api_get("/customers/nobody/recommendations")[1]["error"]["code"] == "customer_not_found"
+    live = recommenders.decode_publication(
+        stack.s3.get_object(Bucket=stack.bucket, Key=recommenders.CURRENT_KEY)["Body"].read()
+    )
+    assert stack.api_get("/models")[1]["recommender"]["recommender_id"] == live.recommender_id
 
 
 def time_goes_by(stack: Stack) -> None:
@@ -131,7 +138,10 @@ def tables_are_exported(stack: Stack) -> None:
         stack.s3.delete_object(Bucket=stack.bucket, Key=key)
     started.append(export(stack, "again", run="second"))
     assert started == ["SUCCEEDED"] * 3
-    assert {"csv", "long"} <= {row["customer_id"] for row in exported(stack.s3, "customers", bucket=stack.bucket)}
+    rows = {row["customer_id"]: row for row in exported(stack.s3, "customers", bucket=stack.bucket)}
+    assert {"csv", "long"} <= rows.keys()
+    assert rows["hungry"]["buy_again"] == ["b1"]
+    assert rows["csv"]["new_for_you"]
 
 
 def results_are_measured(stack: Stack) -> None:

@@ -16,6 +16,7 @@ from shared.features import FEATURE_NAMES, encode, features
 from shared.features.time_zone import UTC_TIME
 from shared.identity.keys import customer_key
 from tests.support.event_files import profiles, purchase
+from tests.support.recommenders import small_recommender
 from tests.support.stored_profiles import decision
 
 AS_OF_MS = 1_508_000_000_000  # 14 October 2017
@@ -41,7 +42,7 @@ def table_of(table: Table, made: rows.Rows) -> list[dict[str, Any]]:
 def customers(decisions: list[Any]) -> list[dict[str, Any]]:
     keys = ["customer#a", "customer#b", "customer#silent"]
     made = rows.customers(keys, decisions, known(), lambda bundle, id_: f"{bundle}/{id_}", AS_OF_MS, UTC_TIME)
-    return table_of(CUSTOMERS, made)
+    return table_of(CUSTOMERS, {**made, **rows.recommended(keys, decisions, known(), AS_OF_MS, None)})
 
 
 def test_features_are_those_of_the_instant_and_unknown_of_who_did_nothing() -> None:
@@ -103,4 +104,15 @@ def test_exposures_have_their_campaign_and_arm() -> None:
 def test_nobody_is_no_row() -> None:
     nothing = rows.before(profiles(), AS_OF_MS)
     assert table_of(ORDERS, rows.orders(nothing)) == table_of(EXPOSURES, rows.exposures(nothing)) == []
-    assert table_of(CUSTOMERS, rows.customers([], [], nothing, lambda *_: None, AS_OF_MS, UTC_TIME)) == []
+    nobody = rows.customers([], [], nothing, lambda *_: None, AS_OF_MS, UTC_TIME)
+    told = rows.recommended([], [], nothing, AS_OF_MS, small_recommender())
+    assert table_of(CUSTOMERS, {**nobody, **told}) == []
+
+
+def test_recommendations_are_those_of_each_customer_s_own_events() -> None:
+    bought = [purchase(name, day, day=day, product_id=name) for name in ("a1", "b1") for day in (1, 8)]
+    keys = ["customer#b1", "customer#silent", "customer#a1"]
+    made = rows.recommended(keys, [None] * 3, profiles(*bought), AS_OF_MS, small_recommender())
+    assert made["buy_again"].tolist() == ['["b1"]', "[]", '["a1"]']
+    new = [json.loads(one) for one in made["new_for_you"]]
+    assert [sorted(one) for one in new] == [["a1", "a2", "c1"], ["a1", "a2", "b1", "c1"], ["a2", "b1", "c1"]]

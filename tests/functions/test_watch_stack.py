@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from shared.recommending.layout import Publication
+from shared.recommending.publishing import publish as publish_recommender
 from tests.conftest import BUCKET
 from tests.functions.conftest import Context, function
 from tests.support.bundles import make_bundle, publish
 from tests.support.document import check_answer
 from tests.support.event_files import ndjson, purchase
+from tests.support.recommenders import small_recommender
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -83,6 +86,12 @@ def test_models_say_how_good_the_live_one_is_and_which_one_can_go_back_to(ask: A
     ]
     assert not told["published"][1]["can_be_live"]
     assert told["features"]["orders_365d"]["unit"]
+
+
+def test_models_say_which_recommender_is_live(ask: Ask, s3: "S3Client") -> None:
+    assert ask("/models")["recommender"] is None
+    publish_recommender(s3, BUCKET, small_recommender().to_bytes(), b"{}", Publication(0, "", ""))
+    assert ask("/models")["recommender"]["recommender_id"] == small_recommender().recommender_id
 
 
 def test_a_damaged_pointer_is_no_model(ask: Ask, s3: "S3Client") -> None:

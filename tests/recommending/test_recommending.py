@@ -6,8 +6,9 @@ import numpy as np
 
 from shared.events.columns import product_code
 from shared.features import Rows
-from shared.recommending.recommending import recommendations, segment_in
+from shared.recommending.recommending import SENT, recommendations, recommended_products, segment_in
 from tests.support.recommenders import AS_OF_MS, event, recommender_of, rows_of, small_recommender, small_shop
+from tests.support.stored_profiles import decision
 from training.recommending.building import Entry
 
 HISTORY = [event("x", "purchase", "a2", f"2017-09-{day:02}") for day in (3, 10, 17)]
@@ -55,6 +56,15 @@ def test_who_did_nothing_is_shown_what_is_popular_with_all() -> None:
     assert shown["new_for_you"][0]["reason"] == "popular with all customers"
 
 
+def test_what_is_sent_are_the_products_that_are_shown() -> None:
+    known = small_recommender()
+    for events in ([], HISTORY, [*HISTORY, event("x", "view_item", "c1", "2017-09-29")]):
+        rows = rows_of(*events) if events else Rows.empty()
+        shown = {name: ids(entries) for name, entries in lists(*events, limit=SENT).items()}
+        sent = recommended_products(known, rows, AS_OF_MS, None)
+        assert {name: [known.ids[place] for place in places] for name, places in sent.items()} == shown
+
+
 def test_a_list_is_no_longer_than_was_asked_for() -> None:
     assert [len(entries) for entries in lists(*HISTORY, limit=1).values()] == [1, 1]
 
@@ -74,10 +84,10 @@ def test_favourites_of_a_segment_are_those_of_the_bundle_that_decided_it() -> No
     segment = np.array([number % 2 for number in (0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9)])
     known = recommender_of(events, segments=lambda _: segment, segment_names={1: "Odd"}, model_version="b-1")
     assert known.segment_names == ["segment 0", "Odd"]
-    assert segment_in(known, 1, "b-1") == 1
-    assert segment_in(known, 1, "b-2") is None
-    assert segment_in(known, 7, "b-1") is None
-    assert segment_in(known, None, "b-1") is None
+    assert segment_in(known, decision(segment=1, model_version="b-1")) == 1
+    assert segment_in(known, decision(segment=1, model_version="b-2")) is None
+    assert segment_in(known, decision(segment=7, model_version="b-1")) is None
+    assert segment_in(known, None) is None
     place = known.products.of_segment[1]
     assert known.ids[place[0]] == "a2"
     assert {*ids(lists(recommender=known, segment=1)["new_for_you"])} == {"a1", "a2", "b1", "c1"}

@@ -14,10 +14,10 @@ const FIGURES = { auc: ["auc", decimal], lift_at_10_percent: ["lift", decimal], 
 
 export function Predictions({ route }) {
   const models = useAnswer("/models");
-  return html`<${Answer} of=${models} height=${400}>${({ live }) => (live ? html`<${Live} live=${live} route=${route} />` : html`<${Empty} title=${t("predictions.none")}>${t("predictions.none_do")}<//>`)}<//>`;
+  return html`<${Answer} of=${models} height=${400}>${({ live, recommender }) => (live ? html`<${Live} live=${live} recommender=${recommender} route=${route} />` : html`<${Empty} title=${t("predictions.none")}>${t("predictions.none_do")}<//>`)}<//>`;
 }
 
-function Live({ live, route }) {
+function Live({ live, recommender, route }) {
   const report = useReport("calibration");
   const names = Object.keys(live.targets);
   const name = names.includes(route.query.get("target")) ? route.query.get("target") : names[0];
@@ -33,6 +33,7 @@ function Live({ live, route }) {
       <${CameTrue} report=${report?.[name]} days=${target.horizon_days ?? 30} />
       <${OverTime} target=${target} route=${route} />
       <${Thresholds} target=${target} />
+      ${recommender?.evaluation && html`<${Recommended} of=${recommender.evaluation} />`}
     </div>`;
 }
 
@@ -74,4 +75,17 @@ function Thresholds({ target }) {
         { key: "recall", label: t("predictions.recall"), number: true, show: (row) => percent(row.recall) },
       ]} />
     <//>`;
+}
+
+// How many of ten recommended products were bought on days that training did not see, beside what anybody could show.
+function Recommended({ of }) {
+  const figure = (values, show) => (values ? `${show(values[0])} (${show(values[1])}–${show(values[2])})` : "–");
+  return ["all", "new"].filter((kind) => of[kind].customers).map((kind) => html`
+    <${Card} title=${t(`predictions.recommended_${kind}`)} note=${t("predictions.recommended_note", { n: whole(of[kind].customers), from: day(of.from), to: day(of.to) })}>
+      <${Table} caption=${t(`predictions.recommended_${kind}`)} rows=${Object.keys(of[kind].hit_at_10).map((name) => ({ name }))} columns=${[
+        { key: "name", label: t("predictions.by") },
+        { key: "hit", label: "hit@10", number: true, show: (row) => figure(of[kind].hit_at_10[row.name], percent1) },
+        { key: "precision", label: "precision@10", number: true, show: (row) => figure(of[kind].precision_at_10[row.name], percent1) },
+      ]} />
+    <//>`);
 }
