@@ -50,7 +50,8 @@ def test_of_a_damaged_report_nothing_is_told(s3: "S3Client", report: bytes) -> N
 
 def test_an_evaluation_of_another_shape_is_none(s3: "S3Client") -> None:
     report = {"as_of_ms": 2**53, "horizon_days": 1, "products": 1, "available": 1, "evaluation": None}
-    for evaluation in (7, [], {"all": {}}, {"cutoff_ms": 1, "end_ms": 2**60, "all": {}, "new": {}}):
+    others: tuple[Any, ...] = (7, [], {"all": {}}, {"cutoff_ms": 1, "end_ms": 2**60, "all": {}, "new": {}})
+    for evaluation in others:
         put_live(s3, json.dumps({**report, "as_of_ms": 0, "evaluation": evaluation}).encode())
         assert (published_recommender(s3, BUCKET) or {})["evaluation"] is None
     put_live(s3, json.dumps(report).encode())

@@ -1,3 +1,5 @@
+from typing import Any
+
 from shared.destinations.latest import newest_of
 from shared.features import encode, fold
 from tests.destinations.worlds import HUBSPOT, World, message
@@ -54,7 +56,8 @@ def test_a_destination_that_names_recommendations_is_sent_those_of_the_moment() 
     world.recommender = small_recommender()
     fields = world.customers.latest(world.destination, newest_of([message("a")])).records["customer#a"].fields
     assert fields["again"] == ["a1"]
-    assert sorted(fields["new"]) == ["a2", "b1", "c1"]
+    new: Any = fields["new"]
+    assert sorted(new) == ["a2", "b1", "c1"]
     world.store("a", state=b"broken", version=2)
     assert world.customers.latest(world.destination, newest_of([message("a")])).unreadable == {"customer#a"}
 
