@@ -11,6 +11,7 @@ PYTHON := $(ROOT)/.venv/bin/python
 SAM := $(ROOT)/.venv-sam/bin/sam
 ENVIRONMENTS := $(ROOT)/.venv/.ready $(ROOT)/.venv-sam/.ready $(ROOT)/.venv-ministack/.ready
 SCAN := $(ROOT)/.venv-scan/.ready
+SPARK := $(ROOT)/.venv-spark/.ready
 LAYER_PLATFORM ?= x86_64-manylinux_2_28
 UNUSED_IN_LAYER := tests test include f2py transformers quantization datasets
 
@@ -32,7 +33,7 @@ NOTHING_FOUND := '^Passed checks: [1-9][0-9]*, Failed checks: 0, Skipped checks:
 # Keys are known by their shape: hashes and golden bytes look as random, and what a variable is called ruff's rules look at.
 BY_SHAPE := $(foreach plugin,HexHighEntropyString Base64HighEntropyString KeywordDetector,--disable-plugin $(plugin))
 
-.PHONY: setup install build demo local test check nightly delivery drills bench samples warehouses lint docs clean
+.PHONY: setup install build demo local test check nightly delivery drills bench samples warehouses spark lint docs clean
 setup: $(ENVIRONMENTS) $(SCAN) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
@@ -92,12 +93,15 @@ lint: setup docs ## Check formatting, style, types, imports, links and the templ
 warehouses: $(ROOT)/.venv-warehouses/.ready ## Install what stands for Snowflake and BigQuery, and writes Tableau's files; then hold the views to them
 	@$(PYTHON) -m pytest tests/operations/test_warehouse.py tests/operations/test_tableau.py
 
+spark: $(SPARK) ## Install Spark, and hold what it gathers to what one machine comes to; needs Java 17
+	@cd $(ROOT) && .venv-spark/bin/python -m pytest tests/training/engines/test_spark.py
+
 docs: $(ROOT)/.venv/.ready ## Make a site of docs/ in build/site, and check its links
 	@cd $(ROOT) && NO_MKDOCS_2_WARNING=1 mkdocs build
 
 clean: ## Remove what was built and installed
 	rm -rf $(ROOT)/.aws-sam $(ROOT)/.cache $(ROOT)/build $(ROOT)/.venv $(ROOT)/.venv-sam $(ROOT)/.venv-ministack \
-		$(ROOT)/.venv-scan $(ROOT)/.venv-warehouses
+		$(ROOT)/.venv-scan $(ROOT)/.venv-spark $(ROOT)/.venv-warehouses
 
 # ---- Environments ----------------------------------------------------------------------------------------------------
 # The local AWS, SAM and checkov pin libraries that clash with the project's, so each lives in an environment of its own.
@@ -111,7 +115,8 @@ $(ROOT)/.venv/.ready: GROUPS :=
 $(ROOT)/.venv-sam/.ready: GROUPS := --only-group sam
 $(ROOT)/.venv-ministack/.ready: GROUPS := --only-group ministack
 $(SCAN): GROUPS := --only-group scan
-$(ENVIRONMENTS) $(SCAN): $(ROOT)/uv.lock | $(UV)
+$(SPARK): GROUPS := --group spark
+$(ENVIRONMENTS) $(SCAN) $(SPARK): $(ROOT)/uv.lock | $(UV)
 	@echo "Installing locked packages into $(notdir $(@D))"
 	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --frozen --compile-bytecode $(GROUPS)
 	@touch $@

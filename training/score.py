@@ -1,7 +1,7 @@
 """Offline decisions for every customer, by the same features and the same bundle as the functions use.
 
 python -m training.score --events PATH [PATH …] --model DIR --as-of TIMESTAMP --out FILE.parquet
-    [--engine memory|disk]
+    [--engine memory|disk|spark]
 """
 
 import argparse

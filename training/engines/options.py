@@ -6,16 +6,16 @@ from pathlib import Path
 
 from training.engines.engine import Memory, Open
 
-MEMORY, DISK = "memory", "disk"
+MEMORY, DISK, SPARK = "memory", "disk", "spark"
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """The options for where events are gathered."""
     parser.add_argument(
         "--engine",
-        choices=(MEMORY, DISK),
+        choices=(MEMORY, DISK, SPARK),
         default=MEMORY,
-        help="where events are gathered: in memory, or on this machine's disk; the default is %(default)s",
+        help="where events are gathered: in memory, on this machine's disk, or by Spark; the default is %(default)s",
     )
     parser.add_argument(
         "--scratch",
@@ -32,4 +32,8 @@ def engine(arguments: argparse.Namespace) -> Open:
         from training.engines.disk import on_disk
 
         return partial(on_disk, folder=arguments.scratch)
+    if arguments.engine == SPARK:
+        from training.engines.spark import by_spark
+
+        return by_spark
     return Memory.open
