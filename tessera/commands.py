@@ -83,6 +83,12 @@ COMMANDS = (
         "Forecast demand, and try that on weeks that are known.",
         "--events my-events/ --model my-model/",
     ),
+    Command(
+        TRAIN,
+        "training.drift",
+        "Say what is not as it was when the model was trained.",
+        "--bucket tessera-data",
+    ),
     Command(TRAIN, "shared.features.__main__", "Write the catalogue of features, as Markdown.", ""),
     Command(
         TRAIN, "training.check_features", "Hold features to a slow and obvious oracle.", "my-events/events.parquet"

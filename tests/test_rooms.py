@@ -5,6 +5,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TESTED_BY = {
     "shared/exports/schema": "exports/test_tables.py",
+    "shared/drift/watching": "functions/test_measure_drift.py",
+    "shared/insight/fetching": "insight/test_measuring.py",
     "shared/features/released": "models/test_bundle_features.py",
     "shared/events/dialects": "events/test_dialects.py",
     "training/check_features": "tessera/test_commands.py",

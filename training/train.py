@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from shared.decisions.decision import iso
+from shared.drift.reference import observed, to_bytes
 from shared.events.translator import Translator
 from shared.features import DEFINITIONS, FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Profiles
 from shared.features.columns import DAY_MS
 from shared.features.definitions import to_json
 from shared.models.bundle import Bundle
 from shared.models.labels import labelled
-from shared.models.layout import MANIFEST_FILE, ONNX_FILE
+from shared.models.layout import DISTRIBUTION_FILE, MANIFEST_FILE, ONNX_FILE
 from shared.reasons.contributions import FILE, Reasons
 from training.base import command
 from training.base.config import Config
@@ -98,6 +99,8 @@ def train_on(
     about["gate"] = {**parity.as_dict(), "kept_rows": len(rows), "files": kept}
     about["reasons"] = reasons_file.save(out, exported, reasons_file.background(fitted.X, config.seed))
     write_json(out / MANIFEST_FILE, about)
+    seen = observed(points.known, serving, window.as_of_ms, config.seed)
+    (out / DISTRIBUTION_FILE).write_bytes(to_bytes(seen))
     _write_report(out, about, serving, fitted, heights, holdouts)
     command.say(*_summary(about), *matching.summary(), f"{out}: bundle {about['bundle_id']}")
 

@@ -31,7 +31,7 @@ from shared.decisions.transitions import answer
 from shared.destinations import deliveries as sent
 from shared.identity.keys import LONGEST_ID, customer_key
 from shared.identity.keys import customer_id as id_of
-from shared.insight.layout import LATEST_RESULTS, REPORTS, report_key
+from shared.insight.layout import ANSWERED, LATEST_RESULTS, report_key
 from shared.ledger.audience_rows import AudienceLedger
 from shared.ledger.rows import Ledger
 from shared.models.manifests import CHECK_EVERY_SECONDS, Manifests
@@ -58,7 +58,7 @@ members = Members(dynamodb, table_name)
 bucket = os.environ["DATA_BUCKET"]
 manifests = Manifests(s3, bucket)
 results = FreshObject(s3, bucket, LATEST_RESULTS, CHECK_EVERY_SECONDS)
-reports = {name: FreshObject(s3, bucket, report_key(name), CHECK_EVERY_SECONDS) for name in REPORTS}
+reports = {name: FreshObject(s3, bucket, report_key(name), CHECK_EVERY_SECONDS) for name in ANSWERED}
 cursors = Cursors(lambda: str(parameters.get_secret(os.environ["CURSOR_SECRET"], max_age=3_600)).encode())
 
 
@@ -214,7 +214,7 @@ def audience_results(key: str) -> dict[str, Any]:
 def report(name: str) -> dict[str, Any]:
     """A report, as it was computed last."""
     if name not in reports:
-        raise Refused(HTTPStatus.NOT_FOUND, "report_not_found", f"The reports are {', '.join(REPORTS)}.")
+        raise Refused(HTTPStatus.NOT_FOUND, "report_not_found", f"The reports are {', '.join(ANSWERED)}.")
     return _measured(reports[name])
 
 

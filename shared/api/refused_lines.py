@@ -35,14 +35,16 @@ class Record(msgspec.Struct):
     original: str = ""
 
 
-def refused(s3: S3Client, bucket: str) -> dict[str, Any]:
-    """Why lines were refused, the most frequent reason first, and how many objects were looked at for it.
+def refused(s3: S3Client, bucket: str, since_ms: int = 0) -> dict[str, Any]:
+    """Why lines were refused, the most frequent reason first, and how many objects were looked at for it; of those
+    written since an instant (UTC milliseconds) alone.
 
     Raises ClientError.
     """
     counts = Counter[str]()
     read = 0
     entries, is_all = _newest(s3, bucket)
+    entries = [entry for entry in entries if entry["LastModified"].timestamp() * 1_000 >= since_ms]
     for entry in entries:
         read += 1
         for record in _records(s3, bucket, entry["Key"]):

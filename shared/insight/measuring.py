@@ -5,48 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from functools import cached_property
 from itertools import islice, pairwise
 from pathlib import Path
-from shutil import copyfileobj
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from shared.audiences.audience import Audiences, Publication
 from shared.audiences.publishing import current, versions
-from shared.aws.fresh_object import is_absent
 from shared.events.event import parse_timestamp
 from shared.experiments.assignment import Planned
 from shared.experiments.document import document
 from shared.experiments.results import Look
 from shared.experiments.trial import Cost
 from shared.exports.plan import manifest_of
-from shared.exports.tables import EXPORTS, MOVES, SNAPSHOTS, folder
+from shared.exports.tables import MOVES, SNAPSHOTS
+from shared.insight.fetching import Exported, Replaced
 from shared.insight.layout import LATEST_RESULTS, RESULTS, report_key
 from shared.insight.reports import calibration, segment_reports
-from shared.insight.tables import Tables, TooLarge
+from shared.insight.tables import Tables
 from shared.insight.trials import Design, trials
 from shared.models.labels import cost_and_margin
-from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:
-    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
-MOST_BYTES = 6 * 2**30
-"""Of the exports of one date: what a function's disk has room for beside what DuckDB puts there."""
 MOST_VERSIONS = 200
 """Of audiences, looked through for when a control group's share became what it is."""
-DAYS_LATE = 3
-"""By which a snapshot may be older than one horizon ago."""
 OF_A_DATE = ("customers", "exposures", "orders", "segments")
-
-
-class Replaced(AnonymousError):
-    """Another run of the export took an object away meanwhile: what it writes instead is measured at its end."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +45,11 @@ class Measuring:
     bucket: str
     window_days: int
     currency: str
+
+    @cached_property
+    def exported(self) -> Exported:
+        """What there is to measure."""
+        return Exported(self.s3, self.bucket)
 
     def measure(self, day: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Writes the results and reports of a date, and says how many there are: none while its exports are not whole,
@@ -89,42 +82,12 @@ class Measuring:
         body = self._body(LATEST_RESULTS)
         return body is None or parse_timestamp(msgspec.json.decode(body)["as_of"]) <= as_of_ms
 
-    # ---- What was exported -------------------------------------------------------------------------------------------
-
     @contextmanager
     def _tables(self, day: str) -> Iterator[Tables]:
-        keys = {name: self._keys(name, day) for name in OF_A_DATE if name != "customers"}
-        keys[MOVES.name] = [*self._moves(day)]
+        keys = {name: self.exported.keys(name, day) for name in OF_A_DATE if name != "customers"}
+        keys[MOVES.name] = [*self.exported.keys_until(MOVES.name, day)]
         with TemporaryDirectory() as place:
-            yield self._fetched(Path(place), keys)
-
-    def _fetched(self, place: Path, keys: Mapping[str, list[str]]) -> Tables:
-        """The objects as files of ours."""
-        left = MOST_BYTES
-        files: dict[str, list[Path]] = {}
-        for name, own in keys.items():
-            for number, key in enumerate(own):
-                path = place / f"{name}-{number}.parquet"
-                with path.open("wb") as file:
-                    copyfileobj(self._object(key), file)
-                left -= path.stat().st_size
-                if left < 0:
-                    raise TooLarge(f"exports of a date have more than {MOST_BYTES:,} bytes")
-                files.setdefault(name, []).append(path)
-        return Tables(place, files)
-
-    def _keys(self, table: str, day: str) -> list[str]:
-        manifest = manifest_of(self.s3, self.bucket, table, day)
-        return [one.key for one in manifest.objects] if manifest else []
-
-    def _moves(self, day: str) -> Iterator[str]:
-        """The objects of moves of all dates up to a day."""
-        place = f"{EXPORTS}{MOVES.name}/"
-        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=place):
-            for entry in page.get("Contents", ()):
-                key = entry["Key"]
-                if key.endswith(".parquet") and key < folder(MOVES.name, _after(day)):
-                    yield key
+            yield self.exported.fetched(Path(place), keys)
 
     # ---- How campaigns were planned ----------------------------------------------------------------------------------
 
@@ -148,40 +111,24 @@ class Measuring:
         told = {}
         for target in ("churn", "conversion"):
             horizon = manifest.get("targets", {}).get(target, {}).get("horizon_days")
-            before = self._customers_before(day, horizon) if horizon else None
+            before = self.exported.whole_before(day, horizon) if horizon else None
             if not horizon or before is None:
                 told[target] = {"state": "not_enough_data", "horizon_days": horizon}
                 continue
             with TemporaryDirectory() as place:
-                then = self._fetched(Path(place), {"customers": self._keys("customers", before)})
+                then = self.exported.fetched(Path(place), {"customers": self.exported.keys("customers", before)})
                 files = {"customers": then.files.get("customers", ()), "orders": now.files.get("orders", ())}
                 bins = calibration(Tables(now.folder, files), target, horizon)
             told[target] = {"state": "measured", "horizon_days": horizon, "said_on": before, "bins": bins}
         return told
 
-    def _customers_before(self, day: str, horizon: int) -> str | None:
-        """The latest whole date on which what was said has come true by now, or not."""
-        for late in range(DAYS_LATE + 1):
-            earlier = _days_after(day, -horizon - late)
-            if manifest_of(self.s3, self.bucket, SNAPSHOTS.name, earlier):
-                return earlier
-        return None
-
     # ---- Objects -----------------------------------------------------------------------------------------------------
 
     def _body(self, key: str) -> bytes | None:
         try:
-            return self._object(key).read()
+            return self.exported.body(key).read()
         except Replaced:
             return None
-
-    def _object(self, key: str) -> StreamingBody:
-        try:
-            return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"]
-        except ClientError as error:
-            if is_absent(self.s3, self.bucket, key, error):
-                raise Replaced("an object that is named is not there") from None
-            raise
 
     def _put(self, key: str, told: Mapping[str, Any]) -> None:
         body = msgspec.json.encode(told)
@@ -210,11 +157,3 @@ def planned_since(newest_first: list[Publication], key: str) -> int:
 
 def _has(audiences: Audiences, key: str) -> bool:
     return any(audience.key == key for audience in audiences.all)
-
-
-def _after(day: str) -> str:
-    return _days_after(day, 1)
-
-
-def _days_after(day: str, days: int) -> str:
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()

@@ -5,6 +5,8 @@ POINTER_KEY = f"{PREFIX}current.json"
 """Holds the id of the live bundle."""
 ONNX_FILE = "bundle.onnx"
 MANIFEST_FILE = "manifest.json"
+DISTRIBUTION_FILE = "distribution.json"
+"""What customers and days were like in training; bundles of before have none."""
 
 
 def bundle_key(bundle_id: str, name: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from shared.aws.fresh_object import CHANGED, is_absent
-from shared.models.layout import MANIFEST_FILE, ONNX_FILE, POINTER_KEY, PREFIX
+from shared.models.layout import DISTRIBUTION_FILE, MANIFEST_FILE, ONNX_FILE, POINTER_KEY, PREFIX
 from shared.models.shapes import parsed
 from shared.telemetry.errors import AnonymousError
 
@@ -25,6 +25,8 @@ FILES = {
     "report.html": "text/html",
 }
 """What a whole bundle consists of, and which kinds of content these are."""
+BESIDE = {DISTRIBUTION_FILE: "application/json"}
+"""What it may have beside."""
 
 
 class Overtaken(AnonymousError):

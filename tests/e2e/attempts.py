@@ -20,6 +20,7 @@ RECOMMENDING = {"RecommendProductsRole"}
 TRAVELLING = {"AdvanceJourneyRole"}
 EXPORTING = {"ExportTablesRole", "FinishExportRole"}
 MEASURING = {"MeasureResultsRole"}
+DRIFTING = {"MeasureDriftRole"}
 WATCHING = {"WatchStackRole"}
 ROLLING_BACK = {"RollBackModelRole"}
 READING_MODELS = (
@@ -32,6 +33,7 @@ READING_MODELS = (
     | DEFINING
     | EXPORTING
     | MEASURING
+    | DRIFTING
     | {"LookupCustomerRole"}
 )
 
@@ -151,14 +153,16 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("archive/", {"BackfillEventsRole", *ERASING}, {"IngestLiveEventsRole", *ERASING}),
         ("marks/", set(), FOLDING | ERASING),
         ("exports/", ERASING, ERASING | EXPORTING),
-        ("exports/snapshots/", ERASING | EXPORTING | MEASURING, ERASING | EXPORTING),
-        ("exports/orders/", ERASING | MEASURING, ERASING | EXPORTING),
+        ("exports/snapshots/", ERASING | EXPORTING | MEASURING | DRIFTING, ERASING | EXPORTING),
+        ("exports/orders/", ERASING | MEASURING | DRIFTING, ERASING | EXPORTING),
+        ("exports/states/", ERASING | DRIFTING, ERASING | EXPORTING),
         ("exports/deliveries/", ERASING, ERASING | EXPORTING),
         ("reports/results/", MEASURING, MEASURING),
         ("reports/insight/", MEASURING | BROWSING, MEASURING),
+        ("reports/drift/", DRIFTING, DRIFTING),
         ("reports/exports/", EXPORTING, EXPORTING),
-        ("quarantine/events/", ERASING | WATCHING, {"IngestEventsRole", "BackfillEventsRole", *ERASING}),
-        ("quarantine/live/", ERASING | WATCHING, {*FOLDING, "AcceptEventsRole", *ERASING}),
+        ("quarantine/events/", ERASING | WATCHING | DRIFTING, {"IngestEventsRole", "BackfillEventsRole", *ERASING}),
+        ("quarantine/live/", ERASING | WATCHING | DRIFTING, {*FOLDING, "AcceptEventsRole", *ERASING}),
         ("reports/erasures/", ERASING, ERASING),
     ):
         place: Any = {"Bucket": bucket, "Key": f"{prefix}nobody"}
@@ -191,7 +195,7 @@ def attempts(stack: Stack) -> list[Attempt]:
     add(
         "speak on the bus",
         "events",
-        KEEPING_MOVES | ERASING | TRAVELLING,
+        KEEPING_MOVES | ERASING | TRAVELLING | DRIFTING,
         lambda client: client.put_events(Entries=[entry]),
     )
     other = {"FunctionName": ids["EraseCustomerFunction"], "Payload": b"{}"}

@@ -6,7 +6,12 @@ from typing import Any
 from urllib.parse import quote
 
 from local.stack import Stack
-from shared.insight.layout import LATEST_RESULTS, REPORTS, report_key
+from shared.drift.layout import nights_key
+from shared.drift.reference import FORMAT, Measure, Reference, to_bytes
+from shared.events.event import parse_timestamp
+from shared.features.columns import DAY_MS
+from shared.insight.layout import ANSWERED, DRIFT, LATEST_RESULTS, report_key
+from shared.models.layout import DISTRIBUTION_FILE, bundle_key
 from shared.recommending import layout as recommenders
 from shared.recommending.live_recommender import CHECK_EVERY_SECONDS
 from shared.recommending.publishing import publish as publish_recommender
@@ -16,7 +21,7 @@ from tests.e2e.acting_stories import (
     members,
     standing,
 )
-from tests.e2e.conftest import wait_until
+from tests.e2e.conftest import STACK_CLOCK, wait_until
 from tests.e2e.looks import SECONDS, below, events_stored, is_done, items_of, put
 from tests.e2e.rights import client
 from tests.e2e.sources import events_of, function
@@ -157,7 +162,23 @@ def results_are_measured(stack: Stack) -> None:
     wait_until(lambda: stack.api_get("/audiences/spring/results")[0] == 200, SECONDS)
     results = json.loads(stack.s3.get_object(Bucket=stack.bucket, Key=LATEST_RESULTS)["Body"].read())["results"]
     assert {one["campaign"]: one["state"] for one in results}["spring"] == "no_control_group"
-    assert {*below(stack, "reports/insight/")} == {report_key(name) for name in REPORTS}
+    assert {*below(stack, "reports/insight/")} == {report_key(name) for name in ANSWERED}
+
+
+def a_model_drifts(stack: Stack) -> None:
+    """It was trained on customers with a thousand orders each, it says."""
+    shoppers = [purchase(f"shopper {i}", 1, 10) for i in range(40)]
+    put(stack, "events/shoppers.ndjson", ndjson(shoppers))
+    wait_until(lambda: stack.api_get("/customers/shopper%2039/segment")[0] == 200, SECONDS)
+    live = stack.api_get("/models")[1]["live"]["bundle_id"]
+    days = [*range(0, 60, 5)]
+    orders = Measure(days, [[0, 500, 0] for _ in days], edges=[999.0])
+    known = Reference(FORMAT, live, parse_timestamp(STACK_CLOCK) - DAY_MS, {"feature/orders_lifetime": orders})
+    put(stack, bundle_key(live, DISTRIBUTION_FILE), to_bytes(known))
+    assert export(stack, "drifted") == "SUCCEEDED"
+    report = json.loads(stack.s3.get_object(Bucket=stack.bucket, Key=report_key(DRIFT))["Body"].read())
+    assert (report["state"], report["drifted"]) == ("drifted", ["feature/orders_lifetime"])
+    assert below(stack, "reports/drift/") == [nights_key(live)]
 
 
 def export(stack: Stack, name: str, **given: str) -> str:

@@ -29,6 +29,7 @@ from tests.e2e.rights import Caller, allowed, client, functions_roles, used
 from tests.e2e.sources import EVERY_FIELD, MAPPING, PART_BYTES, SOURCES, events_of
 from tests.e2e.stories import (
     a_long_history_is_sealed,
+    a_model_drifts,
     a_recommender_is_published,
     another_model_goes_live,
     everything_kept_of_somebody_is_erased,
@@ -180,6 +181,7 @@ def test_every_route_answers(stack: Stack) -> None:
         time_goes_by,
         another_model_goes_live,
         tables_are_exported,
+        a_model_drifts,
         known_customers_act_again_and_then_refuse,
         everything_kept_of_somebody_is_erased,
     ],

@@ -154,6 +154,10 @@ def exported(stack: Stack) -> None:
     assert below(stack, "exports/snapshots/date=2018-01-01/")
 
 
+def drift_was_looked_for(stack: Stack) -> None:
+    assert below(stack, "reports/insight/drift.json")
+
+
 def is_counted_rightly(stack: Stack) -> None:
     assert lacking(stack.dynamodb, stack.table) == {}
 
@@ -179,6 +183,7 @@ TROUBLES: dict[str, tuple[Trouble, Trouble]] = {
     "operations.recount --correct": (a_size_is_wrong, is_counted_rightly),
     "operations.recount": (nothing, is_counted_rightly),
     "operations.export --wait": (nothing, exported),
+    "training.drift --bucket $bucket": (nothing, drift_was_looked_for),
     "operations.start rescore": (nothing, lambda stack: decided(stack, "known")),
     "operations.start backfill": (a_history_waits, lambda stack: decided(stack, "of%20a%20history")),
     "operations.quarantine": (a_line_was_refused, nothing),

@@ -111,6 +111,10 @@ def check_measure_results(_stack: Stack, answer: Any) -> None:
     assert answer == {"date": "2018-01-01", "whole": False, "results": 0, "reports": 0}
 
 
+def check_measure_drift(_stack: Stack, answer: Any) -> None:
+    assert answer == {"date": "2018-01-01", "state": "not_whole", "drifted": 0}
+
+
 def check_live(customer: str) -> Callable[[Stack, Any], None]:
     def check(stack: Stack, answer: Any) -> None:
         assert answer == {"batchItemFailures": []}
@@ -223,6 +227,7 @@ CHECKS: dict[str, Callable[[Stack, Any], None]] = {
     "export_tables": check_export_tables,
     "finish_export": check_finish_export,
     "measure_results": check_measure_results,
+    "measure_drift": check_measure_drift,
     "summarise_run": check_summarise_run,
 }
 

@@ -28,9 +28,14 @@ def _never_the_latest(code: Planting) -> None:
     code.set(code.module("shared.insight.measuring").Measuring, "_is_latest", lambda self, as_of_ms: False)
 
 
+def _never_the_latest_drift(code: Planting) -> None:
+    code.set(code.module("shared.drift.watching").Watching, "_is_latest", lambda self, as_of_ms: False)
+
+
 EXPORT_BUGS = (
     Bug("what was exported before is exported again", _exported_again, 4),
     Bug("what another run left of a date stays", _leftovers_stay, 32),
     Bug("what was measured never is the latest", _never_the_latest, 4),
+    Bug("what drifted never is the latest", _never_the_latest_drift, 4),
     Bug("the objects of a part all have one name", _one_object_of_a_part, 11),
 )

@@ -16,6 +16,7 @@ from shared.exports.tables import TABLES
 from shared.features import PURCHASE, REFUND, encode, until
 from shared.features.columns import CAMPAIGN_EXPOSURE
 from shared.identity.keys import customer_id, customer_key, is_visitor
+from shared.insight.layout import DRIFT, report_key
 from shared.ledger import audience_rows, rows
 from shared.ledger.rows import RECORDED
 from shared.profiles.histories import histories
@@ -40,6 +41,9 @@ def exported(cloud: Cloud, profiles: Mapping[str, StoredProfile], truth: Truth) 
     yield from _customers(cloud, days[-1], profiles)
     yield from _moves(cloud, truth)
     yield from _measured(cloud, days[-1])
+    drift = json.loads(cloud.objects.latest(report_key(DRIFT)) or b"{}")
+    if drift.get("date") != days[-1]:
+        yield f"drift was looked for on {drift.get('date')}, where {days[-1]} is the last whole date"
 
 
 def _whole(cloud: Cloud, day: str) -> Iterator[str]:

@@ -70,6 +70,8 @@ def export(world: World, run: str) -> Process:
         world.findings.append(f"the export {run} does not reconcile")
     elif not outcome["superseded"]:
         measured = yield from _tried({"date": outcome["date"]}, "measure_results")
+        if not isinstance(measured, Failed):
+            measured = yield from _tried({"date": outcome["date"]}, "measure_drift")
         if isinstance(measured, Failed):
             world.failed_runs.append(("export", run))
 

@@ -58,7 +58,8 @@ def test_a_proven_bundle_goes_live(model: Path, s3: "S3Client") -> None:
     live = current(s3)
     assert (live["bundle_id"], live["previous"], live["force_reason"]) == (bundle_id, None, "first try")
     assert {
-        f"models/{bundle_id}/{name}" for name in ("bundle.onnx", "manifest.json", "reasons.npz", "report.html")
+        f"models/{bundle_id}/{name}"
+        for name in ("bundle.onnx", "distribution.json", "manifest.json", "reasons.npz", "report.html")
     } < set(keys(s3))
 
 

@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 from msgspec import convert
 from onnx import ModelProto, TensorProto, helper
 
+from shared.drift.measures import PREDICTION
+from shared.drift.reference import from_bytes, to_bytes
 from shared.features import FEATURE_NAMES
 from shared.models.bundle import Bundle
-from shared.models.layout import MANIFEST_FILE, ONNX_FILE
+from shared.models.layout import DISTRIBUTION_FILE, MANIFEST_FILE, ONNX_FILE
 from shared.models.manifests import step_name
 from shared.reasons.contributions import FILE
 from training.adoption.foreign import Foreign
@@ -159,6 +162,7 @@ def adopt(folder: Path, out: Path, verdict: Verdict, holdouts: Mapping[str, Hold
     kept_holdouts = {**holdouts, name: replace(holdouts[name], predicted=verdict.predicted)}
     about["gate"]["files"] = {gate.GATE_FILE: gate.sha256(out / gate.GATE_FILE)} | _save_holdouts(out, kept_holdouts)
     about["reasons"] = _save_reasons(folder, out, new, verdict, holdouts[name])
+    _save_distribution(folder, out, about["bundle_id"], output)
     return about
 
 
@@ -200,6 +204,16 @@ def _prove(serving: Bundle, new: ModelProto, verdict: Verdict, X: np.ndarray, se
     if not largest <= allowed:
         raise Refused(f"{output} differs from the adopted model by {largest:.1e} where {allowed:.0e} is allowed")
     return largest
+
+
+def _save_distribution(folder: Path, out: Path, bundle_id: str, output: str) -> None:
+    """What customers were like is the same; only what the target was predicted as is not known of the new model."""
+    if not (folder / DISTRIBUTION_FILE).is_file():
+        return
+    before = from_bytes((folder / DISTRIBUTION_FILE).read_bytes())
+    known = {name: one for name, one in before.measures.items() if name != f"{PREDICTION}/{output}"}
+    now = msgspec.structs.replace(before, bundle_id=bundle_id, measures=known)
+    (out / DISTRIBUTION_FILE).write_bytes(to_bytes(now))
 
 
 def _save_holdouts(out: Path, holdouts: Mapping[str, Holdout]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from shared.models.bundle import Bundle
 from shared.models.labels import Labels, labels_key, parse_labels
 from shared.models.layout import MANIFEST_FILE, ONNX_FILE, POINTER_KEY, bundle_key
 from shared.models.shapes import Misfit, parsed
-from shared.models.switching import FILES, Live
+from shared.models.switching import BESIDE, FILES, Live
 from training.base.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Registry:
 
     def upload(self, folder: Path, bundle_id: str) -> None:
         """Puts the bundle beside the others; nothing uses it yet."""
-        for name, kind in FILES.items():
+        beside = {name: kind for name, kind in BESIDE.items() if (folder / name).is_file()}
+        for name, kind in (FILES | beside).items():
             body = (folder / name).read_bytes()
             self.s3.put_object(Bucket=self.bucket, Key=bundle_key(bundle_id, name), Body=body, ContentType=kind)
 

@@ -1,0 +1,158 @@
+"""What is watched for drift, measured alike in training and every night: of customers what they are, of days what came.
+
+Features, predictions and segments are those of a sample of the customers who did something within ACTIVE_DAYS, at an
+instant. What came is looked at day by day, each the 24 hours before an instant: what kinds of events, what lines and
+orders amounted to, and how many of those customers came at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS, EVENT_TYPES, MONEY_UNITS, PURCHASE
+
+if TYPE_CHECKING:
+    from shared.features import Profiles
+    from shared.models.bundle import Bundle
+
+ACTIVE_DAYS = 90
+MOST_CUSTOMERS = 20_000
+"""Whose histories are looked at: of more, a sample. An index worth an alarm is found among far fewer."""
+MOST_ROWS = 2_000
+"""Of customers at an instant that lies in the past of training; at a night's, all of the sample."""
+
+FEATURE, PREDICTION, EVENTS, ORDERS, REFUSED = "feature", "prediction", "events", "orders", "refused"
+SEGMENT = f"{PREDICTION}/segment"
+TYPES = f"{EVENTS}/types"
+CAME = f"{EVENTS}/came"
+LINE = f"{ORDERS}/line"
+BASKET = f"{ORDERS}/basket"
+PRICE = f"{ORDERS}/price"
+"""Lines beside what the same product usually came to: prices change long before the amounts of all lines tell."""
+REASONS = f"{REFUSED}/reasons"
+"""Why lines were refused, beside those that were not."""
+
+LINES_BEFORE = 20
+"""Of a product, on days before, which tell what a line of it usually comes to."""
+LEAST_LINES_BEFORE = 3
+
+type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Of one measure, what was seen: a number each, NaN where undefined, or where there are `labels` which of them."""
+
+    value: Floats
+    """[n]"""
+    days_ago: Ints
+    """The day that each belongs to, 0 being the last one [n]."""
+    labels: tuple[str, ...] | None = None
+
+    def of(self, day: int) -> Floats:
+        """Those of one day."""
+        own: Floats = self.value[self.days_ago == day]
+        return own
+
+
+def sampled(profiles: Profiles, seed: int) -> Profiles:
+    """MOST_CUSTOMERS of them at the most."""
+    if len(profiles) <= MOST_CUSTOMERS:
+        return profiles
+    some = np.random.default_rng(seed).choice(len(profiles), MOST_CUSTOMERS, replace=False)
+    return profiles.take(np.sort(some))
+
+
+def customers(profiles: Profiles, bundle: Bundle, at_ms: int, most: int = MOST_CUSTOMERS) -> dict[str, Values]:
+    """What the customers are at an instant who did something in ACTIVE_DAYS before it, `most` of them."""
+    active = np.flatnonzero(_active(profiles, at_ms))
+    if len(active) > most:
+        active = np.sort(np.random.default_rng(at_ms % 2**32).choice(active, most, replace=False))
+    known = bundle.features_at(profiles.take(active), at_ms)
+    decided = bundle.decide(known)
+    own = bundle.own(known)
+    seen = {f"{FEATURE}/{name}": own[:, j] for j, name in enumerate(bundle.features)}
+    seen |= {f"{PREDICTION}/{name}": values for name, values in decided.predictions.items()}
+    ids = np.array([segment["id"] for segment in bundle.manifest["segments"]])
+    day = np.zeros(len(active), np.int64)
+    segment = (decided.segment[:, None] == ids).argmax(axis=1).astype(np.float64)
+    told = {name: Values(values.astype(np.float64), day) for name, values in seen.items()}
+    return told | {SEGMENT: Values(segment, day, tuple(map(str, ids.tolist())))}
+
+
+def days(profiles: Profiles, as_of_ms: int, number: int) -> dict[str, Values]:
+    """What came on each of a number of days, the last of which ends at an instant (UTC milliseconds)."""
+    rows = profiles.rows
+    ago = (as_of_ms - 1 - rows.time_ms) // DAY_MS
+    before = (rows.kind != CAMPAIGN_EXPOSURE) & (rows.kind < len(EVENT_TYPES)) & (ago >= 0)
+    own = before & (ago < number)
+    bought = own & (rows.kind == PURCHASE)
+    owner = profiles.owner
+    amount = rows.net[bought] / MONEY_UNITS
+    basket, basket_ago = _baskets(owner[bought], rows.order[bought], amount, ago[bought])
+    usual = before & (ago < number + ACTIVE_DAYS) & (rows.kind == PURCHASE) & (rows.net > 0) & (rows.product > 0)
+    price, price_ago = _prices(rows.product[usual], rows.net[usual], ago[usual])
+    recent = price_ago < number
+    came, came_ago = _came(owner, ago, len(profiles), number)
+    return {
+        TYPES: Values(rows.kind[own].astype(np.float64), ago[own], EVENT_TYPES),
+        CAME: Values(came, came_ago, ("no", "yes")),
+        LINE: Values(amount, ago[bought]),
+        BASKET: Values(basket, basket_ago),
+        PRICE: Values(price[recent], price_ago[recent]),
+    }
+
+
+def _active(profiles: Profiles, at_ms: int) -> NDArray[np.bool_]:
+    time_ms = profiles.rows.time_ms
+    recent = (time_ms < at_ms) & (time_ms >= at_ms - ACTIVE_DAYS * DAY_MS)
+    active: NDArray[np.bool_] = np.bincount(profiles.owner[recent], minlength=len(profiles)) > 0
+    return active
+
+
+def _baskets(owner: Ints, order: NDArray[np.uint32], amount: Floats, ago: Ints) -> tuple[Floats, Ints]:
+    """What each order amounts to, and its day; a line without an order's id is an order of its own."""
+    alone = np.where(order == 0, np.arange(1, len(order) + 1), 0)
+    keys = np.stack([owner, order.astype(np.int64), alone, ago])
+    in_order = np.lexsort(keys)
+    keys = keys[:, in_order]
+    begins = np.flatnonzero(np.concatenate(([True], (keys[:, 1:] != keys[:, :-1]).any(axis=0)))[: keys.shape[1]])
+    return np.add.reduceat(amount[in_order], begins) if len(begins) else amount, keys[3, begins]
+
+
+def _prices(product: NDArray[np.uint32], net: Ints, ago: Ints) -> tuple[Floats, Ints]:
+    """The logarithm of each line over what lines of the same product came to on the days before, and its day; of those
+    products alone that were bought before often enough."""
+    order = np.lexsort((-ago, product))
+    product, ago = product[order], ago[order]
+    logs = np.log(net[order])
+    sums = np.concatenate(([0.0], np.cumsum(logs)))
+    at = np.arange(len(product))
+    another = np.concatenate(([True], product[1:] != product[:-1]))[: len(product)]
+    next_day = another | np.concatenate(([True], ago[1:] != ago[:-1]))[: len(product)]
+    begin = np.maximum.accumulate(np.where(another, at, 0))
+    today = np.maximum.accumulate(np.where(next_day, at, 0))
+    first = np.maximum(begin, today - LINES_BEFORE)
+    number = today - first
+    known = number >= LEAST_LINES_BEFORE
+    usual = (sums[today[known]] - sums[first[known]]) / number[known]
+    # What is the same to the cent is the same.
+    return np.round(logs[known] - usual, 3), ago[known]
+
+
+def _came(owner: Ints, ago: Ints, customers: int, number: int) -> tuple[Floats, Ints]:
+    """Of each day and customer who did something in ACTIVE_DAYS up to its end, 1 where they came on it, else 0."""
+    length = number + ACTIVE_DAYS
+    came = np.zeros((customers, length + 1), np.int32)
+    own = (ago >= 0) & (ago < length)
+    came[owner[own], ago[own]] = 1
+    # Counted from the oldest day on, so that the days up to one are those behind it.
+    counted = np.cumsum(came[:, ::-1], axis=1)[:, ::-1]
+    active = counted[:, :number] - counted[:, ACTIVE_DAYS : ACTIVE_DAYS + number] > 0
+    at, day = np.nonzero(active)
+    return came[at, day].astype(np.float64), day.astype(np.int64)

@@ -1,0 +1,72 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from shared.drift import measures
+from shared.drift.measures import BASKET, CAME, LINE, PRICE, SEGMENT, TYPES, customers, days, sampled
+from shared.features.columns import DAY_MS, EVENT_TYPES
+from shared.models.bundle import Bundle
+from tests.support.bundles import make_bundle
+from tests.support.event_files import profiles, purchase
+
+AS_OF_MS = round(datetime(2017, 10, 10, tzinfo=UTC).timestamp() * 1_000)
+
+
+def bought(
+    customer: str, number: int, day: int, price: float, product: str = "p", **fields: object
+) -> dict[str, object]:
+    return {**purchase(customer, number, day), "price": price, "product_id": product, **fields}
+
+
+def test_days_tell_what_came_on_each() -> None:
+    known = profiles(
+        *(bought("a", n, 9, 5.0, order_id="one") for n in range(2)),
+        bought("b", 3, 8, 7.0),
+        {**purchase("b", 4, 9), "event_type": "page_view"},
+        {**purchase("c", 5, 9), "event_type": "campaign_exposure", "campaign": "x", "arm": "control"},
+    )
+    seen = days(known, AS_OF_MS, 3)
+    assert sorted(EVENT_TYPES[int(kind)] for kind in seen[TYPES].of(0)) == ["page_view", "purchase", "purchase"]
+    assert [EVENT_TYPES[int(kind)] for kind in seen[TYPES].of(1)] == ["purchase"]
+    assert (seen[BASKET].of(0).tolist(), seen[BASKET].of(1).tolist()) == ([10.0], [7.0])
+    assert seen[LINE].of(0).tolist() == [5.0, 5.0]
+    assert seen[TYPES].of(2).tolist() == []
+    came = seen[CAME]
+    assert sorted(came.of(0).tolist()) == [1.0, 1.0, 1.0]
+    assert came.of(1).tolist() == [1.0]  # the others had never been there by then
+    assert came.of(2).tolist() == []
+
+
+def test_who_was_there_within_ninety_days_and_does_not_come_counts_as_one_who_did_not() -> None:
+    known = profiles(purchase("a", 1, 1), purchase("b", 1, 9))
+    assert sorted(days(known, AS_OF_MS, 1)[CAME].of(0).tolist()) == [0.0, 1.0]
+    later = AS_OF_MS + 89 * DAY_MS
+    assert days(known, later, 1)[CAME].of(0).tolist() == [0.0]
+    assert days(known, later + 2 * DAY_MS, 1)[CAME].of(0).tolist() == []
+
+
+def test_a_price_is_held_against_what_the_product_came_to_on_days_before() -> None:
+    before = [bought("a", n, 1 + n, 10.0) for n in range(5)]
+    known = profiles(*before, bought("b", 9, 9, 13.0), bought("c", 9, 9, 13.0), bought("d", 9, 9, 1.0, "new"))
+    price = days(known, AS_OF_MS, 1)[PRICE]
+    assert price.of(0).tolist() == pytest.approx([np.log(1.3)] * 2, abs=1e-3)
+    assert len(days(profiles(*before), AS_OF_MS, 1)[PRICE].value) == 0
+
+
+def test_customers_are_those_who_were_active_and_no_more_of_them_than_are_asked_for() -> None:
+    bundle = Bundle.from_files(*make_bundle())
+    known = profiles(*(purchase(f"c{i}", n, 1 + n) for i in range(9) for n in range(1 + i % 3)))
+    seen = customers(known, bundle, AS_OF_MS)
+    assert sorted(seen["feature/orders_lifetime"].of(0).tolist()) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert (seen[SEGMENT].labels, len(seen[SEGMENT].value)) == (("0", "1", "2"), 9)
+    assert len(customers(known, bundle, AS_OF_MS, 4)["prediction/churn_probability"].value) == 4
+    assert len(customers(known, bundle, AS_OF_MS + 100 * DAY_MS)[SEGMENT].value) == 0
+
+
+def test_of_many_customers_a_sample_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = profiles(*(purchase(f"c{i}") for i in range(9)))
+    assert sampled(known, 1) is known
+    monkeypatch.setattr(measures, "MOST_CUSTOMERS", 4)
+    assert len(sampled(known, 1)) == 4
+    assert sampled(known, 1).keys == sampled(known, 1).keys

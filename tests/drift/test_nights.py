@@ -1,0 +1,67 @@
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import numpy as np
+
+from shared.drift.nights import ACCEPTED, EACH_DAYS, LEAST_NIGHTS, QUIET_DAYS, Night, Nights
+from shared.drift.reference import OTHERS
+
+FIRST = date(2026, 1, 1)
+NONE: Mapping[str, int] = {}
+
+
+def day(number: int) -> str:
+    return (FIRST + timedelta(days=number)).isoformat()
+
+
+def night(number: int, drifted: tuple[str, ...] = (), refused: Mapping[str, int] = NONE) -> Night:
+    return Night(number * 86_400_000, {"m": [number]}, {**refused}, [*drifted], bool(drifted))
+
+
+def nights(*numbers: int, drifted: tuple[str, ...] = (), refused: Mapping[str, int] = NONE) -> Nights:
+    told = Nights("b")
+    for number in numbers:
+        told = told.and_also(day(number), night(number, drifted, refused))
+    return told
+
+
+def test_the_last_nights_are_kept_and_of_those_before_some_for_a_year_and_a_season() -> None:
+    kept = nights(*range(600)).nights
+    assert [*kept] == sorted(kept)
+    assert {day(599 - age) for age in range(EACH_DAYS + 1)} <= kept.keys()
+    assert 110 < len(kept) < 130
+    assert min(kept) >= day(599 - 450)
+
+
+def test_a_night_again_takes_its_own_place_and_later_ones_stay() -> None:
+    told = nights(1, 2).and_also(day(1), night(7))
+    assert {name: one.counts["m"] for name, one in told.nights.items()} == {day(1): [7], day(2): [2]}
+
+
+def test_the_night_of_a_year_ago_is_the_nearest_to_it_and_none_where_there_was_none() -> None:
+    told = nights(0, 30, 34, 38)
+    assert told.a_year_before(day(364 + 35), (364 + 35) * 86_400_000)["m"].tolist() == [34]
+    assert told.a_year_before(day(364 + 60), (364 + 60) * 86_400_000) == {}
+
+
+def test_what_was_told_is_new_again_after_a_while_and_another_measure_is_at_once() -> None:
+    told = nights(1, drifted=("a",))
+    assert not told.is_new(day(2), ["a"])
+    assert told.is_new(day(2), ["a", "b"])
+    assert told.is_new(day(2 + QUIET_DAYS), ["a"])
+    assert told.is_new(day(1), ["a"])
+
+
+def test_reasons_of_refusals_are_held_against_nights_once_there_are_enough() -> None:
+    refused = {ACCEPTED: 90, "no price": 10}
+    assert nights(*range(LEAST_NIGHTS - 1), refused=refused).refusals(day(40), refused) is None
+    assert nights(*range(LEAST_NIGHTS), refused=refused).refusals(day(40), {}) is None
+    told = nights(*range(LEAST_NIGHTS), refused=refused).refusals(
+        day(LEAST_NIGHTS), {ACCEPTED: 80, "no price": 10, "new": 7}
+    )
+    assert told is not None
+    measure, tonight = told
+    assert measure.labels == [ACCEPTED, "no price", "new", OTHERS]
+    assert measure.counts == [[90, 10, 0, 0]] * LEAST_NIGHTS
+    assert sorted(measure.days_ago) == [*range(LEAST_NIGHTS)]
+    assert np.array_equal(tonight, [80, 10, 7, 0])
