@@ -78,7 +78,11 @@ def export(s3: "S3Client", night: int) -> None:
     bundle = Bundle.from_files(*BUNDLE)
     decided = bundle.decide(bundle.features_at(known, at(night)))
     told = rows.customers(known.keys, [None] * len(known), known, lambda *_: None, at(night), bundle.zone)
-    told = {**told, "churn_probability": decided.predictions["churn_probability"].astype(float)}
+    told = {
+        **told,
+        **rows.recommended(known.keys, [None] * len(known), known, at(night), None),
+        "churn_probability": decided.predictions["churn_probability"].astype(float),
+    }
     plan = Plan(f"night-{night}", day(night), at(night), at(night))
     tables = ((STATES, rows.states(known)), (CUSTOMERS, told), (ORDERS, rows.orders(known)), (SNAPSHOTS, None))
     for table, own in tables:
