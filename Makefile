@@ -33,7 +33,7 @@ NOTHING_FOUND := '^Passed checks: [1-9][0-9]*, Failed checks: 0, Skipped checks:
 # Keys are known by their shape: hashes and golden bytes look as random, and what a variable is called ruff's rules look at.
 BY_SHAPE := $(foreach plugin,HexHighEntropyString Base64HighEntropyString KeywordDetector,--disable-plugin $(plugin))
 
-.PHONY: setup install build demo local test check nightly delivery drills bench samples warehouses spark lint docs clean
+.PHONY: setup install build demo local test check nightly delivery drills bench samples warehouses featuretools spark lint docs clean
 setup: $(ENVIRONMENTS) $(SCAN) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
@@ -45,7 +45,7 @@ demo: build ## Run the whole system once on real data, locally, and print what h
 local: build ## Start the whole system locally and keep it running until Ctrl-C
 	@$(PYTHON) -m local.stack $(OPTIONS)
 
-test: build $(ROOT)/.venv/.browser ## Run all tests that need neither Docker nor an AWS account
+test: build $(ROOT)/.venv/.browser $(ROOT)/.venv-featuretools/.ready ## Run all tests that need neither Docker nor an AWS account
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(ROOT)/.cache/.template-linted ## Run the quick part of lint, and all tests that need no stack, in 90 seconds on two cores; say what is left
@@ -96,12 +96,14 @@ warehouses: $(ROOT)/.venv-warehouses/.ready ## Install what stands for Snowflake
 spark: $(SPARK) ## Install Spark, and hold what it gathers to what one machine comes to; needs Java 17
 	@cd $(ROOT) && .venv-spark/bin/python -m pytest tests/training/engines/test_spark.py
 
+featuretools: $(ROOT)/.venv-featuretools/.ready ## Install FeatureTools, which `tessera discover` runs
+
 docs: $(ROOT)/.venv/.ready ## Make a site of docs/ in build/site, and check its links
 	@cd $(ROOT) && NO_MKDOCS_2_WARNING=1 mkdocs build
 
 clean: ## Remove what was built and installed
 	rm -rf $(ROOT)/.aws-sam $(ROOT)/.cache $(ROOT)/build $(ROOT)/.venv $(ROOT)/.venv-sam $(ROOT)/.venv-ministack \
-		$(ROOT)/.venv-scan $(ROOT)/.venv-spark $(ROOT)/.venv-warehouses
+		$(ROOT)/.venv-scan $(ROOT)/.venv-spark $(ROOT)/.venv-warehouses $(ROOT)/.venv-featuretools
 
 # ---- Environments ----------------------------------------------------------------------------------------------------
 # The local AWS, SAM and checkov pin libraries that clash with the project's, so each lives in an environment of its own.
@@ -121,8 +123,10 @@ $(ENVIRONMENTS) $(SCAN) $(SPARK): $(ROOT)/uv.lock | $(UV)
 	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --frozen --compile-bytecode $(GROUPS)
 	@touch $@
 
-# Its libraries clash with the project's own: one lock for both takes what uv calls experimental. So it has pins of its own.
+# Their libraries clash with the project's own: one lock for both takes what uv calls experimental. So they have pins of their own.
+$(ROOT)/.venv-featuretools/.ready: $(ROOT)/training/discovery/featuretools.txt | $(UV)
 $(ROOT)/.venv-warehouses/.ready: $(ROOT)/tests/support/fakes/requirements.txt | $(UV)
+$(ROOT)/.venv-featuretools/.ready $(ROOT)/.venv-warehouses/.ready:
 	@echo "Installing pinned packages into $(notdir $(@D))"
 	@$(UV) venv --quiet --clear --python 3.13 $(@D)
 	@$(UV) pip install --quiet --python $(@D)/bin/python --requirements $<

@@ -67,6 +67,12 @@ COMMANDS = (
     ),
     Command(
         TRAIN,
+        "training.discover",
+        "Look for features that would improve a target.",
+        "--events my-events/ --target churn",
+    ),
+    Command(
+        TRAIN,
         "training.evaluate",
         "Train on the past, score, and compare with the future.",
         "--events my-events/ --as-of 2026-01-01",

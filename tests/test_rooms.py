@@ -18,6 +18,7 @@ TESTED_BY = {
     "training/base/errors": "training/base/test_command.py",
     "training/data/naive_features": "features/test_delivery.py",
     "training/adopt": "training/adoption/test_adopting.py",
+    "training/discovery/synthesis": "training/discovery/test_synthesised.py",
     "training/data/naive_targets": "training/prediction/test_happenings.py",
     "training/prediction/models": "training/bundle/test_export.py",
     "training/bundle/fitted": "training/test_train.py",

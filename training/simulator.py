@@ -31,6 +31,7 @@ from training.shop.behaviour import (
 )
 from training.shop.campaign import USUALLY, campaign_events
 from training.shop.shoppers import CATEGORIES, CHANNELS, SHOPPERS
+from training.shop.wishes import CATEGORY, EVENT, RARELY, wish_events
 
 CUSTOMERS_AT_ONCE = 20_000
 DEVICES = ("mobile", "desktop", "tablet")
@@ -54,9 +55,17 @@ def simulate(customers: int, seed: int = 7) -> Iterator[tuple[pa.Table, pa.Table
         yield _table(columns, ids, first), types
 
 
-def write(out: Path, customers: int, seed: int = 7, form: str = "parquet", lift: float | None = None) -> int:
+def write(
+    out: Path,
+    customers: int,
+    seed: int = 7,
+    form: str = "parquet",
+    lift: float | None = None,
+    wishes: float | None = None,
+) -> int:
     """Writes a file of events for each month to `out`/events (for every 20,000 customers one) and `out`/types.csv; with
-    a `lift`, a campaign beside them that adds so much to the probability that some kinds of customers answer.
+    a `lift`, a campaign beside them that adds so much to the probability that some kinds of customers answer; and with
+    `wishes`, what those wish for with that probability who looked at one category lately.
 
     Returns the number of events.
     """
@@ -76,6 +85,10 @@ def write(out: Path, customers: int, seed: int = 7, form: str = "parquet", lift:
                 approached = campaign_events(known, lift, np.random.default_rng((seed, block, 1)))
                 _copy(approached, folder / f"campaign-{block}.{form}")
                 count += len(approached)
+            if wishes is not None:
+                wished = wish_events(events, wishes, np.random.default_rng((seed, block, 2)))
+                _copy(wished, folder / f"wishes-{block}.{form}")
+                count += len(wished)
             types.append(known)
             count += len(events)
             advance(len(known), f"{count:,} events")
@@ -168,6 +181,12 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
         metavar="LIFT",
         help="with a campaign sent by lot that adds so much to the probability that some answer; 0 changes nobody",
     )
+    parser.add_argument(
+        "--wishes",
+        type=float,
+        metavar="SHARE",
+        help=f"with events `{EVENT}`, which so many have every ten days who looked at {CATEGORY} lately, others rarely",
+    )
     return command.run(parser, _run, arguments)
 
 
@@ -176,7 +195,11 @@ def _run(arguments: argparse.Namespace) -> None:
         raise InputError(f"--customers must be 1 or more, not {arguments.customers}")
     if arguments.campaign is not None and not 0 <= arguments.campaign <= 1 - USUALLY:
         raise InputError(f"--campaign must be from 0 to {1 - USUALLY:g}, not {arguments.campaign:g}")
-    count = write(arguments.out, arguments.customers, arguments.seed, arguments.format, arguments.campaign)
+    if arguments.wishes is not None and not RARELY <= arguments.wishes <= 1:
+        raise InputError(f"--wishes must be from {RARELY:g} to 1, not {arguments.wishes:g}")
+    count = write(
+        arguments.out, arguments.customers, arguments.seed, arguments.format, arguments.campaign, arguments.wishes
+    )
     command.say(
         f"{count:,} events of {arguments.customers:,} customers in {arguments.out / 'events'},"
         f" each customer's type in {arguments.out / 'types.csv'}"

@@ -3,8 +3,9 @@ for every customer [n_profiles], NaN where it is undefined."""
 
 import numpy as np
 
-from shared.features.columns import DAY_MS, HOUR_MS, MONEY_UNITS
-from shared.features.history import Coded, Formula, History
+from shared.features.codec import category_hash
+from shared.features.columns import DAY_MS, EVENT_TYPES, HOUR_MS, MONEY_UNITS, PURCHASE
+from shared.features.history import IN_VISIT, Coded, Formula, History
 from shared.features.timeline import Floats, Ints, Mask, Timeline
 
 Window = int | None
@@ -213,6 +214,55 @@ def top_category_share(history: History, days: Window) -> Floats:
     owners, begins = np.unique(found.owner, return_index=True)
     largest[owners] = np.maximum.reduceat(found.count, begins) if len(begins) else 0
     return ratio(largest, np.bincount(found.owner, found.count, minlength=history.n))
+
+
+# ---- Any events ------------------------------------------------------------------------------------------------------
+
+
+def matching(history: History, **values: int | str) -> Mask:
+    """Which events carry all of these values of columns of `Rows`: kinds and categories by name, all else by code
+    [n_events]."""
+    events = np.ones(len(history.rows), bool)
+    for column, value in values.items():
+        if isinstance(value, str):
+            value = EVENT_TYPES.index(value) if column == "kind" else category_hash(value)
+        events &= getattr(history.rows, column) == value
+    return events
+
+
+def counted(history: History, events: Mask, days: Window) -> Ints:
+    """How many of these events."""
+    return history.events.where(events).count(days)
+
+
+def counted_a_visit(history: History, events: Mask, days: Window) -> Floats:
+    """How many of these events a visit, which some kinds are no part of."""
+    return ratio(counted(history, events & IN_VISIT[history.rows.kind], days), history.visits.count(days))
+
+
+def spent(history: History, events: Mask, days: Window) -> Floats:
+    """Spend on what was bought in these events, refunds not subtracted."""
+    bought = events & (history.rows.kind == PURCHASE)
+    return history.events.where(bought).total(history.rows.net[bought], days) / MONEY_UNITS
+
+
+def spent_a_line(history: History, events: Mask, days: Window) -> Floats:
+    """The same, a purchase line."""
+    bought = events & (history.rows.kind == PURCHASE)
+    return ratio(spent(history, bought, days), counted(history, bought, days))
+
+
+def different(history: History, column: str, events: Mask, days: Window) -> Ints:
+    """Different values of a column in these events, none left out."""
+    codes = getattr(history.rows, column)
+    named = events & (codes != 0) & history.events.inside(days)
+    pairs = np.unique(history.events.owner[named] << 32 | codes[named])
+    return np.bincount(pairs >> 32, minlength=history.n)
+
+
+def last(history: History, events: Mask) -> Floats:
+    """Time of the last of these events."""
+    return history.events.where(events).last()
 
 
 # ---- Trend -----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from training.data.events import read_events
 from training.shop.behaviour import DAYS
 from training.shop.campaign import PERSUADABLE
 from training.shop.shoppers import SHOPPERS
+from training.shop.wishes import CATEGORY
 from training.simulator import main, simulate
 
 
@@ -112,3 +113,18 @@ def test_a_campaign_changes_those_whom_it_is_said_to_change_and_nobody_else(tmp_
 
 def test_a_campaign_that_nobody_could_answer_so_often_is_refused(tmp_path: Path) -> None:
     assert main(["--out", str(tmp_path), "--customers", "10", "--campaign", "0.95"]) == 2
+
+
+def test_who_looked_at_a_category_lately_wishes_and_others_rarely_do(tmp_path: Path) -> None:
+    assert main(["--out", str(tmp_path), "--customers", "150", "--wishes", "0.5"]) == 0
+    asked = f"""
+        with wishes as (select customer_id, timestamp as at from '{tmp_path}/events/wishes-0.parquet'),
+        views as (select customer_id, epoch_ms(timestamp) as at from '{tmp_path}/events/20*.parquet'
+          where event_type = 'view_item' and category = '{CATEGORY}')
+        select count(*), count(*) filter (exists (select 1 from views v where v.customer_id = w.customer_id
+          and v.at < w.at and v.at >= w.at - interval 31 days)) from wishes w"""
+    with duckdb.connect() as connection:
+        [(wishes, looked)] = connection.sql(asked).fetchall()
+    assert wishes > 500
+    assert looked > 0.7 * wishes
+    assert main(["--out", str(tmp_path), "--wishes", "1.5"]) == 2
