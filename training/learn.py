@@ -3,6 +3,7 @@
 Each step may be cut off, and the command given again: what was decided on a snapshot is not decided anew.
 
 python -m training.learn --bucket NAME [--bus NAME] [--config FILE] [--least-gain SHARE] [--margin SHARE] [--again]
+python -m training.learn --bucket NAME --install
 """
 
 from __future__ import annotations
@@ -21,17 +22,20 @@ import boto3
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from botocore.exceptions import ClientError
 
+from shared.aws.fresh_object import is_absent
 from shared.decisions.decision import iso
 from shared.models.bundle import Bundle, BundleMismatch
 from training.base import command
 from training.base.config import Config
 from training.base.errors import InputError
 from training.bundle import gate
-from training.bundle.contest import HIGHER_IS_BETTER, LOWER_IS_BETTER, MARGIN, Comparison
+from training.bundle.contest import MARGIN, Comparison
 from training.data.stored import Snapshot, latest_day, read_snapshot
 from training.publish import against
 from training.registry.published import Registry, connect
+from training.registry.source import SOURCE_KEY, install
 from training.segmentation.matching import S3, load_previous
 from training.shadow import side_by_side
 from training.train import train_on
@@ -41,9 +45,11 @@ if TYPE_CHECKING:
 
 LEAST_GAIN = 0.01
 """How much better a bundle has to be: a share of how far the live one's figures are from chance, or from no error."""
+SURE = 3.0
+"""Standard errors by which it has to be so: a shop of few customers would change its model every other night."""
 REPORTS = "reports/learning/"
 DECIDED = ("segment_name", "intent", "action")
-PUBLISHED, KEPT = "Model Published", "Model Kept"
+LEARNED, KEPT = "Model Learned", "Model Kept"
 """What is told on the bus."""
 
 
@@ -55,6 +61,8 @@ class Verdict:
     why: str
     gains: Mapping[str, float] = field(default_factory=dict)
     """By target, how much better it is than the live one: the mean over the figures that both have."""
+    errors: Mapping[str, float] = field(default_factory=dict)
+    """Standard errors of these."""
 
 
 def judge(comparisons: Sequence[Comparison], live_id: str | None, own_id: str, least_gain: float) -> Verdict:
@@ -63,25 +71,19 @@ def judge(comparisons: Sequence[Comparison], live_id: str | None, own_id: str, l
         return Verdict(True, "nothing was live before")
     if live_id == own_id:
         return Verdict(True, "it is the live bundle already")
-    gains = {one.target: gain(one) for one in comparisons if one.ours}
+    judged = [one for one in comparisons if one.ours]
+    gains = {one.target: one.gain for one in judged}
+    errors = {one.target: one.error for one in judged}
     worse = [failure for one in comparisons for failure in one.failures]
     if worse:
-        return Verdict(False, f"it is worse: {'; '.join(worse)}", gains)
-    on_the_whole = sum(gains.values()) / len(gains) if gains else 0.0
-    told = f"{on_the_whole:+.2%} on the whole, where {least_gain:.2%} are asked for"
-    return Verdict(on_the_whole >= least_gain, told, gains)
-
-
-def gain(comparison: Comparison) -> float:
-    """How much better our figures are than the live one's, each a share of how far that is from chance, or from 0."""
-    shares = []
-    for name, chance in {**HIGHER_IS_BETTER, **dict.fromkeys(LOWER_IS_BETTER)}.items():
-        ours, live = comparison.ours.get(name), comparison.live.get(name)
-        if ours is None or live is None:
-            continue
-        better = live - ours if chance is None else ours - live
-        shares.append(better / max(abs(live - (chance or 0.0)), 1e-9))
-    return sum(shares) / len(shares) if shares else 0.0
+        return Verdict(False, f"it is worse: {'; '.join(worse)}", gains, errors)
+    many = max(1, len(judged))
+    on_the_whole = sum(gains.values()) / many
+    # As if all targets were right or wrong together: they are judged on the same customers.
+    by_chance = SURE * sum(errors.values()) / many
+    told = f"{on_the_whole:+.2%} on the whole, of which {by_chance:.2%} may be chance"
+    told += f", where {least_gain:.2%} are asked for"
+    return Verdict(on_the_whole - by_chance >= least_gain, told, gains, errors)
 
 
 def learn(
@@ -161,7 +163,7 @@ def _announce(bus: str | None, report: Mapping[str, Any]) -> None:
     told = {name: report[name] for name in ("snapshot", "bundle_id", "live_before", "publish", "why", "gains")}
     entry: PutEventsRequestEntryTypeDef = {
         "Source": "tessera",
-        "DetailType": PUBLISHED if report["publish"] else KEPT,
+        "DetailType": LEARNED if report["publish"] else KEPT,
         "Detail": json.dumps(told),
         "EventBusName": bus,
     }
@@ -191,12 +193,16 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
         help="share of a live figure that a figure may be worse by all the same; default: %(default)s",
     )
     parser.add_argument("--again", action="store_true", help="although this snapshot was learned from before")
+    parser.add_argument("--install", action="store_true", help="only put there what the stack itself trains with")
     return command.run(parser, _run, arguments)
 
 
 def _run(arguments: argparse.Namespace) -> None:
     config = Config.load(arguments.config) if arguments.config else None
     with connect(arguments.bucket) as registry:
+        if arguments.install:
+            command.say(f"{SOURCE_KEY}: {install(registry):,} bytes, with which the stack trains from now on")
+            return
         done = None if arguments.again else _done(registry)
         if done:
             command.say(f"the snapshot of {done['snapshot']} was learned from before: {done['why']}")
@@ -211,8 +217,12 @@ def _done(registry: Registry) -> dict[str, Any] | None:
     key = report_key(latest_day(registry.s3, registry.bucket))
     try:
         report: dict[str, Any] = json.loads(registry.s3.get_object(Bucket=registry.bucket, Key=key)["Body"].read())
-    except (registry.s3.exceptions.NoSuchKey, ValueError):
+    except ValueError:
         return None  # a report that cannot be read tells of nothing that was decided
+    except ClientError as error:
+        if is_absent(registry.s3, registry.bucket, key, error):
+            return None
+        raise
     return report
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from tests.training.conftest import Shop
 from tests.training.data.test_stored import put_snapshot
 from training import learn
 from training.bundle.contest import Comparison
-from training.learn import gain, judge, main, report_key
+from training.learn import judge, main, report_key
 from training.registry.published import Registry
 
 if TYPE_CHECKING:
@@ -59,14 +60,6 @@ def bus(s3: "S3Client") -> Iterator[Any]:
 # ---- What is better --------------------------------------------------------------------------------------------------
 
 
-def test_a_gain_is_a_share_of_what_lies_above_chance() -> None:
-    assert gain(compared("churn", {"auc": 0.85}, {"auc": 0.75})) == pytest.approx(0.4)
-    assert gain(compared("ltv", {"mean_absolute_error": 9.0}, {"mean_absolute_error": 10.0})) == pytest.approx(0.1)
-    both = compared("churn", {"auc": 0.75, "brier": 0.1}, {"auc": 0.75, "brier": 0.2})
-    assert gain(both) == pytest.approx(0.25)
-    assert gain(compared("churn", {"auc": 0.9}, {"spearman": 0.9})) == 0
-
-
 def test_the_first_bundle_is_published() -> None:
     assert judge([], None, "new", 0.01).publish
 
@@ -75,6 +68,14 @@ def test_better_by_less_than_asked_for_is_kept() -> None:
     little = compared("churn", {"auc": 0.752}, {"auc": 0.75})
     assert not judge([little], "old", "new", 0.01).publish
     assert judge([little], "old", "new", 0.005).publish
+
+
+def test_better_by_what_may_be_chance_is_kept() -> None:
+    much = compared("churn", {"auc": 0.8}, {"auc": 0.75})
+    assert judge([replace(much, error=0.05)], "old", "new", 0.01).publish
+    verdict = judge([replace(much, error=0.07)], "old", "new", 0.01)
+    assert not verdict.publish
+    assert "+20.00% on the whole, of which 21.00% may be chance" in verdict.why
 
 
 def test_better_on_the_whole_and_worse_than_allowed_somewhere_is_kept() -> None:
@@ -99,7 +100,7 @@ def test_nights(shop: Shop, s3: "S3Client", bus: Any, capsys: pytest.CaptureFixt
     live = current(s3)["bundle_id"]
     assert (report(s3)["publish"], report(s3)["bundle_id"], report(s3)["customers"]) == (True, live, len(shop.profiles))
     (told,) = bus()
-    assert (told["detail-type"], told["detail"]["bundle_id"]) == ("Model Published", live)
+    assert (told["detail-type"], told["detail"]["bundle_id"]) == ("Model Learned", live)
 
     # The same snapshot again is not learned from twice; and where the report was lost, the bundle is live already.
     assert main(first) == 0
@@ -140,7 +141,7 @@ def test_a_run_that_breaks_off_anywhere_is_whole_when_it_is_done_again(
     assert main(command) == 0
     assert report(s3)["publish"]
     assert len(current(s3)["history"]) == 1
-    assert [one["detail-type"] for one in bus()] == ["Model Published"]
+    assert [one["detail-type"] for one in bus()] == ["Model Learned"]
 
 
 def test_a_bucket_without_a_snapshot_is_told_so(s3: "S3Client", capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,19 +16,17 @@ import numpy as np
 from shared.events.event import parse_timestamp
 from shared.models.bundle import Bundle
 from training.base.target_entry import TargetEntry, default_entries
+from training.bundle.gain import HIGHER_IS_BETTER, LOWER_IS_BETTER, Figures, gain, standard_error
 from training.prediction.holdout import Holdout
 from training.prediction.metrics import measure
-from training.prediction.targets import target_in
+from training.prediction.models import Vector
+from training.prediction.targets import Target, target_in
 
 MARGIN = 0.05
 """Share of the live bundle's figure that a new one may be worse by."""
-HIGHER_IS_BETTER = {"auc": 0.5, "average_precision": 0.0, "spearman": 0.0, "gained_above_chance": 0.0}
-"""Figures that decide, with what they are by chance: the margin is a share of what lies above."""
 NOT_ASKED: Mapping[str, Any] = {"trained": False, "reason": "the config does not ask for it"}
-LOWER_IS_BETTER = ("brier", "mean_absolute_error")
 
 type Manifest = Mapping[str, Any]
-type Figures = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,13 @@ class Comparison:
     ours: Figures
     live: Figures
     failures: list[str]
+    error: float = 0.0
+    """Standard error of the gain, where it is known."""
+
+    @property
+    def gain(self) -> float:
+        """How much better ours is, as a share of what the live bundle's figures are worth."""
+        return gain(self.ours, self.live)
 
     def __str__(self) -> str:
         pairs = ", ".join(
@@ -73,9 +78,15 @@ def figures(name: str, holdout: Holdout, bundle: Bundle) -> dict[str, float]:
 
     Figures that are undefined are left out.
     """
-    target = target_in(bundle.manifest, name)
-    predicted = bundle.decide(holdout.X).predictions[target.output].astype(np.float64)
-    return {key: value for key, value in measure(target, holdout.y, predicted).items() if np.isfinite(value)}
+    return _figures(target_in(bundle.manifest, name), holdout.y, _predicted(name, holdout, bundle))
+
+
+def _figures(target: Target, y: Vector, predicted: Vector) -> dict[str, float]:
+    return {key: value for key, value in measure(target, y, predicted).items() if np.isfinite(value)}
+
+
+def _predicted(name: str, holdout: Holdout, bundle: Bundle) -> Vector:
+    return bundle.decide(holdout.X).predictions[target_in(bundle.manifest, name).output].astype(np.float64)
 
 
 def _compared(
@@ -91,6 +102,7 @@ def _compared(
     if days != its_days and not grown:
         apart = f"{name} looks {days} days ahead and the live bundle {its_days}: that cannot be compared"
         return Comparison(name, "other horizons", {}, {}, [apart])
+    error = 0.0
     if own["holdout"]["sha256"] == other.get("holdout", {}).get("sha256"):
         basis = "both judged on these rows before having seen them"
         ours, theirs = own["metrics"], other["metrics"]
@@ -98,15 +110,17 @@ def _compared(
         basis = "each on a holdout of its own, since the live bundle rests on other features"
         ours, theirs = own["metrics"], other["metrics"]
     else:
-        ours = measure(target_in(manifest, name), holdout.y, holdout.predicted)
+        target, predicted = target_in(manifest, name), _predicted(name, holdout, champion)
+        ours = measure(target, holdout.y, holdout.predicted)
+        error = standard_error(target, holdout.y, holdout.predicted, predicted)
         share = _share_fitted_on(own["holdout"], live)
-        notes, theirs = _unflattered(figures(name, holdout, champion), other, share)
+        notes, theirs = _unflattered(_figures(target, holdout.y, predicted), other, share)
         basis = f"on the same {len(holdout.y):,} rows{notes}"
     if grown:
         # Amounts of more days are larger; who is worth more than whom can still be compared.
         basis = f"{days} days where the live bundle looks {its_days} ahead, by their order alone; {basis}"
         theirs = {"spearman": theirs.get("spearman")}
-    return Comparison(name, basis, ours, theirs, _worse(name, ours, theirs, margin))
+    return Comparison(name, basis, ours, theirs, _worse(name, ours, theirs, margin), error)
 
 
 def _worse(target: str, ours: Figures, theirs: Figures, margin: float) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.aws.fresh_object import is_absent
 from shared.decisions.decision import iso
 from shared.models import switching
 from shared.models.bundle import Bundle
@@ -60,10 +61,13 @@ class Registry:
 
     def labels(self, bundle_id: str) -> Labels:
         """What the user calls the bundle's segments, and does for whom; empty where nothing was edited."""
+        key = labels_key(bundle_id)
         try:
-            return parse_labels(self.s3.get_object(Bucket=self.bucket, Key=labels_key(bundle_id))["Body"].read())
-        except self.s3.exceptions.NoSuchKey:
-            return {}
+            return parse_labels(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        except ClientError as error:
+            if is_absent(self.s3, self.bucket, key, error):
+                return {}
+            raise
 
     def label(self, bundle_id: str, labels: Labels) -> None:
         """Puts `labels` in the place of the bundle's labels before."""
