@@ -25,6 +25,7 @@ from local.console import console
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT_LOG = ROOT / ".cache/ministack.log"
+UV = shutil.which("uv") or str(ROOT / ".cache/uv/bin/uv")
 REGION = "us-east-1"
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 60
@@ -103,7 +104,7 @@ def emulator(host: str = LOOPBACK, port: int | None = None) -> Iterator[Emulator
             raise
         finally:
             with _signals_handled_by(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                _stop_with_its_functions(process)
+                _stop_with_its_functions(process, folder)
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -128,6 +129,15 @@ def _settings(host: str, port: int, folder: Path) -> dict[str, str]:
         "S3_DATA_DIR": str(folder / "s3"),
         "ACCESS_RECORD": str(folder / "access.ndjson"),
         "LAYERS": str(ROOT / ".cache/layers"),
+        # What stands for the image of builds: as if the libraries of the lock had been installed into it.
+        "IMAGE_ENVIRONMENT": json.dumps(
+            {
+                "PATH": os.pathsep.join([path, str(Path(UV).parent)]),
+                "UV_PROJECT_ENVIRONMENT": str(ROOT / ".venv"),
+                "UV_NO_SYNC": "1",
+                "UV_OFFLINE": "1",
+            }
+        ),
         # Listeners on fixed ports, which would keep a second stack from starting.
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
@@ -154,11 +164,17 @@ def _create_administrator(endpoint: str) -> Credentials:
     return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
 
 
-def _stop_with_its_functions(process: subprocess.Popen[bytes]) -> None:
+def _stop_with_its_functions(process: subprocess.Popen[bytes], folder: Path) -> None:
     # Nothing of it is to be kept, so nothing has to be asked to save itself.
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    for group in (process.pid, *map(int, _builds(folder))):
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
     process.wait()
+
+
+def _builds(folder: Path) -> list[str]:
+    """The groups of processes of builds that are running: each has one of its own, by which it can be stopped."""
+    return [path.read_text() for path in folder.glob("builds/*/pid")]
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -12,7 +12,8 @@ ministack 1.5.33 forgets these, which AWS does:
 Two things are as a machine with few processors and a clock that is moved by hand want them: state machines call four
 functions at once, and whoever waits in one for minutes or days is woken when the functions are given another time.
 
-What it lacks of the checks of rights is in `emulator_rights.py` beside this file.
+What it lacks of the checks of rights is in `emulator_rights.py` beside this file, how builds are run in
+`emulator_builds.py`, and how state machines start them, with rights of their own, in `emulator_machines.py`.
 
 And it unpacks the layer, all 230 MB of it, again for each worker of each function; here all workers of all emulators
 share one copy, below the folder that LAYERS names.
@@ -32,7 +33,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-import emulator_rights  # type: ignore[import-not-found]  # it stands beside this script
+import emulator_builds  # type: ignore[import-not-found]  # it stands beside this script
+import emulator_machines  # type: ignore[import-not-found]  # so does it
+import emulator_rights  # type: ignore[import-not-found]  # so does it
 from ministack.app import main
 from ministack.core import lambda_runtime
 from ministack.services import apigateway_v1, dynamodb, eventbridge, lambda_svc, s3, stepfunctions
@@ -255,4 +258,6 @@ if __name__ == "__main__":
     lambda_svc._update_config = waits.update_function
     stepfunctions._call_lambda = _call_a_few
     emulator_rights.install()
+    emulator_builds.install()
+    emulator_machines.install()
     sys.exit(main())

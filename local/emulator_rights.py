@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ministack.core import iam_actions, iam_evaluator
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime
+from ministack.core.responses import get_region
 from ministack.services import s3
 
 LEADING_KEYS = "dynamodb:LeadingKeys"
@@ -123,7 +124,7 @@ def _enforced(
     if isinstance(resource_arn, _Item):
         context = {**(service_context or {}), LEADING_KEYS: resource_arn.leading_keys}
     denied = _enforce(access_key, action, service, region, resource_arn=resource_arn, service_context=context)
-    _keep(access_key, action, resource_arn, denied)
+    keep(access_key, action, resource_arn, denied)
     if not denied and action == "s3:GetObject":
         return _missing_and_not_to_be_told(access_key, region, resource_arn)
     return denied
@@ -137,7 +138,18 @@ def _missing_and_not_to_be_told(access_key: str, region: str, resource_arn: str)
     return _enforce(access_key, "s3:ListBucket", "s3", region, resource_arn=f"arn:aws:s3:::{bucket}")
 
 
-def _keep(access_key: str, action: str, resource_arn: str, denied: Any) -> None:
+def credentials(role_arn: str, session: str) -> dict[str, str]:
+    """Those of a role, as variables of an environment: as functions are given them, for whoever is none."""
+    account, role = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    name = {
+        "FunctionName": session[:64],
+        "FunctionArn": f"arn:aws:lambda:{get_region()}:{account}:function:{role[:64]}",
+    }
+    return dict(lambda_runtime.execution_credentials({"Role": role_arn, **name}))
+
+
+def keep(access_key: str, action: str, resource_arn: str, denied: Any) -> None:
+    """Writes a check down."""
     path = os.environ.get("ACCESS_RECORD")
     caller = iam_evaluator.resolve_caller_identity(access_key) or {}
     line = {"who": caller.get("userArn"), "action": action, "on": resource_arn, "allowed": not denied}

@@ -10,9 +10,9 @@ import tarfile
 from pathlib import Path
 
 from local.api_document import imported
-from local.emulator import ROOT
+from local.emulator import ROOT, UV
 from local.packed import BUILT
-from local.stack import PYTHON, UV
+from local.stack import PYTHON
 
 GIT = shutil.which("git") or "git"
 LAYER_PLATFORM = "x86_64-manylinux_2_28"

@@ -3,7 +3,6 @@
 import argparse
 import http.client
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -34,7 +33,6 @@ BUCKET, ARTIFACTS = "tessera-data", "tessera-artifacts"
 PACKED_TEMPLATE = PACKED / "template.yaml"
 SAM = ".venv-sam/bin/sam"
 PYTHON = ROOT / ".venv/bin/python"
-UV = shutil.which("uv") or str(ROOT / ".cache/uv/bin/uv")
 ANSWER_SECONDS = 60
 
 
@@ -132,7 +130,8 @@ def redeploy(stack: Stack, template: Path, clock: str, **parameters: str) -> Sta
 
 def _deploy(aws: Emulator, template: Path, parameters: dict[str, str]) -> None:
     log = aws.folder / "deploy.log"
-    overrides = [f"ParameterKey={name},ParameterValue={value}" for name, value in parameters.items() if value]
+    # What has blanks in it, such as a schedule, is one value only in quotes.
+    overrides = [f'ParameterKey={name},ParameterValue="{value}"' for name, value in parameters.items() if value]
     command = [SAM, "deploy", "--template-file", str(template), "--stack-name", STACK_NAME]
     command += ["--region", REGION, "--capabilities", "CAPABILITY_IAM", "--s3-bucket", ARTIFACTS]
     command += ["--no-confirm-changeset", "--parameter-overrides", *overrides]
