@@ -15,6 +15,7 @@ METRICS = {
     "counted": "EventsCounted",
     "refused": "EventsQuarantined",
     "repeated": "EventsDuplicate",
+    "late": "EventsLate",
     "forgotten": "EventsForgotten",
 }
 """What is told of events, and the metric of each."""

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field, replace
 from itertools import batched
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from shared.aws.backoff import Sleep
 from shared.clock import Moment
 from shared.events import Chunk, Claim, Rejection
 from shared.features import BrokenState, Profiles, UnknownStateVersion, fold, merge
+from shared.features.columns import DAY_MS
 from shared.identity.consents import Consent
 from shared.intake.claims import Claims
 from shared.intake.deadlines import RESERVE_SECONDS, OutOfTime, TimedUpdater
@@ -26,6 +29,8 @@ from shared.profiles.unwritten import ProfilesUnreadable, Unwritten, check
 if TYPE_CHECKING:
     from shared.models.bundle import Bundle
 
+LATE_MS = 2 * DAY_MS
+"""An event that comes so long after it happened is late: the file of a day comes on the day after."""
 LINES_AT_ONCE = 10_000
 """Of quarantined lines in one object."""
 ROWS_AT_ONCE = 500_000
@@ -65,6 +70,8 @@ class Intake:
     total: Ingested = field(default_factory=Ingested)
     accepted: int = 0
     """Valid events seen, repeats included."""
+    late: int = 0
+    """Of the accepted, those that came LATE_MS after they happened, or later."""
     refused: int = 0
     """Claims that were not followed."""
     admission: Admission | None = None
@@ -117,6 +124,7 @@ class Intake:
         Without a `source`, profiles that do not take their events are an error.
         """
         self.accepted += len(chunk.events)
+        self.late += int(np.count_nonzero(chunk.events.rows.time_ms <= self.moment.as_of_ms - LATE_MS))
         self._folded.append((source, fold(chunk.events)))
         self._claims.append((chunk.claims, refuse))
         self._consents.update(chunk.consents)
@@ -137,6 +145,7 @@ class Intake:
         return {
             "EventsCounted": self.total.events,
             "EventsDuplicate": max(self.accepted - self.total.events - self.total.forgotten - self.unwritten, 0),
+            "EventsLate": self.late,
             "EventsForgotten": self.total.forgotten + self.unkept,
             "CustomersChanged": self.total.customers,
             "SegmentsChanged": self.total.segments,

@@ -34,6 +34,7 @@ def test_dropped_file_becomes_a_decision(s3: "S3Client", drop: Drop, table: Prof
         "EventsCounted": 3,
         "EventsDuplicate": 0,
         "EventsForgotten": 0,
+        "EventsLate": 3,
         "EventsQuarantined": 0,
         "FilesUnreadable": 0,
         "QuarantineCapped": 0,

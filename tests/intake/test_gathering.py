@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from shared.clock import Moment
+from shared.decisions.decision import iso
 from shared.events import Rejection, Rules, read_lines
-from shared.intake.gathering import Intake, Source
+from shared.features.columns import DAY_MS
+from shared.intake.gathering import LATE_MS, Intake, Source
 from shared.models.bundle import Bundle
 from shared.profiles.change import Ingested
 from shared.profiles.stored_profile import StoredProfile
@@ -132,6 +134,13 @@ def test_repeats_are_counted_apart() -> None:
     add(intake, purchase("a"), purchase("a"))
     intake.flush()
     assert (intake.counts["EventsCounted"], intake.counts["EventsDuplicate"]) == (1, 1)
+
+
+def test_what_comes_two_days_after_it_happened_is_late() -> None:
+    intake = Intake(MemoryTable(), None, NOVEMBER, sleep=no_sleep)
+    for age_ms in (LATE_MS - 1, LATE_MS, 30 * DAY_MS):
+        add(intake, {**purchase("a", age_ms), "timestamp": iso(NOVEMBER.as_of_ms - age_ms)})
+    assert intake.late == intake.counts["EventsLate"] == 2
 
 
 def test_without_admission_every_refused_line_is_kept() -> None:

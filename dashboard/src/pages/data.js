@@ -9,7 +9,7 @@ import { Act, Answer, Badge, Card, Choice, Empty, Stat, Table } from "../parts.j
 import { turn } from "../route.js";
 import { t } from "../texts.js";
 
-const KINDS = ["counted", "refused", "repeated", "forgotten"];
+const KINDS = ["counted", "refused", "repeated", "late", "forgotten"];
 
 export function Data({ route }) {
   const health = useAnswer("/health");
