@@ -7,12 +7,20 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.emulator import ROOT
+from shared.recommending.layout import Publication
+from shared.recommending.publishing import publish as publish_recommender
+from tests.conftest import BUCKET
 from tests.dashboard.conftest import HOSTILE, MODELS, Reader
+from tests.support.recommenders import AS_OF_MS, shop_of, small_shop
+from training.recommending.training import encoded, train
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 PAGES = ("today", "segments", "customer/9", "audiences", "results", "predictions", "models", "data")
 ROLES = ("viewer", "marketer", "operator")
@@ -122,6 +130,23 @@ def test_a_chart_has_its_table_a_file_and_a_link_that_restores_the_view(read_as:
     assert len(lines) == 4
     assert lines[0] == "Segment,Größe,Anteil"
     assert page.url.endswith("#/segments/2?lang=de")
+
+
+def test_recommendations_stand_beside_predictions_and_with_each_customer(read_as: ReadAs, s3: "S3Client") -> None:
+    trained = train(shop_of(small_shop()), AS_OF_MS)
+    report = trained.report()
+    report["evaluation"]["all"]["hit_at_10"][HOSTILE] = [0.5, 0.25, 0.75]
+    why = Publication(0, "", "")
+    publish_recommender(s3, BUCKET, trained.recommender.to_bytes(), encoded(report), why)
+    reader = read_as("viewer")
+    page = reader.open("predictions")
+    card = page.locator("section.card", has_text="Recommendations: all products")
+    rows = [row.inner_text().split("\t")[0].strip() for row in card.locator("tbody tr").all()]
+    assert rows == ["popularity", "own frequency", "item cosine", "TF-IDF neighbours", "Tessera", HOSTILE]
+    assert "12 customers who bought from" in card.inner_text()
+    assert "50% (25%\u201375%)" in card.inner_text().replace(".0", "")
+    assert "b1" in reader.open("customer/9").locator("section.card", has_text="New for them").inner_text()
+    assert reader.complaints == []
 
 
 def test_it_goes_by_keyboard(read_as: ReadAs) -> None:
