@@ -23,7 +23,7 @@ from shared.recommending.trees import ALL, LEAVES, Trees
 
 KNOTS = 8
 MOST_CUSTOMERS = 2_500
-"""Of one instant that examples are taken of, drawn by lot."""
+"""Of one instant that examples are taken of, drawn by lot; half of them those who bought then, where these are few."""
 SHARE_OF_OTHERS = 0.25
 """Of what was not bought, that is learned from, drawn by lot: each stands for as many as are left out."""
 TREES = 100
@@ -89,26 +89,37 @@ def examples(
     bought = bought_between(profiles, products, past.cutoff_ms, past.end_ms)
     again: list[Examples] = []
     new: list[Examples] = []
-    for i in drawn(profiles, past.cutoff_ms, MOST_CUSTOMERS, rng):
+    for i, stands_for in drawn(profiles, past.cutoff_ms, MOST_CUSTOMERS, rng, np.array([*map(len, bought)]) > 0):
         rows = profiles.rows.take(slice(int(profiles.starts[i]), int(profiles.starts[i + 1])))
         customer = Customer.at(rows, past.cutoff_ms, products)
         at = again_candidates(customer, products)
         yes = np.isin(customer.product[at], bought[i])
         kept, weight = _lot(yes, rng)
-        again.append(Examples(again_signals(customer, products, at[kept]), yes[kept], weight))
+        again.append(Examples(again_signals(customer, products, at[kept]), yes[kept], stands_for * weight))
         found = candidates(customer, products, None if segment is None else int(segment[i]))
         yes = np.isin(found.place, bought[i])
         kept, weight = _lot(yes, rng)
-        new.append(Examples(found.take(kept).signals(customer, products), yes[kept], weight))
+        new.append(Examples(found.take(kept).signals(customer, products), yes[kept], stands_for * weight))
     return Examples.together(again, len(AGAIN)), Examples.together(new, len(NEW))
 
 
-def drawn(profiles: Profiles, cutoff_ms: int, most: int, rng: np.random.Generator) -> list[int]:
-    """Some of those who did anything before an instant, programs left out, in their order."""
+def drawn(
+    profiles: Profiles, cutoff_ms: int, most: int, rng: np.random.Generator, buyers: NDArray[np.bool_]
+) -> list[tuple[int, float]]:
+    """Some of those who did anything before an instant, programs left out, in their order, and how many each stands
+    for.
+
+    Where there are more than `most`, up to half are `buyers` [n_profiles]: where hardly anybody buys, a lot would hold
+    next to none of those of whom there is something to learn.
+    """
     known = np.bincount(profiles.owner[profiles.rows.time_ms < cutoff_ms], minlength=len(profiles)) > 0
-    who = np.flatnonzero(known & ~profiles.automated)
-    some: list[int] = np.sort(rng.permutation(who)[:most]).tolist()
-    return some
+    who = rng.permutation(np.flatnonzero(known & ~profiles.automated))
+    if len(who) <= most:
+        return [(i, 1.0) for i in np.sort(who).tolist()]
+    first, rest = who[buyers[who]], who[~buyers[who]]
+    of_first = min(len(first), max(most // 2, most - len(rest)))
+    parts = (first, of_first), (rest, most - of_first)
+    return sorted((i, len(part) / count) for part, count in parts for i in part[:count].tolist())
 
 
 def _lot(yes: NDArray[np.bool_], rng: np.random.Generator) -> tuple[NDArray[np.intp], Numbers]:

@@ -21,7 +21,7 @@ from training.base.errors import InputError
 from training.base.progress import progress
 from training.recommending.building import Assortment, products_at
 from training.recommending.evaluation import Evaluation, Judged, evaluate
-from training.recommending.learning import Examples, Past, drawn, examples, fit, fit_trees
+from training.recommending.learning import Examples, Past, bought_between, drawn, examples, fit, fit_trees
 
 HORIZON_DAYS = 30
 LEAST_HORIZONS = 4
@@ -29,7 +29,7 @@ LEAST_HORIZONS = 4
 INSTANTS = 2
 """Past ones that are learned from."""
 MOST_JUDGED = 5_000
-"""Customers, drawn by lot."""
+"""Customers, drawn by lot; who buys nothing then is not judged."""
 SEED = 7
 
 type Places = NDArray[np.int64]
@@ -139,7 +139,10 @@ def _past(profiles: Profiles, as_of_ms: int, horizon: int) -> Iterator[Past]:
 
 def _judged(shop: Shop, recommender: Recommender, end_ms: int) -> Evaluation:
     segment = shop.segments(recommender.as_of_ms) if shop.segments else None
-    who = drawn(shop.profiles, recommender.as_of_ms, MOST_JUDGED, np.random.default_rng(SEED))
+    bought = bought_between(shop.profiles, recommender.products, recommender.as_of_ms, end_ms)
+    buyers = np.array([*map(len, bought)]) > 0
+    rng = np.random.default_rng(SEED)
+    who = [i for i, _ in drawn(shop.profiles, recommender.as_of_ms, MOST_JUDGED, rng, buyers)]
     return evaluate(shop.profiles, recommender, end_ms, who, segment)
 
 

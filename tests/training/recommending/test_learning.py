@@ -44,9 +44,24 @@ def test_what_was_bought_in_a_time_is_told_by_customer() -> None:
 def test_only_those_who_did_something_are_drawn() -> None:
     shop = shop_of(small_shop())
     rng = np.random.default_rng(1)
-    assert drawn(shop.profiles, AS_OF_MS, 100, rng) == [*range(12)]
-    assert len(drawn(shop.profiles, AS_OF_MS, 5, rng)) == 5
-    assert drawn(shop.profiles, 1, 5, rng) == []
+    nobody = np.zeros(12, bool)
+    assert drawn(shop.profiles, AS_OF_MS, 100, rng, nobody) == [(i, 1.0) for i in range(12)]
+    assert len(drawn(shop.profiles, AS_OF_MS, 5, rng, nobody)) == 5
+    assert drawn(shop.profiles, 1, 5, rng, nobody) == []
+
+
+def test_of_those_who_bought_half_are_drawn_and_each_stands_for_as_many_as_there_are() -> None:
+    shop = shop_of(small_shop())
+    rng = np.random.default_rng(1)
+    buyers = np.isin(np.arange(12), (2, 7))
+    some = dict(drawn(shop.profiles, AS_OF_MS, 6, rng, buyers))
+    assert {2, 7} <= some.keys()
+    assert (some[2], some[7], sum(some.values())) == (1.0, 1.0, 12.0)
+    for bought in (np.ones(12, bool), np.arange(12) < 9, np.arange(12) < 11):
+        several = drawn(shop.profiles, AS_OF_MS, 6, rng, bought)
+        assert len(several) == 6
+        assert sum(weight for _, weight in several) == pytest.approx(12)
+        assert sum(weight for i, weight in several if bought[i]) == pytest.approx(bought.sum())
 
 
 def test_lines_find_what_there_is_to_find_and_are_calibrated() -> None:
