@@ -99,6 +99,8 @@ def _summary(trained: Trained, out: Path) -> list[str]:
     known = trained.recommender
     shown = f"{int(known.products.available.sum()):,} products may be recommended, {len(known.products):,} are known"
     lines = [*table(trained.evaluation), ""] if trained.evaluation else ["Too few events to judge by."]
+    if trained.is_plain:
+        lines.append("On the days before, what was learned hit no more: lists go by how often things are bought.")
     return [*lines, f"{known.recommender_id} as of {iso(known.as_of_ms)} is in {out}: {shown}"]
 
 

@@ -78,6 +78,11 @@ class Judged:
         """Whether ours is worse than the best baseline beyond chance, by the share of products that were bought."""
         return self.customers > 0 and self.ahead["precision"].high < 0
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether ours is better than the best baseline beyond chance, by the same."""
+        return self.customers > 0 and self.ahead["precision"].low > 0
+
 
 @dataclass(frozen=True)
 class Evaluation:

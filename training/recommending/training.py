@@ -20,8 +20,18 @@ from shared.recommending.recommender import LONGEST_TEXT, Recommender
 from training.base.errors import InputError
 from training.base.progress import progress
 from training.recommending.building import Assortment, products_at
-from training.recommending.evaluation import Evaluation, Judged, evaluate
-from training.recommending.learning import Examples, Past, bought_between, drawn, examples, fit, fit_trees
+from training.recommending.evaluation import OURS, Evaluation, Judged, evaluate
+from training.recommending.learning import (
+    PLAINLY,
+    Examples,
+    Past,
+    bought_between,
+    by_hand,
+    drawn,
+    examples,
+    fit,
+    fit_trees,
+)
 
 HORIZON_DAYS = 30
 LEAST_HORIZONS = 4
@@ -55,6 +65,8 @@ class Trained:
     recommender: Recommender
     evaluation: Evaluation | None
     """None where the events are too few to judge by."""
+    is_plain: bool = False
+    """Whether lists go by how often things are bought alone, since what was learned foretold no more."""
 
     def report(self) -> dict[str, Any]:
         """For `report.json`."""
@@ -66,6 +78,7 @@ class Trained:
             "products": len(known.products),
             "available": int(known.products.available.sum()),
             "model_version": known.model_version,
+            "plain": self.is_plain,
             "evaluation": self.evaluation and self.evaluation.as_dict(),
         }
 
@@ -83,15 +96,33 @@ def train(shop: Shop, as_of_ms: int, test_from_ms: int | None = None) -> Trained
     if not first_ms < test_ms < as_of_ms:
         test_ms = as_of_ms
     evaluation = None
+    is_plain = False
     with progress("learning", 2 * (INSTANTS + 2)) as advance:
         if test_ms < as_of_ms:
             before = _learned(shop, test_ms, horizon, advance)
             evaluation = _judged(shop, before, as_of_ms)
             advance(1, "judged")
+            is_plain = not evaluation.all_products.is_ahead and _is_better_plain(shop, test_ms, horizon)
+            evaluation = _judged(shop, plainly(before), as_of_ms) if is_plain else evaluation
         recommender = _learned(shop, as_of_ms, horizon, advance)
+        recommender = plainly(recommender) if is_plain else recommender
     if not len(recommender.products):
         raise InputError("no event is about a product: recommendations need product_id, on purchases above all")
-    return Trained(recommender, evaluation)
+    return Trained(recommender, evaluation, is_plain)
+
+
+def plainly(recommender: Recommender) -> Recommender:
+    """The same with lists by how often things are bought: by the customer, and by all."""
+    return _named(replace(recommender, again=by_hand(AGAIN, PLAINLY), new=by_hand(NEW, PLAINLY)))
+
+
+def _is_better_plain(shop: Shop, until_ms: int, horizon: int) -> bool:
+    """Whether plain lists hit more than what was learned, on the days before those that are judged on."""
+    earlier = _learned(shop, until_ms - horizon * DAY_MS, horizon, lambda *_: None)
+    if not len(earlier.products):
+        return False
+    learned, plain = (_judged(shop, one, until_ms).all_products for one in (earlier, plainly(earlier)))
+    return plain.customers > 0 and plain.precision[OURS].value > learned.precision[OURS].value
 
 
 def _learned(shop: Shop, as_of_ms: int, horizon: int, advance: Callable[[float, str], None]) -> Recommender:
@@ -123,8 +154,12 @@ def _learned(shop: Shop, as_of_ms: int, horizon: int, advance: Callable[[float, 
         new=blends[1],
         model_version=shop.model_version,
     )
-    day = datetime.fromtimestamp(as_of_ms / 1_000, UTC).strftime("%Y%m%d")
-    digest = hashlib.sha256(recommender.to_bytes()).hexdigest()[:8]
+    return _named(recommender)
+
+
+def _named(recommender: Recommender) -> Recommender:
+    day = datetime.fromtimestamp(recommender.as_of_ms / 1_000, UTC).strftime("%Y%m%d")
+    digest = hashlib.sha256(replace(recommender, recommender_id="unnamed").to_bytes()).hexdigest()[:8]
     return replace(recommender, recommender_id=f"{day}-{digest}")
 
 
