@@ -18,7 +18,7 @@ OVERVIEWS = (
     *("/segments", "/models", "/health", "/quarantine", "/quarantine/lines", "/audiences", "/audiences/versions"),
     *(
         "/results",
-        *(f"/reports/{name}" for name in ("sizes", "flows", "revenue", "retention", "demand", "calibration")),
+        *(f"/reports/{name}" for name in ("sizes", "flows", "revenue", "retention", "demand", "calibration", "drift")),
     ),
 )
 

@@ -56,9 +56,9 @@ class Finding:
 
 
 def compare(
-    reference: Reference, counts: Mapping[str, Counts], at_ms: int, a_year_ago: Mapping[str, Counts] | None = None
+    reference: Reference, counts: Mapping[str, Counts], at_ms: int, a_year_ago: Sequence[Mapping[str, Counts]] = ()
 ) -> list[Finding]:
-    """Every measure that can be compared, the furthest first. `a_year_ago` are those of a night of that season, of the
+    """Every measure that can be compared, the furthest first. `a_year_ago` are those of nights of that season, of the
     same bundle, where it has been live for so long."""
     age = max(at_ms - reference.as_of_ms, 0) / 86_400_000
     looks = [
@@ -68,7 +68,10 @@ def compare(
     ]
     looks = [look for look in looks if look.is_known]
     usual = {kind: _mean(look.natural.mean for look in looks if look.is_flow is kind) for kind in (True, False)}
-    findings = [look.finding(usual[look.is_flow], (a_year_ago or {}).get(look.name)) for look in looks]
+    findings = [
+        look.finding(usual[look.is_flow], [night[look.name] for night in a_year_ago if look.name in night])
+        for look in looks
+    ]
     return judged(findings)
 
 
@@ -108,7 +111,7 @@ class _Look:
         self._before = together.sum(axis=0) / (1 if self.is_flow else len(together))
         self.natural = self._natural(near)
 
-    def finding(self, usual: float, a_year_ago: Counts | None) -> Finding:
+    def finding(self, usual: float, a_year_ago: Sequence[Counts]) -> Finding:
         """What there is to say, where the others are naturally `usual` on the average."""
         natural = Natural(max(self.natural.mean, _weighted(self.natural, usual)), self.natural.freedom + PRIOR_FREEDOM)
         number = int(self._now.sum())
@@ -148,17 +151,17 @@ class _Look:
             mean, looks = max((mean, looks), (far * (distance / reached) ** 2, more))
         return Natural(mean, looks)
 
-    def _seasons(self, a_year_ago: Counts | None) -> list[tuple[Ups, float]]:
-        """What is expected by the year before, each with what chance adds to its index."""
-        told: list[tuple[Ups, float]] = []
-        bins = self._matrix.shape[1]
-        if a_year_ago is not None and a_year_ago.sum() >= LEAST:
-            told.append((a_year_ago.astype(np.float64), 0.0))
-        season = self._matrix[np.abs(self._days - (YEAR_DAYS - self._age)) <= SEASON_DAYS].sum(axis=0)
+    def _seasons(self, a_year_ago: Sequence[Counts]) -> list[tuple[Ups, float]]:
+        """What is expected by instants of the season a year before, each with what chance adds to its index."""
+        told = [(one.astype(np.float64), 0.0) for one in a_year_ago if one.sum() >= LEAST]
         then = self._matrix[np.abs(self._days - YEAR_DAYS - RECENT_DAYS / 2) <= RECENT_DAYS / 2].sum(axis=0)
-        if min(season.sum(), then.sum()) >= LEAST and self._age < YEAR_DAYS - RECENT_DAYS:
-            ratio = _shares(season) / _shares(then)
-            expected = _shares(self._before) * ratio
+        if then.sum() < LEAST or self._age >= YEAR_DAYS - RECENT_DAYS:
+            return told
+        bins = self._matrix.shape[1]
+        recent = _shares(self._before) / _shares(then)
+        # One by one, as a season begins and ends on a day.
+        for season in self._matrix[np.abs(self._days - (YEAR_DAYS - self._age)) <= SEASON_DAYS]:
+            expected = recent * _shares(season)
             more = by_chance(bins, int(season.sum()), float(then.sum()))
             told.append((expected / expected.sum() * self._before.sum(), more))
         return told

@@ -59,13 +59,13 @@ class Nights(msgspec.Struct, frozen=True):
         }
         return Nights(self.bundle_id, dict(sorted({**kept, day: night}.items())))
 
-    def a_year_before(self, day: str, at_ms: int) -> dict[str, Counts]:
-        """The histograms of the night of that season, where there was one."""
-        away = {abs((at_ms - night.at_ms) / 86_400_000 - YEAR_DAYS): night for night in self.before(day).values()}
-        nearest = min(away, default=SEASON_DAYS + 1)
-        if nearest > SEASON_DAYS:
-            return {}
-        return {name: np.array(counts, np.int64) for name, counts in away[nearest].counts.items()}
+    def a_year_before(self, day: str, at_ms: int) -> list[dict[str, Counts]]:
+        """The histograms of the nights of that season, where there were any."""
+        return [
+            {name: np.array(counts, np.int64) for name, counts in night.counts.items()}
+            for night in self.before(day).values()
+            if abs((at_ms - night.at_ms) / 86_400_000 - YEAR_DAYS) <= SEASON_DAYS
+        ]
 
     def is_new(self, day: str, drifted: list[str]) -> bool:
         """Whether anything of it was not told in QUIET_DAYS before the date."""

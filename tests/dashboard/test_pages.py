@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.emulator import ROOT
+from shared.insight.layout import DRIFT, report_key
 from shared.recommending.layout import Publication
 from shared.recommending.publishing import publish as publish_recommender
 from tests.conftest import BUCKET
 from tests.dashboard.conftest import HOSTILE, MODELS, Reader
 from tests.support.recommenders import AS_OF_MS, shop_of, small_shop
+from tests.training.test_drift import REPORT
 from training.recommending.training import encoded, train
 
 if TYPE_CHECKING:
@@ -147,6 +149,17 @@ def test_recommendations_stand_beside_predictions_and_with_each_customer(read_as
     assert "50% (25%\u201375%)" in card.inner_text().replace(".0", "")
     assert "b1" in reader.open("customer/9").locator("section.card", has_text="New for them").inner_text()
     assert reader.complaints == []
+
+
+def test_what_moved_since_training_is_shown_beside_what_is_expected_of_predictions(
+    read_as: ReadAs, s3: "S3Client"
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key=report_key(DRIFT), Body=json.dumps(REPORT).encode())
+    page = read_as("viewer").open("predictions?target=churn")
+    card = page.locator("section", has_text="As in training?").last
+    assert "1 moved" in card.inner_text()
+    assert [cell.inner_text() for cell in card.locator("tbody td, tbody th").all()][-3:] == ["1.5", "0.004", "yes"]
+    assert "0.81" in card.inner_text() and "0.79" in card.inner_text()
 
 
 def test_it_goes_by_keyboard(read_as: ReadAs) -> None:

@@ -26,7 +26,7 @@ def flow(shares_of: object = lambda day: EVEN, number: int = 2_000, seed: int = 
 
 def night(measure: Measure, counts: Counts, age: float = 1, **given: Counts) -> Finding:
     known = Reference(FORMAT, "b", AS_OF_MS, {"events/types": measure})
-    a_year_ago = {"events/types": given["a_year_ago"]} if given else None
+    a_year_ago = [{"events/types": given["a_year_ago"]}] if given else []
     (finding,) = compare(known, {"events/types": counts}, AS_OF_MS + round(age * DAY_MS), a_year_ago)
     return finding
 

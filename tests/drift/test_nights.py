@@ -38,10 +38,11 @@ def test_a_night_again_takes_its_own_place_and_later_ones_stay() -> None:
     assert {name: one.counts["m"] for name, one in told.nights.items()} == {day(1): [7], day(2): [2]}
 
 
-def test_the_night_of_a_year_ago_is_the_nearest_to_it_and_none_where_there_was_none() -> None:
+def test_nights_of_the_season_of_a_year_ago_are_those_around_it_and_none_where_there_were_none() -> None:
     told = nights(0, 30, 34, 38)
-    assert told.a_year_before(day(364 + 35), (364 + 35) * 86_400_000)["m"].tolist() == [34]
-    assert told.a_year_before(day(364 + 60), (364 + 60) * 86_400_000) == {}
+    season = told.a_year_before(day(364 + 43), (364 + 43) * 86_400_000)
+    assert [night["m"].tolist() for night in season] == [[34], [38]]
+    assert told.a_year_before(day(364 + 60), (364 + 60) * 86_400_000) == []
 
 
 def test_what_was_told_is_new_again_after_a_while_and_another_measure_is_at_once() -> None:

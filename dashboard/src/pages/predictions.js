@@ -12,6 +12,8 @@ import { t } from "../texts.js";
 
 const FIGURES = { auc: ["auc", decimal], lift_at_10_percent: ["lift", decimal], brier: ["brier", decimal], base_rate: ["base", percent1], spearman: ["spearman", decimal], total_ratio: ["total", percent], mean_absolute_error: ["mae", decimal], qini: ["qini", decimal], effect: ["effect", percent1], rows: ["rows", whole] };
 
+const SHOWN = 6;
+
 export function Predictions({ route }) {
   const models = useAnswer("/models");
   return html`<${Answer} of=${models} height=${400}>${({ live, recommender }) => (live ? html`<${Live} live=${live} recommender=${recommender} route=${route} />` : html`<${Empty} title=${t("predictions.none")}>${t("predictions.none_do")}<//>`)}<//>`;
@@ -33,6 +35,7 @@ function Live({ live, recommender, route }) {
       <${CameTrue} report=${report?.[name]} days=${target.horizon_days ?? 30} />
       <${OverTime} target=${target} route=${route} />
       <${Thresholds} target=${target} />
+      <${AsInTraining} target=${name} />
       ${recommender?.evaluation && html`<${Recommended} of=${recommender.evaluation} />`}
     </div>`;
 }
@@ -59,6 +62,25 @@ function OverTime({ target, route }) {
     <${Card} title=${t("predictions.over_time")} actions=${html`<${Choice} label=${t("predictions.measure")} value=${key} options=${possible.map((one) => [one, t(`predictions.${FIGURES[one][0]}`)])} onChange=${(value) => turn({ figure: value })} />`}>
       <${Figure} title=${t(`predictions.${FIGURES[key][0]}`)} file="validation" rows=${cutoffs} draw=${draw} height=${280}
         columns=${[{ key: "date", label: t("predictions.cutoff"), show: (row) => day(row.date) }, ...[...possible, "rows"].map((one) => ({ key: one, label: t(`predictions.${FIGURES[one][0]}`), number: true, show: (row) => FIGURES[one][1](row[one]) }))]} />
+    <//>`;
+}
+
+function AsInTraining({ target }) {
+  const report = useReport("drift");
+  const rows = report?.measures.slice(0, Math.max(SHOWN, report.drifted.length)) ?? [];
+  const own = report?.predictions.find((one) => one.target === target);
+  return html`
+    <${Card} title=${t("drift.title")} note=${report && t("drift.note", { at: day(report.as_of) })}>
+      ${rows.length
+        ? html`<p>${t(report.drifted.length ? "drift.drifted" : "drift.steady", { n: report.drifted.length })}</p>
+            ${own && html`<dl class="stats"><${Stat} label=${t("drift.expected")} value=${decimal(own.expected.auc)} /><${Stat} label=${t("drift.real")} value=${decimal(own.came_true?.auc)} /></dl>`}
+            <${Table} caption=${t("drift.title")} rows=${rows} columns=${[
+              { key: "name", label: t("drift.measure"), show: (row) => words(row.name.replace("/", ": ")) },
+              { key: "index", label: t("drift.index"), number: true, show: (row) => decimal(row.index) },
+              { key: "natural", label: t("drift.natural"), number: true, show: (row) => decimal(row.natural) },
+              { key: "is_drift", label: t("drift.moved"), show: (row) => t(row.is_drift ? "drift.yes" : "drift.no") },
+            ]} />`
+        : html`<${Empty} title=${t("drift.none")}>${t("drift.none_do")}<//>`}
     <//>`;
 }
 
