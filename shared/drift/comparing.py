@@ -145,7 +145,8 @@ class _Look:
         mean, looks = _usual(beyond[near])
         if distance > NEAR_DAYS:
             reached = min(distance, float(away.max()))
-            band = np.abs(away - reached) <= reached / 4
+            apart = np.abs(away - reached)
+            band = apart <= max(reached / 4, float(apart.min()))
             far, more = _usual(beyond[band])
             # A trend is twice as far after twice the time, and its square is what the index is.
             mean, looks = max((mean, looks), (far * (distance / reached) ** 2, more))
@@ -158,10 +159,11 @@ class _Look:
         if then.sum() < LEAST or self._age >= YEAR_DAYS - RECENT_DAYS:
             return told
         bins = self._matrix.shape[1]
-        recent = _shares(self._before) / _shares(then)
+        recent = _shares(self._before)
         # One by one, as a season begins and ends on a day.
         for season in self._matrix[np.abs(self._days - (YEAR_DAYS - self._age)) <= SEASON_DAYS]:
-            expected = recent * _shares(season)
+            # A bin that was all but empty then would be multiplied by anything; what it gained or lost is bounded.
+            expected = np.maximum(recent + _shares(season) - _shares(then), recent / 10)
             more = by_chance(bins, int(season.sum()), float(then.sum()))
             told.append((expected / expected.sum() * self._before.sum(), more))
         return told

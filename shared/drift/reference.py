@@ -25,7 +25,7 @@ LEAST_SHARE = 0.005
 """Of a kind of event; rarer ones are counted together."""
 OTHERS = "others"
 
-CUSTOMER_DAYS = (*range(0, 60, 5), *range(60, 330, 30), *range(330, 421, 15))
+CUSTOMER_DAYS = (*range(0, 60, 5), *range(60, 240, 30), *range(240, 421, 6))
 """At which instants customers are looked at, in days before the bundle's: more than a year back, on all weekdays."""
 FLOW_DAYS = (*range(60), *range(60, 421, 5))
 """Which days are."""

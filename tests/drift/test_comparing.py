@@ -90,6 +90,15 @@ def test_too_few_to_tell_and_too_short_a_history_are_left_out() -> None:
     assert compare(known, {}, AS_OF_MS) == []
 
 
+def test_where_training_has_no_instant_so_far_back_the_nearest_counts() -> None:
+    measure = flow()
+    kept = [i for i, day in enumerate(measure.days_ago) if day < 20 or day > 350]
+    sparse = Measure([measure.days_ago[i] for i in kept], [measure.counts[i] for i in kept], labels=measure.labels)
+    for age in (20, 100, 200, 500):
+        found = night(sparse, of(FAR), age)
+        assert found.is_drift and found.natural < 0.05
+
+
 def test_customers_at_instants_are_the_same_again_and_count_once() -> None:
     random = np.random.default_rng(3)
     rows = [drawn(random, EVEN, 300) for _ in CUSTOMER_DAYS]
