@@ -134,7 +134,6 @@ def _settings(host: str, port: int, folder: Path) -> dict[str, str]:
             {
                 "PATH": os.pathsep.join([path, str(Path(UV).parent)]),
                 "UV_PROJECT_ENVIRONMENT": str(ROOT / ".venv"),
-                "UV_NO_SYNC": "1",
                 "UV_OFFLINE": "1",
             }
         ),

@@ -7,6 +7,7 @@ calls those that it does not run done. Here
   none of the phase is run, and after a failed `install` or `pre_build` nothing more;
 - the shell has what the image of builds has (IMAGE_ENVIRONMENT: a Python and libraries that are installed already), the
   project's variables, and the credentials of its role, which the local AWS checks as those of anybody;
+- of a project one is run at a time, and others are refused;
 - its log is where the project's record says; a build ends as its commands do, is stopped with all that it started, and
   takes no longer than its project allows.
 
@@ -35,7 +36,7 @@ import boto3
 import emulator_rights  # type: ignore[import-not-found]  # it stands beside this script
 import yaml
 from botocore.exceptions import ClientError
-from ministack.core.responses import get_region
+from ministack.core.responses import error_response_json, get_region
 from ministack.services import codebuild
 
 type Record = dict[str, Any]
@@ -47,6 +48,9 @@ FOLDERS = "builds"
 """Below the emulator's folder: of each build one, whose `pid` is the group of its processes."""
 
 _running: dict[str, subprocess.Popen[bytes]] = {}
+
+
+_start_build: Any = codebuild._start_build
 
 
 class _Failed(Exception):
@@ -71,11 +75,20 @@ class _Handle:
 def install() -> None:
     """Puts builds that run in the place of those that do not."""
     codebuild.EXECUTE_BUILDS = True
+    codebuild._start_build = _start
     codebuild._execute_build = _execute
     codebuild._container_for_build = _Handle
 
 
 # ---- A build ---------------------------------------------------------------------------------------------------------
+
+
+def _start(data: Record) -> Any:
+    """Starts a build, one of a project at a time: other limits are not told to the local AWS."""
+    name = data.get("projectName")
+    if any(one["projectName"] == name and one["buildStatus"] == "IN_PROGRESS" for one in codebuild._builds.values()):
+        return error_response_json("AccountLimitExceededException", f"{name} is being built", 400)
+    return _start_build(data)
 
 
 def _execute(build_id: str, project: Record) -> None:

@@ -18,7 +18,7 @@ from shared.models.layout import POINTER_KEY
 
 WAITING: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 OTHER_QUEUES = ("TransitionsDeadLetterQueue", "UnstartedRunsQueue")
-STATE_MACHINES = ("RescoreCustomersStateMachine", "BackfillEventsStateMachine")
+STATE_MACHINES = ("RescoreCustomersStateMachine", "BackfillEventsStateMachine", "LearnStateMachine")
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.status") -> int:

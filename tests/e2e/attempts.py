@@ -161,6 +161,8 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("reports/insight/", MEASURING | BROWSING, MEASURING),
         ("reports/drift/", DRIFTING, DRIFTING),
         ("reports/exports/", EXPORTING, EXPORTING),
+        ("reports/learning/", set(), set()),
+        ("learning/", set(), set()),
         ("quarantine/events/", ERASING | WATCHING | DRIFTING, {"IngestEventsRole", "BackfillEventsRole", *ERASING}),
         ("quarantine/live/", ERASING | WATCHING | DRIFTING, {*FOLDING, "AcceptEventsRole", *ERASING}),
         ("reports/erasures/", ERASING, ERASING),

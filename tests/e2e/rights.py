@@ -1,7 +1,7 @@
 """The rights of a deployed stack: what each role may do, what was done with it, and what must be refused."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
@@ -37,6 +37,13 @@ def functions_roles(stack: Stack) -> dict[str, str]:
     return {name: roles[name] for name in roles if name.removesuffix("Role") in functions}
 
 
+def builds_roles(stack: Stack) -> dict[str, str]:
+    """The same of projects that are built."""
+    projects = {name.removesuffix("Project") for name in resources(stack, "AWS::CodeBuild::Project")}
+    roles = resources(stack, "AWS::IAM::Role")
+    return {name: roles[name] for name in roles if name.removesuffix("Role") in projects}
+
+
 def policies(stack: Stack, role: str) -> list[dict[str, Any]]:
     """The policies of a role."""
     iam = client(stack, "iam")
@@ -44,10 +51,10 @@ def policies(stack: Stack, role: str) -> list[dict[str, Any]]:
     return [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
 
 
-def allowed(stack: Stack) -> Uses:
-    """What the functions' roles may do."""
+def allowed(stack: Stack, roles: Mapping[str, str] | None = None) -> Uses:
+    """What the functions' roles may do, or what others may."""
     uses: Uses = set()
-    for name, role in functions_roles(stack).items():
+    for name, role in (roles or functions_roles(stack)).items():
         for statement in (each for document in policies(stack, role) for each in document["Statement"]):
             assert statement["Effect"] == "Allow"
             actions = statement["Action"]
@@ -55,9 +62,9 @@ def allowed(stack: Stack) -> Uses:
     return uses
 
 
-def used(stack: Stack) -> Uses:
+def used(stack: Stack, roles: Mapping[str, str] | None = None) -> Uses:
     """What they did, as the local AWS checked it."""
-    names = {role: name for name, role in functions_roles(stack).items()}
+    names = {role: name for name, role in (roles or functions_roles(stack)).items()}
     checks = map(json.loads, stack.emulator.access.read_text().splitlines())
     who = ((str(check["who"]).split("/"), check) for check in checks if check["allowed"])
     return {(names[part], check["action"]) for parts, check in who for part in parts if part in names}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local.emulator import Emulator, emulator
 from tests.e2e.conftest import wait_until
@@ -119,6 +120,8 @@ def test_a_build_is_stopped_with_all_that_it_started(aws: Emulator) -> None:
     commands = ["sleep 300 &", "echo begun", "sleep 300", "echo over"]
     build_id = start(aws, "long", {"build": {"commands": commands}})
     wait_until(lambda: "begun" in log(aws, build_id))
+    with pytest.raises(ClientError, match="AccountLimitExceeded"):
+        client(aws, "codebuild").start_build(projectName="long")
     client(aws, "codebuild").stop_build(id=build_id)
     assert ended(aws, build_id)[""] == "STOPPED"
     # The log ends with the last process that could write to it.

@@ -28,6 +28,8 @@ from tests.support.bundles import make_bundle, publish
 from tests.support.event_files import ndjson, purchase
 from tests.support.recommenders import small_recommender
 from tests.support.runbook import commands
+from training.learn import report_key
+from training.registry.source import SOURCE_KEY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 
@@ -162,6 +164,24 @@ def is_counted_rightly(stack: Stack) -> None:
     assert lacking(stack.dynamodb, stack.table) == {}
 
 
+def what_it_trains_with_is_there(stack: Stack) -> None:
+    assert below(stack, SOURCE_KEY)
+
+
+def this_day_was_learned_from(stack: Stack) -> None:
+    """A shop of one customer has nothing to learn: what is tried is that snapshot and build are made."""
+    report = json.dumps({"snapshot": "2018-01-01", "why": "a trial"}).encode()
+    stack.s3.put_object(Bucket=stack.bucket, Key=report_key("2018-01-01"), Body=report)
+
+
+def a_build_has_said_so(stack: Stack) -> None:
+    (place,) = client(stack, "logs").describe_log_streams(logGroupName="/aws/codebuild/tessera-learn")["logStreams"]
+    said = client(stack, "logs").get_log_events(
+        logGroupName="/aws/codebuild/tessera-learn", logStreamName=place["logStreamName"]
+    )
+    assert any("the snapshot of 2018-01-01 was learned from before" in one["message"] for one in said["events"])
+
+
 def before_is_live(stack: Stack) -> None:
     pointer = stack.s3.get_object(Bucket=stack.bucket, Key="models/current.json")["Body"].read()
     assert json.loads(pointer)["bundle_id"] == BEFORE[1]["bundle_id"]
@@ -185,6 +205,8 @@ TROUBLES: dict[str, tuple[Trouble, Trouble]] = {
     "operations.export --wait": (nothing, exported),
     "training.drift --bucket $bucket": (nothing, drift_was_looked_for),
     "operations.start rescore": (nothing, lambda stack: decided(stack, "known")),
+    "training.learn --install --bucket $bucket": (nothing, what_it_trains_with_is_there),
+    "operations.start learn": (this_day_was_learned_from, a_build_has_said_so),
     "operations.start backfill": (a_history_waits, lambda stack: decided(stack, "of%20a%20history")),
     "operations.quarantine": (a_line_was_refused, nothing),
     "operations.quarantine --below events/": (nothing, nothing),

@@ -50,3 +50,9 @@ def test_a_run_that_fails_says_why_and_is_status_1(states: States, capsys: pytes
 def test_a_run_need_not_be_waited_for(states: States) -> None:
     states.end = {"status": "FAILED"}
     assert start.main(["rescore", "--no-wait"]) == 0
+
+
+def test_learning_is_started_as_the_others_are(states: States, capsys: pytest.CaptureFixture[str]) -> None:
+    assert start.main(["learn", "--run", "night"]) == 0
+    assert states.begun == [{"stateMachineArn": "LearnStateMachine", "input": '{"run": "night"}'}]
+    assert "below reports/learning/ of" in capsys.readouterr().out

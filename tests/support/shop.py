@@ -26,6 +26,21 @@ def shop_events(customers: int = 260, seed: int = 1) -> list[Event]:
     return events
 
 
+def other_events(customers: int = 300, seed: int = 5) -> list[Event]:
+    """Another shop, of whose customers those leave who come most often; in time before the first one's last day."""
+    random = np.random.default_rng(seed)
+    events: list[Event] = []
+    for number in range(customers):
+        comes_often = number % 2 == 0
+        every_days, buys, spend = (4, 0.8, 40.0) if comes_often else (25, 0.9, 40.0)
+        day = random.uniform(0, DAYS - 30) if comes_often else random.uniform(0, 60)
+        leaves = day + random.uniform(20, 40) if comes_often else DAYS
+        while day < min(leaves, DAYS):
+            events += _visit(random, f"other-{number}", len(events), day, random.random() < buys, spend)
+            day += random.exponential(every_days)
+    return events
+
+
 def _visit(random: np.random.Generator, customer: str, count: int, day: float, buys: bool, spend: float) -> list[Event]:
     at = OPENED + timedelta(days=day)
     session = f"{customer}-{count}"

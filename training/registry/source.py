@@ -10,7 +10,7 @@ from training.registry.published import Registry
 
 SOURCE_KEY = "learning/source.zip"
 CHECKOUT = Path(__file__).resolve().parents[2]
-LOCK = ("pyproject.toml", "uv.lock")
+FILES = ("actions.toml", "pyproject.toml", "uv.lock")
 PACKAGES = ("shared", "tessera", "training")
 """What `tessera learn` imports of the project."""
 SAME_TIME = (1980, 1, 1, 0, 0, 0)
@@ -25,7 +25,7 @@ def install(registry: Registry, checkout: Path = CHECKOUT) -> int:
 
 def archive(checkout: Path) -> bytes:
     """The same bytes for the same code. Raises InputError where files are missing."""
-    missing = [name for name in (*LOCK, *PACKAGES) if not (checkout / name).exists()]
+    missing = [name for name in (*FILES, *PACKAGES) if not (checkout / name).exists()]
     if missing:
         raise InputError(f"{checkout} is no checkout of the project: it has no {', '.join(missing)}")
     written = io.BytesIO()
@@ -37,7 +37,7 @@ def archive(checkout: Path) -> bytes:
 
 
 def _files(checkout: Path) -> Iterator[Path]:
-    yield from (checkout / name for name in LOCK)
+    yield from (checkout / name for name in FILES)
     for package in PACKAGES:
         paths = sorted((checkout / package).rglob("*"))
         yield from (path for path in paths if path.is_file() and "__pycache__" not in path.parts)
