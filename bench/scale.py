@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
+
 from bench.imports import ROOT
 from bench.report import Line, table
 from bench.worker import peak_bytes
@@ -29,6 +31,7 @@ from training.simulator import write
 
 RESULTS = ROOT / "bench/scale.json"
 EVENTS_A_CUSTOMER = 130
+MADE_UP = 1_000_000
 SIZES = (100_000, 1_000_000, 10_000_000)
 AS_OF = "2024-11-01"
 ENGINES = ("memory", "disk")
@@ -93,8 +96,7 @@ def lines(runs: Sequence[Run]) -> Iterator[Line]:
 def _step(what: str, place: Path, argument: str) -> None:
     """Makes a shop of so many events and prints how many; or scores it by a bundle, and prints what that took."""
     if what == "make":
-        count = write(place, round(int(argument) / EVENTS_A_CUSTOMER))
-        sys.stdout.write(f"{count}\n")
+        sys.stdout.write(f"{_make(place, int(argument))}\n")
         return
     scratch = place / "scratch"
     scratch.mkdir()
@@ -105,6 +107,20 @@ def _step(what: str, place: Path, argument: str) -> None:
     if status:
         raise SystemExit(status)
     sys.stdout.write(json.dumps({**took, "peak_bytes": peak_bytes(), "scratch_bytes": most["bytes"]}) + "\n")
+
+
+def _make(place: Path, events: int) -> int:
+    """A shop of about so many events: beyond MADE_UP, copies of one whose customers have ids of their own."""
+    copies = max(1, round(events / MADE_UP))
+    count = write(place, round(events / copies / EVENTS_A_CUSTOMER))
+    folder = place / "events"
+    files = sorted(folder.iterdir())
+    again = "COPY (SELECT * REPLACE (customer_id || $1 AS customer_id) FROM read_parquet($2)) TO $3 (FORMAT parquet)"
+    with duckdb.connect() as database:
+        for number in range(1, copies):
+            for file in files:
+                database.execute(again, [f"-{number}", str(file), str(folder / f"{number}-{file.name}")])
+    return count * copies
 
 
 def _arguments(engine: str, place: Path, model: str) -> list[str]:

@@ -25,7 +25,7 @@ from shared.events.event import parse_timestamp
 from shared.features import EVENT_TYPES
 from training.base import command
 from training.base.errors import InputError
-from training.data.events import event_files
+from training.data.places import event_files
 from training.inspection.guess import Guesses, guess
 from training.inspection.known import Known, as_it_is
 from training.inspection.proposal import LARGE_SHARE, Proposal, chosen, guessed, known
@@ -39,7 +39,7 @@ COMPARED = 50
 
 def inspect(paths: Sequence[Path], out: Path, console: Console) -> None:
     """Shows what files hold, and writes the mapping. Raises InputError."""
-    files = event_files(paths)
+    files = [Path(file.place) for file in event_files(paths)]
     sample = read_sample(files[0])
     guesses = guess(sample)
     console.print(Text(files[0].name, "bold"), Text(f": {_described(sample)}"), sep="")

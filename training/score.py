@@ -125,7 +125,9 @@ def _column(decisions: Decisions, name: str) -> pa.Array:
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.score") -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog=prog, description="Decide for every customer offline.")
-    parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
+    parser.add_argument(
+        "--events", nargs="+", required=True, metavar="PATH", help="event files, folders, or s3://BUCKET/PREFIX"
+    )
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder that training wrote")
     parser.add_argument("--as-of", required=True, metavar="TIMESTAMP", help="only events before it count")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")

@@ -1,6 +1,7 @@
 """From event files to a bundle: segments, predictions, and the proof that the export decides as they do.
 
 python -m training.train --events PATH [PATH …] --out DIR [--as-of TIMESTAMP] [--config FILE]
+    [--engine memory|disk|spark]
 python -m training.train --bucket NAME --out DIR
 """
 
@@ -10,7 +11,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,6 @@ from shared.decisions.decision import iso
 from shared.drift.reference import observed, to_bytes
 from shared.events.translator import Translator
 from shared.features import DEFINITIONS, FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Profiles
-from shared.features.columns import DAY_MS
 from shared.features.definitions import to_json
 from shared.models.bundle import Bundle
 from shared.models.labels import labelled
@@ -32,7 +31,6 @@ from shared.models.layout import DISTRIBUTION_FILE, MANIFEST_FILE, ONNX_FILE
 from shared.reasons.contributions import FILE, Reasons
 from training.base import command
 from training.base.config import Config
-from training.base.errors import InputError
 from training.base.progress import progress
 from training.base.target_entry import own_actions, own_types
 from training.bundle import gate, reasons_file
@@ -40,13 +38,18 @@ from training.bundle.contest import figures
 from training.bundle.export import bundle, model_version
 from training.bundle.fitted import Fitted
 from training.bundle.manifest import leaderboard, manifest, write_json, write_leaderboard
+from training.bundle.promises import foreseen as promised
 from training.bundle.promises import in_words, promises
-from training.data.events import read_events
+from training.data.events import Source
 from training.data.stored import read_snapshot
-from training.prediction import holdout
+from training.engines import options
+from training.engines.engine import Memory, Open, Question
+from training.prediction import holdout, predictions
 from training.prediction.predictions import FittedTarget, fit_target
-from training.prediction.targets import PointsInTime, Target, known_at, targets
+from training.prediction.questions import DigestBefore, EventsBefore, FeaturesAt
+from training.prediction.targets import PointsInTime, Target, targets
 from training.prediction.uplift import fit_uplift
+from training.prediction.window import Window, known, known_by, refuse_unread
 from training.report.findings import find
 from training.report.page import report
 from training.report.reasons import reasons_section
@@ -69,23 +72,27 @@ def train(
     Segments that carry on those of the bundle `previous` keep their ids and names.
     Raises InputError for events that cannot be trained on, and Refused where the export does not decide as the models.
     """
-    train_on(_read(paths, as_of_ms, config, translator), out, as_of_ms, config, previous)
+    with known_in(source(paths, as_of_ms, config, translator), config) as (points, window):
+        _train(points, window, out, config, previous)
 
 
 def train_on(
     profiles: Profiles, out: Path, as_of_ms: int | None, config: Config, previous: Bundle | None = None
 ) -> None:
     """The same on customers, wherever their events were read."""
-    profiles, window = _known(profiles, as_of_ms, config)
-    points = PointsInTime(profiles, config.zone, config.cutoff_every_days)
+    _train(*known(profiles, as_of_ms, config), out, config, previous)
+
+
+def _train(points: PointsInTime, window: Window, out: Path, config: Config, previous: Bundle | None) -> None:
+    points.foresee(_foreseen(window, previous, config))
     fitted, matching = _fit(points, window, previous, config)
     exported = bundle(fitted.segmentation, fitted.models, len(FEATURE_NAMES), _metadata(window, fitted, config))
     content = exported.SerializeToString(deterministic=True)
     segments, heights = catalogue(fitted.segmentation, fitted.X, matching.before)
-    about = manifest(model_version(exported), window.as_of_ms, points.known, fitted, segments, config)
+    about = manifest(model_version(exported), window.as_of_ms, points, fitted, segments, config)
     actions = read_actions() | own_actions(config.targets)
     about = labelled({**about, "identity": matching.as_dict(), "actions": actions}, matching.labels)
-    about["promises"] = promises(fitted.targets, points, (window.first_ms, window.end_ms), about, config)
+    about["promises"] = promises(fitted.targets, points, window.span_ms, about, config)
     serving = Bundle.from_files(content, about)
     parity, rows = gate.pass_training(serving, exported, fitted, config)
     command.say(f"gate: {parity}")
@@ -107,57 +114,40 @@ def train_on(
 
 def customers(
     paths: list[Path], as_of_ms: int | None, config: Config, translator: Translator | None = None
-) -> tuple[Profiles, "Window"]:
-    """Everyone with an event before `as_of_ms`, the end of the data where it is None, and the time that is known.
-
-    Raises InputError for events that cannot be trained on.
-    """
-    return _known(_read(paths, as_of_ms, config, translator), as_of_ms, config)
-
-
-def _read(paths: list[Path], as_of_ms: int | None, config: Config, translator: Translator | None) -> Profiles:
-    files = read_events(paths, config.currency, as_of_ms, translator, own_types(config.targets))
-    command.say(*files.summary())
-    if files.refused_share > config.most_refused:
-        raise InputError(
-            f"{files.refused_share:.0%} of all lines were refused, more than most_refused allows"
-            f" ({config.most_refused:.0%}): correct the mapping or the files"
-        )
-    if files.unread_share > config.most_refused:
-        raise InputError(
-            f"{len(files.unreadable):,} of {files.files:,} files could not be read, {files.unread_share:.0%} of all"
-            f" bytes and more than most_refused allows ({config.most_refused:.0%}): correct the mapping or the files"
-        )
-    return files.profiles
+) -> tuple[Profiles, Window]:
+    """Everyone with an event before `as_of_ms`, the end of the data where it is None, and the time that is known, in
+    memory. Raises InputError for events that cannot be trained on."""
+    with known_in(source(paths, as_of_ms, config, translator), config) as (points, window):
+        return points.profiles, window
 
 
-@dataclass(frozen=True)
-class Window:
-    """The time that is trained on, UTC milliseconds."""
-
-    first_ms: int
-    """The first event."""
-    end_ms: int
-    """Until when it is known what happened: outcomes may reach up to here."""
-    as_of_ms: int
+def source(paths: Sequence[Path], as_of_ms: int | None, config: Config, translator: Translator | None) -> Source:
+    """Event files as the config reads them."""
+    return Source(paths, config.currency, as_of_ms, translator, own_types(config.targets))
 
 
-def _known(profiles: Profiles, as_of_ms: int | None, config: Config) -> tuple[Profiles, Window]:
-    """Everyone with an event before `as_of_ms`, the end of the data where it is None."""
-    first_ms = int(profiles.rows.time_ms.min())
-    as_of_ms = int(profiles.rows.time_ms.max()) + 1 if as_of_ms is None else as_of_ms
-    if as_of_ms <= first_ms:
-        raise InputError(f"as-of {iso(as_of_ms)} is not after the first event, {iso(first_ms)}")
-    known = profiles.take(np.flatnonzero(known_at(profiles, as_of_ms)))
-    if len(known) < config.minimum_customers:
-        raise InputError(
-            f"only {len(known)} customers have events before {iso(as_of_ms)}; {config.minimum_customers} are needed"
-        )
-    times = known.rows.time_ms
-    last_ms = int(times[times < as_of_ms].max())
-    # A day and more without anyone is the end of the data, not a shop that lost all its customers.
-    end_ms = as_of_ms if as_of_ms - last_ms <= DAY_MS else last_ms + 1
-    return known, Window(first_ms, end_ms, as_of_ms)
+@contextmanager
+def known_in(files: Source, config: Config, engine: Open = Memory.open) -> Iterator[tuple[PointsInTime, Window]]:
+    """Everyone with an event before the source's `as_of_ms`, the end of the data where it is None, and the time that is
+    known. Raises InputError for events that cannot be trained on."""
+    with engine(files) as gathered:
+        command.say(*gathered.reading.summary())
+        refuse_unread(gathered.reading, config)
+        if isinstance(gathered, Memory):
+            yield known(gathered.profiles, files.as_of_ms, config)
+        else:
+            yield known_by(gathered, files.as_of_ms, config)
+
+
+def _foreseen(window: Window, previous: Bundle | None, config: Config) -> Iterator[Question]:
+    """What will be asked of everyone, in about the order in which it is."""
+    yield FeaturesAt(window.as_of_ms, config.zone.name)
+    for target in targets(config):
+        yield from predictions.foreseen(target, window.span_ms, config)
+    if previous is not None:
+        yield FeaturesAt.of(previous, window.as_of_ms)
+    yield from (EventsBefore(window.as_of_ms), DigestBefore(window.as_of_ms))
+    yield from promised(window.span_ms, config)
 
 
 def _fit(points: PointsInTime, window: Window, previous: Bundle | None, config: Config) -> tuple[Fitted, Matching]:
@@ -168,16 +158,13 @@ def _fit(points: PointsInTime, window: Window, previous: Bundle | None, config: 
         advance(1, "segments")
         segments = beside.submit(fit_segments, X, config, FEATURES)
         # The last target has the most candidates: begun first, it is not waited for alone.
-        fits = [
-            beside.submit(_fit_one, target, points, (window.first_ms, window.end_ms), config)
-            for target in reversed(steps)
-        ][::-1]
+        fits = [beside.submit(_fit_one, target, points, window.span_ms, config) for target in reversed(steps)][::-1]
         segmentation = segments.result()
         for target, fit in zip(steps, fits, strict=True):
             advance(1, target.name)
             fit.result()
         advance(1, "")
-    known = X if previous is None else previous.features_at(points.known, window.as_of_ms)
+    known = X if previous is None else points.ask(FeaturesAt.of(previous, window.as_of_ms))
     segmentation, matching = matched(segmentation, X, previous, known)
     return Fitted(X, segmentation, [fit.result() for fit in fits]), matching
 
@@ -282,7 +269,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
     """The command line."""
     parser = argparse.ArgumentParser(prog=prog, description="Train a model bundle from event files.")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--events", nargs="+", type=Path, metavar="PATH", help="event files or folders")
+    what.add_argument("--events", nargs="+", metavar="PATH", help="event files, folders, or s3://BUCKET/PREFIX")
     what.add_argument("--bucket", metavar="NAME", help="a stack's data bucket, of whose latest snapshot is trained")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write the bundle to")
     parser.add_argument(
@@ -295,6 +282,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
         help="a bundle's folder, or the bucket whose live bundle it is: segments that go on keep their ids and names",
     )
     command.add_mapping(parser)
+    options.add_engine(parser)
     return command.run(parser, _run, arguments)
 
 
@@ -302,9 +290,10 @@ def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
     previous = None if arguments.previous is None else load_previous(arguments.previous)
     config = Config.load(arguments.config)
-    translator = command.translator(arguments)
     if arguments.events:
-        train(arguments.events, arguments.out, as_of_ms, config, previous, translator)
+        files = source(arguments.events, as_of_ms, config, command.translator(arguments))
+        with known_in(files, config, options.engine(arguments)) as (points, window):
+            _train(points, window, arguments.out, config, previous)
         return
     snapshot = read_snapshot(arguments.bucket)
     command.say(f"{len(snapshot.profiles):,} customers of the snapshot of {snapshot.date}")

@@ -1,5 +1,6 @@
 """A shop's event file and the bundle trained on it, made once."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,15 @@ def model(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train_model(shop, tmp_path_factory.mktemp("model"))
 
 
-def train_model(shop: Shop, out: Path) -> Path:
-    assert main(["--events", str(shop.file), "--out", str(out), "--config", str(shop.config)]) == 0
+def train_model(shop: Shop, out: Path, *options: str) -> Path:
+    assert main(["--events", str(shop.file), "--out", str(out), "--config", str(shop.config), *options]) == 0
     return out
+
+
+def differing(one: Path, other: Path) -> list[str]:
+    """What in two folders that training wrote is not the same, but for when it was written."""
+    names = ("bundle.onnx", "leaderboard.csv", "gate.npz", "holdout.npz", "reasons.npz")
+    files = [name for name in names if (one / name).read_bytes() != (other / name).read_bytes()]
+    first, second = (json.loads((folder / "manifest.json").read_text()) for folder in (one, other))
+    said = [name for name in first if first[name] != second.get(name) and name != "created_at"]
+    return files + said

@@ -37,6 +37,14 @@ def test_rows_are_the_slices_of_every_target_at_every_cutoff_but_the_latest(shop
         np.testing.assert_array_equal(np.column_stack([at[name] for name in FEATURE_NAMES]), rows.X)
 
 
+@pytest.mark.parametrize("whole", [(), ("--whole",)])
+def test_the_file_has_the_same_bytes_of_events_on_the_disk(shop: Shop, tmp_path: Path, whole: tuple[str]) -> None:
+    arguments = ["--events", str(shop.file), "--config", str(shop.config), *whole]
+    for engine in ("memory", "disk"):
+        assert table.main([*arguments, "--engine", engine, "--out", str(tmp_path / engine)]) == 0
+    assert (tmp_path / "disk").read_bytes() == (tmp_path / "memory").read_bytes()
+
+
 def test_the_whole_table_has_the_latest_cutoff_too(shop: Shop) -> None:
     points = PointsInTime(shop.profiles)
     part, whole = (table.table(points, SPAN, Config(), whole) for whole in (False, True))

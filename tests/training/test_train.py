@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from tests.support.event_files import ndjson, purchase
 from tests.support.shop import DAYS, OPENED
-from tests.training.conftest import Shop, train_model
+from tests.training.conftest import Shop, differing, train_model
 from training import score, train
+from training.engines import options
+from training.engines.disk import on_disk
 
 PREDICTED = ("churn_probability", "expected_ltv")
 
@@ -32,6 +35,13 @@ def test_the_same_data_twice_gives_the_same_bytes_with_any_number_of_threads(
     first, second = (json.loads((folder / "manifest.json").read_text()) for folder in (model, again))
     assert second["config"].pop("threads") == 3 == first["config"].pop("threads") + 2
     assert {**first, "created_at": ""} == {**second, "created_at": ""}
+
+
+def test_events_on_the_disk_give_the_same_bundle_to_the_byte(
+    shop: Shop, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "engine", lambda arguments: partial(on_disk, folder=tmp_path, at_once=500))
+    assert differing(train_model(shop, tmp_path / "model", "--engine", "disk"), model) == []
 
 
 def test_the_manifest_tells_what_the_bundle_is(shop: Shop, model: Path) -> None:

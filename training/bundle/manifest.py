@@ -12,19 +12,20 @@ import msgspec
 import numpy as np
 
 from shared.decisions.decision import iso
-from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, Profiles
+from shared.features import FEATURE_NAMES, FEATURE_SET_HASH
 from training.base.config import Config
 from training.bundle.export import versions
 from training.bundle.fitted import Fitted
 from training.bundle.graph import OPSET
 from training.prediction.predictions import FittedTarget
-from training.prediction.targets import Mask
+from training.prediction.questions import DigestBefore, EventsBefore
+from training.prediction.targets import PointsInTime
 from training.prediction.thresholds import intent_of, reached, thresholds
 from training.segmentation.naming import Segment
 
 
 def manifest(
-    bundle_id: str, as_of_ms: int, profiles: Profiles, fitted: Fitted, segments: Sequence[Segment], config: Config
+    bundle_id: str, as_of_ms: int, points: PointsInTime, fitted: Fitted, segments: Sequence[Segment], config: Config
 ) -> dict[str, Any]:
     """Everything about a bundle that its graph does not decide, ready for JSON; `segments` are its catalogue."""
     return {
@@ -33,7 +34,7 @@ def manifest(
         "as_of": iso(as_of_ms),
         "currency": config.currency or None,
         "time_zone": "UTC" if config.zone.is_utc else config.time_zone,
-        "events": _events(profiles, as_of_ms),
+        "events": _events(points, as_of_ms),
         "features": list(FEATURE_NAMES),
         "feature_set_hash": FEATURE_SET_HASH,
         "versions": {**versions(), "opset": OPSET},
@@ -93,19 +94,19 @@ def write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def _events(profiles: Profiles, as_of_ms: int) -> dict[str, Any]:
-    rows = profiles.rows
-    used = rows.time_ms < as_of_ms
-    owners: Mask = np.bincount(profiles.owner[used], minlength=len(profiles)) > 0
-    content = hashlib.sha256("\n".join(key for key, own in zip(profiles.keys, owners, strict=True) if own).encode())
-    for column in rows.take(used).columns():
-        content.update(np.ascontiguousarray(column).tobytes())
-    times = rows.time_ms[used]
+def _events(points: PointsInTime, as_of_ms: int) -> dict[str, Any]:
+    counts, first, last = points.ask(EventsBefore(as_of_ms)).T
+    digests = points.ask(DigestBefore(as_of_ms))
+    owners = np.flatnonzero(counts)
+    content = hashlib.sha256()
+    for i in owners.tolist():
+        content.update(points.keys[i].encode() + b"\n")
+        content.update(digests[i].tobytes())
     return {
-        "rows": int(used.sum()),
-        "customers": int(owners.sum()),
-        "first": iso(int(times.min())),
-        "last": iso(int(times.max())),
+        "rows": int(counts.sum()),
+        "customers": len(owners),
+        "first": iso(int(first[owners].min())),
+        "last": iso(int(last[owners].max())),
         "hash": content.hexdigest(),
     }
 

@@ -4,7 +4,7 @@ The instants are held out: predictions for them come from models of the chosen k
 afterwards. Calibration and thresholds are the bundle's own, as they will decide.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,11 @@ from shared.models.bundle import Decisions
 from shared.models.manifests import TARGETS
 from training.base.config import Config
 from training.data.preparation import Matrix
+from training.engines.engine import Question
 from training.prediction.models import Vector
 from training.prediction.predictions import FittedTarget
-from training.prediction.targets import PointsInTime, cutoffs, known_at, targets
+from training.prediction.questions import FeaturesAt, KnownAt
+from training.prediction.targets import PointsInTime, cutoffs, targets
 
 EVERYONE = "everyone"
 
@@ -41,17 +43,31 @@ def promises(
     """
     # What a campaign changes is told of all campaigns at once: there was no earlier model of it.
     trained = [target for target in fitted if target.model is not None and target.target.kind != "uplift"]
-    possible = cutoffs(*span_ms, max(days(config).values()), config)[: config.validation_slices]
+    possible = _possible(span_ms, config)
     instants = [at for at in possible if all(target.as_of(at) for target in trained)]
     given = []
     happened = []
     for at in instants:
-        everyone = np.flatnonzero(known_at(points.profiles, at))
+        everyone = np.flatnonzero(points.ask(KnownAt(at)))
         given.append(_intents(trained, points.features(at)[everyone], at, about))
         happened.append(outcomes(points, everyone, at, config))
     together = {name: np.concatenate([each[name] for each in happened]) for name in days(config) if happened}
     kept = by_intent(np.concatenate(given), together) if given else {}
     return {"instants": list(map(iso, instants)), "days": days(config), "kept": kept}
+
+
+def foreseen(span_ms: tuple[int, int], config: Config) -> Iterator[Question]:
+    """All that may be asked for it."""
+    churn, conversion, value = targets(config)[: len(TARGETS)]
+    for at in _possible(span_ms, config):
+        ends = {name: at + count * DAY_MS for name, count in days(config).items()}
+        yield from (KnownAt(at), FeaturesAt(at, config.zone.name), churn.asks_whom(at))
+        yield from (churn.asks(at, ends["churned"]), conversion.asks(at, ends["converted"]))
+        yield value.asks(at, ends["spent"])
+
+
+def _possible(span_ms: tuple[int, int], config: Config) -> list[int]:
+    return cutoffs(*span_ms, max(days(config).values()), config)[: config.validation_slices]
 
 
 def days(config: Config) -> dict[str, int]:
@@ -64,13 +80,13 @@ def outcomes(points: PointsInTime, customers: NDArray[np.int64], at_ms: int, con
     """What the customers, by the index of their profile [n], did after the instant."""
     churn, conversion, value = targets(config)[: len(TARGETS)]
     ends = {name: at_ms + count * DAY_MS for name, count in days(config).items()}
-    had_bought = churn.eligible(points.profiles, at_ms)
-    left = churn.outcome(points.profiles, at_ms, ends["churned"])
+    had_bought = points.ask(churn.asks_whom(at_ms))
+    left = points.ask(churn.asks(at_ms, ends["churned"]))
     happened = {
         "churned": np.where(had_bought, left, np.nan),
-        "converted": conversion.outcome(points.profiles, at_ms, ends["converted"]),
+        "converted": points.ask(conversion.asks(at_ms, ends["converted"])),
         "bought": 1 - left,
-        "spent": value.outcome(points.profiles, at_ms, ends["spent"]),
+        "spent": points.ask(value.asks(at_ms, ends["spent"])),
     }
     return {name: values[customers] for name, values in happened.items()}
 

@@ -13,6 +13,7 @@ from shared.identity.links import Link, LinkState
 from shared.profiles.histories import gathered
 from training.base.errors import InputError
 from training.base.progress import progress
+from training.data.places import event_files
 from training.data.reading import Reading, read_one
 
 ROWS_AT_ONCE = 1_000_000
@@ -42,7 +43,7 @@ class EventFiles(Reading):
 class Source:
     """Event files, and how they are read."""
 
-    paths: Sequence[Path]
+    paths: Sequence[str | Path]
     currency: str = ""
     """The one that is counted; empty takes any."""
     as_of_ms: int | None = None
@@ -58,7 +59,7 @@ class Source:
 
 
 def read_events(
-    paths: Iterable[Path],
+    paths: Iterable[str | Path],
     currency: str = "",
     as_of_ms: int | None = None,
     translator: Translator | None = None,
@@ -79,14 +80,14 @@ def read_events(
     read = EventFiles()
     stack = _Gathered()
     count = 0
-    with progress("reading events", sum(file.stat().st_size for file in files)) as advance:
+    with progress("reading events", sum(file.size for file in files)) as advance:
         for number, file in enumerate(files):
             for events in read_one(file, number, rules, translator, read):
                 stack.push(fold(events))
                 add_product_ids(read.product_ids, events.product_ids)
                 count += len(events)
                 advance(0, f"{count:,} events")
-            advance(file.stat().st_size, f"{count:,} events")
+            advance(file.size, f"{count:,} events")
     read.links = read.resolved(as_of_ms)
     read.profiles = agreed(stack.merged(), read.links, read.counts_from(as_of_ms))
     if not len(read.profiles):
@@ -97,11 +98,6 @@ def read_events(
 def nothing_in(reading: Reading) -> InputError:
     """That files hold not one event, and what they hold instead."""
     return InputError("no events: " + "; ".join([*reading.problems()][:3] or ["the files are empty"]))
-
-
-def event_files(paths: Iterable[Path]) -> list[Path]:
-    """Files, and those of whole folders, hidden ones passed over. Raises InputError where a path is missing."""
-    return [file for path in paths for file in _files_of(path)]
 
 
 def agreed(profiles: Profiles, links: Mapping[str, Link], from_ms: Mapping[str, int]) -> Profiles:
@@ -122,17 +118,6 @@ def identified(profiles: Profiles, links: Mapping[str, Link]) -> Profiles:
     if not len(linked):
         return others
     return merge(others, gathered(zip((links[key].customer for key in linked.keys), encode(linked), strict=True)))
-
-
-def _files_of(path: Path) -> list[Path]:
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith((".", "_")))
-        if not files:
-            raise InputError(f"no event files in the folder {path}")
-        return files
-    if not path.exists():
-        raise InputError(f"there is no file or folder {path}")
-    return [path]
 
 
 class _Gathered:

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from shared.features import EventColumns
 from shared.features.columns import OTHER
 from shared.identity.consents import Consent, limits
 from shared.identity.links import Link, LinkState, resolve
+from training.data.places import EventFile
 
 REASONS_SHOWN = 10
 LOUD_SHARE = 0.05
@@ -138,16 +138,17 @@ class Reading:
 
 
 def read_one(
-    path: Path, number: int, rules: Rules, translator: Translator | None, reading: Reading
+    file: EventFile, number: int, rules: Rules, translator: Translator | None, reading: Reading
 ) -> Iterator[EventColumns]:
     """The events of one file of that number, chunk by chunk; in the end `reading` is told all else."""
-    own = Reading(files=1, bytes=path.stat().st_size)
-    suited = translator if translator is not None and translator.suits(path.name) else None
+    own = Reading(files=1, bytes=file.size)
+    suited = translator if translator is not None and translator.suits(file.name) else None
     try:
-        for chunk in read_file(path, path.name, rules, suited):
-            own.add(chunk, number)
-            yield chunk.events
+        with file.opened() as stream:
+            for chunk in read_file(stream, file.name, rules, suited):
+                own.add(chunk, number)
+                yield chunk.events
     except UnreadableFile as error:
-        own.unreadable[str(path)] = str(error)
+        own.unreadable[file.place] = str(error)
         own.unread_bytes = own.bytes
     reading.include(own)

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from shared.identity.links import Link, LinkState
 from training.base.progress import progress
-from training.data.events import Source, event_files, nothing_in
+from training.data.events import Source, nothing_in
+from training.data.places import event_files
 from training.data.reading import Reading, read_one
 from training.engines.engine import Part, Question, Whom, asked
 from training.engines.tables import EVENT, OWNER, cut_after, event_table, histories
@@ -59,7 +60,7 @@ class Disk:
         count = 0
         self._database.register("none", EVENT.empty_table())
         self._database.execute("CREATE TABLE events AS SELECT * FROM none")
-        with progress("reading events", sum(file.stat().st_size for file in files)) as advance:
+        with progress("reading events", sum(file.size for file in files)) as advance:
             for number, file in enumerate(files):
                 waiting: list[pa.Table] = []
                 for events in read_one(file, number, rules, source.translator, self.reading):
@@ -70,7 +71,7 @@ class Disk:
                         self._insert(waiting)
                         waiting = []
                 self._insert(waiting)
-                advance(file.stat().st_size, f"{count:,} events")
+                advance(file.size, f"{count:,} events")
         if not self.reading.accepted:
             raise nothing_in(self.reading)
 

@@ -69,7 +69,7 @@ class Memory:
 
     def __init__(self, reading: EventFiles) -> None:
         self.reading: Reading = reading
-        self._profiles = reading.profiles
+        self.profiles = reading.profiles
 
     def __enter__(self) -> Memory:
         return self
@@ -84,4 +84,4 @@ class Memory:
 
     def ask(self, whom: Whom, questions: Sequence[Question]) -> Iterator[Part]:
         """As `Engine`; one part."""
-        yield asked(self._profiles, whom, questions)
+        yield asked(self.profiles, whom, questions)

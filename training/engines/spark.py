@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +20,8 @@ from shared.events import Rules
 from shared.events.translator import Translator
 from shared.identity.links import Link, LinkState
 from training.base.errors import InputError
-from training.data.events import Source, event_files, nothing_in
+from training.data.events import Source, nothing_in
+from training.data.places import EventFile, event_files
 from training.data.reading import Reading, read_one
 from training.engines.engine import Part, Question, Whom, asked, kinds
 from training.engines.tables import EVENT, KEY, OWNER, answer_schema, answer_table, answers_of, event_table, histories
@@ -33,7 +33,7 @@ EVENTS_A_GROUP = 500_000
 """Of histories that a worker holds at once, about: customers are dealt to groups by the hashes of their keys."""
 NOTE = "note"
 """Column of what a file says beside its events, in a row of its own that is no event."""
-FILE = pa.schema([("number", pa.int64()), ("path", pa.string())])
+FILE = pa.schema([("number", pa.int64()), ("place", pa.string()), ("size", pa.int64())])
 READ = EVENT.append(pa.field(NOTE, pa.binary()))
 _HERE = {
     "spark.master": "local[*]",
@@ -57,7 +57,8 @@ class Spark:
         self._stored = StorageLevel.DISK_ONLY
         self.reading = Reading()
         files = event_files(source.paths)
-        table = pa.table([pa.array(range(len(files))), pa.array(map(str, files))], schema=FILE)
+        rows = [{"number": number, "place": file.place, "size": file.size} for number, file in enumerate(files)]
+        table = pa.Table.from_pylist(rows, FILE)
         spread = session.createDataFrame(table).repartition(len(files), "number")
         read = spread.mapInArrow(_Reader(source.rules(), source.translator), _in_words(READ)).persist(self._stored)
         for note in read.where(f.col(NOTE).isNotNull()).select(NOTE).toLocalIterator():
@@ -104,9 +105,10 @@ class _Reader:
 
     def __call__(self, files: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in files:
-            for number, path in zip(batch["number"].to_pylist(), batch["path"].to_pylist(), strict=True):
+            for row in batch.to_pylist():
                 reading = Reading()
-                for events in read_one(Path(path), number, self.rules, self.translator, reading):
+                file = EventFile(row["place"], row["size"])
+                for events in read_one(file, row["number"], self.rules, self.translator, reading):
                     table = event_table(events)
                     yield from table.append_column(NOTE, pa.nulls(len(table), pa.binary())).to_batches()
                 note = pa.array([msgspec.msgpack.encode(reading)], pa.binary())

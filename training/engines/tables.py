@@ -54,9 +54,29 @@ def histories(table: pa.Table, category_names: dict[int, str], from_ms: Mapping[
     return agreed(fold(events), links, from_ms)
 
 
+ROW_BYTES = sum(np.dtype(kind).itemsize for kind in COLUMN_TYPES.values())
+"""Of an event, column by column."""
+
+
+def row_bytes(rows: Rows) -> NDArray[np.uint8]:
+    """Each event as its bytes, column by column [n, ROW_BYTES]."""
+    columns = [
+        np.ascontiguousarray(column).view(np.uint8).reshape(len(rows), column.itemsize) for column in rows.columns()
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def rows_of(content: bytes) -> Rows:
+    """The events whose bytes these are, one after the other."""
+    cells = np.frombuffer(content, np.uint8).reshape(-1, ROW_BYTES)
+    ends = np.cumsum([np.dtype(kind).itemsize for kind in COLUMN_TYPES.values()])
+    parts = zip(np.split(cells, ends[:-1], axis=1), COLUMN_TYPES.values(), strict=True)
+    return Rows(*(np.ascontiguousarray(part).view(kind).ravel() for part, kind in parts))
+
+
 @dataclass(frozen=True)
 class Kind:
-    """What an answer is, for one profile: numbers of one type, of which there are as many for each."""
+    """What an answer is, for one profile: numbers of one type, of which there are as many for each, or any bytes."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -75,16 +95,24 @@ def answer_schema(kinds: Sequence[Kind]) -> pa.Schema:
 def answer_table(keys: Sequence[str], answers: Sequence[Array]) -> pa.Table:
     """Answers [n_profiles, …] as their bytes, which no engine changes."""
     kinds = [Kind(answer.dtype, answer.shape[1:]) for answer in answers]
-    columns = [_binary(answer, kind.width) for answer, kind in zip(answers, kinds, strict=True)]
+    columns = [
+        pa.array(answer, pa.binary()) if kind.dtype == object else _binary(answer, kind.width)
+        for answer, kind in zip(answers, kinds, strict=True)
+    ]
     return pa.table([pa.array(keys, pa.string()), *columns], schema=answer_schema(kinds))
 
 
 def answers_of(table: pa.Table, kinds: Sequence[Kind]) -> list[Array]:
     """The answers in a table, in their order [n_profiles, …]."""
-    return [
-        np.frombuffer(b"".join(table[1 + i].to_pylist()), kind.dtype).reshape(len(table), *kind.shape)
-        for i, kind in enumerate(kinds)
-    ]
+    return [_answer(table[1 + i].to_pylist(), kind) for i, kind in enumerate(kinds)]
+
+
+def _answer(values: list[bytes], kind: Kind) -> Array:
+    if kind.dtype == object:
+        answer = np.empty(len(values), object)
+        answer[:] = values
+        return answer
+    return np.frombuffer(b"".join(values), kind.dtype).reshape(len(values), *kind.shape)
 
 
 def _binary(answer: Array, width: int) -> pa.Array:

@@ -6,6 +6,7 @@ see what all other events are worth, and is never exported.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from lifetimes import BetaGeoFitter, GammaGammaFitter, fitters
@@ -15,7 +16,7 @@ from shared.features import MONEY_UNITS, PURCHASE, Profiles
 from shared.features.columns import DAY_MS
 from training.prediction.calibration import Vector
 from training.prediction.metrics import Metrics, mean, measure
-from training.prediction.targets import Slice, Target
+from training.prediction.targets import PointsInTime, Slice, Target
 
 NAME = "BG/NBD + Gamma-Gamma"
 PENALTY = 0.001
@@ -47,8 +48,25 @@ class Buyers:
     value: Vector
     """Mean spend of a day with a purchase after the first, in the data's currency."""
 
+    @classmethod
+    def of(cls, points: PointsInTime, cutoff_ms: int) -> Self:
+        """What the model knows of everyone at the cut-off (UTC milliseconds)."""
+        return cls(*np.ascontiguousarray(points.ask(BuyersAt(cutoff_ms)).T))
 
-def judge(target: Target, profiles: Profiles, slices: Sequence[Slice]) -> tuple[dict[str, Metrics], dict[str, str]]:
+
+@dataclass(frozen=True)
+class BuyersAt:
+    """The question what the model knows of each at an instant (UTC milliseconds)."""
+
+    at_ms: int
+
+    def __call__(self, profiles: Profiles) -> Vector:
+        """The columns of `Buyers` [n_profiles, 4]."""
+        of = buyers(profiles, self.at_ms)
+        return np.column_stack([of.days, of.recency, of.age, of.value])
+
+
+def judge(target: Target, points: PointsInTime, slices: Sequence[Slice]) -> tuple[dict[str, Metrics], dict[str, str]]:
     """Its line of the leaderboard, the mean over the slices, and why there is none, each by name and one of them empty.
 
     For conversion both are empty: most of those who might convert have never bought, of whom it knows nothing.
@@ -58,7 +76,7 @@ def judge(target: Target, profiles: Profiles, slices: Sequence[Slice]) -> tuple[
     try:
         # In search of its parameters the library steps out of their range now and then, and comes back.
         with np.errstate(all="ignore"):
-            figures = [measure(target, s.y, predict(target, buyers(profiles, s.cutoff_ms), s)) for s in slices]
+            figures = [measure(target, s.y, predict(target, Buyers.of(points, s.cutoff_ms), s)) for s in slices]
     except (TooFewReturning, ConvergenceError, ValueError) as error:
         return {}, {NAME: " ".join(str(error).split()) or "it does not converge"}
     return {NAME: mean(figures)}, {}

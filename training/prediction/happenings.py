@@ -50,6 +50,13 @@ def outcome(
     return outcome
 
 
+def known_at(profiles: Profiles, instant_ms: Instants) -> Mask:
+    """Who did anything before an instant; to be approached by a campaign is not to do anything [n_profiles]."""
+    until = instant_ms if isinstance(instant_ms, int) else instant_ms[profiles.owner]
+    did = (profiles.rows.time_ms < until) & (profiles.rows.kind != CAMPAIGN_EXPOSURE)
+    return np.bincount(profiles.owner[did], minlength=len(profiles)) > 0
+
+
 def bought_before(profiles: Profiles, instant_ms: Instants) -> Mask:
     """Who bought before an instant [n_profiles]."""
     bought = (profiles.rows.kind == PURCHASE) & _between(profiles.rows, profiles.owner, 0, instant_ms)

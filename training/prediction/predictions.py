@@ -1,6 +1,6 @@
 """Fitting a target: candidates judged on the latest slices of time, the winner fitted again on all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +10,14 @@ from shared.decisions.decision import iso
 from shared.features.columns import DAY_MS
 from training.base.config import Config
 from training.data.preparation import Matrix
+from training.engines.engine import Question
 from training.prediction import classic
 from training.prediction.calibration import Vector
 from training.prediction.candidates import fit_one
 from training.prediction.metrics import Metrics, bins
 from training.prediction.models import Model
-from training.prediction.targets import PointsInTime, Slice, Target, cutoffs
+from training.prediction.questions import FeaturesAt
+from training.prediction.targets import PointsInTime, Slice, Target, asked_at, cutoffs
 from training.prediction.validation import judge, origins, sample, winner
 
 
@@ -93,13 +95,12 @@ class FittedTarget:
 def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int, config: Config) -> FittedTarget:
     """Fits `target` on what the events from `first_ms` to `end_ms` (UTC milliseconds) support: an amount over the
     longest of its horizons that they cover."""
-    wanted = [target, *target.shorter()]
-    covered = [one for one in wanted if _is_covered(cutoffs(first_ms, end_ms, one.horizon_days, config), one)]
-    if not covered:
-        days = wanted[-1].horizon_days
+    covered = longest_covered(target, first_ms, end_ms, config)
+    if covered is None:
+        days = [target, *target.shorter()][-1].horizon_days
         needed = config.minimum_history_days + days + max(days, config.cutoff_every_days)
         return FittedTarget(target, f"the events span {(end_ms - first_ms) / DAY_MS:.0f} days; {needed} are needed")
-    target = covered[0]
+    target = covered
     at = cutoffs(first_ms, end_ms, target.horizon_days, config)
     slices = [points.slice(target, cutoff) for cutoff in at]
     if reason := _too_few(target, slices, config):
@@ -111,7 +112,7 @@ def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
     judged = judge(target, rounds, config)
     leaderboard = {name: of.mean() for name, of in judged.items()}
     best = winner(target, leaderboard, config)
-    reference, missing = classic.judge(target, points.profiles, [s for s, _ in rounds])
+    reference, missing = classic.judge(target, points, [s for s, _ in rounds])
     everything = sample(target, slices, config)
     model = fit_one(best, target.task, everything.X, everything.y, everything.weight, config)
     first = judged[best].predicted[0]
@@ -132,6 +133,27 @@ def fit_target(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
         fitted_on=everything.X,
         earlier=list(zip(known_ms, before, strict=True)),
     )
+
+
+def longest_covered(target: Target, first_ms: int, end_ms: int, config: Config) -> Target | None:
+    """The target over the longest of its horizons that the events from `first_ms` to `end_ms` support, if any."""
+    wanted = [target, *target.shorter()]
+    covered = (one for one in wanted if _is_covered(cutoffs(first_ms, end_ms, one.horizon_days, config), one))
+    return next(covered, None)
+
+
+def foreseen(target: Target, span_ms: tuple[int, int], config: Config) -> Iterator[Question]:
+    """All that may be asked to fit the target on what the events of `span_ms` support; of who was approached by a
+    campaign nothing, as their profiles are needed whole."""
+    covered = longest_covered(target, *span_ms, config)
+    if covered is None or target.entry.whom == "exposed":
+        return
+    at = cutoffs(*span_ms, covered.horizon_days, config)
+    for cutoff in at:
+        yield FeaturesAt(cutoff, config.zone.name)
+        yield from asked_at(covered, cutoff)
+    if covered.in_silence:
+        yield from map(classic.BuyersAt, at[: config.validation_slices])
 
 
 def _is_covered(at: Sequence[int], target: Target) -> bool:

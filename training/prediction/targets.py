@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,12 @@ from training.base.config import Config
 from training.base.target_entry import COUNTED_BY, DEFAULTS, TargetEntry, own_types
 from training.data.own_types import without_own_types
 from training.data.preparation import Matrix
+from training.engines.engine import Question
 from training.prediction.candidates import Task
-from training.prediction.happenings import Instants, bought_before, first_exposures, outcome
+from training.prediction.happenings import Instants, first_exposures, outcome
+from training.prediction.happenings import known_at as known_at
 from training.prediction.models import Kind, Vector
+from training.prediction.questions import BoughtBefore, FeaturesAt, KnownAt, Outcome
 
 type Mask = NDArray[np.bool_]
 
@@ -47,14 +50,28 @@ class Target:
     horizon_days: int
     question: str
     """What is asked at the cut-off; `{}` stands for the days of the horizon."""
-    eligible: Callable[[Profiles, int], Mask]
-    """Of profiles and a cut-off (UTC ms), who is predicted for [n_profiles]."""
-    outcome: Callable[[Profiles, Instants, Instants], Vector]
-    """Of profiles, a cut-off and the horizon's end (UTC ms), what happened in between [n_profiles]."""
     entry: TargetEntry
     """How the config asks for it."""
+    own: tuple[str, ...]
+    """The event types of the shop's own that were told apart as events were read."""
     in_silence: int = 0
     """Whether it may only rise (1) or fall (-1) the longer nothing is heard of a customer; 0 where it may do either."""
+
+    def eligible(self, profiles: Profiles, cutoff_ms: int) -> Mask:
+        """Who is predicted for at a cut-off (UTC ms) [n_profiles]."""
+        return self.asks_whom(cutoff_ms)(profiles)
+
+    def outcome(self, profiles: Profiles, start_ms: Instants, end_ms: Instants) -> Vector:
+        """What happened from a cut-off to the horizon's end (UTC ms) [n_profiles]."""
+        return outcome(self.entry, self.own, profiles, start_ms, end_ms)
+
+    def asks_whom(self, cutoff_ms: int) -> KnownAt | BoughtBefore:
+        """The question who is predicted for."""
+        return BoughtBefore(cutoff_ms) if self.entry.whom == "buyers" else KnownAt(cutoff_ms)
+
+    def asks(self, start_ms: int, end_ms: int) -> Outcome:
+        """The question what happened."""
+        return Outcome(self.entry, self.own, start_ms, end_ms)
 
     @property
     def meaning(self) -> str:
@@ -115,9 +132,8 @@ def _target(entry: TargetEntry, own: tuple[str, ...]) -> Target:
         kind=entry.kind,
         horizon_days=entry.within_days,
         question=question,
-        eligible=bought_before if entry.whom == "buyers" else known_at,
-        outcome=partial(outcome, entry, own),
         entry=entry,
+        own=own,
         in_silence=in_silence,
     )
 
@@ -151,13 +167,6 @@ def _question(entry: TargetEntry) -> str:
     return f"{what} in the next {{}} days{_FOR[entry.whom]}{''.join(named)}"
 
 
-def known_at(profiles: Profiles, cutoff_ms: Instants) -> Mask:
-    """Who did anything before the cut-off; to be approached by a campaign is not to do anything [n_profiles]."""
-    until = cutoff_ms if isinstance(cutoff_ms, int) else cutoff_ms[profiles.owner]
-    did = (profiles.rows.time_ms < until) & (profiles.rows.kind != CAMPAIGN_EXPOSURE)
-    return np.bincount(profiles.owner[did], minlength=len(profiles)) > 0
-
-
 class PointsInTime:
     """Rows of many cut-offs of the same profiles; the features of each instant are computed once."""
 
@@ -166,19 +175,32 @@ class PointsInTime:
     ) -> None:
         """`exposed_days` is how long before a cut-off an exposure counts at it."""
         self.profiles = profiles
+        self.keys: Sequence[str] = profiles.keys
         self.zone = zone
         self._exposed_ms = exposed_days * DAY_MS
         self._features: dict[int, Matrix] = {}
 
+    def ask[T: np.generic](self, question: Callable[[Profiles], NDArray[T]]) -> NDArray[T]:
+        """What the profiles answer [n_profiles, …]."""
+        return question(self.profiles)
+
+    def foresee(self, questions: Iterable[Question]) -> None:
+        """Says beforehand what will be asked, which is quicker answered at once where profiles are not in memory."""
+
+    def forget(self) -> None:
+        """Lets go of features, which have to be computed anew."""
+        self._features.clear()
+
     @cached_property
-    def known(self) -> Profiles:
-        """The profiles as the functions keep them."""
-        return without_own_types(self.profiles)
+    def approached(self) -> tuple[NDArray[np.int64], Profiles]:
+        """Whom a campaign was to approach: the index of each, and their profiles."""
+        exposed = np.unique(self.profiles.owner[self.profiles.rows.kind == CAMPAIGN_EXPOSURE])
+        return exposed, self.profiles.take(exposed)
 
     def features(self, cutoff_ms: int) -> Matrix:
         """Features of every profile at the cut-off [n_profiles, n_features]."""
         if cutoff_ms not in self._features:
-            self._features[cutoff_ms] = features(self.known, cutoff_ms, self.zone)
+            self._features[cutoff_ms] = self.ask(FeaturesAt(cutoff_ms, self.zone.name))
         return self._features[cutoff_ms]
 
     def slice(self, target: Target, cutoff_ms: int) -> Slice:
@@ -186,18 +208,25 @@ class PointsInTime:
         when they first were in the days before it."""
         if target.entry.whom == "exposed":
             return self._exposed(target, cutoff_ms)
-        end_ms = cutoff_ms + target.horizon_days * DAY_MS
-        rows = known_at(self.profiles, cutoff_ms) & target.eligible(self.profiles, cutoff_ms)
-        outcome = target.outcome(self.profiles, cutoff_ms, end_ms)
-        return Slice(cutoff_ms, np.flatnonzero(rows), self.features(cutoff_ms)[rows], outcome[rows])
+        known, eligible, happened = asked_at(target, cutoff_ms)
+        rows = self.ask(known) & self.ask(eligible)
+        y = self.ask(happened)
+        return Slice(cutoff_ms, np.flatnonzero(rows), self.features(cutoff_ms)[rows], y[rows])
 
     def _exposed(self, target: Target, cutoff_ms: int) -> Slice:
         begin_ms = cutoff_ms - self._exposed_ms
-        at_ms = first_exposures(self.profiles, target.entry.campaign, begin_ms, cutoff_ms)
-        rows = np.flatnonzero((at_ms >= 0) & known_at(self.profiles, at_ms))
-        outcome = target.outcome(self.profiles, at_ms, at_ms + target.horizon_days * DAY_MS)
-        X = features(self.known.take(rows), at_ms[rows], self.zone)
-        return Slice(cutoff_ms, rows, X, outcome[rows])
+        index, people = self.approached
+        at_ms = first_exposures(people, target.entry.campaign, begin_ms, cutoff_ms)
+        rows = np.flatnonzero((at_ms >= 0) & known_at(people, at_ms))
+        y = target.outcome(people, at_ms, at_ms + target.horizon_days * DAY_MS)
+        X = features(without_own_types(people.take(rows)), at_ms[rows], self.zone)
+        return Slice(cutoff_ms, index[rows], X, y[rows])
+
+
+def asked_at(target: Target, cutoff_ms: int) -> tuple[KnownAt, KnownAt | BoughtBefore, Outcome]:
+    """What is asked for a slice of the target: who is known, who is eligible, and what happened."""
+    end_ms = cutoff_ms + target.horizon_days * DAY_MS
+    return KnownAt(cutoff_ms), target.asks_whom(cutoff_ms), target.asks(cutoff_ms, end_ms)
 
 
 def cutoffs(first_ms: int, end_ms: int, horizon_days: int, config: Config) -> list[int]:

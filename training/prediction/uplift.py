@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from xgboost import XGBRegressor
 
-from shared.features import category_hash, features
+from shared.features import FEATURE_NAMES, category_hash, features
 from shared.features.columns import CAMPAIGN_EXPOSURE, CONTROL, DAY_MS, TREATMENT
 from training.base.config import Config
+from training.data.own_types import without_own_types
 from training.data.preparation import Matrix
 from training.prediction.balance import Difference, largest_difference
 from training.prediction.calibration import Scaled, Vector
@@ -79,7 +80,7 @@ class Trial:
 def trial(target: Target, points: PointsInTime, end_ms: int) -> Trial:
     """Of every customer and campaign the first exposure whose outcome is known by `end_ms` (UTC milliseconds), of
     campaigns that held somebody back."""
-    profiles = points.profiles
+    _, profiles = points.approached
     rows = profiles.rows
     exposed = (rows.kind == CAMPAIGN_EXPOSURE) & np.isin(rows.arm, (TREATMENT, CONTROL))
     exposed &= rows.time_ms + target.horizon_days * DAY_MS <= end_ms
@@ -102,11 +103,11 @@ def trial(target: Target, points: PointsInTime, end_ms: int) -> Trial:
         if min(treated.sum(), (~treated).sum()) < 2:
             continue
         y = target.outcome(profiles, at_ms, at_ms + target.horizon_days * DAY_MS)[who]
-        X = features(points.known.take(who), at_ms[who], points.zone)
+        X = features(without_own_types(profiles.take(who)), at_ms[who], points.zone)
         share = np.full(len(who), treated.mean())
         parts.append(Trial(X, y, treated, share, np.full(len(who), int(campaign)), at_ms[who]))
     if not parts:
-        width = points.features(end_ms).shape[1]
+        width = len(FEATURE_NAMES)
         none = np.empty(0)
         nobody = np.empty(0, np.int64)
         return Trial(np.empty((0, width), np.float32), none, np.empty(0, bool), none, nobody, nobody)

@@ -6,6 +6,7 @@ from pathlib import Path
 from shared.events import Rules
 from shared.identity.links import Link
 from tests.support.event_files import ndjson, purchase
+from training.data.places import EventFile, event_files
 from training.data.reading import Reading, read_one
 
 FILES = [
@@ -15,6 +16,11 @@ FILES = [
 ]
 
 
+def local(path: Path) -> EventFile:
+    (file,) = event_files([path])
+    return file
+
+
 def readings(folder: Path) -> list[Reading]:
     """Of each file alone."""
     alone = []
@@ -22,7 +28,10 @@ def readings(folder: Path) -> list[Reading]:
         path = folder / f"{number}.ndjson"
         path.write_bytes(ndjson(events))
         reading = Reading()
-        assert sum(map(len, read_one(path, number, Rules(currency=None), None, reading))) == reading.accepted
+        assert (
+            sum(len(events) for events in read_one(local(path), number, Rules(currency=None), None, reading))
+            == reading.accepted
+        )
         alone.append(reading)
     return alone
 
@@ -31,7 +40,7 @@ def test_files_read_apart_say_what_they_say_together(tmp_path: Path) -> None:
     whole = Reading()
     for number in range(len(FILES)):
         readings(tmp_path)
-        [*read_one(tmp_path / f"{number}.ndjson", number, Rules(currency=None), None, whole)]
+        [*read_one(local(tmp_path / f"{number}.ndjson"), number, Rules(currency=None), None, whole)]
     for order in permutations(readings(tmp_path)):
         together = Reading()
         for one in order:
@@ -57,6 +66,6 @@ def test_a_file_that_cannot_be_read_to_its_end_is_named_with_its_bytes(tmp_path:
     path = tmp_path / "events.parquet"
     path.write_bytes(b"no Parquet")
     reading = Reading()
-    assert [*read_one(path, 0, Rules(), None, reading)] == []
+    assert [*read_one(local(path), 0, Rules(), None, reading)] == []
     assert (reading.unread_share, [*reading.unreadable]) == (1.0, [str(path)])
     assert any(line.startswith("could not read") for line in reading.summary())

@@ -16,7 +16,7 @@ from training.engines.engine import Memory
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 10_000])
-@settings(max_examples=at_most(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=at_most(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=event_files())
 def test_whoever_did_what_in_whatever_files_the_answers_are_those_of_memory(
     tmp_path: Path, files: list[list[Event]], at_once: int

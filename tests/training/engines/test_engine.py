@@ -42,7 +42,7 @@ def test_features_of_each_are_the_same_whoever_is_asked_beside_them(
     folder = tmp_path_factory.mktemp("events")  # type: ignore[attr-defined]
     with Memory.open(Source(written(folder, files))) as engine:
         (whole,) = engine.ask(customers, [features_then])
-        people = engine._profiles
+        people = engine.profiles
     alone = [asked(people.take([i]), customers, [features_then]) for i in range(len(people))]
     assert keys_of(alone) == whole.keys
     assert b"".join(part.answers[0].tobytes() for part in alone) == whole.answers[0].tobytes()

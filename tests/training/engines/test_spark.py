@@ -15,10 +15,12 @@ from tests.support.bundles import make_bundle
 from tests.support.event_files import Event, ndjson, purchase
 from tests.support.gathered import AS_OF_MS, customers, differences, event_files, everyone, keys_of, states, written
 from tests.support.shop import shop_events
-from training import score
+from tests.training.conftest import Shop, differing, train_model
+from training import score, table
 from training.base.errors import InputError
 from training.data.events import Source
 from training.data.writing import write_tables
+from training.engines import options
 from training.engines.engine import Memory
 from training.engines.spark import by_spark
 
@@ -77,6 +79,24 @@ def test_a_file_of_scores_has_the_bytes_of_one_machine(tmp_path: Path, spark: "S
     for name, engine in (("spark", partial(by_spark, session=spark, groups=3)), ("memory", Memory.open)):
         with engine(source) as gathered:
             write_tables(score.scores(gathered, bundle, END_MS), tmp_path / name)
+    assert (tmp_path / "spark").read_bytes() == (tmp_path / "memory").read_bytes()
+
+
+def test_a_bundle_has_the_bytes_of_one_machine(
+    tmp_path: Path, spark: "SparkSession", shop: Shop, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "engine", lambda arguments: partial(by_spark, session=spark, groups=3))
+    with batches(spark, 7):
+        assert differing(train_model(shop, tmp_path, "--engine", "spark"), model) == []
+
+
+def test_a_table_has_the_bytes_of_one_machine(
+    tmp_path: Path, spark: "SparkSession", shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["--events", str(shop.file), "--config", str(shop.config), "--whole"]
+    assert table.main([*arguments, "--out", str(tmp_path / "memory")]) == 0
+    monkeypatch.setattr(options, "engine", lambda arguments: partial(by_spark, session=spark, groups=3))
+    assert table.main([*arguments, "--out", str(tmp_path / "spark"), "--engine", "spark"]) == 0
     assert (tmp_path / "spark").read_bytes() == (tmp_path / "memory").read_bytes()
 
 

@@ -55,7 +55,7 @@ def shop_of(returning: int, price: float) -> PointsInTime:
 
 
 def judged(target: Target, points: PointsInTime) -> tuple[dict[str, Metrics], dict[str, str]]:
-    return classic.judge(target, points.profiles, [points.slice(target, FIRST_MS + 60 * DAY_MS)])
+    return classic.judge(target, points, [points.slice(target, FIRST_MS + 60 * DAY_MS)])
 
 
 @pytest.mark.parametrize(
