@@ -26,7 +26,7 @@ from training.data.writing import write_tables
 from training.engines import options
 from training.prediction.questions import FeaturesAt
 from training.prediction.targets import PointsInTime, Slice, Target, asked_at, cutoffs, targets
-from training.train import known_in, source
+from training.prediction.window import known_in, source
 
 CUTOFF = pa.timestamp("ms", "UTC")
 

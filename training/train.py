@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from shared.decisions.decision import iso
+from shared.drift.measures import drawn
 from shared.drift.reference import observed, to_bytes
 from shared.events.translator import Translator
 from shared.features import DEFINITIONS, FEATURE_NAMES, FEATURE_SET_HASH, FEATURES, Profiles
@@ -32,7 +33,7 @@ from shared.reasons.contributions import FILE, Reasons
 from training.base import command
 from training.base.config import Config
 from training.base.progress import progress
-from training.base.target_entry import own_actions, own_types
+from training.base.target_entry import own_actions
 from training.bundle import gate, reasons_file
 from training.bundle.contest import figures
 from training.bundle.export import bundle, model_version
@@ -40,16 +41,15 @@ from training.bundle.fitted import Fitted
 from training.bundle.manifest import leaderboard, manifest, write_json, write_leaderboard
 from training.bundle.promises import foreseen as promised
 from training.bundle.promises import in_words, promises
-from training.data.events import Source
 from training.data.stored import read_snapshot
 from training.engines import options
-from training.engines.engine import Memory, Open, Question
+from training.engines.engine import Question
 from training.prediction import holdout, predictions
 from training.prediction.predictions import FittedTarget, fit_target
 from training.prediction.questions import DigestBefore, EventsBefore, FeaturesAt
 from training.prediction.targets import PointsInTime, Target, targets
 from training.prediction.uplift import fit_uplift
-from training.prediction.window import Window, known, known_by, refuse_unread
+from training.prediction.window import Window, known, known_in, source
 from training.report.findings import find
 from training.report.page import report
 from training.report.reasons import reasons_section
@@ -106,7 +106,7 @@ def _train(points: PointsInTime, window: Window, out: Path, config: Config, prev
     about["gate"] = {**parity.as_dict(), "kept_rows": len(rows), "files": kept}
     about["reasons"] = reasons_file.save(out, exported, reasons_file.background(fitted.X, config.seed))
     write_json(out / MANIFEST_FILE, about)
-    seen = observed(points.known, serving, window.as_of_ms, config.seed)
+    seen = observed(points.some(drawn(len(points.keys), config.seed)), serving, window.as_of_ms, config.seed)
     (out / DISTRIBUTION_FILE).write_bytes(to_bytes(seen))
     _write_report(out, about, serving, fitted, heights, holdouts)
     command.say(*_summary(about), *matching.summary(), f"{out}: bundle {about['bundle_id']}")
@@ -119,24 +119,6 @@ def customers(
     memory. Raises InputError for events that cannot be trained on."""
     with known_in(source(paths, as_of_ms, config, translator), config) as (points, window):
         return points.profiles, window
-
-
-def source(paths: Sequence[Path], as_of_ms: int | None, config: Config, translator: Translator | None) -> Source:
-    """Event files as the config reads them."""
-    return Source(paths, config.currency, as_of_ms, translator, own_types(config.targets))
-
-
-@contextmanager
-def known_in(files: Source, config: Config, engine: Open = Memory.open) -> Iterator[tuple[PointsInTime, Window]]:
-    """Everyone with an event before the source's `as_of_ms`, the end of the data where it is None, and the time that is
-    known. Raises InputError for events that cannot be trained on."""
-    with engine(files) as gathered:
-        command.say(*gathered.reading.summary())
-        refuse_unread(gathered.reading, config)
-        if isinstance(gathered, Memory):
-            yield known(gathered.profiles, files.as_of_ms, config)
-        else:
-            yield known_by(gathered, files.as_of_ms, config)
 
 
 def _foreseen(window: Window, previous: Bundle | None, config: Config) -> Iterator[Question]:

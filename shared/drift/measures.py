@@ -62,10 +62,14 @@ class Values:
 
 def sampled(profiles: Profiles, seed: int) -> Profiles:
     """MOST_CUSTOMERS of them at the most."""
-    if len(profiles) <= MOST_CUSTOMERS:
-        return profiles
-    some = np.random.default_rng(seed).choice(len(profiles), MOST_CUSTOMERS, replace=False)
-    return profiles.take(np.sort(some))
+    return profiles if len(profiles) <= MOST_CUSTOMERS else profiles.take(drawn(len(profiles), seed))
+
+
+def drawn(customers: int, seed: int) -> Ints:
+    """Which of so many customers are looked at, by their index, ascending."""
+    if customers <= MOST_CUSTOMERS:
+        return np.arange(customers)
+    return np.sort(np.random.default_rng(seed).choice(customers, MOST_CUSTOMERS, replace=False))
 
 
 def customers(profiles: Profiles, bundle: Bundle, at_ms: int, most: int = MOST_CUSTOMERS) -> dict[str, Values]:

@@ -63,7 +63,7 @@ def train_model(shop: Shop, out: Path, *options: str) -> Path:
 
 def differing(one: Path, other: Path) -> list[str]:
     """What in two folders that training wrote is not the same, but for when it was written."""
-    names = ("bundle.onnx", "leaderboard.csv", "gate.npz", "holdout.npz", "reasons.npz")
+    names = ("bundle.onnx", "leaderboard.csv", "gate.npz", "holdout.npz", "reasons.npz", "distribution.json")
     files = [name for name in names if (one / name).read_bytes() != (other / name).read_bytes()]
     first, second = (json.loads((folder / "manifest.json").read_text()) for folder in (one, other))
     said = [name for name in first if first[name] != second.get(name) and name != "created_at"]

@@ -141,6 +141,17 @@ class Approached:
         return known_at(profiles, self.known_ms) & (np.bincount(exposed, minlength=len(profiles)) > 0)
 
 
+@dataclass(frozen=True)
+class Named:
+    """Some profiles, by their keys."""
+
+    keys: frozenset[str]
+
+    def __call__(self, profiles: Profiles) -> Mask:
+        """Whether each is one of them [n_profiles]."""
+        return np.fromiter((key in self.keys for key in profiles.keys), bool, len(profiles))
+
+
 def whole_histories(profiles: Profiles) -> NDArray[Any]:
     """The events of each as bytes [n_profiles]."""
     content = row_bytes(profiles.rows).tobytes()

@@ -192,6 +192,15 @@ class PointsInTime:
         self._features.clear()
 
     @cached_property
+    def known(self) -> Profiles:
+        """The profiles as the functions keep them, where they are in memory."""
+        return without_own_types(self.profiles)
+
+    def some(self, index: NDArray[np.int64]) -> Profiles:
+        """The profiles with these indices, ascending, as the functions keep them."""
+        return self.known.take(index)
+
+    @cached_property
     def approached(self) -> tuple[NDArray[np.int64], Profiles]:
         """Whom a campaign was to approach: the index of each, and their profiles."""
         exposed = np.unique(self.profiles.owner[self.profiles.rows.kind == CAMPAIGN_EXPOSURE])

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.decisions.decision import iso
+from shared.events.translator import Translator
 from shared.features import Profiles
 from shared.features.columns import DAY_MS
 from shared.identity.consents import NEVER
+from training.base import command
 from training.base.config import Config
 from training.base.errors import InputError
+from training.base.target_entry import own_types
+from training.data.events import Source
+from training.data.own_types import without_own_types
 from training.data.reading import Reading
-from training.engines.engine import Engine, Question
+from training.engines.engine import Engine, Memory, Open, Question, Whom
 from training.engines.tables import ROW_BYTES, rows_of
-from training.prediction.questions import Approached, KnownAt, Span, whole_histories
+from training.prediction.questions import Approached, KnownAt, Named, Span, whole_histories
 from training.prediction.targets import PointsInTime
 
 
@@ -93,6 +100,24 @@ def refuse_unread(reading: Reading, config: Config) -> None:
         )
 
 
+def source(paths: Sequence[str | Path], as_of_ms: int | None, config: Config, translator: Translator | None) -> Source:
+    """Event files as the config reads them."""
+    return Source(paths, config.currency, as_of_ms, translator, own_types(config.targets))
+
+
+@contextmanager
+def known_in(files: Source, config: Config, engine: Open = Memory.open) -> Iterator[tuple[PointsInTime, Window]]:
+    """Everyone with an event before the source's `as_of_ms`, the end of the data where it is None, and the time that is
+    known. Raises InputError for events that cannot be trained on."""
+    with engine(files) as gathered:
+        command.say(*gathered.reading.summary())
+        refuse_unread(gathered.reading, config)
+        if isinstance(gathered, Memory):
+            yield known(gathered.profiles, files.as_of_ms, config)
+        else:
+            yield known_by(gathered, files.as_of_ms, config)
+
+
 class Elsewhere(PointsInTime):
     """The same rows of profiles that an engine has: only what they answer is held here.
 
@@ -141,9 +166,16 @@ class Elsewhere(PointsInTime):
     def approached(self) -> tuple[NDArray[np.int64], Profiles]:
         """Whom a campaign was to approach: the index of each, and their profiles, which are held here."""
         whom = Approached(self._known_ms)
-        index = np.flatnonzero(self.ask(whom))
+        return np.flatnonzero(self.ask(whom)), self._histories(whom)
+
+    def some(self, index: NDArray[np.int64]) -> Profiles:
+        """The profiles with these indices, ascending, as the functions keep them; they are held here."""
+        self.ask(KnownAt(self._known_ms))
+        return without_own_types(self._histories(Named(frozenset(self.keys[i] for i in index.tolist()))))
+
+    def _histories(self, whom: Whom) -> Profiles:
         parts = [*self._engine.ask(whom, [whole_histories])]
         keys = [key for part in parts for key in part.keys]
         histories = [history for part in parts for history in part.answers[0].tolist()]
         starts = np.cumsum([0, *(len(history) // ROW_BYTES for history in histories)])
-        return index, Profiles(keys, starts, rows_of(b"".join(histories)), {})
+        return Profiles(keys, starts, rows_of(b"".join(histories)), {})

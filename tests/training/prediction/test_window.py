@@ -111,6 +111,15 @@ def test_so_are_trials_buyers_and_what_intents_promise(both: tuple[PointsInTime,
     np.testing.assert_array_equal(Buyers.of(there, at).value, Buyers.of(here, at).value)
 
 
+def test_some_of_them_come_whole(both: tuple[PointsInTime, Elsewhere, Turns, Window]) -> None:
+    here, there, _, _ = both
+    index = np.arange(0, len(here.keys), 9)
+    expected, found = (points.some(index) for points in (here, there))
+    assert found.keys == expected.keys
+    for ours, theirs in zip(found.rows.columns(), expected.rows.columns(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_what_is_foreseen_is_asked_in_one_turn(both: tuple[PointsInTime, Elsewhere, Turns, Window]) -> None:
     _, there, engine, window = both
     there.forget()
