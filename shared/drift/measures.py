@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS, EVENT_TYPES, MONEY_UNITS, PURCHASE
+from shared.features import EVENT_TYPES, MONEY_UNITS, PURCHASE
+from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS
 
 if TYPE_CHECKING:
     from shared.features import Profiles

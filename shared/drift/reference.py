@@ -29,6 +29,8 @@ CUSTOMER_DAYS = (*range(0, 60, 5), *range(60, 240, 30), *range(240, 421, 6))
 """At which instants customers are looked at, in days before the bundle's: more than a year back, on all weekdays."""
 FLOW_DAYS = (*range(60), *range(60, 421, 5))
 """Which days are."""
+MOST_INSTANTS = 1_000
+"""Of a measure: sums over them stay whole numbers."""
 RECENT_DAYS = 28
 """Together they are what a night is held against."""
 
@@ -127,7 +129,7 @@ def _is_whole(measure: Measure) -> bool:
     return (
         (measure.edges is None) != (measure.labels is None)
         and measure.bins > 0
-        and len(measure.counts) == len(measure.days_ago)
+        and len(measure.counts) == len(measure.days_ago) <= MOST_INSTANTS
         and all(len(row) == measure.bins and min(row) >= 0 and max(row) < 2**53 for row in measure.counts)
         and all(0 <= day < 2**20 for day in measure.days_ago)
         and (measure.edges is None or bool((np.diff(measure.edges) > 0).all()))

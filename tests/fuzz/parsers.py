@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import msgspec
+import numpy as np
 
 from shared.api.cursors import Cursors, InvalidCursor
 from shared.destinations.destination_file import InvalidDestination, read_destination
 from shared.destinations.messages import ENTERED, NoMessage, read
+from shared.drift.comparing import compare
+from shared.drift.reference import FORMAT, BrokenReference, Measure, Reference, from_bytes, to_bytes
 from shared.events import Rules, UnreadableFile, read_file, read_lines
 from shared.events.mapping import InvalidMapping, MappingFile, read_mapping
 from shared.events.pieces import START, Position, text_pieces
@@ -198,6 +201,19 @@ def _catalogues() -> tuple[bytes, ...]:
     return csv_file(_PRODUCTS), ndjson(_PRODUCTS)
 
 
+def _distributions() -> tuple[bytes, ...]:
+    days = [*range(0, 40, 5)]
+    numbers = Measure(days, [[40, 30, 20, day] for day in days], edges=[1.0, 2.5])
+    kinds = Measure(days, [[40, 30] for _ in days], labels=[PERSON, "others"])
+    return (to_bytes(Reference(FORMAT, "b-1", AS_OF_MS, {"feature/x": numbers, "events/types": kinds})),)
+
+
+def _distribution(content: bytes) -> object:
+    known = from_bytes(content)
+    night = {name: np.full(one.bins, 25) for name, one in known.measures.items()}
+    return compare(known, night, AS_OF_MS)
+
+
 def _recommenders() -> tuple[bytes, ...]:
     live = recommenders.Publication(1, "20171001-ab", "0" * 64)
     return small_recommender().to_bytes(), recommenders.encode_publication(live)
@@ -258,6 +274,7 @@ PARSERS: Mapping[str, Parser] = {
     "catalogue.csv": Parser(_catalogues, lambda body: entries_of(body, "a.csv"), share=4),
     "catalogue.ndjson": Parser(_catalogues, lambda body: entries_of(body, "a.ndjson"), share=4),
     "catalogue.parquet": Parser(lambda: (parquet(_PRODUCTS),), lambda body: entries_of(body, "a.parquet"), share=2),
+    "distribution": Parser(_distributions, _distribution, (BrokenReference,), share=4),
     "labels": Parser(lambda: (_LABELS,), lambda body: labelled(_MANIFEST, parse_labels(body)), share=5),
     "pointer": Parser(lambda: (b'{"bundle_id":"b-1"}',), _bundle_id, (BundleMismatch,), share=3),
     "state": Parser(_states, lambda blob: decode(["customer#a"], [blob]), (UnknownStateVersion, BrokenState), share=8),
