@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.decisions.decision import iso
@@ -19,7 +19,8 @@ from training.base.errors import InputError
 from training.base.progress import progress
 from training.discovery.candidates import Candidate
 from training.discovery.judging import SHUFFLED, Gain, Judgement, Round, column_of, judged, screened
-from training.discovery.synthesised import OWN_PYTHON, Synthesised, sampled, steps, synthesise
+from training.discovery.synthesised import OWN_PYTHON, Engine, Synthesised, sampled, steps, synthesise
+from training.prediction.happenings import NAMED_IN
 from training.prediction.targets import PointsInTime, Target, cutoffs, targets
 from training.prediction.validation import origins
 from training.train import customers
@@ -36,10 +37,7 @@ class Search:
     """From whose histories candidates are made."""
     most: int = 12
     """Candidates that are judged on what is held out."""
-    most_seconds: float = 1_800.0
-    """For FeatureTools."""
-    python: Path = OWN_PYTHON
-    """Which has FeatureTools."""
+    engine: Engine = field(default_factory=Engine)
 
 
 @dataclass(frozen=True)
@@ -80,12 +78,17 @@ def discover(
     who = sampled(points.profiles, search.customers, config.seed)
     with progress("discovering", len(known) * steps() + (1 + SHUFFLED + search.most) * len(rounds)) as advance:
         instants = [one.cutoff_ms for one in known]
-        made = synthesise(points.known, who, instants, search.python, search.most_seconds, advance)
+        made = synthesise(points.known, who, instants, named_by(target), search.engine, advance)
         chosen = screened(target, known, made, search.most, config)
         names = points.profiles.category_names
         columns = [column_of(one.feature(names), points) for one in chosen]
         judgement = judged(target, rounds, columns, config, advance)
     return Discovery(target, rounds, made, chosen, judgement, names)
+
+
+def named_by(target: Target) -> dict[str, int]:
+    """Codes of what the target counts, by column: what somebody did with that before may tell of it."""
+    return {column: code(name) for column, code in NAMED_IN.items() if (name := getattr(target.entry, column))}
 
 
 def told(discovery: Discovery) -> Iterator[str]:
@@ -138,7 +141,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
         "--judge", type=int, default=Search.most, metavar="N", help="candidates that are judged; default: %(default)s"
     )
     parser.add_argument(
-        "--minutes", type=float, default=Search.most_seconds / 60, metavar="N", help="for FeatureTools at most"
+        "--minutes", type=float, default=Engine.most_seconds / 60, metavar="N", help="for FeatureTools at most"
     )
     parser.add_argument("--python", type=Path, default=OWN_PYTHON, metavar="FILE", help="which has FeatureTools")
     command.add_mapping(parser)
@@ -158,7 +161,7 @@ def _run(arguments: argparse.Namespace) -> None:
     as_of_ms = None if arguments.as_of is None else command.timestamp(arguments.as_of)
     profiles, window = customers(arguments.events, as_of_ms, config, command.translator(arguments))
     points = PointsInTime(profiles, config.zone, config.cutoff_every_days)
-    search = Search(arguments.customers, arguments.judge, arguments.minutes * 60, arguments.python)
+    search = Search(arguments.customers, arguments.judge, Engine(arguments.python, arguments.minutes * 60))
     command.say(*told(discover(points, (window.first_ms, window.end_ms), target, config, search)))
 
 

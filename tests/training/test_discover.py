@@ -10,9 +10,9 @@ from training.discover import main
 from training.simulator import main as simulate
 
 WISHES = """
-trees = 60
+trees = 50
 validation_slices = 2
-maximum_cutoffs = 5
+maximum_cutoffs = 4
 
 [[target]]
 name = "wish"
@@ -24,7 +24,7 @@ within_days = 30
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wishes")
-    assert simulate(["--out", str(folder), "--customers", "500", "--wishes", "0.4"]) == 0
+    assert simulate(["--out", str(folder), "--customers", "400", "--wishes", "0.4"]) == 0
     (folder / "config.toml").write_text(WISHES)
     return folder
 
@@ -35,7 +35,7 @@ def discover(shop: Path, *more: str) -> int:
 
 def test_a_habit_that_was_planted_is_found_and_declared(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     needs_featuretools()
-    assert discover(shop, "--target", "wish", "--customers", "120", "--judge", "2") == 0
+    assert discover(shop, "--target", "wish", "--customers", "100", "--judge", "1") == 0
     said = capsys.readouterr().out
     lines = [line.strip() for line in said.splitlines() if line.startswith("    *_") or line.startswith("    _")]
     assert lines, said

@@ -6,7 +6,7 @@ import json
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +29,19 @@ WINDOWS = (30, 90, 365)
 MOST_EVENTS = 300_000
 """Of the customers whom candidates are made of."""
 MOST_BYTES = 4_000_000_000
-VALUES = {"kind": 14, "category": 12, "brand": 4}
-"""Columns by whose values events are told apart, and how many of the most frequent ones."""
+VALUES = {"kind": 14, "category": 24, "brand": 4}
+"""Columns by whose values events are told apart, and how many of the most frequent ones; and those of the target."""
 
 type Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What FeatureTools runs in."""
+
+    python: Path = OWN_PYTHON
+    """Of the environment that has it."""
+    most_seconds: float = 1_800.0
 
 
 @dataclass(frozen=True)
@@ -59,23 +68,23 @@ def synthesise(
     profiles: Profiles,
     who: NDArray[np.int64],
     cutoffs: Sequence[int],
-    python: Path,
-    most_seconds: float,
+    asked: Mapping[str, int],
+    engine: Engine,
     advance: Callable[[float, str], None],
 ) -> Synthesised:
-    """Runs FeatureTools over what the customers at `who` did before each cut-off (UTC ms), by the Python of its own
-    environment; `advance` is told of each of `len(cutoffs) * steps()`.
+    """Runs FeatureTools over what the customers at `who` did before each cut-off (UTC ms); `asked` are codes by columns
+    that the target names, and `advance` is told of each of `len(cutoffs) * steps()`.
 
-    Raises InputError where it cannot be run or needs more than `most_seconds` or MOST_BYTES.
+    Raises InputError where it cannot be run or needs more than the engine's seconds or MOST_BYTES.
     """
-    if not python.exists():
+    if not engine.python.exists():
         raise InputError(
-            f"{python} is not there: `make featuretools` installs FeatureTools into an environment of its own"
+            f"{engine.python} is not there: `make featuretools` installs FeatureTools into an environment of its own"
         )
     runs = [{"cutoff_ms": cutoff, "days": days} for cutoff in cutoffs for days in (*WINDOWS, None)]
     with tempfile.TemporaryDirectory() as folder:
-        _write(Path(folder), profiles.take(who), max(cutoffs), runs)
-        _run(Path(folder), python, most_seconds, advance)
+        _write(Path(folder), profiles.take(who), max(cutoffs), asked, runs)
+        _run(Path(folder), engine, advance)
         told = json.loads((Path(folder) / "candidates.json").read_text())
         read = [_read(Path(folder) / f"{number}.parquet") for number in range(len(runs))]
     every = [one for number in range(steps()) for one in _candidates(told["columns"][number], runs[number]["days"])]
@@ -104,13 +113,13 @@ def _read(path: Path) -> Values:
     return np.column_stack([table[name].to_numpy(zero_copy_only=False) for name in columns])
 
 
-def _run(folder: Path, python: Path, most_seconds: float, advance: Callable[[float, str], None]) -> None:
-    command = [str(python), "-I", str(SCRIPT), str(folder)]
+def _run(folder: Path, engine: Engine, advance: Callable[[float, str], None]) -> None:
+    command = [str(engine.python), "-I", str(SCRIPT), str(folder)]
     with subprocess.Popen(  # noqa: S603  # our own
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout and process.stderr
-        with _ended_after(process, most_seconds) as is_late:
+        with _ended_after(process, engine.most_seconds) as is_late:
             errors: list[str] = []
             reading = threading.Thread(target=lambda stream: errors.extend(stream), args=(process.stderr,))
             reading.start()
@@ -119,7 +128,7 @@ def _run(folder: Path, python: Path, most_seconds: float, advance: Callable[[flo
             reading.join()
             process.wait()
     if is_late():
-        raise InputError(f"FeatureTools took more than {most_seconds:,.0f} seconds: ask for fewer --customers")
+        raise InputError(f"FeatureTools took more than {engine.most_seconds:,.0f} seconds: ask for fewer --customers")
     if process.returncode:
         why = errors[-1].strip() if errors else f"status {process.returncode}"
         raise InputError(f"FeatureTools broke off: {why}")
@@ -141,7 +150,9 @@ def _ended_after(process: subprocess.Popen[str], seconds: float) -> Iterator[Cal
         timer.cancel()
 
 
-def _write(folder: Path, profiles: Profiles, until_ms: int, runs: list[dict[str, Any]]) -> None:
+def _write(
+    folder: Path, profiles: Profiles, until_ms: int, named: Mapping[str, int], runs: list[dict[str, Any]]
+) -> None:
     """The tables that FeatureTools is given: texts are codes, and nothing from after the last cut-off is there."""
     rows = profiles.rows
     known = (rows.time_ms < until_ms) & (rows.kind != CAMPAIGN_EXPOSURE)
@@ -162,6 +173,8 @@ def _write(folder: Path, profiles: Profiles, until_ms: int, runs: list[dict[str,
     pq.write_table(pa.table(events), folder / "events.parquet")
     pq.write_table(pa.table(visits), folder / "visits.parquet")
     values = {name: _frequent(coded[name], most, named=name != "kind") for name, most in VALUES.items()}
+    for name, code in named.items():
+        values[name] = [*dict.fromkeys([*values.get(name, ()), str(code)])]
     asked = {"customers": len(profiles), "values": values, "runs": runs, "most_bytes": MOST_BYTES}
     (folder / "asked.json").write_text(json.dumps(asked))
 

@@ -18,7 +18,7 @@ type Instants = Ints | int
 """UTC milliseconds: one for all, or one each [n_profiles]."""
 
 _KINDS = 256
-_NAMED_IN: Mapping[str, Callable[[str], int]] = {
+NAMED_IN: Mapping[str, Callable[[str], int]] = {
     "category": category_hash,
     "brand": product_code,
     "product": product_code,
@@ -89,7 +89,7 @@ def _counts_as(entry: TargetEntry, own: tuple[str, ...], rows: Rows) -> Mask:
     counted: Mask = _of_kinds(entry.event, own)[rows.kind]
     for column in COUNTED_BY:
         if (name := getattr(entry, column)) is not None:
-            counted &= getattr(rows, column) == _NAMED_IN[column](name)
+            counted &= getattr(rows, column) == NAMED_IN[column](name)
     if entry.campaign is not None and "campaign_exposure" in entry.event:
         counted &= rows.campaign == category_hash(entry.campaign)
     return counted

@@ -15,7 +15,7 @@ from training.discovery.synthesised import Synthesised
 from training.prediction.calibration import TWEEDIE_POWER, Vector
 from training.prediction.targets import Slice, Target, targets
 
-CONFIG = Config(trees=40)
+CONFIG = Config(trees=25)
 CONVERSION = next(target for target in targets(CONFIG) if target.name == "conversion")
 LTV = next(target for target in targets(CONFIG) if target.name == "ltv")
 CUSTOMERS = 400
@@ -61,7 +61,7 @@ def test_what_decides_is_found_and_what_says_nothing_is_not(target: Target) -> N
 
 
 def test_where_nothing_was_planted_nothing_is_found() -> None:
-    judgement = judge(CONVERSION, 0.0, hidden, *(random_column(seed) for seed in range(5)))
+    judgement = judge(CONVERSION, 0.0, hidden, *(random_column(seed) for seed in range(3)))
     assert not any(gain.is_found(judgement.by_chance) for gain in judgement.gains)
 
 

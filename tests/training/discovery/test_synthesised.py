@@ -14,7 +14,7 @@ from training.base.errors import InputError
 from training.data.events import read_events
 from training.discovery import synthesised
 from training.discovery.candidates import KINDS, SINCE
-from training.discovery.synthesised import OWN_PYTHON, sampled, steps, synthesise
+from training.discovery.synthesised import OWN_PYTHON, Engine, sampled, steps, synthesise
 from training.simulator import write
 
 
@@ -36,11 +36,14 @@ def test_its_values_are_those_of_our_formulas() -> None:
     profiles = some_profiles()
     cutoff = int(np.quantile(profiles.rows.time_ms, 0.8))
     seen: list[float] = []
-    made = synthesise(profiles, np.arange(25), [cutoff], OWN_PYTHON, 300, lambda amount, _: seen.append(amount))
+    made = synthesise(
+        profiles, np.arange(25), [cutoff], {"product": 7}, Engine(), lambda amount, _: seen.append(amount)
+    )
     assert len(seen) == steps()
     history = History(profiles, cutoff)
     assert {one.measure for one in made.candidates} == {*KINDS, SINCE}
     assert {one.days for one in made.candidates} == {30, 90, 365, None}
+    assert {one.value for one in made.candidates if one.column == "product"} == {7}
     assert len({*made.candidates}) == len(made.candidates) > 100
     for candidate, theirs in zip(made.candidates, made.values[cutoff].T, strict=True):
         feature = candidate.feature(profiles.category_names)
@@ -62,7 +65,8 @@ def test_customers_are_drawn_by_lot_and_as_many_as_have_no_more_events_than_fit(
 
 def run(python: Path, most_seconds: float = 30) -> None:
     profiles = some_profiles()
-    synthesise(profiles, np.arange(25), [int(profiles.rows.time_ms.max())], python, most_seconds, lambda *_: None)
+    engine = Engine(python, most_seconds)
+    synthesise(profiles, np.arange(25), [int(profiles.rows.time_ms.max())], {}, engine, lambda *_: None)
 
 
 def script(tmp_path: Path, text: str) -> Path:
