@@ -116,7 +116,7 @@ def from_bytes(body: bytes) -> Reference:
     """The reference in the bytes. Raises BrokenReference."""
     try:
         reference = msgspec.json.decode(body, type=Reference)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise BrokenReference("it is not a distribution.json of this release") from error
     if reference.format != FORMAT:
         raise BrokenReference(f"it has format {reference.format}; this release reads {FORMAT}")

@@ -83,7 +83,14 @@ def test_a_reference_whose_parts_do_not_fit_is_refused(measure: Measure) -> None
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"[" * 100_000, b'{"format": 9, "bundle_id": "", "as_of_ms": 0, "measures": {}}']
+    "body",
+    [
+        b"",
+        b"[]",
+        b"[" * 100_000,
+        b'{"bundle_id": "\xe3om"}',
+        b'{"format": 9, "bundle_id": "", "as_of_ms": 0, "measures": {}}',
+    ],
 )
 def test_bytes_of_anything_else_are_refused(body: bytes) -> None:
     with pytest.raises(BrokenReference):
