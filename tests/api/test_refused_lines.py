@@ -29,6 +29,14 @@ def test_a_record_that_stands_for_many_lines_counts_as_many(s3: "S3Client") -> N
     }
 
 
+def test_what_was_refused_before_an_instant_may_be_left_out(s3: "S3Client") -> None:
+    put(s3, "events/a/1/reason.json", {"reason": "it is no gzip"})
+    (entry,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    at_ms = round(entry["LastModified"].timestamp() * 1_000)
+    assert refused(s3, BUCKET, since_ms=at_ms)["examined"] == 1
+    assert refused(s3, BUCKET, since_ms=at_ms + 1_000)["examined"] == 0
+
+
 def test_the_begin_of_a_huge_object_is_read_and_said_to_be_not_all(
     s3: "S3Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:
