@@ -56,6 +56,7 @@ LEFT_OUT = (
     "tests/simulation/test_simulation.py",
     "tests/test_state_machines.py",
     "tests/training/bundle/test_export.py",
+    "tests/training/bundle/test_gain.py",
     "tests/training/data/test_preparation.py::test_no_group_of_features_outvotes_another",
     "tests/training/discovery/test_judging.py",
     "tests/training/discovery/test_synthesised.py::test_its_values_are_those_of_our_formulas",

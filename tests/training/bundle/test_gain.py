@@ -36,7 +36,7 @@ def predictions(rows: int, seed: int = 3) -> tuple[Vector, Vector, Vector]:
 def test_the_error_is_that_of_the_gains_of_many_shops() -> None:
     shops = [predictions(400, seed) for seed in range(100)]
     gains = [gain(measure(CHURN, y, ours), measure(CHURN, y, live)) for y, ours, live in shops]
-    said = np.median([standard_error(CHURN, *shop) for shop in shops[:10]])
+    said = np.median([standard_error(CHURN, *shop) for shop in shops[:4]])
     assert said == pytest.approx(np.std(gains), rel=0.35)
 
 
@@ -47,3 +47,9 @@ def test_of_more_rows_it_is_less_and_of_the_same_predictions_none() -> None:
     assert standard_error(CHURN, y, ours, ours) == 0
     assert standard_error(LTV, y * 10, ours, ours) == 0
     assert standard_error(CHURN, np.zeros(300), ours, ours) == 0
+
+
+def test_it_is_known_from_a_part_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = standard_error(CHURN, *predictions(3200))
+    monkeypatch.setattr("training.bundle.gain.MOST_ROWS", 800)
+    assert standard_error(CHURN, *predictions(3200)) == pytest.approx(whole, rel=0.3)
