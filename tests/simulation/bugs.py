@@ -278,7 +278,7 @@ BUGS = (
     Bug("who loses a race writes all the same", _blind_write, 3),
     Bug("who loses a race takes it for written", _lost_race_ignored, 3),
     Bug("a profile is written before what it leaves out is sealed", _head_first, 10),
-    Bug("sealed events outlive an erasure", _volumes_left, 10),
+    Bug("sealed events outlive an erasure", _volumes_left, 17),
     Bug("the ledger wants volumes that nothing was sealed into yet", _empty_volumes_missed),
     Bug("a throttled write is taken for done", _throttled_forgotten, 22),
     Bug("a file is acknowledged though its write failed", _swallows("ingest_events"), 1),
