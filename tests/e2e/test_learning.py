@@ -260,6 +260,12 @@ def test_what_a_build_does_not_use_it_may_not_do(stack: Stack) -> None:
     assert [check for check in checks if not check["allowed"] and "AWSCodeBuild" in str(check["who"])] == []
 
 
+@pytest.fixture(scope="module")
+def caller(stack: Stack) -> Caller:
+    """Somebody with the rights of a build, once it has had them."""
+    return Caller(stack, builds_roles(stack)["LearnRole"])
+
+
 @pytest.mark.parametrize(
     ("service", "method", "given"),
     [
@@ -272,6 +278,7 @@ def test_what_a_build_does_not_use_it_may_not_do(stack: Stack) -> None:
         ("s3", "list_objects_v2", {"Prefix": "quarantine/"}),
     ],
 )
-def test_what_a_build_is_not_for_it_may_not_do(stack: Stack, service: str, method: str, given: dict[str, Any]) -> None:
-    caller = Caller(stack, builds_roles(stack)["LearnRole"])
+def test_what_a_build_is_not_for_it_may_not_do(
+    stack: Stack, caller: Caller, service: str, method: str, given: dict[str, Any]
+) -> None:
     assert caller.is_refused(service, lambda s3: getattr(s3, method)(Bucket=stack.bucket, **given))
