@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-pytestmark = pytest.mark.drill
+pytestmark = pytest.mark.nightly
 
 CONFIG = """
 threads = 1
