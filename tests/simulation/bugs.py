@@ -289,7 +289,7 @@ BUGS = (
     Bug("sizes are counted apart from the ledger's rows", _counted_apart),
     Bug("a move is published under another id each time", _other_id_each_time, 1),
     Bug("events that the bus refused are not published again", _refused_not_again, 1),
-    Bug("decisions of the model before stand", _old_model_stands, 5),
+    Bug("decisions of the model before stand", _old_model_stands, 4),
     Bug("a run reads the first page alone", _one_page, 3),
     Bug("decisions have no date to be looked at again", _never_due),
     Bug("who moves stays in the list of the segment before", _list_not_changed),
