@@ -12,7 +12,8 @@ from shared.insight.tables import Tables
 from shared.models.labels import ACTIONS
 from shared.models.manifests import TARGETS
 
-EXPORTED = 1_000_000
+EXPORTED = 10
+"""Times the customers of the made-up shop."""
 RULE = "churn_probability > 0.6 and expected_ltv > 50 and days_since_order > 30 and region = 'DE'"
 _COLUMNS = ["customer_id", "churn_probability", "expected_ltv", "days_since_order", "attributes"]
 _MADE_UP = {
@@ -34,10 +35,11 @@ _OF_A_KIND = {
 
 def count_export(inputs: Inputs) -> Work:
     """Count whom a rule of predictions, a feature and an attribute holds of, as `audiences preview --exact` does."""
-    path = _export(inputs.purchases.parent)
+    customers = EXPORTED * inputs.customers
+    path = _export(inputs.purchases.parent, customers)
     tables = Tables(path.parent, {"customers": [path]})
     rule = read_rule(RULE, Names.of(TARGETS, ACTIONS))
-    return Work(lambda: rule_size(tables, rule), EXPORTED)
+    return Work(lambda: rule_size(tables, rule), customers)
 
 
 def pandas_export(inputs: Inputs) -> Work:
@@ -45,26 +47,27 @@ def pandas_export(inputs: Inputs) -> Work:
     import pandas as pd
     import pyarrow.parquet  # noqa: F401  what read_parquet would import first, which is not its work
 
-    path = _export(inputs.purchases.parent)
+    customers = EXPORTED * inputs.customers
+    path = _export(inputs.purchases.parent, customers)
 
     def run() -> int:
         c = pd.read_parquet(path, columns=_COLUMNS)
         c = c[(c.churn_probability > 0.6) & (c.expected_ltv > 50) & (c.days_since_order > 30)]
         return int((c.attributes.str.extract('"region": "([^"]*)"')[0] == "DE").sum())
 
-    return Work(run, EXPORTED)
+    return Work(run, customers)
 
 
 @cache
-def _export(folder: Path) -> Path:
+def _export(folder: Path, customers: int) -> Path:
     """A made-up export of customers, written once."""
     import duckdb
 
-    path = folder / "customers-of-an-export.parquet"
+    path = folder / f"export-of-{customers}.parquet"
     if not path.exists():
         columns = ", ".join(f"CAST({_value(column)} AS {column.kind}) AS {column.name}" for column in CUSTOMERS.columns)
         with duckdb.connect() as database:
-            statement = f"SELECT setseed(0.5); COPY (SELECT {columns} FROM range({EXPORTED}) AS numbers(i))"  # noqa: S608
+            statement = f"SELECT setseed(0.5); COPY (SELECT {columns} FROM range({customers}) AS numbers(i))"  # noqa: S608
             database.execute(f"{statement} TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
     return path
 

@@ -171,7 +171,7 @@ COMMANDS = (
     Command(
         OPERATE,
         "operations.start",
-        "Decide on everyone anew, or take a history of files in.",
+        "Decide on everyone anew, take a history of files in, or learn from what is stored.",
         "backfill --prefix history/2025/",
     ),
     Command(OPERATE, "operations.export", "Export all tables for warehouses.", "--wait"),
