@@ -21,7 +21,7 @@ LOOK_EVERY_SECONDS = 2.0
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m operations.start") -> int:
     """The command line."""
-    made = parser(prog, "Decide on everyone anew, take a history of files in, or learn from what is stored.")
+    made = parser(prog, "Decide on everyone anew, take files in, or learn.")
     made.add_argument("what", choices=sorted(STATE_MACHINES), help="decide on everyone, take files in, or learn")
     made.add_argument("--prefix", metavar="KEY", help="of a back-fill, the files below it alone")
     made.add_argument("--run", metavar="NAME", help="a run that broke off, to go on with")

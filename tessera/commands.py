@@ -171,7 +171,7 @@ COMMANDS = (
     Command(
         OPERATE,
         "operations.start",
-        "Decide on everyone anew, take a history of files in, or learn from what is stored.",
+        "Decide on everyone anew, take files in, or learn.",
         "backfill --prefix history/2025/",
     ),
     Command(OPERATE, "operations.export", "Export all tables for warehouses.", "--wait"),
