@@ -106,8 +106,9 @@ def act(stack: Stack, clock: str) -> Acted:
             set_clock(stack.emulator.session, stack.endpoint, iso(parse_timestamp(clock) + HOUR_MS))
             ended = _until(lambda: _at_its_end(stack, len(members)), "journeys")
             # An hour may be what somebody leaves for, whose journey ends with it.
-            _until(lambda: treated & {*_members(stack)} <= received.campaigns[CAMPAIGN], "journeys' steps")
-        if (received.customers.keys() | received.campaigns[CAMPAIGN]) - treated or received.unsigned:
+            sent = received.campaigns[CAMPAIGN]
+            _until(lambda: bool(sent) and treated & {*_members(stack)} <= sent, "journeys' steps")
+        if (received.customers.keys() | sent) - treated or received.unsigned:
             raise LocalStackError("somebody was approached who is in the control group, or without a signature")
     return Acted(preview, len(members), len(members) - len(treated), received, seconds, waiting, ended)
 

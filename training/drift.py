@@ -64,7 +64,9 @@ def in_words(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _figures(of: Mapping[str, float | None]) -> str:
-    return ", ".join(f"{label} {of[name]:.3f}" for name, label in (("auc", "AUC"), ("brier", "Brier")) if of[name])
+    return ", ".join(
+        f"{label} {of[name]:.3f}" for name, label in (("auc", "AUC"), ("brier", "Brier")) if of[name] is not None
+    )
 
 
 def _run(given: argparse.Namespace) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from shared.aws.fresh_object import is_absent
 from shared.decisions.decision import iso
 from shared.models.shapes import Misfit, Text, check, parsed
 from shared.recommending.layout import REPORT, recommender_key
@@ -48,10 +51,13 @@ def published_recommender(s3: S3Client, bucket: str) -> dict[str, Any] | None:
 
 def _report(s3: S3Client, bucket: str, recommender_id: str) -> dict[str, Any]:
     """What training found, and how it was judged; nothing where the file is not what training wrote."""
+    key = recommender_key(recommender_id, REPORT)
     try:
-        answer = s3.get_object(Bucket=bucket, Key=recommender_key(recommender_id, REPORT))
-    except s3.exceptions.NoSuchKey:
-        return {}
+        answer = s3.get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if is_absent(s3, bucket, key, error):
+            return {}
+        raise
     if answer["ContentLength"] > MOST_BYTES:
         return {}
     try:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from shared.drift.measures import EVENTS, ORDERS, REFUSED
 from shared.drift.reference import RECENT_DAYS, Measure, Reference
 from shared.drift.stability import NONE_SEEN, Counts, Natural, by_chance, found, p_value, stability_index
+from shared.features.columns import DAY_MS
 
 FALSE_ALARMS = 0.05 / 30
 """The rate of false discoveries of a night, and where nothing has changed the probability that anything is found: once
@@ -60,7 +61,7 @@ def compare(
 ) -> list[Finding]:
     """Every measure that can be compared, the furthest first. `a_year_ago` are those of nights of that season, of the
     same bundle, where it has been live for so long."""
-    age = max(at_ms - reference.as_of_ms, 0) / 86_400_000
+    age = max(at_ms - reference.as_of_ms, 0) / DAY_MS
     looks = [
         _Look(name, measure, counts[name], age)
         for name, measure in reference.measures.items()

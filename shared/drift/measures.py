@@ -113,6 +113,11 @@ def days(profiles: Profiles, as_of_ms: int, number: int) -> dict[str, Values]:
     }
 
 
+def tonight(profiles: Profiles, bundle: Bundle, at_ms: int) -> dict[str, Values]:
+    """All of a night: what customers are at an instant, and what came on the day before it."""
+    return customers(profiles, bundle, at_ms) | days(profiles, at_ms, 1)
+
+
 def _active(profiles: Profiles, at_ms: int) -> NDArray[np.bool_]:
     time_ms = profiles.rows.time_ms
     recent = (time_ms < at_ms) & (time_ms >= at_ms - ACTIVE_DAYS * DAY_MS)

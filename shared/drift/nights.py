@@ -12,6 +12,7 @@ import numpy as np
 from shared.drift.comparing import SEASON_DAYS, YEAR_DAYS
 from shared.drift.reference import OTHERS, Measure
 from shared.drift.stability import Counts
+from shared.features.columns import DAY_MS
 
 MOST_NIGHTS = 450
 """A year and a season."""
@@ -64,7 +65,7 @@ class Nights(msgspec.Struct, frozen=True):
         return [
             {name: np.array(counts, np.int64) for name, counts in night.counts.items()}
             for night in self.before(day).values()
-            if abs((at_ms - night.at_ms) / 86_400_000 - YEAR_DAYS) <= SEASON_DAYS
+            if abs((at_ms - night.at_ms) / DAY_MS - YEAR_DAYS) <= SEASON_DAYS
         ]
 
     def is_new(self, day: str, drifted: list[str]) -> bool:
@@ -92,9 +93,16 @@ class Nights(msgspec.Struct, frozen=True):
         lines = Counter[str]()
         for refused in (*before.values(), tonight):
             lines.update(refused)
-        labels = [ACCEPTED, *(name for name, _ in lines.most_common(MOST_REASONS) if name != ACCEPTED), OTHERS]
+        labels = [ACCEPTED, *(name for name, _ in lines.most_common(MOST_REASONS) if name not in (ACCEPTED, OTHERS)), OTHERS]
         rows = [_row(labels, refused) for refused in before.values()]
         return Measure([*before], rows, labels=labels), np.array(_row(labels, tonight), np.int64)
+
+
+def frequent(refused: Mapping[str, int]) -> dict[str, int]:
+    """The MOST_REASONS most frequent reasons, and all others together: senders may make up any number of them."""
+    most = dict(Counter(refused).most_common(MOST_REASONS))
+    rest = sum(refused.values()) - sum(most.values())
+    return {**most, OTHERS: most.get(OTHERS, 0) + rest} if rest else most
 
 
 def _is_kept(age: int, day: str) -> bool:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.features.columns import DAY_MS
 from shared.insight.tables import Tables
 
-DAY_MS = 86_400_000
 BINS = 1_000
 
 _SAID = """

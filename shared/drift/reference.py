@@ -29,6 +29,7 @@ CUSTOMER_DAYS = (*range(0, 60, 5), *range(60, 240, 30), *range(240, 421, 6))
 """At which instants customers are looked at, in days before the bundle's: more than a year back, on all weekdays."""
 FLOW_DAYS = (*range(60), *range(60, 421, 5))
 """Which days are."""
+MOST_BYTES = 16 << 20
 MOST_INSTANTS = 1_000
 """Of a measure: sums over them stay whole numbers."""
 RECENT_DAYS = 28
@@ -99,7 +100,11 @@ def observed(profiles: Profiles, bundle: Bundle, as_of_ms: int, seed: int) -> Re
 
 def tonight(reference: Reference, profiles: Profiles, bundle: Bundle, at_ms: int) -> dict[str, Counts]:
     """The same histograms of customers at an instant and of the day before it, by name."""
-    seen = measures.customers(profiles, bundle, at_ms) | measures.days(profiles, at_ms, 1)
+    return histograms(reference, measures.tonight(profiles, bundle, at_ms))
+
+
+def histograms(reference: Reference, seen: Mapping[str, Values]) -> dict[str, Counts]:
+    """The histograms of what was seen of a night, in the bins of the reference, by name."""
     return {
         name: measure.histogram(seen[name].of(0), seen[name].labels)
         for name, measure in reference.measures.items()
@@ -114,6 +119,8 @@ def to_bytes(reference: Reference) -> bytes:
 
 def from_bytes(body: bytes) -> Reference:
     """The reference in the bytes. Raises BrokenReference."""
+    if len(body) > MOST_BYTES:
+        raise BrokenReference(f"it has more than {MOST_BYTES:,} bytes")
     try:
         reference = msgspec.json.decode(body, type=Reference)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:

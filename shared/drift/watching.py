@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,8 @@ from shared.decisions.decision import iso
 from shared.drift import comparing, outcomes, reference
 from shared.drift.comparing import Finding
 from shared.drift.layout import nights_key
-from shared.drift.measures import MOST_CUSTOMERS, PREDICTION, REASONS, TYPES, customers
-from shared.drift.nights import ACCEPTED, Night, Nights
+from shared.drift.measures import MOST_CUSTOMERS, PREDICTION, REASONS, TYPES, Values, tonight
+from shared.drift.nights import ACCEPTED, Night, Nights, frequent
 from shared.drift.reference import BrokenReference, Reference
 from shared.events.event import parse_timestamp
 from shared.events.locked import locked_database
@@ -26,6 +26,7 @@ from shared.features import BrokenState, Profiles, UnknownStateVersion, merge
 from shared.identity.keys import customer_key
 from shared.insight.fetching import Exported, Replaced
 from shared.insight.layout import DRIFT, report_key
+from shared.insight.tables import Tables
 from shared.models import switching
 from shared.models.bundle import Bundle
 from shared.models.layout import DISTRIBUTION_FILE, MANIFEST_FILE, ONNX_FILE, bundle_key
@@ -101,9 +102,10 @@ class Watching:
     ) -> dict[str, Any]:
         profiles, share = self._profiles(day)
         nights = self._nights(bundle.bundle_id)
-        counts = reference.tonight(known, profiles, bundle, as_of_ms) if len(profiles) else {}
+        seen = tonight(profiles, bundle, as_of_ms) if len(profiles) else {}
+        counts = reference.histograms(known, seen)
         came = round(int(counts[TYPES].sum()) / share) if TYPES in counts else 0
-        lines = {**refused, ACCEPTED: came} if came else {}
+        lines = {**frequent(refused), ACCEPTED: came} if came else {}
         findings = self._findings(day, as_of_ms, known, counts, nights, lines)
         drifted = sorted(one.name for one in findings if one.is_drift)
         is_told = day in nights.nights and nights.nights[day].told
@@ -113,7 +115,7 @@ class Watching:
             "customers": len(profiles),
             "drifted": drifted,
             "measures": [{**asdict(one), "kind": one.name.partition("/")[0]} for one in findings[:SHOWN]],
-            "predictions": [*self._predictions(day, as_of_ms, bundle, profiles)],
+            "predictions": self._predictions(day, bundle, seen),
         }
         if is_new and not is_told:
             self.announce(_detail(day, bundle.bundle_id, [one for one in findings if one.is_drift]))
@@ -142,28 +144,38 @@ class Watching:
 
     # ---- Predictions -------------------------------------------------------------------------------------------------
 
-    def _predictions(self, day: str, as_of_ms: int, bundle: Bundle, profiles: Profiles) -> Iterator[dict[str, Any]]:
+    def _predictions(self, day: str, bundle: Bundle, seen: Mapping[str, Values]) -> list[dict[str, Any]]:
         """Of churn and conversion what is expected of them now, and what came of them one horizon ago."""
-        seen = customers(profiles, bundle, as_of_ms) if len(profiles) else {}
-        for target in ("churn", "conversion"):
-            values = seen.get(f"{PREDICTION}/{target}_probability")
-            horizon = bundle.manifest.get("targets", {}).get(target, {}).get("horizon_days")
-            if values is None or not len(values.value):
-                continue
-            before = self.exported.whole_before(day, horizon) if horizon else None
-            yield {
-                "target": target,
-                "horizon_days": horizon,
-                "customers": len(values.value),
-                "expected": outcomes.expected(values.value),
-                "said_on": before,
-                "came_true": self._came_true(day, before, target, horizon) if before and horizon else None,
-            }
-
-    def _came_true(self, day: str, before: str, target: str, horizon: int) -> dict[str, Any] | None:
         with TemporaryDirectory() as place:
-            keys = {"customers": self.exported.keys("customers", before), "orders": self.exported.keys("orders", day)}
-            return outcomes.came_true(self.exported.fetched(Path(place), keys), target, horizon)
+
+            @cache  # both may be of one date, and orders are those of now
+            def files(table: str, date: str) -> Mapping[str, Sequence[Path]]:
+                folder = Path(place, f"{table}-{date}")
+                folder.mkdir()
+                return self.exported.fetched(folder, {table: self.exported.keys(table, date)}).files
+
+            def came_true(target: str, before: str, horizon: int) -> dict[str, Any] | None:
+                tables = Tables(Path(place), {**files("customers", before), **files("orders", day)})
+                return outcomes.came_true(tables, target, horizon)
+
+            told = []
+            for target in ("churn", "conversion"):
+                values = seen.get(f"{PREDICTION}/{target}_probability")
+                if values is None or not len(values.value):
+                    continue
+                horizon = bundle.manifest.get("targets", {}).get(target, {}).get("horizon_days")
+                before = self.exported.whole_before(day, horizon) if horizon else None
+                told.append(
+                    {
+                        "target": target,
+                        "horizon_days": horizon,
+                        "customers": len(values.value),
+                        "expected": outcomes.expected(values.value),
+                        "said_on": before,
+                        "came_true": came_true(target, before, horizon) if before else None,
+                    }
+                )
+            return told
 
     # ---- What there is -----------------------------------------------------------------------------------------------
 
@@ -180,7 +192,9 @@ class Watching:
         except (Misfit, Replaced, BundleMismatch):
             return None, None, "no_model"
         try:
-            known = reference.from_bytes(self.exported.body(bundle_key(bundle_id, DISTRIBUTION_FILE)).read())
+            known = reference.from_bytes(
+                self.exported.body(bundle_key(bundle_id, DISTRIBUTION_FILE)).read(reference.MOST_BYTES + 1)
+            )
         except (Replaced, BrokenReference):
             return bundle, None, "no_distribution"
         return (bundle, known, "steady") if known.bundle_id == bundle_id else (bundle, None, "no_distribution")

@@ -3,7 +3,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from shared.drift.nights import ACCEPTED, EACH_DAYS, LEAST_NIGHTS, QUIET_DAYS, Night, Nights
+from shared.drift.nights import ACCEPTED, EACH_DAYS, LEAST_NIGHTS, MOST_REASONS, QUIET_DAYS, Night, Nights, frequent
 from shared.drift.reference import OTHERS
 
 FIRST = date(2026, 1, 1)
@@ -66,3 +66,20 @@ def test_reasons_of_refusals_are_held_against_nights_once_there_are_enough() -> 
     assert measure.counts == [[90, 10, 0, 0]] * LEAST_NIGHTS
     assert sorted(measure.days_ago) == [*range(LEAST_NIGHTS)]
     assert np.array_equal(tonight, [80, 10, 7, 0])
+
+
+def test_of_many_reasons_the_most_frequent_are_kept_and_the_rest_together() -> None:
+    refused = {f"reason {i}": 100 - i for i in range(MOST_REASONS + 5)}
+    kept = frequent(refused)
+    assert len(kept) == MOST_REASONS + 1
+    assert (kept["reason 0"], kept[OTHERS]) == (100, 5 * 100 - sum(range(MOST_REASONS, MOST_REASONS + 5)))
+    assert frequent({"one": 2}) == {"one": 2}
+
+
+def test_reasons_that_were_counted_together_are_no_reason_of_their_own() -> None:
+    refused = {ACCEPTED: 90, "no price": 7, OTHERS: 3}
+    told = nights(*range(LEAST_NIGHTS), refused=refused).refusals(day(40), refused)
+    assert told
+    measure, tonight = told
+    assert measure.labels == [ACCEPTED, "no price", OTHERS]
+    assert tonight.tolist() == [90, 7, 3]

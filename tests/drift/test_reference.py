@@ -5,6 +5,7 @@ import pytest
 from shared.drift.measures import CAME, SEGMENT, TYPES
 from shared.drift.reference import (
     FORMAT,
+    MOST_BYTES,
     OTHERS,
     BrokenReference,
     Measure,
@@ -95,3 +96,8 @@ def test_a_reference_whose_parts_do_not_fit_is_refused(measure: Measure) -> None
 def test_bytes_of_anything_else_are_refused(body: bytes) -> None:
     with pytest.raises(BrokenReference):
         from_bytes(body)
+
+
+def test_a_reference_that_is_too_long_is_refused_before_it_is_read() -> None:
+    with pytest.raises(BrokenReference, match="bytes"):
+        from_bytes(b"[" * (MOST_BYTES + 1))
