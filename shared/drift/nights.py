@@ -93,7 +93,11 @@ class Nights(msgspec.Struct, frozen=True):
         lines = Counter[str]()
         for refused in (*before.values(), tonight):
             lines.update(refused)
-        labels = [ACCEPTED, *(name for name, _ in lines.most_common(MOST_REASONS) if name not in (ACCEPTED, OTHERS)), OTHERS]
+        labels = [
+            ACCEPTED,
+            *(name for name, _ in lines.most_common(MOST_REASONS) if name not in (ACCEPTED, OTHERS)),
+            OTHERS,
+        ]
         rows = [_row(labels, refused) for refused in before.values()]
         return Measure([*before], rows, labels=labels), np.array(_row(labels, tonight), np.int64)
 

@@ -76,8 +76,8 @@ def f_tail(value: float, freedom: float, known: float) -> float:
     """The probability that an F of `freedom` and `known` degrees of freedom is larger."""
     if value <= 0:
         return 1.0
-    x = known / (known + freedom * value)
-    return _incomplete_beta(known / 2, freedom / 2, x)
+    both = known + freedom * value
+    return _incomplete_beta(known / 2, freedom / 2, known / both, freedom * value / both)
 
 
 def _shares(counts: Counts | Ups) -> NDArray[np.float64]:
@@ -86,13 +86,14 @@ def _shares(counts: Counts | Ups) -> NDArray[np.float64]:
     return shares
 
 
-def _incomplete_beta(a: float, b: float, x: float) -> float:
-    """The regularised incomplete beta function, by its continued fraction (Numerical Recipes, 6.4)."""
-    if x <= 0 or x >= 1:
-        return float(x >= 1)
+def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
+    """The regularised incomplete beta function at x, of which `rest` is 1 - x to all its digits; by its continued
+    fraction (Numerical Recipes, 6.4)."""
+    if x <= 0 or rest <= 0:
+        return float(rest <= 0)
     if x > (a + 1) / (a + b + 2):
-        return 1 - _incomplete_beta(b, a, 1 - x)
-    front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+        return 1 - _incomplete_beta(b, a, rest, x)
+    front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest)
     return min(1.0, math.exp(front) * _fraction(a, b, x) / a)
 
 

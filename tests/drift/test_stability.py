@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
 from shared.drift.stability import Natural, by_chance, f_tail, found, p_value, stability_index
 
 
+@example(value=3.3e-18, freedom=0.5, known=2.0)
 @given(st.floats(0, 500), st.floats(0.5, 60), st.floats(2, 1e5))
 def test_the_tail_is_that_of_scipy(value: float, freedom: float, known: float) -> None:
     assert f_tail(value, freedom, known) == pytest.approx(stats.f.sf(value, freedom, known), rel=1e-6, abs=1e-12)
