@@ -10,18 +10,23 @@ if TYPE_CHECKING:
 
 MEMORY = "160MB"
 """Of DuckDB's own count, which leaves out some of what strings take: see confined.py for what holds in any case."""
-_SETTINGS = (
+APART = (
     "SET enable_external_access = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET python_enable_replacements = false",
+)
+"""What keeps a database from files, extensions and variables that are none of its own."""
+LOCKED = "SET lock_configuration = true"
+_SETTINGS = (
+    *APART,
     "SET enable_external_file_cache = false",
     "SET streaming_buffer_size = '2MB'",
     "SET max_streaming_buffer_size = '4MB'",
     "SET arrow_large_buffer_size = true",
     # What texts become of times must not hang on where the machine is.
     "SET TimeZone = 'UTC'",
-    "SET lock_configuration = true",
+    LOCKED,
 )
 
 

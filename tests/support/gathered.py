@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shared.features import Profiles, encode, features
 from tests.support.event_files import Event, ndjson, parquet
 from tests.support.visitors import deliveries, shuffled_with_repeats
+from training.base.errors import InputError
 from training.data.events import Source
 from training.engines.engine import Engine, Memory, Open, Part
 
@@ -71,8 +72,13 @@ def told(engine: Engine) -> dict[str, Any]:
 
 
 def told_in_memory(source: Source) -> dict[str, Any]:
-    with Memory.open(source) as engine:
-        memory = told(engine)
+    """The same of memory; nothing where nobody's events count, which memory refuses at once."""
+    try:
+        with Memory.open(source) as engine:
+            memory = told(engine)
+    except InputError as error:
+        assert "all are of people who refused" in str(error)
+        return {}
     # It knows more of what it read, and says so first.
     memory["summary"] = [line for line in memory["summary"] if "turned out to be" not in line]
     return memory
@@ -80,9 +86,11 @@ def told_in_memory(source: Source) -> dict[str, Any]:
 
 def differences(engine: Open, source: Source) -> list[str]:
     """What an engine says otherwise than memory does."""
-    with engine(source) as other:
-        theirs = told(other)
     ours = told_in_memory(source)
+    with engine(source) as other:
+        if not ours:
+            return keys_of([*other.ask(everyone, [states])])
+        theirs = told(other)
     return [name for name in ours if ours[name] != theirs[name]]
 
 

@@ -96,8 +96,13 @@ def read_events(
 
 
 def nothing_in(reading: Reading) -> InputError:
-    """That files hold not one event, and what they hold instead."""
-    return InputError("no events: " + "; ".join([*reading.problems()][:3] or ["the files are empty"]))
+    """That files hold not one event that counts, and what they hold instead."""
+    why = (
+        "all are of people who refused or of devices that customers share"
+        if reading.accepted
+        else "the files are empty"
+    )
+    return InputError("no events: " + "; ".join([*reading.problems()][:3] or [why]))
 
 
 def agreed(profiles: Profiles, links: Mapping[str, Link], from_ms: Mapping[str, int]) -> Profiles:

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from shared.events.locked import APART, LOCKED
 from shared.identity.links import Link, LinkState
 from training.base.progress import progress
 from training.data.events import Source, nothing_in
@@ -22,13 +23,6 @@ MEMORY = "2GB"
 """Of DuckDB's own count, beside which a part of the histories is held."""
 EVENTS_AT_ONCE = 500_000
 """Of histories that are held at once, but for one customer who has more."""
-_SETTINGS = (
-    "SET enable_external_access = false",
-    "SET autoinstall_known_extensions = false",
-    "SET autoload_known_extensions = false",
-    "SET python_enable_replacements = false",
-    "SET lock_configuration = true",
-)
 _SORTED = """
 CREATE TABLE sorted AS
 SELECT coalesce(customer, key) AS owner, events.*
@@ -114,7 +108,7 @@ def on_disk(
         spill = str(Path(place) / "spill")
         config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": memory, "temp_directory": spill}
         with duckdb.connect(str(Path(place) / "events.duckdb"), config=config) as database:
-            for setting in _SETTINGS:
+            for setting in (*APART, LOCKED):
                 database.execute(setting)
             yield Disk(database, source, at_once)
 

@@ -22,7 +22,7 @@ from training.base import command
 from training.base.config import Config
 from training.base.errors import InputError
 from training.base.target_entry import own_types
-from training.data.events import Source
+from training.data.events import Source, nothing_in
 from training.data.own_types import without_own_types
 from training.data.reading import Reading
 from training.engines.engine import Engine, Memory, Open, Question, Whom
@@ -59,7 +59,10 @@ def known(profiles: Profiles, as_of_ms: int | None, config: Config) -> tuple[Poi
 def known_by(engine: Engine, as_of_ms: int | None, config: Config) -> tuple[PointsInTime, Window]:
     """The same of an engine's events, which stay where they are."""
     parts = engine.ask(_everyone, [Span(NEVER if as_of_ms is None else as_of_ms)])
-    spans = np.concatenate([part.answers[0] for part in parts])
+    answers = [part.answers[0] for part in parts if part.keys]
+    if not answers:
+        raise nothing_in(engine.reading)
+    spans = np.concatenate(answers)
     window = _window(spans, as_of_ms, config)
     return Elsewhere(engine, int(spans[:, 3].sum()), window.as_of_ms, config), window
 

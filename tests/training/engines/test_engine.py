@@ -40,7 +40,7 @@ def test_features_of_each_are_the_same_whoever_is_asked_beside_them(
     tmp_path_factory: object, files: list[list[Event]]
 ) -> None:
     folder = tmp_path_factory.mktemp("events")  # type: ignore[attr-defined]
-    with Memory.open(Source(written(folder, files))) as engine:
+    with Memory.open(Source(written(folder, [*files, [purchase("always there")]]))) as engine:
         (whole,) = engine.ask(customers, [features_then])
         people = engine.profiles
     alone = [asked(people.take([i]), customers, [features_then]) for i in range(len(people))]

@@ -157,6 +157,17 @@ def test_files_of_which_too_much_is_refused_are_not_trained_on() -> None:
         refuse_unread(Reading(files=2, bytes=10, unread_bytes=5, unreadable={"a": "broken"}), Config())
 
 
+def test_files_in_which_everybody_refused_are_refused_alike(tmp_path: Path) -> None:
+    refused = purchase("a", 1, event_type="page_view", consent=False)
+    (tmp_path / "events.ndjson").write_bytes(ndjson([purchase("a"), refused]))
+    source = Source([tmp_path / "events.ndjson"])
+    with pytest.raises(InputError, match="all are of people who refused") as here:
+        Memory.open(source)
+    with on_disk(source, tmp_path) as engine, pytest.raises(InputError) as there:
+        known_by(engine, None, CONFIG)
+    assert str(here.value) == str(there.value)
+
+
 def test_a_silent_day_and_more_is_the_end_of_the_data(shop: Shop, tmp_path: Path) -> None:
     last_ms = int(shop.profiles.rows.time_ms.max())
     config = Config.load(shop.config)
