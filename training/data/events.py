@@ -97,12 +97,10 @@ def read_events(
 
 def nothing_in(reading: Reading) -> InputError:
     """That files hold not one event that counts, and what they hold instead."""
-    why = (
-        "all are of people who refused or of devices that customers share"
-        if reading.accepted
-        else "the files are empty"
-    )
-    return InputError("no events: " + "; ".join([*reading.problems()][:3] or [why]))
+    problems = [*reading.problems()][:3]
+    if reading.accepted:
+        problems.append("all that were read are of people who refused or of devices that customers share")
+    return InputError("no events: " + "; ".join(problems or ["the files are empty"]))
 
 
 def agreed(profiles: Profiles, links: Mapping[str, Link], from_ms: Mapping[str, int]) -> Profiles:
