@@ -107,12 +107,13 @@ def check_finish_export(stack: Stack, answer: Any) -> None:
     assert is_there(stack, "reports/exports/sample.json")
 
 
+# Both of a date that nobody exports: another sample may write the export of the stack's own date before or after them.
 def check_measure_results(_stack: Stack, answer: Any) -> None:
-    assert answer == {"date": "2018-01-01", "whole": False, "results": 0, "reports": 0}
+    assert answer == {"date": "2017-12-31", "whole": False, "results": 0, "reports": 0}
 
 
 def check_measure_drift(_stack: Stack, answer: Any) -> None:
-    assert answer == {"date": "2018-01-01", "state": "not_whole", "drifted": 0}
+    assert answer == {"date": "2017-12-31", "state": "not_whole", "drifted": 0}
 
 
 def check_live(customer: str) -> Callable[[Stack, Any], None]:
