@@ -58,6 +58,8 @@ def _environment_of_functions(stack: Stack) -> Path:
     # On its own `sam local invoke` takes the logical id of a resource for its name, and resolves no conditions. So
     # functions get what those of the stack have.
     path = stack.emulator.folder / "environment.json"
+    if path.exists():
+        return path
     session, endpoint = stack.emulator.session, stack.endpoint
     resources = session.client("cloudformation", endpoint_url=endpoint).get_paginator("list_stack_resources")
     functions = session.client("lambda", endpoint_url=endpoint)

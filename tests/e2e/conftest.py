@@ -36,7 +36,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = FOLD_SECONDS) -> 
         now = time.monotonic()
         assert now < deadline, f"it did not happen within {seconds} seconds"
         # Asking is work too, such as reading the whole table, and must not take the time of what it waits for.
-        time.sleep(max(0.1, now - asked))
+        time.sleep(max(0.1, 3 * (now - asked)))
         asked = time.monotonic()
 
 
