@@ -64,20 +64,20 @@ nightly: build ## Try delivery on 10,000 generated histories, play 2,000 seeds o
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events tests/intake/test_memory.py --numprocesses auto --maxprocesses 4
 	@$(PYTHON) -W ignore -m tests.simulation --seeds 2000 --processes $$(nproc)
 	@$(PYTHON) -m tests.experiments.simulation --experiments 2000
-	@$(PYTHON) -m pytest -m nightly
+	@$(PYTHON) -m pytest tests/training -m nightly
 	@$(PYTHON) -m tests.fuzz --inputs 100000
 
 delivery: build ## Deliver a busy shop's files and live events twice, from 8 producers, and compare all with offline scoring
-	@$(PYTHON) -m pytest -m delivery
+	@$(PYTHON) -m pytest tests/e2e -m delivery
 
 drills: build ## Restore a lost table, upgrade and roll back, and try every command of the runbook, on the local stack
-	@$(PYTHON) -m pytest -m drill
+	@$(PYTHON) -m pytest tests/e2e -m drill
 
 bench: build ## Measure speed, memory and size against the limit and the usual way; a table and bench/results.json
 	@$(PYTHON) -m bench $(OPTIONS)
 
 samples: build ## Run every sample of events/ with `sam local invoke`, which needs Docker
-	@$(PYTHON) -m pytest -m docker --numprocesses auto --maxprocesses 4 --dist load
+	@$(PYTHON) -m pytest tests/e2e -m docker --numprocesses auto --maxprocesses 4 --dist load
 
 lint: setup docs ## Check formatting, style, types, imports, links and the template, and scan for weaknesses and secrets
 	ruff format --check
@@ -121,7 +121,7 @@ $(SCAN): GROUPS := --only-group scan
 $(SPARK): GROUPS := --group spark
 $(ENVIRONMENTS) $(SCAN) $(SPARK): $(ROOT)/uv.lock | $(UV)
 	@echo "Installing locked packages into $(notdir $(@D))"
-	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --frozen --compile-bytecode $(GROUPS)
+	@cd $(ROOT) && UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --frozen $(GROUPS)
 	@touch $@
 
 # Their libraries clash with the project's own: one lock for both takes what uv calls experimental. So they have pins of their own.
