@@ -109,6 +109,10 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # or libraries in C++ tell of leaks at the end
+
+
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     send = SQSBackend.send_message
