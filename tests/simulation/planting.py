@@ -25,6 +25,7 @@ class Planting:
 
     def __init__(self, release: Release) -> None:
         self._release = release
+        self._loaded_before = {*release.modules}
         self._undo = list[Callable[[], None]]()
 
     def module(self, name: str) -> Any:
@@ -54,6 +55,9 @@ class Planting:
         """Puts everything back."""
         for undo in reversed(self._undo):
             undo()
+        # What was loaded meanwhile may hold what was planted.
+        for name in self._release.modules.keys() - self._loaded_before:
+            self._release.forget(name)
 
 
 @contextlib.contextmanager

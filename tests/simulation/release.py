@@ -42,6 +42,13 @@ class Release:
                 setattr(self.module(parent), last, module)
         return self.modules[name]
 
+    def forget(self, name: str) -> None:
+        """A module is loaded anew when it is asked for next."""
+        del self.modules[name]
+        parent, _, last = name.rpartition(".")
+        if parent in self.modules:
+            vars(self.modules[parent]).pop(last, None)
+
     def container(self, function: str) -> ModuleType:
         """The function's module anew, as a container starts with it."""
         self._containers += 1
