@@ -43,6 +43,13 @@ def test_every_folder_of_the_table_exists() -> None:
     assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
 
 
+@pytest.mark.parametrize(("folder", "mark"), re.findall(r"-m pytest (\S+) -m (\w+)", MAKEFILE))
+def test_a_target_collects_all_tests_of_its_mark(folder: str, mark: str) -> None:
+    marked = [path for path in ROOT.glob("tests/**/*.py") if f"pytest.mark.{mark}" in path.read_text()]
+    assert marked
+    assert [path for path in marked if not path.is_relative_to(ROOT / folder)] == []
+
+
 def test_every_field_and_event_type_is_named() -> None:
     assert [
         name for name in (*FIELDS, *EVENT_TYPES[1:]) if f"`{name}`" not in README and f'"{name}"' not in README
