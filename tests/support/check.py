@@ -31,7 +31,7 @@ LEFT_OUT = (
     "tests/experiments/test_simulation.py",
     "tests/exports/test_export_memory.py",
     "tests/features/test_delivery.py::test_a_million_events_of_one_customer_stay_small_and_are_called_automated",
-    "tests/functions/test_erasure.py",
+    "tests/functions/erasure/",
     "tests/functions/test_everywhere.py",
     "tests/functions/test_live_failures.py",
     "tests/functions/test_privacy.py",
