@@ -104,7 +104,8 @@ def a_journey_is_travelled(stack: Stack) -> None:
     assert stack.api("PUT", "/audiences/bakers", definition)[0] == 200
     wait_until(lambda: len(standing(stack, "hello", "ended=finished")) >= 3, SECONDS)
     wait_until(lambda: standing(stack, "wait", "step=1") == standing(stack, "hello", "ended=finished"), SECONDS)
-    wait_until(lambda: counted(stack, "wait") == len(standing(stack, "wait", "step=1")), SECONDS)
+    # By rows: who left and entered again within the one instant of the stack's clock may stand there twice.
+    wait_until(lambda: counted(stack, "wait") == len(stands(stack, "wait", "step=1")), SECONDS)
     wait_until(lambda: {one["journey"] for one in on_journeys(stack, "csv")} == {"hello", "wait"}, SECONDS)
     wait_until(lambda: bool(entries(stack, "csv", "bakers")), SECONDS)
     entry, *_ = entries(stack, "csv", "bakers")  # another bundle may have had them leave and enter again
@@ -135,8 +136,13 @@ def counted(stack: Stack, journey: str) -> int | None:
 
 def standing(stack: Stack, journey: str, query: str = "") -> set[str]:
     """Who stands where on a journey."""
+    return {*stands(stack, journey, query)}
+
+
+def stands(stack: Stack, journey: str, query: str) -> list[str]:
+    """The same, as often as they stand there."""
     _, page = stack.api_get(f"/journeys/{journey}/customers?limit=100{query and f'&{query}'}")
-    return {one["customer_id"] for one in page.get("customers", ())}
+    return [one["customer_id"] for one in page.get("customers", ())]
 
 
 def steps_sent(stack: Stack, customer: str) -> list[Any]:
