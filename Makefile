@@ -68,16 +68,17 @@ nightly: build ## Try delivery on 10,000 generated histories, play 2,000 seeds o
 	@$(PYTHON) -m tests.fuzz --inputs 100000
 
 delivery: build ## Deliver a busy shop's files and live events twice, from 8 producers, and compare all with offline scoring
-	@$(PYTHON) -m pytest tests/e2e -m delivery
+	@$(PYTHON) -m pytest tests/e2e/test_delivery.py -m delivery
 
 drills: build ## Restore a lost table, upgrade and roll back, and try every command of the runbook, on the local stack
-	@$(PYTHON) -m pytest tests/e2e -m drill
+	@$(PYTHON) -m pytest tests/e2e/test_learning.py tests/e2e/test_restore.py tests/e2e/test_runbook.py tests/e2e/test_upgrade.py -m drill \
+		--numprocesses 2 --dist loadfile
 
 bench: build ## Measure speed, memory and size against the limit and the usual way; a table and bench/results.json
 	@$(PYTHON) -m bench $(OPTIONS)
 
 samples: build ## Run every sample of events/ with `sam local invoke`, which needs Docker
-	@$(PYTHON) -m pytest tests/e2e -m docker --numprocesses auto --maxprocesses 4 --dist load
+	@$(PYTHON) -m pytest tests/e2e/test_samples.py -m docker --numprocesses auto --maxprocesses 4 --dist load
 
 lint: setup docs ## Check formatting, style, types, imports, links and the template, and scan for weaknesses and secrets
 	ruff format --check

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local.emulator import ROOT
+from local.packed import LAYERS, SAMPLES_TEMPLATE
 from local.stack import SAM, STACK_NAME, Stack, credentials_to_paste, keep_running
 
 SAMPLES = sorted((ROOT / "events").glob("*.json"))
@@ -32,18 +33,23 @@ def address_for_containers() -> str:
     return str(network.get("Gateway") or next(ip_network(network["Subnet"]).hosts()))
 
 
-def invoke_command(stack: Stack, sample: Path) -> list[str]:
-    """The command that runs a sample against the stack; it needs the stack's credentials in the environment."""
+def invoke_command(stack: Stack, sample: Path, *, packed: bool = True) -> list[str]:
+    """The command that runs a sample against the stack; it needs the stack's credentials in the environment.
+
+    With `packed` the layer comes from the folder where `local.packed` put it, which spares each call some ten seconds.
+    """
     event = str(sample.relative_to(ROOT))
     environment = str(_environment_of_functions(stack))
     command = [SAM, "local", "invoke", function_of(sample), "--event", event, "--env-vars", environment]
-    return [*command, "--skip-pull-image"]
+    template, layers = (str(path.relative_to(ROOT)) for path in (SAMPLES_TEMPLATE, LAYERS))
+    where = ["--template-file", template, "--layer-cache-basedir", layers] if packed else []
+    return [*command, *where, "--skip-pull-image"]
 
 
-def invoke(stack: Stack, sample: Path) -> Any:
+def invoke(stack: Stack, sample: Path, *, packed: bool = True) -> Any:
     """The function's answer to a sample. Raises CalledProcessError, with the log in `stderr`, if it has none."""
     done = subprocess.run(
-        invoke_command(stack, sample),
+        invoke_command(stack, sample, packed=packed),
         cwd=ROOT,
         env=stack.emulator.environment,
         capture_output=True,

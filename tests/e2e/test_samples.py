@@ -237,3 +237,8 @@ CHECKS: dict[str, Callable[[Stack, Any], None]] = {
 def test_sample_works_with_sam_local_invoke(stack: Stack, sample: Path) -> None:
     _make_due(stack)  # other samples may have decided on them meanwhile
     CHECKS[sample.stem](stack, invoke(stack, sample))
+
+
+def test_sam_local_invoke_needs_nothing_that_was_packed(stack: Stack) -> None:
+    (sample,) = [sample for sample in SAMPLES if sample.stem == "lookup_customer"]
+    CHECKS[sample.stem](stack, invoke(stack, sample, packed=False))
