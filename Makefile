@@ -20,6 +20,8 @@ export PLAYWRIGHT_BROWSERS_PATH := $(ROOT)/.cache/browsers
 export __SAM_CLI_APP_DIR := $(ROOT)/.cache/sam
 export PATH := $(ROOT)/.venv/bin:$(PATH)
 unexport VIRTUAL_ENV
+# Where an image of Python sets it, each of some thousand processes would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the commands
