@@ -66,7 +66,7 @@ nightly: build ## Try delivery on 10,000 generated histories, play 2,000 seeds o
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events tests/intake/test_memory.py --numprocesses auto --maxprocesses 4
 	@$(PYTHON) -W ignore -m tests.simulation --seeds 2000 --processes $$(nproc)
 	@$(PYTHON) -m tests.experiments.simulation --experiments 2000
-	@$(PYTHON) -m pytest tests/training -m nightly
+	@$(PYTHON) -m pytest tests/training tests/e2e/test_nights.py -m nightly
 	@$(PYTHON) -m tests.fuzz --inputs 100000
 
 delivery: build ## Deliver a busy shop's files and live events twice, from 8 producers, and compare all with offline scoring

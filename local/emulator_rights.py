@@ -16,6 +16,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ _EQUALS = re.compile(r"(\w+)\s*=\s*(:\w+)")
 
 _record_lock = threading.Lock()
 _enforce = iam_evaluator.enforce
+_parse = iam_evaluator.parse_policy_document
 _transaction_checks = iam_actions.dynamodb_transaction_checks
 _ses_arn = iam_actions._ses_v2_resource_arn
 _dynamodb_context = iam_actions.dynamodb_service_context
@@ -51,6 +53,17 @@ def install() -> None:
     iam_actions.dynamodb_service_context = _context
     iam_actions._ses_v2_resource_arn = _mail_arn
     iam_evaluator.enforce = _enforced
+    # It reads all policies of a caller anew for each request, a fifth of the time that it takes for one.
+    iam_evaluator.parse_policy_document = _parsed
+
+
+def _parsed(document: str | dict[str, Any]) -> Any:
+    return _parsed_text(document if isinstance(document, str) else json.dumps(document))
+
+
+@lru_cache(maxsize=512)
+def _parsed_text(document: str) -> Any:
+    return _parse(document)
 
 
 def _mail_arn(method: str, path: str, body: bytes, region: str, account: str) -> str:

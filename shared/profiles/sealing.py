@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -25,19 +25,22 @@ LEAST_EVENTS = 16
 """Sealed at once: what is known of somebody stays in their item, however long it is, and is no reason to write two."""
 
 
-def parted(grown: Profiles, before: Profiles, stored: Mapping[str, StoredProfile]) -> dict[str, StoredProfile]:
-    """The `stored` profiles, by key, with the histories `grown` in parts; they held those of `before`.
+def parted(
+    grown: Profiles, before: Profiles, volumes: Profiles, stored: Mapping[str, StoredProfile]
+) -> dict[str, StoredProfile]:
+    """The `stored` profiles, by key, with the histories `grown` in parts; they held those of `before`, of which their
+    `volumes` have the sealed part.
 
     Only events that a profile's item holds already are sealed, so that a volume that is written alone, because what
     follows breaks off, adds nothing to the history. Attributes stay in the item.
     """
     sealed = {key: stored[key].sealed for key in grown.keys}
-    states = _heads(grown, sealed)
+    states = _heads(grown, _of(volumes, {*grown.keys}))
     full = [stored[key] for key, state in states.items() if len(key) + len(state) > HEAD_BYTES]
     rewritten = _rewritten([profile for profile in full if rows_in(profile.state) >= LEAST_EVENTS], before)
     if rewritten:
         sealed |= rewritten
-        states |= _heads(grown.take([i for i, key in enumerate(grown.keys) if key in rewritten]), rewritten)
+        states |= _heads(_of(grown, rewritten.keys()), sealed_events(rewritten))
     totals = dict(zip(grown.keys, grown.event_totals.tolist(), strict=True))
     return {
         key: replace(
@@ -86,7 +89,7 @@ def trimmed(profile: StoredProfile) -> StoredProfile:
         sealed = sealed.rewritten(
             {n: state for n, state in shorter.items() if state != volumes[n]}, profile.version + 1
         )
-    state = _heads(left, {profile.key: sealed})[profile.key] if len(left) else b""
+    state = _heads(left, sealed_events({profile.key: sealed}))[profile.key] if len(left) else b""
     return replace(profile, state=state, sealed=sealed, events=int(left.event_totals.sum()))
 
 
@@ -94,11 +97,18 @@ def _since(state: bytes, limit: Mapping[str, int]) -> bytes:
     return next(iter(encode(since(decode([*limit], [state]), limit))), b"")
 
 
-def _heads(grown: Profiles, sealed: Mapping[str, Sealed | None]) -> dict[str, bytes]:
-    """What of the histories belongs into the profiles' items, by key."""
-    parts = ((key, volume.state) for key in grown.keys for volume in _volumes(sealed[key]) if volume.state)
-    head = beside(grown, gathered(parts))
-    return _encoded(head)
+def sealed_events(sealed: Mapping[str, Sealed | None]) -> Profiles:
+    """What the volumes of profiles hold, by the profiles' keys."""
+    return gathered((key, volume.state) for key, one in sealed.items() for volume in _volumes(one) if volume.state)
+
+
+def _heads(grown: Profiles, volumes: Profiles) -> dict[str, bytes]:
+    """What of the histories belongs into the profiles' items beside their volumes, by key."""
+    return _encoded(beside(grown, volumes))
+
+
+def _of(profiles: Profiles, keys: Collection[str]) -> Profiles:
+    return profiles.take([i for i, key in enumerate(profiles.keys) if key in keys])
 
 
 def _rewritten(profiles: Iterable[StoredProfile], before: Profiles) -> dict[str, Sealed]:

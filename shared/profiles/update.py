@@ -16,13 +16,13 @@ from shared.identity.links import NOBODY, Link, LinkState
 from shared.models.manifests import BundleMismatch
 from shared.profiles.change import Change, Ingested
 from shared.profiles.full_profile import fitting
-from shared.profiles.histories import BROKEN, EVENTS_AT_ONCE, own, rows_of, unreadable, with_visitors
+from shared.profiles.histories import BROKEN, EVENTS_AT_ONCE, gathered, rows_of, unreadable, with_visitors
 from shared.profiles.incoming import Incoming
 from shared.profiles.item import MAX_STATE_BYTES, ItemsUnreadable
 from shared.profiles.marks import Admission
 from shared.profiles.races import TooManyRaces, races
 from shared.profiles.remembered import remembered
-from shared.profiles.sealing import parted, trimmed
+from shared.profiles.sealing import parted, sealed_events, trimmed
 from shared.profiles.stored_profile import VERSIONS_A_MILLISECOND, StoredProfile
 from shared.profiles.table import READS_A_CALL, ProfileNotWritten, ProfileTable
 from shared.profiles.unwritten import Unwritten
@@ -133,8 +133,9 @@ class Updater:
     def _merged(self, keys: Sequence[str], loaded: dict[str, StoredProfile], incoming: Incoming) -> list[Change]:
         """The same, where all can be read."""
         admitted = self._admitted(keys, loaded)
-        before, after = _histories(admitted, incoming)
-        grown = parted(after.take(changed(before, after)), before, admitted)
+        volumes = sealed_events({key: profile.sealed for key, profile in admitted.items()})
+        before, after = _histories(admitted, volumes, incoming)
+        grown = parted(after.take(changed(before, after)), before, volumes, admitted)
         links = incoming.relink({key: profile.link for key, profile in admitted.items()})
         changes: list[Change] = []
         for key, profile in admitted.items():
@@ -218,9 +219,14 @@ class Updater:
         ]
 
 
-def _histories(profiles: Mapping[str, StoredProfile], incoming: Incoming) -> tuple[Profiles, Profiles]:
-    """What counts of the profiles' own events, as they are stored and with those that come in."""
-    before = own(profiles)
+def _histories(
+    profiles: Mapping[str, StoredProfile], volumes: Profiles, incoming: Incoming
+) -> tuple[Profiles, Profiles]:
+    """What counts of the profiles' own events, of which `volumes` have the sealed part, as they are stored and with
+    those that come in."""
+    before = gathered((key, profile.state) for key, profile in profiles.items() if profile.state)
+    if len(volumes):
+        before = merge(before, volumes)
     after = merge(before, incoming.events_of(profiles))
     limits = {key: profile.counts_from_ms for key, profile in profiles.items() if profile.counts_from_ms is not None}
     return (since(before, limits), since(after, limits)) if limits else (before, after)

@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 CLOCK = "2024-10-27T12:00:00Z"
 NEXT_DAY = "2024-10-28T12:00:00Z"
 SECONDS = 240
+SABOTAGED = "training/prediction/candidates.py"
+"""What is made to train on outcomes that are not its customers'."""
 SABOTAGE = b"""
 
 def _of_anybody(fit):
@@ -198,7 +200,7 @@ def test_a_build_that_is_killed_fails_and_leaves_what_is_live_and_goes_on_when_i
 ) -> None:
     before = current(stack)
     set_clock(stack.emulator.session, stack.endpoint, NEXT_DAY)
-    sabotage(stack)
+    with_source(stack, SABOTAGED, SABOTAGE)
     count = len(builds(stack))
     execution = start(stack)
     for number in (1, 2):  # it is tried again once
@@ -219,14 +221,13 @@ def test_a_build_that_is_killed_fails_and_leaves_what_is_live_and_goes_on_when_i
     assert ended(stack, start(stack, name)) == "SUCCEEDED"
 
 
-def sabotage(stack: Stack) -> None:
-    """Has the stack train on outcomes that are not its customers'."""
+def with_source(stack: Stack, module: str, more: bytes) -> None:
+    """Puts something behind the source of a module that the stack trains with."""
     body = stack.s3.get_object(Bucket=stack.bucket, Key=SOURCE_KEY)["Body"].read()
     written = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(body)) as source, zipfile.ZipFile(written, "w") as damaged:
+    with zipfile.ZipFile(io.BytesIO(body)) as source, zipfile.ZipFile(written, "w") as changed:
         for name in source.namelist():
-            text = source.read(name) + (SABOTAGE if name == "training/prediction/candidates.py" else b"")
-            damaged.writestr(name, text)
+            changed.writestr(name, source.read(name) + (more if name == module else b""))
     stack.s3.put_object(Bucket=stack.bucket, Key=SOURCE_KEY, Body=written.getvalue())
 
 
