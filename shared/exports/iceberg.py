@@ -140,7 +140,7 @@ JOIN {snapshots} AS whole ON exported.date = whole.date AND whole.table_name = '
 ) AS gone
 ) AS row_of ON row_of.leaves AND {" AND ".join(f"kept.{name} = row_of.{name}" for name in known)}
 WHEN MATCHED THEN DELETE
-WHEN NOT MATCHED THEN INSERT ({", ".join(names)}) VALUES ({_listed(names, "row_of")})
+WHEN NOT MATCHED AND NOT row_of.leaves THEN INSERT ({", ".join(names)}) VALUES ({_listed(names, "row_of")})
 """  # noqa: S608  # names of ours
 
 
