@@ -63,7 +63,7 @@ def test_every_rule_keeps_what_it_cannot_deliver() -> None:
         if resource["Type"] == "AWS::Serverless::StateMachine"
         for event in resource["Properties"].get("Events", {}).values()
     ]
-    assert len(targets) == 10 and len(events) == 2
+    assert len(targets) == 10 and len(events) == 3
     others = [target for target in [*targets, *events] if not target.get("Id", "").endswith("DeadLetterQueue")]
-    assert len(others) == 11
+    assert len(others) == 12
     assert all("DeadLetterConfig" in target for target in others)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections.abc import Sequence
 
 from shared.exports.schema import GLUE, Table
 from shared.exports.tables import EXPORTS, FOR_WAREHOUSES
@@ -71,12 +72,15 @@ def logical_id(table: Table) -> str:
 def _resource(table: Table, head: str) -> str:
     text = head.format(logical_id=logical_id(table), name=table.name)
     text += _STORED.format(place=f"{EXPORTS}{table.name}")
-    columns = [f"{{Name: {column.name}, Type: {_type(GLUE[column.kind])}}}" for column in table.columns]
-    # No break within a column.
-    joined = ", ".join(column.replace(" ", "\0") for column in columns)
+    return text + wrapped([f"{{Name: {column.name}, Type: {_type(GLUE[column.kind])}}}" for column in table.columns])
+
+
+def wrapped(mappings: Sequence[str]) -> str:
+    """A list of YAML, with no line too long and no break within a mapping."""
+    joined = ", ".join(one.replace(" ", "\0") for one in mappings)
     lines = textwrap.wrap(joined, WIDTH - 13, break_long_words=False, break_on_hyphens=False)
     body = "\n".join(f"{'            [' if i == 0 else '             '}{line}" for i, line in enumerate(lines))
-    return text + body.replace("\0", " ") + "]\n"
+    return body.replace("\0", " ") + "]\n"
 
 
 def _type(name: str) -> str:

@@ -33,6 +33,17 @@ GLUE = {
 }
 """The types as Glue, and with it Athena, calls them; bytes are no warehouse's."""
 
+ICEBERG = {
+    Kind.TEXT: "string",
+    Kind.WHOLE: "long",
+    Kind.FLOAT: "float",
+    Kind.NUMBER: "double",
+    Kind.MONEY: "decimal(18, 4)",
+    Kind.FLAG: "boolean",
+    Kind.TIME: "timestamp",
+}
+"""The types as Iceberg calls them; lists are of texts."""
+
 
 class Growth(StrEnum):
     """What a date's objects hold of a table."""
