@@ -211,7 +211,7 @@ def test_ten_of_them_fit_one_bundle(coupons: Shop, tmp_path: Path) -> None:
     reasons = Reasons.from_bytes((model / FILE).read_bytes(), manifest)
     x = bundle.features_at(coupons.profiles, 1_727_740_800_000)[:1]
     predicted = bundle.decide(x).predictions
-    assert len(predicted) == 13 and TEN_OUTPUTS < predicted.keys()
+    assert len(predicted) == 13 and predicted.keys() > TEN_OUTPUTS
     assert predicted.keys() == reasons.predictions.keys() <= parity.differences.keys()
     for output, why in reasons.predictions.items():
         assert why.at(float(why.contributions(x[0]).sum())) == pytest.approx(predicted[output][0], rel=1e-4, abs=1e-5)
