@@ -73,7 +73,7 @@ delivery: build ## Deliver a busy shop's files and live events twice, from 8 pro
 drills: build ## Restore a lost table, upgrade and roll back, and try every command of the runbook, on the local stack
 	@$(PYTHON) -m pytest tests/e2e -m drill
 
-bench: build ## Measure speed, memory and size against the limit and the usual way; a table and bench/results.json
+bench: build $(ROOT)/.venv-featuretools/.ready ## Measure speed, memory and size against the limit and the usual way; a table and bench/results.json
 	@$(PYTHON) -m bench $(OPTIONS)
 
 samples: build ## Run every sample of events/ with `sam local invoke`, which needs Docker
