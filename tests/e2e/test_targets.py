@@ -1,11 +1,12 @@
-"""A bundle with ten targets of the shop's own and a campaign's uplift on the local stack: looked up with reasons, asked
-for by rules, and decided anew by another bundle with them."""
+"""Ten targets of a shop's own, who answers a campaign and whom it changes, in one bundle on the local stack: looked up
+with reasons, asked for by rules, and decided anew by another bundle with them."""
 
 import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from shared.models.bundle import Bundle
 from tests.e2e.conftest import wait_until
 from tests.support.document import check_answer
 from tests.support.event_files import ndjson
-from tests.support.shop import shop_events
+from tests.support.shop import OPENED, Event, shop_events
 from tests.training.adoption.models import known, lightgbm_model, network_model, written
 from tests.training.prediction.test_uplift import approached
 from tests.training.test_own_targets import OWN, SMALL, TEN, TEN_OUTPUTS, with_coupons
@@ -30,7 +31,14 @@ from training.data.events import read_events
 
 pytestmark = pytest.mark.e2e
 
-UPLIFT = """
+CAMPAIGNS = """
+[[target]]
+name = "response"
+event = "search"
+campaign = "mailing"
+within_days = 7
+for = "exposed"
+
 [[target]]
 name = "spring"
 kind = "uplift"
@@ -47,9 +55,9 @@ event = "search"
 campaign = "autumn"
 within_days = 7
 """
-CONFIG = SMALL + "isotonic_minimum = 100_000\n" + OWN + TEN + UPLIFT
+CONFIG = SMALL + "isotonic_minimum = 100_000\n" + OWN + TEN + CAMPAIGNS
 OUTPUTS = TEN_OUTPUTS | {"churn_probability", "conversion_probability", "expected_ltv"}
-OUTPUTS |= {"coupon_probability", "c1_views", "spring_uplift"}
+OUTPUTS |= {"coupon_probability", "c1_views", "response_probability", "spring_uplift"}
 CUSTOMERS = 500
 CLOCK = "2024-10-28T00:00:00Z"
 SECONDS = 180
@@ -58,6 +66,21 @@ SCALES: dict[str, Callable[[float], float]] = {
     "logarithm of the amount": math.exp,
     "difference of probabilities": float,
 }
+
+
+def mailed(events: list[Event]) -> list[Event]:
+    """All customers get a mailing a month, which one kind of them answers more than others do."""
+    more = []
+    for customer in sorted({event["customer_id"] for event in events}):
+        kind = int(customer) % 4
+        for month in range(4, 10):
+            sent = OPENED + timedelta(days=30 * month)
+            base = {"customer_id": customer, "event_id": f"mailed-{customer}-{month}", "timestamp": sent.isoformat()}
+            more.append({**base, "event_type": "campaign_exposure", "campaign": "mailing", "arm": "treatment"})
+            if (int(customer) // 4 + month) % 10 < (6 if kind == 1 else 1):
+                came = (sent + timedelta(days=1)).isoformat()
+                more.append({**base, "event_type": "search", "event_id": f"{base['event_id']}-came", "timestamp": came})
+    return [*events, *more]
 
 
 @dataclass(frozen=True)
@@ -72,7 +95,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     folder = tmp_path_factory.mktemp("coupons")
-    events = approached(with_coupons(shop_events(CUSTOMERS)), by_lot=True, planted=True)
+    events = mailed(approached(with_coupons(shop_events(CUSTOMERS)), by_lot=True, planted=True))
     file = folder / "events.ndjson"
     file.write_bytes(ndjson(events))
     return Shop(file, _train(file, folder / "model", CONFIG), read_events([file]).profiles)
@@ -119,6 +142,7 @@ def test_look_ups_tell_all_of_them_with_reasons_as_offline_scoring_has_them(stac
     ("key", "output", "least", "intents"),
     [
         ("coupons", "coupon_probability", 0.3, ("coupon_lover", "likely_to_churn")),
+        ("answers", "response_probability", 0.3, ("steady", "likely_to_churn")),
         ("persuadable", "spring_uplift", 0.4, ("persuadable", "loyal")),
     ],
 )
