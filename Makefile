@@ -76,7 +76,7 @@ drills: build ## Restore a lost table, upgrade and roll back, and try every comm
 	@$(PYTHON) -m pytest tests/e2e/test_learning.py tests/e2e/test_restore.py tests/e2e/test_runbook.py tests/e2e/test_upgrade.py -m drill \
 		--numprocesses 2 --dist loadfile
 
-bench: build ## Measure speed, memory and size against the limit and the usual way; a table and bench/results.json
+bench: build $(ROOT)/.venv-featuretools/.ready ## Measure speed, memory and size against the limit and the usual way; a table and bench/results.json
 	@$(PYTHON) -m bench $(OPTIONS)
 
 samples: build ## Run every sample of events/ with `sam local invoke`, which needs Docker

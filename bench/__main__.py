@@ -9,9 +9,11 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 
 from bench.freshness import freshness_lines, measure_freshness
 from bench.imports import ROOT, functions, import_seconds, is_built
+from bench.own_models import CAMPAIGNS, DISCOVERY, OWN_MODELS, own_lines, runs_here
 from bench.reasons import bundle_folder
 from bench.report import Line, import_lines, markdown, reason_lines, refresh, speed_lines, stream_lines, table, write
 from bench.sending import measure_sending, sending_lines
@@ -36,9 +38,9 @@ REPEATS = 3
 STREAMS = (50, 100, 200, 400)
 FIVE_GIGABYTES = 5_000
 _STREAM = "take_in_stream"
-_FROM_FILES = (
+_ONCE_A_ROUND = (
     "fold_file", "duckdb_group_by", "duckdb_columns", "fold_file_to_features", "pandas_file", "shop_file_to_features",
-    "pandas_shop_file", "day_file", "pandas_day_file", "pandas_of_shop", *TEXT_TASKS,
+    "pandas_shop_file", "day_file", "pandas_day_file", "pandas_of_shop", *TEXT_TASKS, *CAMPAIGNS, *DISCOVERY,
 )  # fmt: skip
 
 
@@ -51,6 +53,7 @@ def main() -> int:
         ("--freshness", _freshness, "only measure how soon decisions follow events, on a local AWS"),
         ("--usage", _usage, "only measure what `tessera cost` reckons with"),
         ("--sending", _sending, "only measure how soon a shop's tools hear of changes, on a local AWS"),
+        ("--own-models", _own_models, "only measure a shop's own targets, campaigns, models and candidate features"),
         ("--training", _training, "only train on 13 million events, on two cores, which takes minutes"),
     )
     for option, work, explained in only:
@@ -66,14 +69,14 @@ def main() -> int:
 
 def _everything() -> None:
     inputs = _inputs()
-    speed = _speed(inputs)
+    speed = _speed(inputs, TASKS)
     streams = _streams(inputs, STREAMS)
     imports = _imports()
     fresh = measure_freshness(bundle_folder(inputs.purchases))
     built = all(map(is_built, imports))
-    lines = [*speed_lines(speed), *reason_lines(speed), *stream_lines(streams), *import_lines(imports, built)]
+    lines = [*speed_lines(speed), *reason_lines(speed), *own_lines(speed), *stream_lines(streams)]
     sending = measure_sending(bundle_folder(inputs.purchases))
-    lines += [*freshness_lines(fresh), *sending_lines(sending)]
+    lines += [*import_lines(imports, built), *freshness_lines(fresh), *sending_lines(sending)]
     measured = speed | fresh | sending | {f"{_STREAM}_{megabytes}_mb": stream for megabytes, stream in streams.items()}
     _show(lines, measured, "python -m bench")
 
@@ -82,6 +85,11 @@ def _five_gigabytes() -> None:
     streams = _streams(Inputs(PURCHASES), (STREAMS[-1], FIVE_GIGABYTES))
     measured = {f"{_STREAM}_{megabytes}_mb": stream for megabytes, stream in streams.items()}
     _show([*stream_lines(streams)], measured, "python -m bench --five-gigabytes")
+
+
+def _own_models() -> None:
+    measured = _speed(_inputs(), OWN_MODELS)
+    _show([*own_lines(measured)], measured, "python -m bench --own-models")
 
 
 def _training() -> None:
@@ -120,14 +128,14 @@ def _inputs() -> Inputs:
     return Inputs(PURCHASES)
 
 
-def _speed(inputs: Inputs) -> dict[str, Measurement]:
-    tasks = [task for task in TASKS if task != _STREAM]
+def _speed(inputs: Inputs, asked: Iterable[str]) -> dict[str, Measurement]:
+    tasks = [task for task in asked if task != _STREAM and runs_here(task)]
     measured: dict[str, Measurement] = {}
     with progress("speed", ROUNDS * len(tasks)) as advance:
         for _ in range(ROUNDS):
             for task in tasks:
                 advance(0, task)
-                new = measure(task, inputs, 1 if task in _FROM_FILES else REPEATS)
+                new = measure(task, inputs, 1 if task in _ONCE_A_ROUND else REPEATS)
                 measured[task] = measured[task] + new if task in measured else new
                 advance(1, task)
     return measured

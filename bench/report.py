@@ -12,7 +12,6 @@ from typing import Any
 
 from rich.table import Table
 
-from bench.targets import MORE
 from bench.tasks import MEGABYTE
 from bench.worker import Measurement
 
@@ -21,7 +20,6 @@ MEMORY_AIM = 512 * MEGABYTE
 _FLAT = 1.1
 _REASONS_AIM_MS = 2.0
 _AUDIENCES_AIM_US = 50
-_TARGET_AIM_US = 20
 _PREVIEW_AIM_SECONDS = 2.0
 _AHEAD_AIM = 0.25
 _HEADINGS = ("what", "ours", "against", "ratio", "aim")
@@ -66,11 +64,11 @@ def speed_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
     came = f"{day.units:,} events of {day.facts['customers']:,.0f} customers"
     yield _faster(f"Shop's new day ({came}) to their features", day, measured["pandas_day_file"], aim=10)
     size = f"Feature matrix ({_short(matrix.units)} customers, {matrix.facts['events'] / matrix.units:.0f} events each)"
-    yield Line(size, _rate(matrix, "customers"), aim="≥ 200 k/s", met=matrix.units / matrix.best >= 200_000)
-    yield Line("Merge two halves of their histories", _rate(measured["merge_profiles"], "events"))
+    yield Line(size, rate(matrix, "customers"), aim="≥ 200 k/s", met=matrix.units / matrix.best >= 200_000)
+    yield Line("Merge two halves of their histories", rate(measured["merge_profiles"], "events"))
     encoded = measured["encode_profiles"]
-    yield Line("Encode profiles", _rate(encoded, "customers"))
-    yield Line("Decode profiles", _rate(measured["decode_profiles"], "customers"))
+    yield Line("Encode profiles", rate(encoded, "customers"))
+    yield Line("Decode profiles", rate(measured["decode_profiles"], "customers"))
     yield Line("Bytes a customer, median", f"{encoded.facts['bytes_median']:,.0f}")
     yield Line("Bytes a customer, 99th percentile", f"{encoded.facts['bytes_99th_percentile']:,.0f}")
 
@@ -86,20 +84,12 @@ def reason_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
         aim="≤ 2 ms more",
         met=more <= _REASONS_AIM_MS,
     )
-    recommending = measured["recommend_products"].facts["median_ms"]
-    yield Line(
-        "Recommendations, median",
-        f"{recommending:.2f} ms",
-        f"a look-up {without:.2f} ms",
-        aim="≤ 2 ms more",
-        met=recommending - without <= _REASONS_AIM_MS,
-    )
     ahead = measured["update_batch_with_next_change"]
     now = measured["update_batch"]
     yield Line(
         "Updates with their next change",
-        _rate(ahead, "customers"),
-        f"without it {_rate(now, 'customers')}",
+        rate(ahead, "customers"),
+        f"without it {rate(now, 'customers')}",
         now.best / ahead.best,
         "the speed",
         "≥ 0.25x",
@@ -109,7 +99,7 @@ def reason_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
     more_us = (audiences.best / audiences.units - ahead.best / ahead.units) * 1e6
     yield Line(
         "Updates with 100 audiences",
-        _rate(audiences, "customers"),
+        rate(audiences, "customers"),
         f"{more_us:,.0f} µs a customer more than without",
         aim=f"≤ {_AUDIENCES_AIM_US} µs more",
         met=more_us <= _AUDIENCES_AIM_US,
@@ -125,16 +115,6 @@ def reason_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
         f"≤ {_PREVIEW_AIM_SECONDS:g} s",
         counted.best <= _PREVIEW_AIM_SECONDS,
     )
-    for what, task in (("Decisions", "decide_batch"), ("Decisions, one by one", "decide_alone")):
-        three, ten_more = measured[task], measured[f"{task}_with_targets"]
-        each_us = (ten_more.best / ten_more.units - three.best / three.units) * 1e6 / MORE
-        yield Line(
-            f"{what} with {MORE} more targets",
-            _rate(ten_more, "customers"),
-            f"{each_us:,.1f} µs each a target more than without",
-            aim=f"< {_TARGET_AIM_US} µs",
-            met=each_us < _TARGET_AIM_US,
-        )
 
 
 def stream_lines(streams: Mapping[int, Measurement]) -> Iterable[Line]:
@@ -213,7 +193,7 @@ def refresh(page: Path, text: str) -> None:
 def _slower(what: str, ours: Measurement, name: str, theirs: Measurement, aim: float | None = None) -> Line:
     ratio = ours.best / theirs.best
     goal = ("", None) if aim is None else (f"≤ {aim}x", ratio <= aim)
-    return Line(what, _rate(ours, "events"), f"{name}: {_rate(theirs, 'events')}", ratio, "the time", *goal)
+    return Line(what, rate(ours, "events"), f"{name}: {rate(theirs, 'events')}", ratio, "the time", *goal)
 
 
 def _faster(what: str, ours: Measurement, theirs: Measurement, aim: float) -> Line:
@@ -221,7 +201,8 @@ def _faster(what: str, ours: Measurement, theirs: Measurement, aim: float) -> Li
     return Line(what, f"{ours.best:.2f} s", f"pandas: {theirs.best:.2f} s", ratio, "as fast", f"≥ {aim}x", ratio >= aim)
 
 
-def _rate(measurement: Measurement, units: str) -> str:
+def rate(measurement: Measurement, units: str) -> str:
+    """Units a second, at best."""
     return f"{_short(measurement.units / measurement.best)} {units}/s"
 
 

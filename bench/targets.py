@@ -18,40 +18,44 @@ from shared.models.manifests import TARGETS
 
 MORE = 10
 _DECIDED = 5_000
-_ALONE = 2_000
+ALONE = 2_000
+"""Customers who are decided on one by one."""
 
 
 def decide_batch(inputs: Inputs) -> Work:
     """Decide on customers whose features are known, many at once."""
-    return _batch(inputs, Bundle.load(bundle_folder(inputs.purchases)))
+    return batch(inputs, Bundle.load(bundle_folder(inputs.purchases)))
 
 
 def decide_batch_with_targets(inputs: Inputs) -> Work:
     """The same with ten more predictions."""
-    return _batch(inputs, with_targets(bundle_folder(inputs.purchases), MORE))
+    return batch(inputs, with_targets(bundle_folder(inputs.purchases), MORE))
 
 
 def decide_alone(inputs: Inputs) -> Work:
     """Decide on customers whose features are known, one by one."""
-    return _alone(inputs, Bundle.load(bundle_folder(inputs.purchases)))
+    return alone(inputs, Bundle.load(bundle_folder(inputs.purchases)))
 
 
 def decide_alone_with_targets(inputs: Inputs) -> Work:
     """The same with ten more predictions."""
-    return _alone(inputs, with_targets(bundle_folder(inputs.purchases), MORE))
+    return alone(inputs, with_targets(bundle_folder(inputs.purchases), MORE))
 
 
-def _batch(inputs: Inputs, bundle: Bundle) -> Work:
-    rows = _rows(inputs, bundle)
-    return Work(lambda: bundle.decide_on(rows), len(rows))
+def batch(inputs: Inputs, bundle: Bundle) -> Work:
+    """Decide on the made-up shop's customers, many at once."""
+    X = rows(inputs, bundle)
+    return Work(lambda: bundle.decide_on(X), len(X))
 
 
-def _alone(inputs: Inputs, bundle: Bundle) -> Work:
-    rows = _rows(inputs, bundle)[:_ALONE]
-    return Work(lambda: [bundle.decide_on(rows[i : i + 1]) for i in range(len(rows))], len(rows))
+def alone(inputs: Inputs, bundle: Bundle) -> Work:
+    """Decide on some of them, one by one."""
+    X = rows(inputs, bundle)[:ALONE]
+    return Work(lambda: [bundle.decide_on(X[i : i + 1]) for i in range(len(X))], len(X))
 
 
-def _rows(inputs: Inputs, bundle: Bundle) -> np.ndarray:
+def rows(inputs: Inputs, bundle: Bundle) -> np.ndarray:
+    """The customers' features that the bundle needs [n, n_features]."""
     profiles = fold(shop_events(min(inputs.customers, _DECIDED)))
     return bundle.own(bundle.features_at(profiles, AS_OF_MS))
 

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bench.adopting import decide_alone_adopted, decide_batch_adopted, lightgbm_alone, lightgbm_batch
+from bench.campaigns import learn_response, learn_uplift, scikit_uplift
+from bench.discovering import discover_features, featuretools_alone
 from bench.previewing import count_export, pandas_export
 from bench.reasons import (
     look_up,
@@ -171,6 +174,15 @@ TASKS: dict[str, Task] = TEXT_TASKS | {
         decide_batch_with_targets,
         decide_alone,
         decide_alone_with_targets,
+        decide_batch_adopted,
+        lightgbm_batch,
+        decide_alone_adopted,
+        lightgbm_alone,
+        learn_uplift,
+        scikit_uplift,
+        learn_response,
+        discover_features,
+        featuretools_alone,
         count_export,
         pandas_export,
         take_in_stream,

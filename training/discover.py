@@ -127,7 +127,9 @@ def told(discovery: Discovery) -> Iterator[str]:
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m training.discover") -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog=prog, description="Look for features that would improve a target.")
-    parser.add_argument("--events", nargs="+", type=Path, required=True, metavar="PATH", help="event files or folders")
+    parser.add_argument(
+        "--events", nargs="+", required=True, metavar="PATH", help="event files, folders, or s3://BUCKET/PREFIX"
+    )
     parser.add_argument("--target", default="churn", metavar="NAME", help="default: %(default)s")
     parser.add_argument(
         "--as-of", metavar="TIMESTAMP", help="only events before it count; the end of the data by default"

@@ -113,7 +113,7 @@ def _train(points: PointsInTime, window: Window, out: Path, config: Config, prev
 
 
 def customers(
-    paths: list[Path], as_of_ms: int | None, config: Config, translator: Translator | None = None
+    paths: Sequence[str | Path], as_of_ms: int | None, config: Config, translator: Translator | None = None
 ) -> tuple[Profiles, Window]:
     """Everyone with an event before `as_of_ms`, the end of the data where it is None, and the time that is known, in
     memory. Raises InputError for events that cannot be trained on."""

@@ -8,7 +8,7 @@ al., Metalearners for estimating heterogeneous treatment effects, PNAS 2019).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,13 @@ class Trial:
             parts.append((own.mean(), float(arms[0].mean() - arms[1].mean()), variance))
         error = np.sqrt(sum(w * w * v for w, _, v in parts))
         return float(sum(w * e for w, e, _ in parts)), float(error)
+
+
+class Ranking(Protocol):
+    """A model that says of customers whom to approach first."""
+
+    def margin(self, X: Matrix) -> Vector:
+        """The higher, the sooner [n]."""
 
 
 def trial(target: Target, points: PointsInTime, end_ms: int) -> Trial:
@@ -168,7 +175,7 @@ def fit_uplift(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
     notes["effect"] = {"value": effect, "low": effect - USUAL * error, "high": effect + USUAL * error}
     if of.y.sum() < config.minimum_class_count:
         return FittedTarget(target, f"not enough data: it happened {of.y.sum():.0f} times", notes=notes)
-    judged = {name: _out_of_fold(of, learner, config.seed) for name, learner in LEARNERS.items()}
+    judged = {name: out_of_fold(of, learner, config.seed) for name, learner in LEARNERS.items()}
     qinis = {name: qini(of.y, predicted, of.treated, config.seed) for name, predicted in judged.items()}
     leaderboard = {name: _figures(target, of, judged[name], qinis[name]) for name in judged}
     best = max(qinis, key=lambda name: qinis[name].value)
@@ -197,7 +204,7 @@ def fit_uplift(target: Target, points: PointsInTime, first_ms: int, end_ms: int,
     )
 
 
-def _out_of_fold(of: Trial, learner: Callable[[Trial, int], Trees], seed: int) -> Vector:
+def out_of_fold(of: Trial, learner: Callable[[Trial, int], Ranking], seed: int) -> Vector:
     """What a way predicts for each customer by models that did not know them [n]."""
     fold = np.empty(len(of.y), np.int64)
     random = np.random.default_rng(seed)

@@ -23,7 +23,7 @@ from training.data.events import read_events
 from training.prediction.predictions import FittedTarget
 from training.prediction.qini import qini
 from training.prediction.targets import PointsInTime, Target, targets
-from training.prediction.uplift import LEARNERS, Trial, _out_of_fold, fit_uplift, trial
+from training.prediction.uplift import LEARNERS, Trial, fit_uplift, out_of_fold, trial
 
 ENTRY = {"name": "answer", "kind": "uplift", "event": "search", "within_days": 7, "campaign": "spring"}
 SENT = OPENED + timedelta(days=200)
@@ -46,7 +46,7 @@ def made_up(seed: int, planted: float, n: int = 3_000) -> Trial:
 @pytest.mark.parametrize("learner", LEARNERS)
 def test_a_planted_difference_is_found_by_every_way(learner: str) -> None:
     of = made_up(1, 0.3)
-    predicted = _out_of_fold(of, LEARNERS[learner], 1)
+    predicted = out_of_fold(of, LEARNERS[learner], 1)
     assert qini(of.y, predicted, of.treated, 1).is_sure
     changed = of.X[:, 0] > 0
     assert predicted[changed].mean() == pytest.approx(0.3, abs=0.06)
@@ -59,7 +59,7 @@ def test_none_is_claimed_where_none_was_planted() -> None:
     for seed in range(6):
         of = made_up(seed, 0.0)
         for learner in LEARNERS.values():
-            assert not qini(of.y, _out_of_fold(of, learner, seed), of.treated, seed).is_sure
+            assert not qini(of.y, out_of_fold(of, learner, seed), of.treated, seed).is_sure
 
 
 def approached(events: list[Event], by_lot: bool, planted: bool) -> list[Event]:
@@ -170,7 +170,7 @@ def test_hillstroms_effects_are_reproduced_and_its_ranking_found_where_there_is_
     zeros = np.zeros(len(X), np.int64)
     of = Trial(X, people.visit.to_numpy(float), treated, np.full(len(X), treated.mean()), zeros, zeros)
     assert of.effect[0] == pytest.approx(effect, abs=5e-5)
-    found = qini(of.y, _out_of_fold(of, LEARNERS["transformed outcome"], 7), treated, 7)
+    found = qini(of.y, out_of_fold(of, LEARNERS["transformed outcome"], 7), treated, 7)
     assert found.is_sure is (email == "Womens")
 
 
