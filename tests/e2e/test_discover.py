@@ -18,7 +18,7 @@ from tests.e2e.conftest import wait_until
 from tests.training.discovery.test_synthesised import needs_featuretools
 from training.simulator import write
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 
 CUSTOMERS = 400
 CLOCK = "2025-02-02T00:00:00Z"

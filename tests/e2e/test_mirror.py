@@ -12,7 +12,7 @@ from shared.exports.iceberg import MIRRORED, NAMESPACE, revision, statement
 from tests.e2e.conftest import STACK_CLOCK, wait_until
 from tests.e2e.rights import client
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 
 NAME = f"shop-tables-{revision()}"
 SECONDS = 180
