@@ -18,6 +18,7 @@ from bench.worker import Measurement
 from local.emulator import LocalStackError, tail
 from local.stack import Stack, local_stack
 from shared.decisions.decision import iso
+from shared.durations import MINUTE_MS
 from shared.events.event import parse_timestamp
 from shared.models.layout import POINTER_KEY, bundle_key
 
@@ -29,7 +30,6 @@ WARM_UP = 5
 AIM_SECONDS = 2.0
 PATIENCE_SECONDS = 120
 BETWEEN_LOOKS = 0.02
-_MINUTE_MS = 60_000
 
 type Send = Callable[[Stack, str, int], None]
 
@@ -101,7 +101,7 @@ def _seconds(stack: Stack, send: Send, customer: str, number: int) -> float:
 
 def _event(customer: str, number: int) -> dict[str, Any]:
     """An order of the last minutes, as the stack's clock has it."""
-    at = iso(AS_OF_MS - (number + 1) * _MINUTE_MS)
+    at = iso(AS_OF_MS - (number + 1) * MINUTE_MS)
     identity = {"event_id": f"{customer}-new-{number}", "order_id": f"{customer}-new-{number}"}
     return {
         "event_type": "purchase",

@@ -17,9 +17,9 @@ from shared.audiences.audience import NONE, Audiences
 from shared.clock import Moment
 from shared.decisions.deciding import decide
 from shared.decisions.decision import answer
+from shared.durations import DAY_MS
 from shared.events import Rules, read_file
 from shared.features import FEATURE_SET_HASH, EventColumns, Profiles, encode, fold
-from shared.features.columns import DAY_MS
 from shared.intake.gathering import Intake
 from shared.models.bundle import Bundle
 from shared.profiles.item import Item, decode_profile, encode_profile

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import DAY_MS, HOUR_MS
 from shared.features.codec import category_hash
 from shared.features.columns import (
     ADD_TO_CART,
     BEGIN_CHECKOUT,
     CHANNELS,
     COLUMN_TYPES,
-    DAY_MS,
     DEVICES,
     EVENT_TYPES,
-    HOUR_MS,
     MONEY_UNITS,
     PAGE_VIEW,
     PURCHASE,

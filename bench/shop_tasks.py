@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.work import Inputs, Work
+from shared.durations import DAY_MS
 from shared.events import Rules, read_file
 from shared.features import EventColumns, Profiles, decode, encode, features, fold, merge
-from shared.features.columns import DAY_MS
 from shared.intake.ingest import PROFILES_AT_ONCE
 
 

@@ -19,8 +19,8 @@ import numpy as np
 from bench.units import item_bytes
 from bench.write_units import Table
 from shared.clock import Moment
+from shared.durations import DAY_MS
 from shared.events import Chunk, Rules, read_file, read_lines
-from shared.features.columns import DAY_MS
 from shared.intake.gathering import Intake
 from shared.models.bundle import Bundle
 from shared.profiles.table import ProfileTable

@@ -17,6 +17,7 @@ import numpy as np
 from bench.units import item_bytes, read_units, write_units
 from local.console import console
 from shared.clock import Moment
+from shared.durations import DAY_MS
 from shared.events import Rules, read_file
 from shared.intake.gathering import Intake
 from shared.models.bundle import Bundle
@@ -123,7 +124,7 @@ def replay(events: Path, bundle: Bundle | None, share: float = 1.0) -> dict[str,
             file = io.BytesIO()
             rows.to_parquet(file, index=False)
             file.seek(0)
-            end_ms = int(day.timestamp() * 1_000) + 86_400_000
+            end_ms = int(day.timestamp() * 1_000) + DAY_MS
             intake = Intake(ProfileTable(client, "profiles"), bundle, Moment(end_ms, end_ms))
             for chunk in read_file(file, "day.parquet", Rules()):
                 intake.add(chunk, lambda rejections: None)

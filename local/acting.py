@@ -19,6 +19,7 @@ from operations.audiences import NAMES
 from shared.audiences.publishing import Reason
 from shared.decisions.decision import iso
 from shared.destinations.vendors.webhook import PREFIX, SIGNING
+from shared.durations import HOUR_MS
 from shared.events.event import parse_timestamp
 from shared.journeys.defining import read_journeys
 from shared.journeys.publishing import publish
@@ -58,7 +59,6 @@ steps = [
   {{send = "{DESTINATION}", campaign = "{CAMPAIGN}"}},
 ]
 """
-HOUR_MS = 3_600_000
 PATIENCE_SECONDS = 480
 SETTLED_SECONDS = 10
 """Without another member, after which all have come."""

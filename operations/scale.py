@@ -17,12 +17,12 @@ from typing import Any
 
 from operations.cost import API_SECONDS, BATCH, MOVE_UNITS, REQUEST_SECONDS, UNIT_BYTES, USAGE_FILE, above_0, at_least_0
 from operations.stack import say
+from shared.durations import DAY_SECONDS
 from shared.profiles import due, members
 
 QUOTAS_FILE = Path(__file__).with_name("quotas.toml")
 BUSIEST_SEGMENT = 0.6
 """The largest share of customers that training lets a segment have where there are others."""
-DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from shared.audiences.evaluating import Histories
 from shared.decisions.memberships import Look, SetNumbers
 from shared.decisions.next_change import midnight_after, next_changes
+from shared.durations import DAY_MS
 from shared.features import EventColumns, Profiles, fold, merge, until
-from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle, Decisions
 from shared.models.layout import ONNX_FILE
 from shared.models.manifests import step_name

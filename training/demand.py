@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from shared.durations import WEEK_MS
 from shared.features import MONEY_UNITS, PURCHASE, Profiles
-from shared.features.columns import DAY_MS
 from shared.insight.demand import Sales, report
 from shared.models.bundle import Bundle
 from training.base import command
@@ -21,7 +21,6 @@ from training.base.errors import InputError
 from training.base.progress import progress
 from training.data.events import read_events
 
-WEEK_MS = 7 * DAY_MS
 SHOWN = 10
 
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shared.decisions.decision import iso
+from shared.durations import DAY_MS
 from shared.events.translator import Translator
-from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from training import score, train
 from training.base import command

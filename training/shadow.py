@@ -19,9 +19,9 @@ from rich.table import Table
 from scipy.stats import spearmanr
 
 from shared.decisions.decision import iso
+from shared.durations import DAY_MS
 from shared.events.event import parse_timestamp
 from shared.features import Profiles
-from shared.features.columns import DAY_MS
 from shared.identity.keys import customer_key
 from shared.models.bundle import Bundle
 from shared.models.manifests import TARGETS

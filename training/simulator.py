@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from training.base import command
 from training.base.errors import InputError
 from training.base.progress import progress

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.aws.message_text import message_text
 from shared.clock import read_clock
 from shared.destinations.messages import STEP
+from shared.durations import DAY_SECONDS
 from shared.events.event import parse_timestamp
 from shared.features.time_zone import TimeZone
 from shared.journeys.known_journeys import KnownJourneys
@@ -23,7 +24,7 @@ from shared.profiles.table import ProfileTable
 from shared.telemetry.errors import AnonymousError, why
 from shared.telemetry.logs import logger, metrics, watched
 
-LONGEST_WAIT_SECONDS = 86_400
+LONGEST_WAIT_SECONDS = DAY_SECONDS
 """The state machine looks once a day at who waits longer, so that who is to stop does not stand there for months."""
 
 table_name = os.environ["TABLE_NAME"]

@@ -12,7 +12,7 @@ from shared.api.refused_lines import refused
 from shared.aws.message_text import message_text
 from shared.clock import now_ms
 from shared.drift.watching import DETAIL_TYPE, Watching
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from shared.ledger.announcements import SOURCE
 from shared.telemetry.errors import AnonymousError
 from shared.telemetry.logs import logger, metrics, watched

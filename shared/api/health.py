@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.decisions.decision import iso
+from shared.durations import DAY_MS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -19,7 +20,6 @@ METRICS = {
     "forgotten": "EventsForgotten",
 }
 """What is told of events, and the metric of each."""
-DAY_MS = 86_400_000
 PERIOD_SECONDS = 300
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from shared.audiences.audience import TREATMENT, Audience, Audiences
 from shared.decisions.decision import Decision, iso
-
-HOUR_MS = 3_600_000
+from shared.durations import HOUR_MS
 
 
 def offer(decision: Decision, audiences: Audiences, now_ms: int) -> tuple[dict[str, Any], Audience | None]:

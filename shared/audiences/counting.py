@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.audiences.rules import Count
+from shared.durations import DAY_MS
 from shared.events.columns import product_code
 from shared.features import EVENT_TYPES, Profiles, category_hash
-from shared.features.columns import ADD_TO_CART, CAMPAIGN_EXPOSURE, DAY_MS, PURCHASE, VIEW_ITEM, Rows
+from shared.features.columns import ADD_TO_CART, CAMPAIGN_EXPOSURE, PURCHASE, VIEW_ITEM, Rows
 
 type Ints = NDArray[np.int64]
 type Mask = NDArray[np.bool_]

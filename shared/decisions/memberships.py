@@ -26,8 +26,8 @@ from shared.audiences.rules import (
 )
 from shared.decisions.decision import Decision, Ground, Grounds, Membership, audiences_of
 from shared.decisions.intent import ACTIONS, intents
+from shared.durations import DAY_MS
 from shared.features import FEATURE_NAMES, FEATURES, Profiles
-from shared.features.columns import DAY_MS
 
 if TYPE_CHECKING:
     from shared.features.time_zone import TimeZone

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from shared.decisions.decision import NextChange
 from shared.decisions.memberships import Look, SetNumbers, decoded, turning
+from shared.durations import DAY_MS
 from shared.features import FEATURE_NAMES, FEATURES, Profiles
-from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS
+from shared.features.columns import CAMPAIGN_EXPOSURE
 from shared.features.time_zone import TimeZone
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.aws.backoff import Sleep, attempts
 from shared.decisions.decision import iso
+from shared.durations import DAY_SECONDS
 from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ class Deliveries:
         }
         numbers = {"at_ms": row.at_ms, "updated_ms": row.updated_ms, "attempts": row.attempts}
         if self._keep_days is not None:
-            numbers["expires"] = row.updated_ms // 1_000 + self._keep_days * 86_400
+            numbers["expires"] = row.updated_ms // 1_000 + self._keep_days * DAY_SECONDS
         return {
             "pk": {"S": PARTITION + row.key},
             "sk": {"S": row.place},

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS, MINUTE_MS
 from shared.features.time_zone import TimeZone
 from shared.profiles.histories import histories
 from shared.profiles.judged import latest_ms
@@ -17,7 +17,6 @@ from shared.profiles.stored_profile import StoredProfile
 
 LEAVES, ORDERS = "leaves", "orders"
 """What may stop a journey at once."""
-MINUTE_MS = 60_000
 DAY_MINUTES = DAY_MS // MINUTE_MS
 _SHADOW_MINUTES = 2 * DAY_MINUTES
 """Quiet hours are over by then, whatever clocks are changed."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shared.drift.measures import EVENTS, ORDERS, REFUSED
 from shared.drift.reference import RECENT_DAYS, Measure, Reference
 from shared.drift.stability import NONE_SEEN, Counts, Natural, by_chance, found, p_value, stability_index
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 
 FALSE_ALARMS = 0.05 / 30
 """The rate of false discoveries of a night, and where nothing has changed the probability that anything is found: once

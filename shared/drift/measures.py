@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import DAY_MS
 from shared.features import EVENT_TYPES, MONEY_UNITS, PURCHASE
-from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS
+from shared.features.columns import CAMPAIGN_EXPOSURE
 
 if TYPE_CHECKING:
     from shared.features import Profiles

@@ -12,7 +12,7 @@ import numpy as np
 from shared.drift.comparing import SEASON_DAYS, YEAR_DAYS
 from shared.drift.reference import OTHERS, Measure
 from shared.drift.stability import Counts
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 
 MOST_NIGHTS = 450
 """A year and a season."""

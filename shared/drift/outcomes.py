@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from shared.insight.tables import Tables
 
 BINS = 1_000

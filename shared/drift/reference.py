@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from shared.drift import measures
 from shared.drift.measures import Floats, Values
 from shared.drift.stability import Counts
+from shared.durations import DAY_MS
 from shared.features import Profiles
-from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 
 FORMAT = 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from shared.durations import HOUR_MS
 from shared.erasure.objects import Searched, SearchedObjects
 from shared.erasure.profiles import Eraser, Removed
 from shared.erasure.receipts import HEARD_AT_MOST, LONGEST_DELAY_MS, Progress, Receipt, ReceiptChanged, Receipts, Step
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from shared.profiles.places import Places
     from shared.profiles.table import ProfileTable
 
-STREAM_MS = 25 * 3_600_000
+STREAM_MS = 25 * HOUR_MS
 """By then the table's stream has forgotten what it had to tell."""
 NAMES_AT_MOST = 1_000
 """Objects that a receipt names."""

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from shared.durations import DAY_MS
 from shared.events.attributes import NotAnAttribute, attributes_of
 from shared.events.event import DESCRIPTIONS, LARGEST_AMOUNT, Event, parse_timestamp
-from shared.features.columns import ARMS, CAMPAIGN_EXPOSURE, DAY_MS, EVENT_TYPES, MONEY_UNITS, NO_ARM
+from shared.features.columns import ARMS, CAMPAIGN_EXPOSURE, EVENT_TYPES, MONEY_UNITS, NO_ARM
 from shared.identity.keys import LONGEST_ID, customer_key, visitor_key
 
 EXPOSURE = EVENT_TYPES[CAMPAIGN_EXPOSURE]

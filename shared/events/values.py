@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import DAY_MS, MINUTE_MS
 from shared.events.event import LEAST_MS
 from shared.events.texts import Positions, Texts
-from shared.features.columns import DAY_MS
 
 NO_TIME = -1
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -24,7 +24,6 @@ _DECIMALS = range(len("YYYYMMDD") + 1, 16)
 """Digits of a time that is a number, each of which a float tells apart."""
 _MONTH_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _DAYS_BEFORE = np.concatenate(([0, 0], np.cumsum(_MONTH_DAYS[1:-1])))
-_MINUTE_MS = 60_000
 
 type Bytes = NDArray[np.uint8]
 type Truths = NDArray[np.bool_]
@@ -99,7 +98,7 @@ def _moment(characters: Bytes, fraction: int, zone: int) -> NDArray[np.int64]:
     second, is_second = _whole(characters[17:19])
     is_time = is_hour & is_minute & is_second & (hour < 24) & (minute < 60) & (second < 60)
     is_time &= _are(characters, {13: ":", 16: ":"}) & ((characters[10] == ord("T")) | (characters[10] == ord(" ")))
-    time = (hour * 60 + minute) * _MINUTE_MS + second * 1_000
+    time = (hour * 60 + minute) * MINUTE_MS + second * 1_000
     if fraction:
         digits, is_fraction = _whole(characters[_SECONDS + 1 : _SECONDS + fraction])
         is_time &= is_fraction & _are(characters, {_SECONDS: "."})
@@ -118,7 +117,7 @@ def _offset(characters: Bytes) -> tuple[NDArray[np.int64], Truths]:
     minutes, are_minutes = _whole(characters[4:6])
     is_behind = characters[0] == ord("-")
     is_zone = are_hours & are_minutes & (hours < 24) & (minutes < 60) & _are(characters, {3: ":"})
-    offset = (hours * 60 + minutes) * _MINUTE_MS
+    offset = (hours * 60 + minutes) * MINUTE_MS
     return np.where(is_behind, -offset, offset), is_zone & (is_behind | (characters[0] == ord("+")))
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import DAY_MS
 from shared.experiments.estimates import COLUMNS, COVARIATE_DAYS
 from shared.experiments.moments import Floats, Moments
 from shared.experiments.trial import CONTROL, TREATMENT, Group, Trial
 from shared.features import MONEY_UNITS, PURCHASE, REFUND, Profiles, category_hash
-from shared.features.columns import ARMS, CAMPAIGN_EXPOSURE, DAY_MS
+from shared.features.columns import ARMS, CAMPAIGN_EXPOSURE
 from shared.features.history import History
 
 LONGEST_WINDOW_DAYS = 30

@@ -10,6 +10,7 @@ import numpy as np
 from botocore.exceptions import ClientError
 
 from shared.aws.fresh_object import ABSENT, CHANGED, is_absent
+from shared.durations import HOUR_MS
 from shared.exports.objects import ExportObjects
 from shared.exports.tables import EXPORTS, LEASE, MANIFEST, SNAPSHOTS, folder
 from shared.features.time_zone import TimeZone
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from shared.clock import Moment
 
 
-LEASE_MS = 6 * 3_600_000
+LEASE_MS = 6 * HOUR_MS
 """After which a run that does not go on may be replaced. No invocation lives as long as half of it."""
 
 

@@ -76,9 +76,6 @@ NO_ARM, TREATMENT, CONTROL = range(len(ARMS))
 MONEY_UNITS = 10_000
 """Units of `net` and `discount` in one unit of the currency."""
 
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
-
 
 @dataclass(frozen=True, slots=True)
 class Rows:

@@ -3,8 +3,9 @@ for every customer [n_profiles], NaN where it is undefined."""
 
 import numpy as np
 
+from shared.durations import DAY_MS, HOUR_MS
 from shared.features.codec import category_hash
-from shared.features.columns import DAY_MS, EVENT_TYPES, HOUR_MS, MONEY_UNITS, PURCHASE
+from shared.features.columns import EVENT_TYPES, MONEY_UNITS, PURCHASE
 from shared.features.history import IN_VISIT, Coded, Formula, History
 from shared.features.timeline import Floats, Ints, Mask, Timeline
 

@@ -12,8 +12,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import DAY_MS
 from shared.features.attributes import Attributes
-from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS, EventColumns, Rows
+from shared.features.columns import CAMPAIGN_EXPOSURE, EventColumns, Rows
 from shared.features.ordering import FINGERPRINT_BITS, each_once, in_order
 
 MOST_EVENTS = 6_000

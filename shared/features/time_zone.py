@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 
 type Ints = NDArray[np.int64]
 

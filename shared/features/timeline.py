@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features.columns import ADD_TO_CART, DAY_MS, PURCHASE, SELECT_PROMOTION, VIEW_ITEM
+from shared.durations import DAY_MS
+from shared.features.columns import ADD_TO_CART, PURCHASE, SELECT_PROMOTION, VIEW_ITEM
 
 type Ints = NDArray[np.int64]
 type Floats = NDArray[np.float64]

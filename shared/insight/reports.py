@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.durations import DAY_MS, WEEK_MS
 from shared.insight import demand, sales
 from shared.insight.tables import Database, Tables
 
-DAY_MS = 86_400_000
 DAYS = 90
 """Of sizes and flows."""
 MONTHS = 24
@@ -84,7 +84,7 @@ def calibration(before: Tables, target: str, horizon_days: int) -> list[dict[str
 
 def _revenue(database: Database, as_of_ms: int) -> list[dict[str, Any]]:
     rows = database.rows(_REVENUE, weeks=sales.MOST_WEEKS)
-    return [_dated(row, "week", "weeks_ago", as_of_ms, sales.WEEK_MS) for row in rows]
+    return [_dated(row, "week", "weeks_ago", as_of_ms, WEEK_MS) for row in rows]
 
 
 def _flows(database: Database, as_of_ms: int) -> list[dict[str, Any]]:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import WEEK_MS
 from shared.insight.demand import Sales
 from shared.insight.tables import Database
 
 NEEDED = ("moves", "orders", "segments")
-WEEK_MS = 7 * 86_400_000
 MOST_WEEKS = 104
 MOST_CATEGORIES = 50
 """Those of which most is sold."""

@@ -8,10 +8,11 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
+from shared.durations import DAY_MS
 from shared.experiments.assignment import Planned
 from shared.experiments.estimates import COLUMNS, COVARIATE_DAYS
 from shared.experiments.moments import Moments
-from shared.experiments.trial import CONTROL, DAY_MS, TREATMENT, Cost, Group, Trial
+from shared.experiments.trial import CONTROL, TREATMENT, Cost, Group, Trial
 from shared.insight.tables import Database, Tables
 
 MOST_CAMPAIGNS = 300

@@ -13,9 +13,9 @@ import numpy as np
 
 from shared.aws.backoff import Sleep
 from shared.clock import Moment
+from shared.durations import DAY_MS
 from shared.events import Chunk, Claim, Rejection
 from shared.features import BrokenState, Profiles, UnknownStateVersion, fold, merge
-from shared.features.columns import DAY_MS
 from shared.identity.consents import Consent
 from shared.intake.claims import Claims
 from shared.intake.deadlines import RESERVE_SECONDS, OutOfTime, TimedUpdater

@@ -12,7 +12,8 @@ import msgspec
 from shared.audiences.audience import KEY, Key, Words
 from shared.audiences.reading import Mistake, Names, read_rule
 from shared.audiences.rules import MEASURES
-from shared.destinations.steps import DAY_MINUTES, LEAVES, MINUTE_MS, ORDERS, Quiet
+from shared.destinations.steps import DAY_MINUTES, LEAVES, ORDERS, Quiet
+from shared.durations import MINUTE_MS
 from shared.journeys.journey import (
     LONGEST_WAIT_DAYS,
     MOST_JOURNEYS,

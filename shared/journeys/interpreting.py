@@ -11,7 +11,7 @@ from typing import Protocol
 
 from shared.audiences.rules import Rule
 from shared.destinations.steps import LEAVES, ORDERS, Quiet
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from shared.features.time_zone import TimeZone
 from shared.journeys.journey import (
     Branch,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shared.destinations.steps import DAY_MINUTES, MINUTE_MS, Quiet
+from shared.destinations.steps import DAY_MINUTES, Quiet
+from shared.durations import MINUTE_MS
 from shared.journeys.journey import Branch, Check, Journey, Jump, Send, Step, Wait
 
 

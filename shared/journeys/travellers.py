@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.aws.backoff import Sleep, attempts
 from shared.destinations.steps import belongs
+from shared.durations import DAY_SECONDS
 from shared.profiles.marks import keyed_hash
 from shared.profiles.members import shard_of
 from shared.profiles.table import CALLS_AT_MOST, WRITES_A_CALL, TableOverloaded
@@ -246,9 +247,9 @@ def _encode(traveller: Traveller, now_ms: int = 0) -> Item:
         "over_ms": traveller.due_ms,
         "sent_ms": traveller.sent_ms,
         "turn": traveller.turn,
-        "expires": now_ms // 1_000 + ENDED_DAYS * 86_400
+        "expires": now_ms // 1_000 + ENDED_DAYS * DAY_SECONDS
         if traveller.outcome
-        else traveller.entered_ms // 1_000 + GONE_DAYS * 86_400,
+        else traveller.entered_ms // 1_000 + GONE_DAYS * DAY_SECONDS,
     }
     return {
         "pk": {"S": traveller.pk},

@@ -12,6 +12,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from shared.aws.backoff import Sleep, attempts
+from shared.durations import DAY_SECONDS
 from shared.profiles.marks import keyed_hash
 from shared.profiles.table import CALLS_AT_MOST, WRITES_A_CALL, TableOverloaded
 
@@ -57,7 +58,7 @@ class Places:
         now_ms = self._now_ms()
         times = {"noted_ms": {"N": str(now_ms)}}
         if (days := self._keep_days(object_key)) is not None:
-            times["expires"] = {"N": str(now_ms // 1_000 + (days + _LATE_DAYS) * 86_400)}
+            times["expires"] = {"N": str(now_ms // 1_000 + (days + _LATE_DAYS) * DAY_SECONDS)}
         requests = ({"PutRequest": {"Item": {**self._key(key, object_key), **times}}} for key in sorted({*people}))
         for some in batched(requests, WRITES_A_CALL, strict=False):
             request: Any = {self._table: [*some]}

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import DAY_MS
 from shared.features import MONEY_UNITS, PURCHASE, EventColumns, Profiles, Rows, fold, until
-from shared.features.columns import ADD_TO_CART, DAY_MS
+from shared.features.columns import ADD_TO_CART
 from shared.features.history import IN_VISIT, VISIT_GAP_MS
 from shared.features.ordering import FINGERPRINT_BITS
 from shared.models.bundle import Bundle, Decisions

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features.columns import ADD_TO_CART, DAY_MS, PURCHASE, REFUND, REMOVE_FROM_CART, VIEW_ITEM, Rows
+from shared.durations import DAY_MS
+from shared.features.columns import ADD_TO_CART, PURCHASE, REFUND, REMOVE_FROM_CART, VIEW_ITEM, Rows
 from shared.recommending.products import Products
 
 type Numbers = NDArray[np.float64]

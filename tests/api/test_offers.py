@@ -3,9 +3,10 @@
 import json
 from dataclasses import replace
 
-from shared.api.offers import HOUR_MS, exposure, offer
+from shared.api.offers import exposure, offer
 from shared.audiences.audience import Audiences, Offer
 from shared.decisions.decision import Membership
+from shared.durations import HOUR_MS
 from tests.audiences.test_audience import audience
 from tests.support.stored_profiles import decision
 

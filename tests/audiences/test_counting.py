@@ -7,8 +7,8 @@ import numpy as np
 
 from shared.audiences.counting import Happened
 from shared.audiences.rules import Count
+from shared.durations import DAY_MS
 from shared.features import FEATURE_NAMES, features
-from shared.features.columns import DAY_MS
 from tests.features.histories import folded
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ from shared.bulk.rescore import Rescorer
 from shared.clock import Moment
 from shared.decisions.deciding import decide
 from shared.decisions.transitions import Cause
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from shared.intake.claims import unlink
 from shared.intake.ingest import ingest
 from shared.models.bundle import Bundle

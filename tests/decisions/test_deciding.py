@@ -5,8 +5,8 @@ import pytest
 
 from shared.clock import Moment
 from shared.decisions.deciding import decide
+from shared.durations import DAY_MS
 from shared.features import Profiles
-from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle, Decisions
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase

@@ -16,8 +16,8 @@ from shared.decisions.deciding import decide
 from shared.decisions.decision import Decision
 from shared.decisions.memberships import Look, SetNumbers
 from shared.decisions.next_change import midnight_after
+from shared.durations import DAY_MS
 from shared.features import Profiles, features, fold
-from shared.features.columns import DAY_MS
 from shared.features.time_zone import TimeZone
 from shared.models.bundle import Bundle
 from tests.audiences.random_rules import NAMES

@@ -11,8 +11,8 @@ from shared.decisions.decision import NextChange
 from shared.decisions.intent import intents
 from shared.decisions.memberships import Look
 from shared.decisions.next_change import _Evaluations, _leaving, midnight_after, next_changes
+from shared.durations import DAY_MS
 from shared.features import Profiles, features, fold
-from shared.features.columns import DAY_MS
 from shared.features.time_zone import TimeZone
 from shared.models.bundle import Bundle
 from tests.support.bundles import make_bundle

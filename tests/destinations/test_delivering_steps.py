@@ -6,7 +6,8 @@ import pytest
 
 from shared.decisions.decision import Membership, iso
 from shared.destinations.contract import Answer
-from shared.destinations.steps import DAY_MINUTES, MINUTE_MS
+from shared.destinations.steps import DAY_MINUTES
+from shared.durations import MINUTE_MS
 from shared.features import encode
 from tests.destinations.accounts import NOW_MS
 from tests.destinations.worlds import HUBSPOT, World, message, step

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import DAY_MS
 from shared.features import EventColumns, Profiles, Rows, fold
-from shared.features.columns import ADD_TO_CART, COLUMN_TYPES, DAY_MS, MONEY_UNITS, PAGE_VIEW, PURCHASE, VIEW_ITEM
+from shared.features.columns import ADD_TO_CART, COLUMN_TYPES, MONEY_UNITS, PAGE_VIEW, PURCHASE, VIEW_ITEM
 
 OPENED_MS = 1_700_000_000_000 // DAY_MS * DAY_MS
 HISTORY = 450

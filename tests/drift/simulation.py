@@ -23,8 +23,8 @@ import numpy as np
 from shared.drift import reference
 from shared.drift.comparing import YEAR_DAYS, Finding, compare
 from shared.drift.reference import Reference
+from shared.durations import DAY_MS
 from shared.features import Profiles, until
-from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from tests.drift.shops import HISTORY, NIGHTS, OPENED_MS, Floats, Planted, Shop
 from tests.support.bundles import make_bundle

@@ -4,7 +4,7 @@ import pytest
 from shared.drift.comparing import LEAST, Finding, compare, judged
 from shared.drift.reference import CUSTOMER_DAYS, FLOW_DAYS, FORMAT, Measure, Reference
 from shared.drift.stability import Counts
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 
 AS_OF_MS = 1_700_000_000_000
 EVEN = np.full(8, 1 / 8)

@@ -5,7 +5,8 @@ import pytest
 
 from shared.drift import measures
 from shared.drift.measures import BASKET, CAME, LINE, PRICE, SEGMENT, TYPES, customers, days, sampled
-from shared.features.columns import DAY_MS, EVENT_TYPES
+from shared.durations import DAY_MS
+from shared.features.columns import EVENT_TYPES
 from shared.models.bundle import Bundle
 from tests.support.bundles import make_bundle
 from tests.support.event_files import profiles, purchase

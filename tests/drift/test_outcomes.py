@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from shared.drift.outcomes import auc, came_true, expected
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from tests.insight.exported import write
 
 AT_MS = 1_704_067_200_000

@@ -15,8 +15,8 @@ from shared.drift.reference import (
     to_bytes,
     tonight,
 )
+from shared.durations import DAY_MS
 from shared.features import until
-from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from tests.drift.shops import OPENED_MS, Shop
 from tests.support.bundles import make_bundle

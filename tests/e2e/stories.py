@@ -8,8 +8,8 @@ from urllib.parse import quote
 from local.stack import Stack
 from shared.drift.layout import nights_key
 from shared.drift.reference import FORMAT, Measure, Reference, to_bytes
+from shared.durations import DAY_MS
 from shared.events.event import parse_timestamp
-from shared.features.columns import DAY_MS
 from shared.insight.layout import ANSWERED, DRIFT, LATEST_RESULTS, report_key
 from shared.models.layout import DISTRIBUTION_FILE, bundle_key
 from shared.recommending import layout as recommenders

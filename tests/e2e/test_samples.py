@@ -11,8 +11,8 @@ import pytest
 
 from local.samples import SAMPLES, address_for_containers, invoke
 from local.stack import Stack
+from shared.durations import DAY_MS
 from shared.events.event import parse_timestamp
-from shared.features.columns import DAY_MS
 from shared.profiles.stored_profile import PROFILE
 from shared.recommending.layout import Publication
 from shared.recommending.publishing import publish

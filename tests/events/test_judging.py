@@ -2,9 +2,9 @@
 
 import pytest
 
+from shared.durations import DAY_MS
 from shared.events.event import Event
 from shared.events.judging import RuleBroken, Rules, net_of, people_of_event, profile_key, time_ms_of
-from shared.features.columns import DAY_MS
 
 NOW_MS = 1_500_000_000_000
 ORDER = Event("purchase", NOW_MS, customer_id="889", anonymous_id="v", price=2.5, quantity=2.0, currency="USD")

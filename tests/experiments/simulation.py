@@ -15,11 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import DAY_MS
 from shared.experiments.assignment import Planned
 from shared.experiments.estimates import COLUMNS
 from shared.experiments.moments import Moments
 from shared.experiments.results import BLOCKED, FOUND, Look, judged
-from shared.experiments.trial import CONTROL, DAY_MS, TREATMENT, Trial
+from shared.experiments.trial import CONTROL, TREATMENT, Trial
 
 LOOKS = 40
 WINDOW_DAYS = 14

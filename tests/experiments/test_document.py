@@ -1,9 +1,9 @@
 import json
 
+from shared.durations import DAY_MS
 from shared.experiments.assignment import Planned
 from shared.experiments.document import document
 from shared.experiments.results import Look
-from shared.experiments.trial import DAY_MS
 from tests.experiments.trials import rows, trial
 
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.durations import DAY_MS
 from shared.events import Rules, read_lines
 from shared.experiments.estimates import COLUMNS, COVARIATE_DAYS
 from shared.experiments.histories import Experiments
 from shared.experiments.results import FOUND, Look, judged
-from shared.experiments.trial import CONTROL, DAY_MS, TREATMENT
+from shared.experiments.trial import CONTROL, TREATMENT
 from shared.features import Profiles, fold
 from tests.experiments import hillstrom
 

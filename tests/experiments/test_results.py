@@ -3,11 +3,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shared.durations import DAY_MS
 from shared.experiments.assignment import Planned
 from shared.experiments.estimates import COLUMNS
 from shared.experiments.moments import Moments
 from shared.experiments.results import BLOCKED, FOUND, NO_CONTROL, NONE_FOUND, TOO_EARLY, Look, judged
-from shared.experiments.trial import CONTROL, DAY_MS, TREATMENT, Cost, Trial
+from shared.experiments.trial import CONTROL, TREATMENT, Cost, Trial
 from tests.experiments.trials import rows, trial
 
 HALF = Planned(0.5, "audience")

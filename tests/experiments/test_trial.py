@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from shared.durations import DAY_MS
 from shared.experiments.moments import Moments
-from shared.experiments.trial import CONTROL, DAY_MS, TREATMENT, Trial
+from shared.experiments.trial import CONTROL, TREATMENT, Trial
 from tests.experiments.trials import rows, trial
 
 

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import DAY_MS
 from shared.experiments.estimates import COLUMNS
 from shared.experiments.moments import Moments
-from shared.experiments.trial import CONTROL, DAY_MS, TREATMENT, Group, Trial
+from shared.experiments.trial import CONTROL, TREATMENT, Group, Trial
 
 type Floats = NDArray[np.float64]
 

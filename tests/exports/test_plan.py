@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.clock import Moment
+from shared.durations import HOUR_MS
 from shared.exports.plan import Manifest, Plan, Plans, Written, day_of
 from shared.features.time_zone import UTC_TIME, TimeZone
 from tests.conftest import BUCKET
@@ -12,7 +13,6 @@ from tests.conftest import BUCKET
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-HOUR_MS = 3_600_000
 NOON = Moment(as_of_ms=1_509_537_600_000, scored_at_ms=1_509_537_600_000)  # 1 November 2017
 NEXT = Moment(NOON.as_of_ms + 24 * HOUR_MS, NOON.scored_at_ms + 24 * HOUR_MS)
 

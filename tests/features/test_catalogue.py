@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from shared.durations import DAY_MS
 from shared.features import DEFINITIONS, FEATURE_NAMES, FEATURES, features, top_categories
-from shared.features.columns import DAY_MS
 from tests.features.histories import folded
 
 AS_OF_MS = int(datetime(2017, 1, 8, tzinfo=UTC).timestamp() * 1_000)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from shared.durations import DAY_MS, HOUR_MS
 from shared.features import columns as module
-from shared.features.columns import CHANNELS, COLUMN_TYPES, DAY_MS, DEVICES, EVENT_TYPES, HOUR_MS, Rows
+from shared.features.columns import CHANNELS, COLUMN_TYPES, DEVICES, EVENT_TYPES, Rows
 
 
 def rows(*times: int) -> Rows:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import shared.features.codec as codec_module
 import shared.features.state as state_module
+from shared.durations import DAY_MS
 from shared.features import (
     COMPUTED,
     FEATURE_NAMES,
@@ -24,7 +25,7 @@ from shared.features import (
     merge,
     top_categories,
 )
-from shared.features.columns import COLUMN_TYPES, DAY_MS, EventColumns, Rows
+from shared.features.columns import COLUMN_TYPES, EventColumns, Rows
 from shared.features.state import MOST_EVENTS
 from shared.features.time_zone import TimeZone
 from tests.features.histories import LEAP_DAY, corrected_histories, folded, histories

@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.shop import AS_OF_MS, shop_events
+from shared.durations import DAY_MS
 from shared.features import features, fold
-from shared.features.columns import DAY_MS
 from tests.support.examples import at_most
 
 PROFILES = fold(shop_events(30))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from shared.features.columns import DAY_MS, PURCHASE, VIEW_ITEM
+from shared.durations import DAY_MS
+from shared.features.columns import PURCHASE, VIEW_ITEM
 from shared.features.timeline import WINDOWS, Lines, Timeline, Visits, running_sum
 
 AS_OF_MS = 1_000 * DAY_MS

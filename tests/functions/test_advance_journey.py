@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from shared.destinations.steps import DAY_MINUTES, MINUTE_MS
+from shared.destinations.steps import DAY_MINUTES
+from shared.durations import MINUTE_MS
 from shared.journeys.journey import Journey, Journeys, Send, Wait
 from shared.telemetry.errors import AnonymousError
 from tests.conftest import BUCKET, BUS

@@ -16,12 +16,12 @@ from shared.drift import reference
 from shared.drift.layout import nights_key
 from shared.drift.measures import TYPES
 from shared.drift.nights import Nights
+from shared.durations import DAY_MS
 from shared.exports import rows
 from shared.exports.parquet import parquet
 from shared.exports.plan import Manifest, Plan, Written
 from shared.exports.tables import CUSTOMERS, MANIFEST, ORDERS, SNAPSHOTS, STATES, folder
 from shared.features import Profiles, until
-from shared.features.columns import DAY_MS
 from shared.insight.layout import DRIFT, report_key
 from shared.models.bundle import Bundle
 from shared.models.layout import DISTRIBUTION_FILE, bundle_key

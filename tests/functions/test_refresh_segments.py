@@ -16,9 +16,9 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
 from shared.clock import Moment
 from shared.decisions.deciding import decide
+from shared.durations import DAY_MS
 from shared.events.event import parse_timestamp
 from shared.features import encode, fold
-from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from shared.profiles.due import due_shard, due_shards
 from shared.profiles.item import encode_profile

@@ -10,11 +10,11 @@ import pytest
 
 from shared.audiences.audience import Audiences
 from shared.audiences.publishing import Reason, publish
+from shared.durations import DAY_MS
 from shared.exports.plan import Manifest, Plan, Written
 from shared.exports.tables import MANIFEST, SNAPSHOTS, folder
 from shared.insight.layout import LATEST_RESULTS, REPORTS, RESULTS, report_key
 from shared.insight.measuring import Measuring, planned_since, share_held_back
-from shared.insight.reports import DAY_MS
 from tests.audiences.test_audience import audience
 from tests.conftest import BUCKET
 from tests.insight.exported import write

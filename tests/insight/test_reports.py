@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
+from shared.durations import DAY_MS
 from shared.insight.demand import LEAST_WEEKS, WEEKS_AHEAD
 from shared.insight.layout import REPORTS
-from shared.insight.reports import DAY_MS, calibration, segment_reports
+from shared.insight.reports import calibration, segment_reports
 from shared.insight.tables import Tables
 from tests.insight.exported import write
 

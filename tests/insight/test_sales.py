@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.insight.reports import DAY_MS
+from shared.durations import DAY_MS
 from shared.insight.sales import NEEDED, prepare, sizes, sold
 from tests.insight.exported import write
 from tests.insight.test_reports import AS_OF_MS, NAMES, _line, _move

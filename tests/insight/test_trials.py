@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.durations import DAY_MS
 from shared.experiments.assignment import Planned
 from shared.experiments.estimates import COLUMNS
 from shared.experiments.histories import Experiments
-from shared.experiments.trial import CONTROL, DAY_MS, TREATMENT, Cost, Trial
+from shared.experiments.trial import CONTROL, TREATMENT, Cost, Trial
 from shared.insight import trials as insight_trials
 from shared.insight.trials import KNOWN, Design, trials
 from tests.experiments.test_histories import BEGIN_MS, HALF_DAY, WINDOW_DAYS, Happened, _exposure, _profiles, happenings

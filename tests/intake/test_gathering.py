@@ -7,8 +7,8 @@ import pytest
 
 from shared.clock import Moment
 from shared.decisions.decision import iso
+from shared.durations import DAY_MS
 from shared.events import Rejection, Rules, read_lines
-from shared.features.columns import DAY_MS
 from shared.intake.gathering import LATE_MS, Intake, Source
 from shared.models.bundle import Bundle
 from shared.profiles.change import Ingested

@@ -7,14 +7,14 @@ import pytest
 from operations.audiences import NAMES as SHIPPED_NAMES
 from shared.audiences.defining import read_audiences
 from shared.audiences.rules import Count, operands
-from shared.destinations.steps import MINUTE_MS, Quiet
+from shared.destinations.steps import Quiet
+from shared.durations import DAY_MS, MINUTE_MS
 from shared.journeys.defining import MOST_BYTES, Mistakes, read_journeys
 from shared.journeys.journey import MOST_JOURNEYS, Branch, Cap, Check, Jump, Send, Wait
 from tests.audiences.random_rules import NAMES
 from tests.journeys.worlds import RULE
 
 SHIPPED = Path(__file__).parents[2] / "journeys.toml"
-DAY_MS = 1_440 * MINUTE_MS
 
 
 def test_the_shipped_journeys_are_read_step_by_step() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.destinations.steps import MINUTE_MS, Quiet
-from shared.features.columns import DAY_MS
+from shared.destinations.steps import Quiet
+from shared.durations import DAY_MS, MINUTE_MS
 from shared.features.time_zone import TimeZone
 from shared.journeys.defining import read_journeys
 from shared.journeys.interpreting import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.destinations.steps import MINUTE_MS
+from shared.durations import MINUTE_MS
 from shared.journeys.journey import Branch, Check, Jump, Send, Step, Wait
 from shared.journeys.showing import shown
 from tests.journeys.worlds import RULE

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.destinations.steps import LEAVES, MINUTE_MS, ORDERS, Quiet
-from shared.features.columns import DAY_MS
+from shared.destinations.steps import LEAVES, ORDERS, Quiet
+from shared.durations import DAY_MS, MINUTE_MS
 from shared.journeys.journey import Branch, Cap, Journey, Journeys, Send, Wait
 from shared.journeys.travellers import Overtaken, Travellers
 from shared.journeys.travelling import SPREAD_MS, TooManyTurns

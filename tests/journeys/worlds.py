@@ -9,7 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.audiences.rules import Comparison, Count, Literal, Rule
-from shared.destinations.steps import MINUTE_MS, Quiet
+from shared.destinations.steps import Quiet
+from shared.durations import MINUTE_MS
 from shared.journeys.journey import Cap
 
 BERLIN = "Europe/Berlin"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.durations import DAY_MS
 from shared.features import DEFINITIONS, FEATURE_NAMES, FEATURE_SET_HASH, KNOWN_DEFINITIONS, features
-from shared.features.columns import DAY_MS
 from shared.features.definitions import Definition, FeaturesChanged, columns, needed, set_hash, to_json
 from shared.features.released import RELEASED
 from shared.models import bundle as module

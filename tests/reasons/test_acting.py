@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from bench.shop import AS_OF_MS, shop_events
+from shared.durations import DAY_MS
 from shared.features import FEATURE_NAMES, EventColumns, Profiles, features, fold, merge
-from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from shared.reasons.acting import acts_that_change, feasible
 from shared.reasons.goals import BELOW_CHURN_THRESHOLD, BETTER_SEGMENT, better_segments

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.durations import DAY_MS
 from shared.events.event import parse_timestamp
 from shared.features import Rows
-from shared.features.columns import DAY_MS
 from shared.recommending.customer import NEVER, Customer
 from tests.support.examples import at_most
 from tests.support.recommenders import AS_OF_MS, event, rows_of, small_recommender

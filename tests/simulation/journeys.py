@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from shared.destinations.deliveries import PARTITION, ROW
 from shared.destinations.messages import STEP
-from shared.destinations.steps import DAY_MINUTES, LEAVES, MINUTE_MS, Quiet
+from shared.destinations.steps import DAY_MINUTES, LEAVES, Quiet
+from shared.durations import DAY_MS, MINUTE_MS
 from shared.events.event import parse_timestamp
-from shared.features.columns import DAY_MS
 from shared.identity.keys import customer_key, is_visitor
 from shared.journeys.journey import Branch, Cap, Check, Journey, Journeys, Publication, Send, Wait, encode_publication
 from shared.journeys.travellers import LEADING, ON, SENT

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.decisions.decision import iso
+from shared.durations import DAY_MS
 from shared.events import FIELDS
-from shared.features.columns import DAY_MS
 from tests.support.event_files import Event, csv_file, ndjson, parquet
 
 MARKER = "Qx7Marker"

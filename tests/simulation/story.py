@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from tests.simulation.journeys import JOURNEYS
 from tests.simulation.machines import backfill, called, export, later, request
 from tests.simulation.people import (

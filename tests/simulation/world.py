@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from shared.aws.versioned_document import current_key
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from shared.journeys.publishing import PREFIX
 from tests.simulation import journeys
 from tests.simulation.cloud import Cloud

@@ -9,8 +9,9 @@ import sys
 import numpy as np
 
 from shared.clock import Moment
+from shared.durations import DAY_MS
 from shared.events import Chunk
-from shared.features.columns import COLUMN_TYPES, DAY_MS, EventColumns, Rows
+from shared.features.columns import COLUMN_TYPES, EventColumns, Rows
 from shared.intake.gathering import Intake
 from shared.models.bundle import Bundle
 from tests.support.bundles import make_bundle

@@ -2,11 +2,12 @@ from typing import Any
 
 import numpy as np
 
+from shared.durations import DAY_MS
 from shared.experiments.assignment import Planned
 from shared.experiments.document import document
 from shared.experiments.estimates import METRICS
 from shared.experiments.results import Look
-from shared.experiments.trial import CONTROL, DAY_MS, TREATMENT, Trial
+from shared.experiments.trial import CONTROL, TREATMENT, Trial
 from tessera.result_words import NAMES, in_words
 from tests.experiments.trials import rows, trial
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared.durations import WEEK_MS
 from shared.features import PURCHASE
 from shared.models.bundle import Bundle
 from tests.training.conftest import Shop
-from training.demand import WEEK_MS, main, sales
+from training.demand import main, sales
 
 
 def test_everything_bought_in_whole_weeks_is_of_one_segment_and_category(shop: Shop, model: Path) -> None:

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from shared.durations import DAY_MS
 from shared.features import PURCHASE
-from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from tests.conftest import BUCKET
 from tests.support.bundles import make_bundle

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from shared.durations import DAY_MS
 from shared.features import FEATURE_NAMES
-from shared.features.columns import DAY_MS
 from tests.support.simulated import simulated
 from training.data.events import read_events
 from training.shop.behaviour import DAYS

@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 import pytest
 
+from shared.durations import DAY_MS
 from shared.features import FEATURE_NAMES, FEATURE_SET_HASH, features
-from shared.features.columns import DAY_MS
 from shared.models.bundle import Bundle
 from tests.support.event_files import ndjson, purchase
 from tests.support.shop import DAYS, OPENED

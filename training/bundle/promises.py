@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shared.decisions.decision import iso
 from shared.decisions.intent import ACTIONS, intents
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from shared.models.bundle import Decisions
 from shared.models.manifests import TARGETS
 from training.base.config import Config

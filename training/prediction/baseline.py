@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from shared.durations import DAY_MS
 from shared.features import MONEY_UNITS, PURCHASE, Profiles
-from shared.features.columns import DAY_MS
 from training.base.config import Config
 from training.prediction.calibration import Vector
 from training.prediction.targets import Slice, Target

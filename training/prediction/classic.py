@@ -12,8 +12,8 @@ import numpy as np
 from lifetimes import BetaGeoFitter, GammaGammaFitter, fitters
 from lifetimes.utils import ConvergenceError
 
+from shared.durations import DAY_MS
 from shared.features import MONEY_UNITS, PURCHASE, Profiles
-from shared.features.columns import DAY_MS
 from training.prediction.calibration import Vector
 from training.prediction.metrics import Metrics, mean, measure
 from training.prediction.targets import PointsInTime, Slice, Target

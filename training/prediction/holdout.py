@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shared.decisions.decision import iso
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from training.data.preparation import Matrix
 from training.prediction.models import Vector
 from training.prediction.predictions import FittedTarget

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from shared.decisions.decision import iso
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from training.base.config import Config
 from training.data.preparation import Matrix
 from training.engines.engine import Question

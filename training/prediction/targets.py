@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import DAY_MS
 from shared.features import FEATURE_NAMES, Profiles, features
-from shared.features.columns import CAMPAIGN_EXPOSURE, DAY_MS
+from shared.features.columns import CAMPAIGN_EXPOSURE
 from shared.features.time_zone import UTC_TIME, TimeZone
 from training.base.config import Config
 from training.base.target_entry import COUNTED_BY, DEFAULTS, TargetEntry, own_types

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from xgboost import XGBRegressor
 
+from shared.durations import DAY_MS
 from shared.features import FEATURE_NAMES, category_hash, features
-from shared.features.columns import CAMPAIGN_EXPOSURE, CONTROL, DAY_MS, TREATMENT
+from shared.features.columns import CAMPAIGN_EXPOSURE, CONTROL, TREATMENT
 from training.base.config import Config
 from training.data.own_types import without_own_types
 from training.data.preparation import Matrix

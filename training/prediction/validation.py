@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from training.base.config import Config
 from training.data.preparation import Matrix
 from training.prediction.calibration import Calibration, Scaled, Vector, calibrated, levelled

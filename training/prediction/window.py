@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.decisions.decision import iso
+from shared.durations import DAY_MS
 from shared.events.translator import Translator
 from shared.features import Profiles
-from shared.features.columns import DAY_MS
 from shared.identity.consents import NEVER
 from training.base import command
 from training.base.config import Config

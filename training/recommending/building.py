@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import DAY_MS
 from shared.features import Profiles
-from shared.features.columns import ADD_TO_CART, DAY_MS, MONEY_UNITS, PURCHASE, VIEW_ITEM
+from shared.features.columns import ADD_TO_CART, MONEY_UNITS, PURCHASE, VIEW_ITEM
 from shared.recommending.customer import LATELY_DAYS, SEASON_DAYS
 from shared.recommending.products import FAVOURITES, IN_DEMAND, MOST_PRODUCTS, NOWHERE, Products
 from training.recommending.neighbours import neighbours

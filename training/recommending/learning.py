@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
+from shared.durations import DAY_MS
 from shared.features import Profiles
-from shared.features.columns import DAY_MS, PURCHASE
+from shared.features.columns import PURCHASE
 from shared.recommending.again import AGAIN, again_candidates, again_signals
 from shared.recommending.blend import Blend
 from shared.recommending.customer import Customer

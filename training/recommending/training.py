@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.durations import DAY_MS
 from shared.features import Profiles
-from shared.features.columns import DAY_MS
 from shared.recommending.again import AGAIN
 from shared.recommending.discovery import NEW
 from shared.recommending.recommender import LONGEST_TEXT, Recommender

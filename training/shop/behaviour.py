@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features.columns import DAY_MS, HOUR_MS
+from shared.durations import DAY_MS, HOUR_MS
 from training.shop.shoppers import CATEGORIES, CHANNELS, Shopper
 
 OPENED = np.datetime64("2023-11-01", "ms")

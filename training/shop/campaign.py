@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
+from shared.durations import DAY_MS
 from training.shop.behaviour import DAYS, OPENED
 
 NAME = "spring"
@@ -23,7 +24,7 @@ def campaign_events(types: pa.Table, lift: float, rng: np.random.Generator) -> p
     changed = np.isin(np.array(types["type"].to_pylist()), PERSUADABLE)
     answers = np.flatnonzero(rng.random(n) < USUALLY + lift * treated * changed)
     sent = (OPENED + SENT_DAY * DAY).astype("datetime64[ms]")
-    later = (rng.random(len(answers)) * WITHIN_DAYS * 86_400_000).astype("timedelta64[ms]")
+    later = (rng.random(len(answers)) * WITHIN_DAYS * DAY_MS).astype("timedelta64[ms]")
     customers = np.array(types["customer_id"].to_pylist())
     exposures = {
         "event_id": np.char.add("sent-", customers),

@@ -4,7 +4,7 @@ puts something on their wish list."""
 import numpy as np
 import pyarrow as pa
 
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from training.shop.behaviour import DAYS, OPENED
 
 EVENT = "wish"

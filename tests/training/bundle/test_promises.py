@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shared.durations import DAY_MS
 from shared.events.event import parse_timestamp
-from shared.features.columns import DAY_MS
 from tests.support.shop import Event
 from tests.training.conftest import Shop
 from training.base.config import Config

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from shared.durations import DAY_MS
 from shared.events.event import parse_timestamp
 from shared.exports import rows
 from shared.exports.parquet import parquet
 from shared.exports.plan import Manifest, Plan, Written
 from shared.exports.tables import MANIFEST, SNAPSHOTS, STATES, folder
 from shared.features import Profiles, encode
-from shared.features.columns import DAY_MS
 from shared.models.layout import ONNX_FILE
 from tests.conftest import BUCKET
 from tests.support.event_files import profiles, purchase

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import mean_tweedie_deviance
 
+from shared.durations import DAY_MS
 from shared.features import FEATURE_NAMES
-from shared.features.columns import DAY_MS
 from training.base.config import Config
 from training.discovery.candidates import Candidate
 from training.discovery.judging import Column, Gain, Judgement, _deviance, judged, screened

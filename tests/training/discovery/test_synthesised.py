@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
+from shared.durations import DAY_MS
 from shared.features import Profiles
-from shared.features.columns import DAY_MS
 from shared.features.history import History
 from training.base.errors import InputError
 from training.data.events import read_events

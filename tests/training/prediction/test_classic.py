@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from lifetimes.utils import ConvergenceError
 
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from tests.support.event_files import profiles, purchase
 from tests.support.shop import OPENED
 from training.base.config import Config

@@ -6,8 +6,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from shared.durations import DAY_MS
 from shared.features import FEATURE_NAMES
-from shared.features.columns import DAY_MS
 from tests.support.event_files import profiles
 from tests.support.shop import DAYS, OPENED
 from tests.training.conftest import Shop

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from tests.support.shop import DAYS, OPENED
 from tests.training.conftest import Shop
 from training.base.config import Config

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from shared.durations import DAY_MS
 from shared.events.columns import product_code
 from shared.features import category_hash
-from shared.features.columns import DAY_MS
 from shared.recommending.products import NOWHERE, Products
 from tests.support.recommenders import AS_OF_MS, event, shop_of, small_recommender, small_shop
 from training.recommending import building

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from tests.support.recommenders import AS_OF_MS, shop_of, small_shop
 from training.recommending.evaluation import OURS, Figure, Judged, evaluate
 from training.recommending.training import train

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from shared.recommending.again import AGAIN
 from shared.recommending.blend import probability
 from shared.recommending.discovery import NEW

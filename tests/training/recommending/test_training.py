@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.features.columns import DAY_MS
+from shared.durations import DAY_MS
 from shared.recommending.blend import Blend
 from shared.recommending.customer import Customer
 from shared.recommending.recommender import Recommender
