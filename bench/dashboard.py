@@ -115,11 +115,11 @@ def dashboard_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
 
 
 def fill(stack: Stack, bundle: Path, customers: int = CUSTOMERS) -> None:
-    """A shop that has been there for a year: its customers, a campaign with a control group, an audience, refused lines,
-    and one export.
+    """A shop that has been there for a year: its customers, a campaign with a control group, an audience, lines that
+    were refused, and one export.
 
-    Customers are written by the code of the functions, but from here: through the local AWS's queues and streams as many
-    take half an hour.
+    Customers are written by the functions' code, but from here: through queues and streams of the local AWS so many
+    would take half an hour.
     """
     publish_bundle(stack, bundle)
     if stack.api("PUT", f"/audiences/{AUDIENCE}", DEFINITION)[0] != 200:
@@ -253,13 +253,18 @@ def _until(stack: Stack, is_so: Callable[[], Any]) -> None:
         time.sleep(2)
 
 
+class _Session:
+    """Clients of a local AWS."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._session: Any = stack.emulator.session
+        self._endpoint = stack.endpoint
+
+    def client(self, service: str, **given: Any) -> Any:
+        return self._session.client(service, endpoint_url=self._endpoint, **given)
+
+
 def _export(stack: Stack) -> None:
-    class Session:
-        """Clients of the local AWS."""
-
-        def client(self, service: str, config: Any = None) -> Any:
-            return stack.emulator.session.client(service, endpoint_url=stack.endpoint, config=config)
-
-    ended = DeployedStack(STACK_NAME, Session()).execute("ExportTablesStateMachine", {}, 2.0)
+    ended = DeployedStack(STACK_NAME, _Session(stack)).execute("ExportTablesStateMachine", {}, 2.0)
     if ended != "SUCCEEDED":
         raise LocalStackError(f"the export ended as {ended}:\n\n{tail(stack.log)}")
