@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 
+from bench.dashboard import dashboard_lines, measure_dashboard
 from bench.freshness import freshness_lines, measure_freshness
 from bench.imports import ROOT, functions, import_seconds, is_built
 from bench.reasons import bundle_folder
@@ -51,6 +52,7 @@ def main() -> int:
         ("--freshness", _freshness, "only measure how soon decisions follow events, on a local AWS"),
         ("--usage", _usage, "only measure what `tessera cost` reckons with"),
         ("--sending", _sending, "only measure how soon a shop's tools hear of changes, on a local AWS"),
+        ("--dashboard", _dashboard, "only open the dashboard of 100,000 customers, on a local AWS, some ten minutes"),
         ("--training", _training, "only train on 13 million events, on two cores, which takes minutes"),
     )
     for option, work, explained in only:
@@ -103,6 +105,11 @@ def _usage() -> None:
 def _sending() -> None:
     measured = measure_sending(bundle_folder(_inputs().purchases))
     _show([*sending_lines(measured)], measured, "python -m bench --sending")
+
+
+def _dashboard() -> None:
+    measured = measure_dashboard(bundle_folder(_inputs().purchases))
+    _show([*dashboard_lines(measured)], measured, "python -m bench --dashboard")
 
 
 def _show(lines: list[Line], measured: dict[str, Measurement], command: str) -> None:
