@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 CUSTOMERS = 100_000
 CUSTOMERS_AT_ONCE = 5_000
 EXPOSED = 10_000
+"""The first ones, whose campaign is over."""
 REFUSED = 50
 LOADS = 10
 """Of each page, after one that is not counted, in which functions start."""
@@ -119,25 +120,26 @@ def fill(stack: Stack, bundle: Path, customers: int = CUSTOMERS) -> None:
     were refused, and one export.
 
     Customers are written by the functions' code, but from here: through queues and streams of the local AWS so many
-    would take half an hour.
+    would take half an hour. And they are exported as soon as all who were exposed are there: its scans take long, and
+    reports are no longer for more customers.
     """
     publish_bundle(stack, bundle)
     if stack.api("PUT", f"/audiences/{AUDIENCE}", DEFINITION)[0] != 200:
         raise LocalStackError("the audience was refused")
     live = Bundle.load(bundle)
     live.audiences = LiveAudiences(stack.s3, stack.bucket, 0).get(time.monotonic())
+    with step("Dropped lines that are refused"):
+        refused = _ndjson({"event_type": "purchase", "customer_id": str(i)} for i in range(REFUSED))
+        stack.s3.put_object(Bucket=stack.bucket, Key="events/refused.ndjson", Body=refused)
+        _until(stack, lambda: _get(stack, "/quarantine")["reasons"])
     with progress("customers", customers) as advance:
         for first in range(0, customers, CUSTOMERS_AT_ONCE):
             some = min(CUSTOMERS_AT_ONCE, customers - first)
             _take_in(stack, live, first, some)
             advance(some, "")
-    with step("Dropped lines that are refused"):
-        refused = _ndjson({"event_type": "purchase", "customer_id": str(i)} for i in range(REFUSED))
-        stack.s3.put_object(Bucket=stack.bucket, Key="events/refused.ndjson", Body=refused)
-        _until(stack, lambda: _get(stack, "/quarantine")["reasons"])
-    time.sleep(SETTLED_SECONDS)
-    with step("Exported all tables"):
-        _export(stack)
+            if first < EXPOSED <= first + some:
+                time.sleep(SETTLED_SECONDS)
+                _export(stack)
 
 
 class _Table(ProfileTable):
