@@ -68,6 +68,7 @@ def page(saved: dict[str, Any]) -> str:
     html = (PAGE / "index.html").read_text()
     html = _put(html, r"<script defer[^>]*></script>", "")
     html = _put(html, r"<link rel=\"stylesheet\"[^>]*>", f"<style>{style}</style>")
+    html = _put(html, r"<link rel=\"preload\"[^>]*>\n", "")
     html = _put(
         html, r"<meta charset=\"utf-8\">", f'\\g<0>\n<meta http-equiv="Content-Security-Policy" content="{policy}">'
     )

@@ -20,7 +20,7 @@ import tomli_w
 from operations.exported import fetched, last_whole
 from operations.stack import BAD_INPUT, DeployedStack, OperationError, run, say
 from operations.versions import Commands, add_why, command_line, differences, read_text, reason, say_history
-from shared.api.audience_preview import preview, sample
+from shared.api.audience_preview import asks_histories, preview, sample
 from shared.audiences.audience import Audiences, NotAudiences
 from shared.audiences.defining import MOST_BYTES, Mistakes, as_definition, read_audiences
 from shared.audiences.publishing import current, publish, put_back, versions
@@ -99,7 +99,7 @@ def _preview(stack: DeployedStack, given: argparse.Namespace) -> int:
         say(*_counted(stack, rule))
         return 0
     table = stack.resource("ProfileTable")
-    sampled, is_all = sample(stack.dynamodb, ProfileTable(stack.dynamodb, table), table)
+    sampled, is_all = sample(stack.dynamodb, ProfileTable(stack.dynamodb, table), table, whole=asks_histories(rule))
     total = None if is_all else sum(Members(stack.dynamodb, table).sizes().values())
     zone = TimeZone.of(stack.parameters.get("TimeZone", "UTC"))
     told = preview(rule, sampled, total, round(datetime.now(UTC).timestamp() * 1_000), zone)

@@ -20,7 +20,7 @@ from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api.answers import Refused, json_body, only, resolver
-from shared.api.audience_preview import preview, sample
+from shared.api.audience_preview import asks_histories, preview, sample
 from shared.api.audience_versions import described
 from shared.api.cursors import Cursors
 from shared.api.paging import Paging
@@ -121,7 +121,7 @@ def try_out() -> dict[str, Any]:
         rule = read_rule(where, _names())
     except Mistake as error:
         raise Refused(HTTPStatus.BAD_REQUEST, "invalid_rule", str(error)) from None
-    sampled, is_all = sample(dynamodb, table, table_name)
+    sampled, is_all = sample(dynamodb, table, table_name, whole=asks_histories(rule))
     total = None if is_all else sum(members.sizes().values())
     return preview(rule, sampled, total, read_clock().as_of_ms, TimeZone.of(os.environ["TIME_ZONE"]))
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shared.audiences.evaluating import Customers
-from shared.audiences.rules import Attribute, Literal, Operand, Rule, operands, shown
-from shared.features import BrokenState, Profiles, UnknownStateVersion
+from shared.audiences.rules import Attribute, Field, Literal, Operand, Rule, operands, shown
+from shared.features import FEATURE_NAMES, BrokenState, UnknownStateVersion
 from shared.features.time_zone import TimeZone
 from shared.identity.keys import customer_id, is_visitor
 from shared.profiles.histories import histories, unreadable
 from shared.profiles.item import ItemsUnreadable, decode_profiles
-from shared.profiles.judged import judged
+from shared.profiles.judged import judged, judged_by_decisions
 from shared.profiles.stored_profile import PROFILE, StoredProfile
 from shared.profiles.table import READS_A_CALL
 
@@ -30,15 +30,18 @@ SECONDS = 8.0
 EXAMPLES = 10
 
 
-def sample(client: DynamoDBClient, table: ProfileTable, name: str) -> tuple[list[StoredProfile], bool]:
-    """Customers with a decision, at most about SAMPLED, and whether those are all.
+def sample(
+    client: DynamoDBClient, table: ProfileTable, name: str, *, whole: bool = True
+) -> tuple[list[StoredProfile], bool]:
+    """Customers with a decision, at most about SAMPLED, and whether those are all; with their sealed events only if
+    they have to be `whole`, which takes further requests.
 
     Raises what the table raises. DynamoDB scans in the order of a hash of the key, so that the first ones are a sample.
     """
     sampled: list[StoredProfile] = []
     until = time.monotonic() + SECONDS
     for items, is_last in _pages(client, name):
-        sampled += _readable(table, items)
+        sampled += _readable(table if whole else None, items)
         if is_last:
             return sampled, True
         if len(sampled) >= SAMPLED or time.monotonic() > until:
@@ -51,12 +54,16 @@ def preview(
 ) -> dict[str, Any]:
     """What the API says of a rule tried on `sampled` customers, of whom there are `total` in all; None where these are
     all of them."""
-    sampled = _with_readable_histories(sampled)
-    known, customers = judged(sampled, as_of_ms, zone)
+    if asks_histories(rule):
+        known, customers = judged(_with_readable_histories(sampled), as_of_ms, zone)
+        keys: Sequence[str] = known.keys
+    else:
+        customers = judged_by_decisions(sampled, as_of_ms)
+        keys = [profile.key for profile in sampled]
     holds = customers.holds(rule)
     inside = np.flatnonzero(holds)
-    share = len(inside) / len(known) if len(known) else 0.0
-    everybody = len(known) if total is None else max(total, len(known))
+    share = len(inside) / len(keys) if keys else 0.0
+    everybody = len(keys) if total is None else max(total, len(keys))
     asked = list(dict.fromkeys(one for one in operands(rule) if not isinstance(one, Literal)))
     return {
         "size": round(share * everybody),
@@ -64,9 +71,15 @@ def preview(
         "share": round(share, 4),
         "estimated": total is not None,
         "means": {shown(one): mean for one in asked if (mean := _mean(customers.value(one), inside)) is not None},
-        "examples": [_example(known, customers, asked, int(i)) for i in inside[:EXAMPLES]],
+        "examples": [_example(keys, customers, asked, int(i)) for i in inside[:EXAMPLES]],
         "attributes": {one.name: _known_share(customers, one) for one in asked if isinstance(one, Attribute)},
     }
+
+
+def asks_histories(rule: Rule) -> bool:
+    """Whether a rule asks for anything but what was last decided."""
+    asked = (one for one in operands(rule) if not isinstance(one, Literal))
+    return any(not isinstance(one, Field) or one.name in FEATURE_NAMES for one in asked)
 
 
 def _with_readable_histories(sampled: Sequence[StoredProfile]) -> Sequence[StoredProfile]:
@@ -94,23 +107,26 @@ def _pages(client: DynamoDBClient, table: str) -> Iterator[tuple[list[Any], bool
         request["ExclusiveStartKey"] = last
 
 
-def _readable(table: ProfileTable, items: Sequence[Any]) -> Iterator[StoredProfile]:
+def _readable(table: ProfileTable | None, items: Sequence[Any]) -> Iterator[StoredProfile]:
+    """Customers with a decision among items, completed by the table, if there is one."""
     customers = [item for item in items if not is_visitor(item["pk"]["S"])]
     try:
         profiles = [*decode_profiles(customers).values()]
     except ItemsUnreadable as error:
         profiles = [*error.profiles.values()]
     for start in range(0, len(profiles), READS_A_CALL):
-        try:
-            complete = table.complete(profiles[start : start + READS_A_CALL])
-        except ItemsUnreadable as error:
-            complete = error.profiles
-        yield from (profile for profile in complete.values() if profile.decision and profile.is_someone)
+        some = profiles[start : start + READS_A_CALL]
+        if table is not None:
+            try:
+                some = [*table.complete(some).values()]
+            except ItemsUnreadable as error:
+                some = [*error.profiles.values()]
+        yield from (profile for profile in some if profile.decision and profile.is_someone)
 
 
-def _example(known: Profiles, customers: Customers, asked: Sequence[Operand], i: int) -> dict[str, Any]:
+def _example(keys: Sequence[str], customers: Customers, asked: Sequence[Operand], i: int) -> dict[str, Any]:
     return {
-        "customer_id": customer_id(known.keys[i]),
+        "customer_id": customer_id(keys[i]),
         "values": {shown(operand): _shown(customers.value(operand)[i]) for operand in asked},
     }
 

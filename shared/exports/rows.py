@@ -18,6 +18,7 @@ from shared.decisions.decision import Decision
 from shared.features import FEATURE_NAMES, PURCHASE, REFUND, Profiles, encode, features, until
 from shared.features import Rows as EventRows
 from shared.features.columns import ARMS, CAMPAIGN_EXPOSURE, NO_ARM
+from shared.features.history import IN_VISIT
 from shared.features.time_zone import TimeZone
 from shared.identity.keys import customer_id
 from shared.models.manifests import TARGETS
@@ -135,9 +136,11 @@ def orders(known: Profiles) -> Rows:
 
 
 def exposures(known: Profiles) -> Rows:
-    """A row for each time that somebody was to be approached."""
+    """A row for each time that somebody was to be approached, with the visits around it: whatever the window, they tell
+    whether somebody came in it."""
     at = np.flatnonzero(known.rows.kind == CAMPAIGN_EXPOSURE)
     rows = known.rows.take(at)
+    last_visit, next_visit = _visits_around(known, at)
     arms = texts(None if arm == ARMS[NO_ARM] else arm for arm in ARMS)
     return {
         "customer_id": _owners(known, at),
@@ -145,7 +148,26 @@ def exposures(known: Profiles) -> Rows:
         "happened_at": rows.time_ms.astype(float),
         "campaign": _named(known, rows.campaign),
         "arm": arms[rows.arm],
+        "last_visit_at": last_visit,
+        "next_visit_at": next_visit,
     }
+
+
+def _visits_around(known: Profiles, at: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of rows, when their customers were last in a visit before each, and first from then on [n each]."""
+    kind, time_ms, owner = known.rows.kind, known.rows.time_ms, known.owner
+    visiting = np.flatnonzero(IN_VISIT[kind] & (kind != CAMPAIGN_EXPOSURE))
+    # Of what happened at the instant itself some may stand before the row: it counts as from then on.
+    opens = np.append(True, (np.diff(owner) != 0) | (np.diff(time_ms) != 0))[: len(owner)]
+    first = np.maximum.accumulate(np.where(opens, np.arange(len(owner)), 0))[at]
+    place = np.searchsorted(visiting, first)
+
+    def of(places: NDArray[np.intp]) -> NDArray[np.float64]:
+        found = np.append(visiting, -1)[places]
+        is_own = (found >= 0) & (owner[found] == owner[at])
+        return np.where(is_own, time_ms[found], np.nan)
+
+    return of(place - 1), of(place)
 
 
 def before(histories: Profiles, as_of_ms: int) -> Profiles:

@@ -147,6 +147,8 @@ EXPOSURES = Table(
         _HAPPENED,
         Column("campaign", Kind.TEXT, "an audience's key, or what the shop calls the campaign"),
         _ARM,
+        Column("last_visit_at", Kind.TIME, "when they last did something in a visit before it; NULL if never"),
+        Column("next_visit_at", Kind.TIME, "when they first did so from then on; NULL where they have not yet"),
     ),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -18,21 +18,31 @@ from shared.insight.tables import Database, Tables
 MOST_CAMPAIGNS = 300
 """Whoever may send events may make up campaigns; each takes a part of a second, and of the document."""
 NEEDED = ("exposures", "moves", "orders", "segments")
-KNOWN = tuple(name for name in COLUMNS if not name.startswith("visited"))
-"""What can be told: exports have no visits."""
+VISITS = frozenset({"visited", "visited_before"})
+"""What exports of releases before do not tell."""
 
+_FILES_WITH_VISITS = """
+SELECT count(DISTINCT file_name) AS files FROM parquet_schema($exposures) WHERE name = 'next_visit_at'
+"""
+_VISITED = """
+    coalesce(epoch_ms(next_visit_at) - at_ms < $window_ms, false) AS visited,
+    coalesce(at_ms - epoch_ms(last_visit_at) <= $window_ms, false) AS visited_before
+"""
+_UNKNOWN = "false AS visited, false AS visited_before"
 # The earlier exposure counts, and of two at one instant the one in which nothing was done.
 _FIRST = """
 CREATE TEMP TABLE first AS
 WITH exposed AS (
-    SELECT campaign, customer_id, epoch_ms(happened_at) AS at_ms, arm = 'treatment' AS treated
-    FROM read_parquet($exposures) WHERE epoch_ms(happened_at) < $as_of_ms
+    SELECT campaign, customer_id, epoch_ms(happened_at) AS at_ms, arm = 'treatment' AS treated, {visited}
+    FROM read_parquet($exposures, union_by_name = true) WHERE epoch_ms(happened_at) < $as_of_ms
 ), moved AS (
     SELECT customer_id, epoch_ms(happened_at) AS at_ms, arg_max(to_segment_id, recorded_at) AS segment_id
     FROM read_parquet($moves) WHERE type = 'segment' GROUP BY ALL
 ), once AS (
     SELECT campaign, customer_id, min(at_ms) AS first_ms,
         arg_min(treated, 2 * at_ms + CAST(treated AS BIGINT)) AS treated,
+        CAST(arg_min(visited, at_ms) AS DOUBLE) AS visited,
+        CAST(arg_min(visited_before, at_ms) AS DOUBLE) AS visited_before,
         count(*) FILTER (WHERE treated) AS contacts, bool_or(treated) AND NOT bool_and(treated) AS switched
     FROM exposed GROUP BY ALL
 )
@@ -81,10 +91,10 @@ SELECT campaign FROM every
 QUALIFY is_designed OR row_number() OVER (PARTITION BY is_designed ORDER BY reached DESC, campaign) <= $most
 ORDER BY campaign
 """
-_PAIRS = tuple(combinations_with_replacement(KNOWN, 2))
+_PAIRS = tuple(combinations_with_replacement(COLUMNS, 2))
 _MOMENTS = f"""
 SELECT treated, segment, count(*) AS n, sum(contacts) AS contacts,
-    {", ".join(f"avg({name}) AS mean_{i}" for i, name in enumerate(KNOWN))},
+    {", ".join(f"avg({name}) AS mean_{i}" for i, name in enumerate(COLUMNS))},
     {", ".join(f"covar_pop({a}, {b}) AS covariance_{i}" for i, (a, b) in enumerate(_PAIRS))}
 FROM counted
 WHERE campaign = $campaign AND first_ms >= $since_ms AND first_ms + $window_ms <= $as_of_ms
@@ -119,11 +129,20 @@ def trials(tables: Tables, as_of_ms: int, window_days: int, designs: Mapping[str
     and of the others the MOST_CAMPAIGNS that most customers were exposed to."""
     spans = {"window_ms": window_days * DAY_MS, "covariate_ms": COVARIATE_DAYS * DAY_MS, "as_of_ms": as_of_ms}
     with tables.opened(*NEEDED) as database:
-        for statement in (_FIRST, _LINES, _COUNTED):
+        columns = _known(database)
+        first = _FIRST.format(visited=_VISITED if columns >= VISITS else _UNKNOWN)
+        for statement in (first, _LINES, _COUNTED):
             database.run(statement, **spans)
         campaigns = database.rows(_CAMPAIGNS, designed=[*designs], most=MOST_CAMPAIGNS)
         every = [(row["campaign"], designs.get(row["campaign"], Design())) for row in campaigns]
-        return [_trial(database, campaign, window_days, design, spans) for campaign, design in every]
+        counted = [_trial(database, campaign, window_days, design, spans) for campaign, design in every]
+        return [replace(trial, columns=columns) for trial in counted]
+
+
+def _known(database: Database) -> frozenset[str]:
+    """The columns that the exports tell: of a date that two releases wrote, those that both do."""
+    (told,) = database.rows(_FILES_WITH_VISITS)
+    return frozenset(COLUMNS) - (VISITS if told["files"] < len(database.paths["exposures"]) else frozenset())
 
 
 def _trial(database: Database, campaign: str, window_days: int, design: Design, spans: Mapping[str, int]) -> Trial:
@@ -146,16 +165,14 @@ def _trial(database: Database, campaign: str, window_days: int, design: Design, 
         elsewhere=_elsewhere(database, asked, assigned),
         planned=design.planned,
         cost=design.cost,
-        columns=frozenset(KNOWN),
     )
 
 
 def _moments(row: Mapping[str, float]) -> Moments:
     n = int(row["n"])
-    at = {name: COLUMNS.index(name) for name in KNOWN}
-    mean, scatter = np.zeros(len(COLUMNS)), np.zeros((len(COLUMNS), len(COLUMNS)))
-    for i, name in enumerate(KNOWN):
-        mean[at[name]] = row[f"mean_{i}"]
+    at = {name: i for i, name in enumerate(COLUMNS)}
+    mean = np.array([row[f"mean_{i}"] for i in range(len(COLUMNS))])
+    scatter = np.zeros((len(COLUMNS), len(COLUMNS)))
     for i, (a, b) in enumerate(_PAIRS):
         scatter[at[a], at[b]] = scatter[at[b], at[a]] = n * row[f"covariance_{i}"]
     return Moments(n, mean, scatter)

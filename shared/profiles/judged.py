@@ -10,9 +10,9 @@ import numpy as np
 from shared.audiences.counting import Happened
 from shared.audiences.evaluating import Customers, Histories
 from shared.audiences.rules import MOST_DAYS, Count
-from shared.features import Profiles, features
+from shared.features import FEATURE_NAMES, Profiles, features
 from shared.models.manifests import TARGETS
-from shared.profiles.histories import histories
+from shared.profiles.histories import histories, own
 
 if TYPE_CHECKING:
     from shared.features.time_zone import TimeZone
@@ -33,6 +33,13 @@ def judged(profiles: Sequence[StoredProfile], as_of_ms: int, zone: TimeZone) -> 
         np.arange(len(known)),
         as_of_ms,
     )
+
+
+def judged_by_decisions(profiles: Sequence[StoredProfile], as_of_ms: int) -> Customers:
+    """The customers, all with a decision, for rules that ask what was decided and nothing else: no history is read."""
+    n = len(profiles)
+    unknown = np.full((n, len(FEATURE_NAMES)), np.nan, np.float32)
+    return Customers(unknown, _decided(profiles), Histories(own({})), np.arange(n), as_of_ms)
 
 
 def latest_ms(known: Profiles, measure: str) -> int | None:

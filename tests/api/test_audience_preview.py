@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from shared.api import audience_preview
-from shared.api.audience_preview import preview, sample
+from shared.api.audience_preview import asks_histories, preview, sample
 from shared.audiences.reading import read_rule
 from shared.features import encode
 from shared.features.time_zone import UTC_TIME
@@ -79,6 +79,20 @@ def test_of_nobody_there_is_none(dynamodb: "DynamoDBClient") -> None:
     sampled, _ = sample(dynamodb, ProfileTable(dynamodb, TABLE), TABLE)
     told = preview(read_rule("tenure > 2", NAMES), sampled, None, AT_MS, UTC_TIME)
     assert (told["size"], told["of"], told["share"]) == (0, 0, 0.0)
+
+
+def test_what_was_decided_is_told_without_histories_as_with_them(dynamodb: "DynamoDBClient") -> None:
+    table = store(dynamodb, 5)
+    decided = "churn_probability > 0.2 and (segment < 2 or intent is null)"
+    assert not asks_histories(read_rule(decided, NAMES))
+    for asked in ("tenure > 1", "views(1) > 1", "tier = 'gold'"):
+        assert asks_histories(read_rule(f"{decided} or {asked}", NAMES))
+    heads, _ = sample(dynamodb, table, TABLE, whole=False)
+    assert sorted(one.key for one in heads) == [f"customer#{i}" for i in range(1, 6)]
+    alone = preview(read_rule(decided, NAMES), heads, None, AT_MS + 1, UTC_TIME)
+    with_them = preview(read_rule(f"{decided} and views(1) > 0", NAMES), heads, None, AT_MS + 1, UTC_TIME)
+    assert (alone["size"], alone["of"], alone["means"]["churn_probability"]) == (2, 5, 0.35)
+    assert all(alone[part] == with_them[part] for part in ("size", "of", "share"))
 
 
 def test_whose_history_cannot_be_read_is_left_out(dynamodb: "DynamoDBClient") -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.dashboard import PAGES, dashboard_lines
 from bench.freshness import freshness_lines, summary
 from bench.imports import ROOT, functions, import_seconds
 from bench.own_models import CAMPAIGNS, DISCOVERY, own_lines, runs_here
@@ -115,6 +116,21 @@ def test_a_dead_tool_makes_no_other_late_where_its_95th_percentile_stays() -> No
     assert [line.met for line in unchanged] == [True, True, True]
     slower = [*sending_lines({"sending": alone, "sending_beside_a_dead_one": late})]
     assert [line.met for line in slower] == [True, False, False]
+
+
+def test_a_page_is_soon_there_where_its_first_chart_comes_within_a_second_on_the_median() -> None:
+    def opened(*seconds: float) -> Measurement:
+        facts = {
+            "median_seconds": float(np.median(seconds)),
+            "all_median_seconds": 3,
+            "slowest_answer_median_seconds": 2,
+        }
+        return Measurement([*seconds], 100_000, facts, 0)
+
+    measured = {f"dashboard_{name}": opened(0.5, 0.9, 4) for name in PAGES} | {"dashboard_data": opened(0.5, 1.1, 1.2)}
+    lines = [*dashboard_lines(measured)]
+    assert [line.met for line in lines] == [True] * (len(PAGES) - 1) + [False]
+    assert "worst of 3 4.00 s" in lines[0].against
 
 
 @pytest.mark.parametrize("day", ["2017-03-01T13:07:00.005", "2018-01-02"])

@@ -46,10 +46,12 @@ def test_it_runs_no_text_as_code_and_loads_nothing_from_elsewhere() -> None:
     script = (PAGE / "app.js").read_text()
     assert not re.search(r"\beval\(|new Function\b|dangerouslySetInnerHTML:|document\.write", script)
     html = (PAGE / "index.html").read_text()
-    assert re.findall(r"""(?:src|href)="(?!data:)([^"]+)""", html) == [
+    style, script_file = (
         f"dashboard/{name}?{hashlib.sha256((PAGE / name).read_bytes()).hexdigest()[:12]}"
         for name in ("app.css", "app.js")
-    ]
+    )
+    loaded = re.findall(r"""(?:src|href)="(?!data:)([^"]+)""", html)
+    assert loaded == [style, "dashboard/config.json", script_file]
     assert "<style" not in html
     assert not re.search(r"<script(?![^>]*\bsrc=)", html)
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.decisions.decision import Membership, NextChange
 from shared.events.columns import product_code
@@ -15,6 +17,9 @@ from shared.exports.tables import CUSTOMERS, DECISIONS, EXPOSURES, ORDERS, STATE
 from shared.features import FEATURE_NAMES, encode, features
 from shared.features.time_zone import UTC_TIME
 from shared.identity.keys import customer_key
+from tests.experiments.test_histories import Happened, happenings
+from tests.experiments.test_histories import _profiles as shop
+from tests.insight.exported import exposures
 from tests.support.event_files import profiles, purchase
 from tests.support.recommenders import small_recommender
 from tests.support.stored_profiles import decision
@@ -99,6 +104,15 @@ def test_a_state_is_what_is_known_before_the_instant() -> None:
 def test_exposures_have_their_campaign_and_arm() -> None:
     (exposed,) = table_of(EXPOSURES, rows.exposures(known()))
     assert (exposed["customer_id"], exposed["campaign"], exposed["arm"]) == ("b", "spring", "control")
+
+
+@given(st.lists(happenings, min_size=1, max_size=30))
+def test_exposures_have_the_visits_around_them(events: list[Happened]) -> None:
+    some = shop(events)
+    made = rows.exposures(some)
+    times = [(one["last_visit_at"], one["next_visit_at"]) for one in exposures(some)]
+    expected = np.array(times, float).reshape(-1, 2)
+    np.testing.assert_array_equal(np.column_stack([made["last_visit_at"], made["next_visit_at"]]), expected)
 
 
 def test_nobody_is_no_row() -> None:

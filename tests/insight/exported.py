@@ -10,7 +10,7 @@ import pandas as pd
 
 from shared.exports.tables import TABLES
 from shared.features import MONEY_UNITS, PURCHASE, REFUND, Profiles
-from shared.features.columns import ARMS, CAMPAIGN_EXPOSURE
+from shared.features.columns import ARMS, CAMPAIGN_EXPOSURE, EMAIL_CLICK, EMAIL_OPEN, IDENTIFY
 from shared.identity.keys import customer_id
 from shared.insight.tables import Tables
 
@@ -67,6 +67,16 @@ def exposures(profiles: Profiles) -> list[dict[str, Any]]:
             "happened_at": int(rows.time_ms[i]),
             "campaign": names[int(rows.campaign[i])],
             "arm": ARMS[rows.arm[i]],
+            "last_visit_at": max((at for at in visits(profiles, i) if at < rows.time_ms[i]), default=None),
+            "next_visit_at": min((at for at in visits(profiles, i) if at >= rows.time_ms[i]), default=None),
         }
-        for i in np.flatnonzero(rows.kind == CAMPAIGN_EXPOSURE)
+        for i in np.flatnonzero(rows.kind == CAMPAIGN_EXPOSURE).tolist()
     ]
+
+
+def visits(profiles: Profiles, row: int) -> list[int]:
+    """When whoever an event is of did something in a visit, UTC milliseconds."""
+    outside = (*(REFUND, EMAIL_OPEN, EMAIL_CLICK), *(IDENTIFY, CAMPAIGN_EXPOSURE))
+    own = (profiles.owner == profiles.owner[row]) & ~np.isin(profiles.rows.kind, outside)
+    times: list[int] = profiles.rows.time_ms[own].tolist()
+    return times

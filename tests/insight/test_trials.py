@@ -2,6 +2,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,11 @@ from shared.durations import DAY_MS
 from shared.experiments.assignment import Planned
 from shared.experiments.estimates import COLUMNS
 from shared.experiments.histories import Experiments
+from shared.experiments.results import Look, judged
 from shared.experiments.trial import CONTROL, TREATMENT, Cost, Trial
 from shared.insight import trials as insight_trials
-from shared.insight.trials import KNOWN, Design, trials
+from shared.insight.tables import Tables
+from shared.insight.trials import VISITS, Design, trials
 from tests.experiments.test_histories import BEGIN_MS, HALF_DAY, WINDOW_DAYS, Happened, _exposure, _profiles, happenings
 from tests.insight.exported import exposures, orders, write
 from tests.support.examples import at_most
@@ -47,20 +50,42 @@ def test_exports_tell_what_histories_tell(events: list[Happened]) -> None:
     with TemporaryDirectory() as folder:
         told = _told(events, Path(folder))
     assert [*told] == experiments.campaigns
-    known = [COLUMNS.index(name) for name in KNOWN]
     for campaign, one in told.items():
         expected = experiments.trial(campaign, WINDOW_DAYS)
         if expected.window_days < WINDOW_DAYS:
             continue
         np.testing.assert_array_equal(one.exposed_ms, expected.exposed_ms)
-        for attribute in ("assigned", "contacts", "switched", "elsewhere", "window_days"):
+        for attribute in ("assigned", "contacts", "switched", "elsewhere", "window_days", "columns"):
             assert getattr(one, attribute) == getattr(expected, attribute), attribute
         assert one.groups.keys() == expected.groups.keys()
         for group, moments in one.groups.items():
             assert moments.n == expected.groups[group].n
-            np.testing.assert_allclose(moments.mean[known], expected.groups[group].mean[known], atol=1e-9)
-            scatter = expected.groups[group].scatter[np.ix_(known, known)]
-            np.testing.assert_allclose(moments.scatter[np.ix_(known, known)], scatter, atol=1e-6)
+            np.testing.assert_allclose(moments.mean, expected.groups[group].mean, atol=1e-9)
+            np.testing.assert_allclose(moments.scatter, expected.groups[group].scatter, atol=1e-6)
+
+
+def _without_visits(folder: Path, rows: list[dict[str, Any]], name: str) -> Path:
+    """A file of exposures as releases of before wrote it."""
+    (path,) = write(folder, exposures=rows).files["exposures"]
+    older = folder / name
+    with duckdb.connect() as connection:
+        told = connection.sql(f"SELECT * EXCLUDE (last_visit_at, next_visit_at) FROM read_parquet('{path}')")
+        told.write_parquet(str(older))
+    return older
+
+
+def test_exports_of_before_do_not_tell_visits_nor_do_those_of_both(tmp_path: Path) -> None:
+    visit = {**_exposure("a", 1), "event_type": "page_view", "campaign": None, "arm": None}
+    profiles = _profiles([_exposure("a", 0), _exposure("b", 0, CONTROL), visit])
+    now = write(tmp_path / "now", exposures=exposures(profiles), orders=orders(profiles))
+    older = _without_visits(tmp_path / "older", exposures(profiles)[:1], "older.parquet")
+    (told,) = trials(now, AS_OF_MS, WINDOW_DAYS, {})
+    assert told.arm(TREATMENT).mean[COLUMNS.index("visited")] == 1
+    for files in ([older], [*now.files["exposures"], older], [older, *now.files["exposures"]]):
+        (trial,) = trials(Tables(now.folder, {**now.files, "exposures": files}), AS_OF_MS, WINDOW_DAYS, {})
+        assert {*COLUMNS} - trial.columns == VISITS
+        (said,) = judged([trial], Look(AS_OF_MS))
+        assert "visit" not in {one["metric"] for one in (*said["metrics"], *said["before_and_after"])}
 
 
 def _moved(customer: str, day: float, segment: int, recorded: int = 0) -> dict[str, Any]:
