@@ -89,14 +89,17 @@ ALL_THERE = "() => window.seen.first !== null && !document.querySelector('main .
 def measure_dashboard(bundle: Path) -> dict[str, Measurement]:
     """Every page some times, of a shop whose customers, campaign, refused lines and export are there.
 
-    `bundle` is the folder of a trained bundle. Raises LocalStackError where the stack does not come up or to an end.
+    `bundle` is the folder of a trained bundle. Raises LocalStackError where the stack does not come up or to an end, or
+    there is no browser.
     """
-    from tests.support.browser import browser
+    from tests.support.browser import NoBrowser, browser  # Playwright is there for tests and for this alone
 
-    with local_stack(clock=iso(AS_OF_MS)) as stack:
-        fill(stack, bundle)
-        with browser() as chromium:
+    try:
+        with browser() as chromium, local_stack(clock=iso(AS_OF_MS)) as stack:
+            fill(stack, bundle)
             return look(stack, chromium)
+    except NoBrowser as error:
+        raise LocalStackError(str(error)) from None
 
 
 def dashboard_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
