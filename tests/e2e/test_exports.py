@@ -24,7 +24,7 @@ from tests.support.event_files import ndjson, purchase
 from tests.support.exported import exported, object_keys
 from tests.support.fakes.asking import answers
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.drill]
 
 DAY = STACK_CLOCK[:10]
 ORDERS = {f"customer {number}": number % 6 + 1 for number in range(25)}
