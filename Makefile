@@ -63,7 +63,7 @@ $(ROOT)/.cache/.template-linted: $(ROOT)/template.yaml $(ROOT)/api/openapi.yaml 
 	@mkdir -p $(@D) && touch $@
 
 nightly: build ## Try delivery on 10,000 generated histories, play 2,000 seeds of the simulation, look at 2,000 experiments daily, learn for 30 nights, give parsers 100,000 damaged inputs
-	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events tests/intake/test_memory.py --numprocesses auto --maxprocesses 4
+	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events tests/audiences tests/intake/test_memory.py --numprocesses auto --maxprocesses 4
 	@$(PYTHON) -W ignore -m tests.simulation --seeds 2000 --processes $$(nproc)
 	@$(PYTHON) -m tests.experiments.simulation --experiments 2000
 	@$(PYTHON) -m pytest tests/training tests/e2e/test_nights.py -m nightly
