@@ -4,11 +4,11 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from multiprocessing import Pool
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import tests.conftest  # noqa: F401  for its environment
-from tests.simulation.play import Played, play
+from tests.simulation.play import Played, play, play_aloud, say
 
 SEEDS_A_TASK = 5
 SEEDS_A_PROCESS = 100
@@ -24,27 +24,21 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args()
     if given.seed is not None:
-        return _told([play(given.seed, _say if given.trace else None)])
+        return _told([play(given.seed, say if given.trace else None)])
     seeds = range(given.first, given.first + given.seeds)
     if given.processes == 1:
-        return _told([_one(seed) for seed in seeds])
-    # A process keeps every module of every container it made, so that it is let go in time.
-    with Pool(given.processes, maxtasksperchild=SEEDS_A_PROCESS // SEEDS_A_TASK) as pool:
-        return _told([*_counted(pool.imap(_one, seeds, chunksize=SEEDS_A_TASK))])
-
-
-def _one(seed: int) -> Played:
-    played = play(seed)
-    for finding in played.findings[:5]:
-        _say(f"seed {seed}: {finding}")
-    # What was written was searched by now, and is long.
-    return replace(played, written="")
+        return _told([play_aloud(seed) for seed in seeds])
+    # A process keeps every module of every container it made, so that it is let go in time. One of a plain pool may not
+    # have children, which functions read Parquet in.
+    tasks = SEEDS_A_PROCESS // SEEDS_A_TASK
+    with ProcessPoolExecutor(given.processes, get_context("spawn"), max_tasks_per_child=tasks) as pool:
+        return _told([*_counted(pool.map(play_aloud, seeds, chunksize=SEEDS_A_TASK))])
 
 
 def _counted(played: Iterable[Played]) -> Iterator[Played]:
     for number, one in enumerate(played, 1):
         if number % 100 == 0:
-            _say(f"{number:,} seeds played")
+            say(f"{number:,} seeds played")
         yield one
 
 
@@ -52,17 +46,13 @@ def _told(played: list[Played]) -> int:
     failed = [one for one in played if one.findings]
     for name in ("calls", "invocations", "faults"):
         total = sum((getattr(one, name) for one in played), Counter[str]())
-        _say(f"{total.total():,} {name}: " + ", ".join(f"{n:,} {kind}" for kind, n in total.most_common()))
+        say(f"{total.total():,} {name}: " + ", ".join(f"{n:,} {kind}" for kind, n in total.most_common()))
     for one in failed:
-        _say(f"seed {one.seed}: {len(one.findings)} findings; python -m tests.simulation --seed {one.seed} --trace")
+        say(f"seed {one.seed}: {len(one.findings)} findings; python -m tests.simulation --seed {one.seed} --trace")
         for finding in one.findings if len(played) == 1 else ():
-            _say(f"  {finding}")
-    _say(f"{len(failed)} of {len(played)} seeds failed; digest {played[-1].digest}")
+            say(f"  {finding}")
+    say(f"{len(failed)} of {len(played)} seeds failed; digest {played[-1].digest}")
     return 1 if failed else 0
-
-
-def _say(line: str) -> None:
-    sys.__stdout__.write(line + "\n")  # type: ignore[union-attr]
 
 
 if __name__ == "__main__":

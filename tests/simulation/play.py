@@ -6,9 +6,10 @@ import contextlib
 import io
 import logging
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -139,3 +140,18 @@ def _written(environment: Mapping[str, str]) -> Iterator[io.StringIO]:
             os.environ.pop(name)
             if value is not None:
                 os.environ[name] = value
+
+
+def play_aloud(seed: int) -> Played:
+    """Plays one seed of many, and says at once what was found."""
+    played = play(seed)
+    for finding in played.findings[:5]:
+        say(f"seed {seed}: {finding}")
+    # What was written was searched by now, and is long.
+    return replace(played, written="")
+
+
+def say(line: str) -> None:
+    """Tells whoever plays, whatever is listened to in place of standard output."""
+    sys.__stdout__.write(line + "\n")  # type: ignore[union-attr]
+    sys.__stdout__.flush()  # type: ignore[union-attr]
