@@ -35,7 +35,7 @@ NOTHING_FOUND := '^Passed checks: [1-9][0-9]*, Failed checks: 0, Skipped checks:
 # Keys are known by their shape: hashes and golden bytes look as random, and what a variable is called ruff's rules look at.
 BY_SHAPE := $(foreach plugin,HexHighEntropyString Base64HighEntropyString KeywordDetector,--disable-plugin $(plugin))
 
-.PHONY: setup install build demo local test check nightly delivery drills bench samples warehouses featuretools spark lint docs clean
+.PHONY: setup install build demo local test check nightly delivery drills bench samples warehouses featuretools spark pycaret lint docs clean
 setup: $(ENVIRONMENTS) $(SCAN) ## Install the pinned tools and libraries (every other command does it too)
 install: setup
 
@@ -99,6 +99,9 @@ warehouses: $(ROOT)/.venv-warehouses/.ready ## Install what stands for Snowflake
 spark: $(SPARK) ## Install Spark, and hold what it gathers to what one machine comes to; needs Java 17
 	@cd $(ROOT) && .venv-spark/bin/python -m pytest tests/training/engines/test_spark.py
 
+pycaret: $(ROOT)/.venv-pycaret/.ready build ## Install PyCaret, and adopt what it makes, on the local stack too; needs Python 3.11
+	@$(PYTHON) -m pytest tests/training/adoption/test_adopting.py tests/e2e/test_targets.py -k pycaret
+
 featuretools: $(ROOT)/.venv-featuretools/.ready ## Install FeatureTools, which `tessera discover` runs
 
 docs: $(ROOT)/.venv/.ready ## Make a site of docs/ in build/site, and check its links
@@ -106,7 +109,8 @@ docs: $(ROOT)/.venv/.ready ## Make a site of docs/ in build/site, and check its 
 
 clean: ## Remove what was built and installed
 	rm -rf $(ROOT)/.aws-sam $(ROOT)/.cache $(ROOT)/build $(ROOT)/.venv $(ROOT)/.venv-sam $(ROOT)/.venv-ministack \
-		$(ROOT)/.venv-scan $(ROOT)/.venv-spark $(ROOT)/.venv-warehouses $(ROOT)/.venv-featuretools
+		$(ROOT)/.venv-scan $(ROOT)/.venv-spark $(ROOT)/.venv-warehouses $(ROOT)/.venv-featuretools \
+		$(ROOT)/.venv-pycaret
 
 # ---- Environments ----------------------------------------------------------------------------------------------------
 # The local AWS, SAM and checkov pin libraries that clash with the project's, so each lives in an environment of its own.
@@ -129,9 +133,11 @@ $(ENVIRONMENTS) $(SCAN) $(SPARK): $(ROOT)/uv.lock | $(UV)
 # Their libraries clash with the project's own: one lock for both takes what uv calls experimental. So they have pins of their own.
 $(ROOT)/.venv-featuretools/.ready: $(ROOT)/training/discovery/featuretools.txt | $(UV)
 $(ROOT)/.venv-warehouses/.ready: $(ROOT)/tests/support/fakes/requirements.txt | $(UV)
-$(ROOT)/.venv-featuretools/.ready $(ROOT)/.venv-warehouses/.ready:
+$(ROOT)/.venv-pycaret/.ready: $(ROOT)/tests/training/adoption/pycaret.txt | $(UV)
+$(ROOT)/.venv-pycaret/.ready: PYTHON_OF_IT := 3.11
+$(ROOT)/.venv-featuretools/.ready $(ROOT)/.venv-warehouses/.ready $(ROOT)/.venv-pycaret/.ready:
 	@echo "Installing pinned packages into $(notdir $(@D))"
-	@$(UV) venv --quiet --clear --python 3.13 $(@D)
+	@$(UV) venv --quiet --clear --python $(or $(PYTHON_OF_IT),3.13) $(@D)
 	@$(UV) pip install --quiet --python $(@D)/bin/python --requirements $<
 	@touch $@
 
@@ -144,7 +150,7 @@ $(ROOT)/.venv/.browser: $(ROOT)/.venv/.ready
 # cannot write it, and unchecked because unzipping changes the times of the files.
 
 $(ROOT)/.aws-sam/build/template.yaml: $(ENVIRONMENTS) $(ROOT)/template.yaml $(ROOT)/.aws-sam/openapi.json $(ROOT)/samconfig.toml $(ROOT)/Makefile \
-		$(shell find $(ROOT)/shared $(ROOT)/functions $(ROOT)/statemachines -not -path '*__pycache__*' 2>/dev/null)
+		$(shell find $(ROOT)/shared $(ROOT)/functions $(ROOT)/statemachines -type f -not -path '*__pycache__*' 2>/dev/null)
 	@echo "Building the layer and the functions with sam"
 	@mkdir -p $(ROOT)/.aws-sam
 	@cd $(ROOT) && $(SAM) build >.aws-sam/build.log 2>&1 || { cat .aws-sam/build.log; exit 1; }

@@ -22,7 +22,7 @@ from tests.e2e.conftest import wait_until
 from tests.support.document import check_answer
 from tests.support.event_files import ndjson
 from tests.support.shop import OPENED, Event, shop_events
-from tests.training.adoption.models import known, lightgbm_model, network_model, written
+from tests.training.adoption.models import known, lightgbm_model, network_model, pycaret_model, written
 from tests.training.prediction.test_uplift import approached
 from tests.training.test_own_targets import OWN, SMALL, TEN, TEN_OUTPUTS, with_coupons
 from training import adopt, score, table, train
@@ -180,7 +180,7 @@ def test_another_bundle_with_them_decides_anew_on_everybody(stack: Stack, shop: 
         assert any(after[one].predictions[output] != before[one].predictions[output] for one in after), output
 
 
-@pytest.mark.parametrize("make", [lightgbm_model, network_model])
+@pytest.mark.parametrize("make", [lightgbm_model, network_model, pycaret_model])
 def test_a_model_of_others_decides_and_is_explained(
     stack: Stack, shop: Shop, tmp_path: Path, make: Callable[[Any, Any], bytes]
 ) -> None:
@@ -198,7 +198,7 @@ def test_a_model_of_others_decides_and_is_explained(
     assert sum(shares) == pytest.approx(about["sum"], abs=1e-6)
     if make is lightgbm_model:
         assert "standard_error" not in about
-    else:
+    if make is network_model:
         assert 0 < about["standard_error"] < 1
 
 

@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.emulator import ROOT
 from shared.features import FEATURE_NAMES
 from shared.models.bundle import Bundle
 from shared.reasons.contributions import FILE, Reasons
-from tests.training.adoption.models import known, lightgbm_model, linear_model, network_model, written
+from tests.training.adoption.models import known, lightgbm_model, linear_model, network_model, pycaret, written
 from tests.training.conftest import Shop
 from training import adopt, table
 from training.adoption.foreign import Foreign
@@ -26,7 +24,6 @@ from training.bundle import gate
 from training.prediction.holdout import load
 
 MAKERS = {"trees": lightgbm_model, "linear": linear_model, "sampled": network_model}
-PYCARET = ROOT / ".venv-pycaret/bin/python"
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +102,9 @@ def test_a_better_one_is_taken_without_any_reason(rows: tuple[Any, Any], model: 
 
 
 def test_pycaret_makes_one_of_the_same_table(shop: Shop, model: Path, tmp_path: Path) -> None:
-    if not PYCARET.exists():
-        pytest.skip("PyCaret needs Python 3.11 and an environment of its own: docs/your-models.md says how to make it")
     arguments = ["--events", str(shop.file), "--config", str(shop.config), "--out", str(tmp_path / "table.parquet")]
     assert table.main(arguments) == 0
-    script = Path(__file__).with_name("pycaret_model.py")
-    command = [PYCARET, "-W", "ignore", script, tmp_path / "table.parquet", "target_churn", tmp_path / "model.onnx"]
-    subprocess.run(list(map(str, command)), check=True, cwd=tmp_path)
+    pycaret(tmp_path / "table.parquet", tmp_path / "model.onnx")
     given = [f"churn={tmp_path}/model.onnx", "--model", str(model), "--out", str(tmp_path / "out")]
     assert adopt.main([*given, "--force-reason", "a test"]) == 0
     assert gate.run(tmp_path / "out")[1].differences["churn_probability"] < 1e-5
