@@ -66,9 +66,16 @@ def told(engine: Engine) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for whom, question in ((everyone, states), (customers, features_then)):
         parts = [*engine.ask(whom, [question])]
-        answer = np.concatenate([part.answers[0] for part in parts])
-        answers[question.__name__] = (keys_of(parts), answer.dtype, answer.shape, answer.tobytes())
+        answers[question.__name__] = _answered(parts)
     return answers | {"summary": sorted([*engine.reading.summary()][1:]), "accepted": engine.reading.accepted}
+
+
+def _answered(parts: Sequence[Part]) -> tuple[Any, ...]:
+    """Whose answers there are, and which; of nobody there may be a part without anybody, or none."""
+    if not keys_of(parts):
+        return ()
+    answer = np.concatenate([part.answers[0] for part in parts])
+    return keys_of(parts), answer.dtype, answer.shape, answer.tobytes()
 
 
 def told_in_memory(source: Source) -> dict[str, Any]:
