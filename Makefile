@@ -48,7 +48,7 @@ local: build ## Start the whole system locally and keep it running until Ctrl-C
 	@$(PYTHON) -m local.stack $(OPTIONS)
 
 test: build $(ROOT)/.venv/.browser $(ROOT)/.venv-featuretools/.ready ## Run all tests that need neither Docker nor an AWS account
-	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(ROOT)/.cache/.template-linted ## Run the quick part of lint, and all tests that need no stack, in 90 seconds on two cores; say what is left
 	ruff format --check
