@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import batched
 from multiprocessing import get_context
 
 import tests.conftest  # noqa: F401  for its environment
@@ -28,11 +29,15 @@ def main() -> int:
     seeds = range(given.first, given.first + given.seeds)
     if given.processes == 1:
         return _told([play_aloud(seed) for seed in seeds])
+    return _told([*_counted(_played(seeds, given.processes))])
+
+
+def _played(seeds: range, processes: int) -> Iterator[Played]:
     # A process keeps every module of every container it made, so that it is let go in time. One of a plain pool may not
     # have children, which functions read Parquet in.
-    tasks = SEEDS_A_PROCESS // SEEDS_A_TASK
-    with ProcessPoolExecutor(given.processes, get_context("spawn"), max_tasks_per_child=tasks) as pool:
-        return _told([*_counted(pool.map(play_aloud, seeds, chunksize=SEEDS_A_TASK))])
+    for some in batched(seeds, SEEDS_A_PROCESS * processes, strict=False):
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+            yield from pool.map(play_aloud, some, chunksize=SEEDS_A_TASK)
 
 
 def _counted(played: Iterable[Played]) -> Iterator[Played]:
