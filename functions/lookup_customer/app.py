@@ -76,13 +76,21 @@ def segment(customer_id: str) -> dict[str, Any]:
 def what_they_did(customer_id: str) -> dict[str, Any]:
     """What a customer did day by day, as far as it is kept, and what is known of them."""
     from shared.api.timeline import timeline  # it takes NumPy, as reasons do
+    from shared.features import BrokenState, UnknownStateVersion
     from shared.features.time_zone import TimeZone
 
     customer_id = unquote(customer_id)
     profile = _read(customer_id, whole=True) if len(customer_id) <= LONGEST_ID else None
     if profile is None:
         raise _not_found("customer_not_found", "No event of this customer has been counted.")
-    return {"customer_id": customer_id, **timeline(profile, TimeZone.of(os.environ["TIME_ZONE"]))}
+    try:
+        return {"customer_id": customer_id, **timeline(profile, TimeZone.of(os.environ["TIME_ZONE"]))}
+    except UnknownStateVersion:
+        raise _not_found(
+            "history_not_readable", "A newer release wrote this history; that can tell it."
+        ) from None
+    except BrokenState:
+        raise _not_found("history_not_readable", "What is stored of this customer's history is damaged.") from None
 
 
 def _read(customer_id: str, *, whole: bool) -> StoredProfile | None:

@@ -177,6 +177,9 @@ def test_a_history_that_cannot_be_read_is_answered_without_what_the_decision_res
     asked = ask(lookup_customer, {"explain": "true", "what_if": "true"})
     problem = {"problem": reason}
     assert asked == {**plain, "explanation": problem, "what_would_change": problem}
+    status, timeline = request(lookup_customer, "/customers/889/timeline")
+    check_answer("GET", "/customers/{customer_id}/timeline", status, timeline)
+    assert (status, timeline["error"]["code"]) == (404, "history_not_readable")
 
 
 def test_unknown_address_is_answered_as_json(lookup_customer: ModuleType) -> None:

@@ -32,7 +32,8 @@ type Row = dict[str, Any]
 
 def exported(cloud: Cloud, profiles: Mapping[str, StoredProfile], truth: Truth) -> Iterator[str]:
     """What is wrong with what was exported, the last time when the world had come to rest."""
-    days = sorted({key.split("date=")[1].split("/")[0] for key in cloud.objects.keys("exports/snapshots/")})
+    written = cloud.objects.keys("exports/snapshots/")
+    days = sorted(key.split("date=")[1].split("/")[0] for key in written if key.endswith("/_manifest.json"))
     if not days:
         yield "no date is whole"
         return
