@@ -94,7 +94,7 @@ lint: setup docs ## Check formatting, style, types, imports, links and the templ
 	cd $(ROOT) && .venv-scan/bin/detect-secrets-hook $(BY_SHAPE) $$(git ls-files --cached --others --exclude-standard)
 
 warehouses: $(ROOT)/.venv-warehouses/.ready ## Install what stands for Snowflake and BigQuery, and writes Tableau's files; then hold the views to them
-	@$(PYTHON) -m pytest tests/operations/test_warehouse.py tests/operations/test_tableau.py
+	@$(PYTHON) -m pytest tests/operations/test_warehouse.py tests/operations/test_tableau.py tests/audiences/test_warehouses.py
 
 spark: $(SPARK) ## Install Spark, and hold what it gathers to what one machine comes to; needs Java 17
 	@cd $(ROOT) && .venv-spark/bin/python -m pytest tests/training/engines/test_spark.py

@@ -35,7 +35,7 @@ EXAMPLES = settings().max_examples // 4
 def test_functions_and_duckdb_agree_on_random_rules(history: Any, texts: list[str], days: int, numbers: Any) -> None:
     profiles = folded(history)
     at = LEAP_DAY + timedelta(days=days, milliseconds=numbers.choice([0, 0, 1, 3_600_000]))
-    customers = _customers(profiles, at, numbers)
+    customers = customers_of(profiles, at, numbers)
     trees = [from_json(to_json(read_rule(text, NAMES))) for text in texts]
     held = {
         customer_id(key): tuple(row)
@@ -43,7 +43,7 @@ def test_functions_and_duckdb_agree_on_random_rules(history: Any, texts: list[st
     }
     columns = ", ".join(f"coalesce({to_sql(tree)}, false)" for tree in trees)
     with duckdb.connect() as connection:
-        _write_tables(connection, history, profiles, customers, at)
+        write_tables(connection, history, profiles, customers, at)
         rows = connection.sql(f"SELECT customer_id, {columns} FROM customers c").fetchall()
     assert held == {row[0]: row[1:] for row in rows}
 
@@ -57,7 +57,7 @@ def test_every_dialect_reads_what_is_written_for_it(dialect: str, text: str) -> 
     sqlglot.parse_one(f"SELECT c.customer_id FROM customers AS c WHERE {condition}", dialect=dialect)
 
 
-def _customers(profiles: Profiles, at: datetime, numbers: Any) -> Customers:
+def customers_of(profiles: Profiles, at: datetime, numbers: Any) -> Customers:
     at_ms = round(at.timestamp() * 1_000)
     n = len(profiles)
 
@@ -73,7 +73,7 @@ def _customers(profiles: Profiles, at: datetime, numbers: Any) -> Customers:
     return Customers(features(profiles, at_ms), decided, Histories(profiles), np.arange(n), at_ms)
 
 
-def _write_tables(
+def write_tables(
     connection: duckdb.DuckDBPyConnection, history: Any, profiles: Profiles, customers: Customers, at: datetime
 ) -> None:
     at = at.astimezone(UTC).replace(tzinfo=None)
