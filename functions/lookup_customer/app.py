@@ -86,9 +86,7 @@ def what_they_did(customer_id: str) -> dict[str, Any]:
     try:
         return {"customer_id": customer_id, **timeline(profile, TimeZone.of(os.environ["TIME_ZONE"]))}
     except UnknownStateVersion:
-        raise _not_found(
-            "history_not_readable", "A newer release wrote this history; that can tell it."
-        ) from None
+        raise _not_found("history_not_readable", "A newer release wrote this history; that can tell it.") from None
     except BrokenState:
         raise _not_found("history_not_readable", "What is stored of this customer's history is damaged.") from None
 
