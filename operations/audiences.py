@@ -24,8 +24,9 @@ from shared.api.audience_preview import asks_histories, preview, sample
 from shared.audiences.audience import Audiences, NotAudiences
 from shared.audiences.defining import MOST_BYTES, Mistakes, as_definition, read_audiences
 from shared.audiences.publishing import current, publish, put_back, versions
-from shared.audiences.reading import Mistake, Names, attributes_of, read_rule
+from shared.audiences.reading import Names, attributes_of, read_rule
 from shared.audiences.rules import Rule
+from shared.audiences.terms import Mistake
 from shared.aws.versioned_document import EditedMeanwhile, NoSuchVersion
 from shared.exports.tables import TABLES
 from shared.features.time_zone import TimeZone

@@ -5,6 +5,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TESTED_BY = {
     "shared/durations": "features/test_delivery.py",
+    "shared/audiences/terms": "audiences/test_reading.py",
     "shared/exports/schema": "exports/test_tables.py",
     "shared/drift/watching": "functions/test_measure_drift.py",
     "shared/insight/fetching": "insight/test_measuring.py",

@@ -28,7 +28,8 @@ from shared.audiences.audience import KEY, MOST_AUDIENCES, Audience, Audiences, 
 from shared.audiences.defining import Mistakes, as_definition, defined
 from shared.audiences.live_audiences import LiveAudiences
 from shared.audiences.publishing import Reason, current, publish, versions
-from shared.audiences.reading import Mistake, Names, read_rule
+from shared.audiences.reading import Names, read_rule
+from shared.audiences.terms import Mistake
 from shared.aws.versioned_document import EditedMeanwhile
 from shared.clock import read_clock
 from shared.decisions.decision import iso

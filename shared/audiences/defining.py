@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from shared.audiences.audience import MOST_AUDIENCES, Audience, Audiences, Key, Offer, Share, Words
-from shared.audiences.reading import Mistake, Names, read_rule
+from shared.audiences.reading import Names, read_rule
+from shared.audiences.terms import Mistake
 
 MOST_BYTES = 1_000_000
 

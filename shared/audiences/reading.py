@@ -10,18 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from math import isfinite
 from typing import Any
 
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from shared.audiences.rules import (
-    LONGEST_TEXT,
     MEASURES,
-    MOST_DAYS,
     MOST_PARTS,
-    SUBJECTS,
     All,
     AnyOf,
     Attribute,
@@ -36,7 +32,8 @@ from shared.audiences.rules import (
     operands,
     size,
 )
-from shared.features import EVENT_TYPES, FEATURE_NAMES
+from shared.audiences.terms import LIKELY, Mistake, checked_text, count, days_of, number, place, shown
+from shared.features import FEATURE_NAMES
 
 LONGEST_RULE = 4_000
 """Characters of a rule's text, at most."""
@@ -55,17 +52,6 @@ _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.GT: ">",
     exp.GTE: ">=",
 }
-_LIKELY = 0.75
-"""How alike a name nobody knows and one of ours are, for it to be taken for a mistake and not for an attribute."""
-
-
-class Mistake(ValueError):
-    """A rule cannot be read. The message is for whoever wrote it and quotes it: it belongs in answers, not in logs."""
-
-    def __init__(self, message: str, at: int | None = None) -> None:
-        super().__init__(message if at is None else f"at character {at}: {message}")
-        self.at = at
-        """Where the mistake is, in characters from 1; None where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +75,7 @@ class Names:
 
     def nearest(self, name: str) -> str | None:
         """The one of ours that was probably meant."""
-        close = get_close_matches(name.lower(), [*self.numbers, *self.texts, *MEASURES], n=1, cutoff=_LIKELY)
+        close = get_close_matches(name.lower(), [*self.numbers, *self.texts, *MEASURES], n=1, cutoff=LIKELY)
         return close[0] if close else None
 
 
@@ -160,11 +146,11 @@ class _Reader:
                 one_of = [self._compared("=", left, self._operand(value), node) for value in node.expressions]
                 return AnyOf(tuple(one_of))
             case exp.Column():
-                raise Mistake(f"'{node.name}' is compared with nothing", _place(node))
+                raise Mistake(f"'{node.name}' is compared with nothing", place(node))
         operator = _COMPARISONS.get(type(node))
         if operator:
             return self._compared(operator, self._operand(node.this), self._operand(node.expression), node)
-        raise Mistake(f"'{_shown(node)}' is not part of the language of rules: {_LANGUAGE}", _place(node))
+        raise Mistake(f"'{shown(node)}' is not part of the language of rules: {_LANGUAGE}", place(node))
 
     def _flat(self, node: exp.Expr, kind: type[exp.Expr]) -> tuple[Rule, ...]:
         """The parts of a chain, without recursion: chains are longer than stacks are deep."""
@@ -181,18 +167,18 @@ class _Reader:
     def _asked(self, node: exp.Expr) -> Operand:
         operand = self._operand(node)
         if isinstance(operand, Literal):
-            raise Mistake(f"'{_shown(node)}' is asked of nobody", _place(node))
+            raise Mistake(f"'{shown(node)}' is asked of nobody", place(node))
         return operand
 
     def _compared(self, operator: str, left: Operand, right: Operand, node: exp.Expr) -> Comparison:
         kinds = {self._kind(left), self._kind(right)} - {None}
         if len(kinds) > 1:
-            raise Mistake(f"'{_shown(node)}' compares a number with a text", _place(node))
+            raise Mistake(f"'{shown(node)}' compares a number with a text", place(node))
         for field, literal in ((left, right), (right, left)):
             if isinstance(field, Field) and field.name == INTENT and isinstance(literal, Literal):
                 self._check_intent(literal, node)
         if isinstance(left, Literal) and isinstance(right, Literal):
-            raise Mistake(f"'{_shown(node)}' is the same for everybody", _place(node))
+            raise Mistake(f"'{shown(node)}' is the same for everybody", place(node))
         return Comparison(operator, left, right)
 
     def _check_intent(self, literal: Literal, node: exp.Expr) -> None:
@@ -200,7 +186,7 @@ class _Reader:
         if literal.value not in intents:
             close = get_close_matches(str(literal.value), intents, n=1)
             hint = f"probably meant: {close[0]}" if close else f"there are {', '.join(intents)}"
-            raise Mistake(f"there is no intent '{literal.value}'; {hint}", _place(node))
+            raise Mistake(f"there is no intent '{literal.value}'; {hint}", place(node))
 
     def _kind(self, operand: Operand) -> str | None:
         match operand:
@@ -217,11 +203,11 @@ class _Reader:
             case exp.Paren():
                 return self._operand(node.this)
             case exp.Literal() if node.is_string:
-                return Literal(_checked_text(node.this, node))
+                return Literal(checked_text(node.this, node))
             case exp.Literal():
-                return Literal(_number(node.this, node))
+                return Literal(number(node.this, node))
             case exp.Neg() if isinstance(node.this, exp.Literal) and not node.this.is_string:
-                return Literal(-_number(node.this.this, node))
+                return Literal(-number(node.this.this, node))
             case exp.Boolean():
                 return Literal("true" if node.this else "false")
             case exp.Column() if node.table:
@@ -231,13 +217,13 @@ class _Reader:
             case exp.Anonymous():
                 return self._function(node)
             case exp.Null():
-                raise Mistake("nothing equals null: write 'is null' or 'is not null'", _place(node))
-        raise Mistake(f"'{_shown(node)}' is not part of the language of rules: {_LANGUAGE}", _place(node))
+                raise Mistake("nothing equals null: write 'is null' or 'is not null'", place(node))
+        raise Mistake(f"'{shown(node)}' is not part of the language of rules: {_LANGUAGE}", place(node))
 
     def _of_attributes(self, node: exp.Column) -> Operand:
         if node.table.lower() != ATTRIBUTES or node.args.get("db"):
-            raise Mistake(f"'{_shown(node)}': only {ATTRIBUTES} have names with a dot", _place(node))
-        return Attribute(_checked_text(node.name, node))
+            raise Mistake(f"'{shown(node)}': only {ATTRIBUTES} have names with a dot", place(node))
+        return Attribute(checked_text(node.name, node))
 
     def _named(self, node: exp.Column) -> Operand:
         name = node.name
@@ -248,11 +234,11 @@ class _Reader:
             raise Mistake(
                 f"nothing is called '{name}'; probably meant: {meant}. An attribute of that name is written"
                 f" {ATTRIBUTES}.{name}",
-                _place(node),
+                place(node),
             )
         if node.this.args.get("quoted"):
-            raise Mistake(f"\"{name}\" is a name; a text stands in single quotes: '{name}'", _place(node))
-        return Attribute(_checked_text(name, node))
+            raise Mistake(f"\"{name}\" is a name; a text stands in single quotes: '{name}'", place(node))
+        return Attribute(checked_text(name, node))
 
     def _function(self, node: exp.Anonymous) -> Operand:
         name = str(node.this).lower()
@@ -261,79 +247,14 @@ class _Reader:
             case "attribute", [Literal(str(attribute))]:
                 return Attribute(attribute)
             case (("views" | "carts" | "orders" | "events"), [Literal(float(days))]):
-                return Count(name, _days(days, node))
+                return Count(name, days_of(days, node))
             case (("views" | "carts" | "orders" | "events"), [Literal(str(subject)), Literal(float(days))]):
-                return _count(name, subject, _days(days, node), node)
+                return count(name, subject, days_of(days, node), node)
         if name in MEASURES:
-            raise Mistake(f"{name} takes a text and days, or days alone: {name}('Shoes', 7)", _place(node))
+            raise Mistake(f"{name} takes a text and days, or days alone: {name}('Shoes', 7)", place(node))
         close = get_close_matches(name, [*MEASURES, "attribute"], n=1)
         hint = f"; probably meant: {close[0]}" if close else f": there are {', '.join(MEASURES)}"
-        raise Mistake(f"there is no function '{name}'{hint}", _place(node))
+        raise Mistake(f"there is no function '{name}'{hint}", place(node))
 
 
 _LANGUAGE = "and or not ( ) = <> < <= > >= between in is null, and views, carts, orders, events"
-
-
-def _count(measure: str, subject: str, days: int, node: exp.Expr) -> Count:
-    """`category: Shoes` says what Shoes is; of `events`, a name that is a type of events is that."""
-    before, colon, after = subject.partition(":")
-    if colon and before.strip().lower() in SUBJECTS:
-        of: str | None = before.strip().lower()
-        subject = after.strip()
-    else:
-        of = "type" if measure == "events" and subject in EVENT_TYPES else None
-        close = get_close_matches(subject, EVENT_TYPES, n=1, cutoff=_LIKELY)
-        if measure == "events" and of is None and close:
-            raise Mistake(
-                f"no type of events is called '{subject}'; probably meant: {close[0]}. A category of that name is"
-                f" written 'category: {subject}'",
-                _place(node),
-            )
-    if of == "type":
-        _check_type(measure, subject, node)
-    if not subject:
-        raise Mistake(f"{measure} counts those of a subject without a name", _place(node))
-    return Count(measure, days, subject, of)
-
-
-def _check_type(measure: str, subject: str, node: exp.Expr) -> None:
-    if measure != "events":
-        raise Mistake(f"{measure} are of one type already: events('type: {subject}', …)", _place(node))
-    if subject not in EVENT_TYPES:
-        close = get_close_matches(subject, EVENT_TYPES, n=1)
-        hint = f"; probably meant: {close[0]}" if close else ""
-        raise Mistake(f"'{subject}' is kept as other activity and cannot be told apart{hint}", _place(node))
-
-
-def _checked_text(text: str, node: exp.Expr) -> str:
-    if len(text) > LONGEST_TEXT:
-        raise Mistake(f"a text has more than {LONGEST_TEXT} characters", _place(node))
-    return text
-
-
-def _number(text: str, node: exp.Expr) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not isfinite(value):
-        raise Mistake(f"'{text}' is not a number that can be compared with", _place(node))
-    return value
-
-
-def _days(value: float, node: exp.Expr) -> int:
-    if value != int(value) or not 0 < value <= MOST_DAYS:
-        raise Mistake(f"days are a whole number from 1 to {MOST_DAYS:,}", _place(node))
-    return int(value)
-
-
-def _shown(node: exp.Expr) -> str:
-    text = node.sql("duckdb")
-    return text if len(text) <= 80 else f"{text[:77]}…"
-
-
-def _place(node: exp.Expr) -> int | None:
-    """Where the first name within a node stands; sqlglot keeps the places of names alone."""
-    places = [named.meta["start"] for named in node.find_all(exp.Identifier) if "start" in named.meta]
-    own = node.meta.get("start")
-    return min([*places, *([own] if own is not None else [])], default=-1) + 1 or None

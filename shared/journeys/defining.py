@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from shared.audiences.audience import KEY, Key, Words
-from shared.audiences.reading import Mistake, Names, read_rule
+from shared.audiences.reading import Names, read_rule
 from shared.audiences.rules import MEASURES
+from shared.audiences.terms import Mistake
 from shared.destinations.steps import DAY_MINUTES, LEAVES, ORDERS, Quiet
 from shared.durations import MINUTE_MS
 from shared.journeys.journey import (

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.audiences.reading import DEEPEST, LONGEST_RULE, Mistake, attributes_of, read_rule
+from shared.audiences.reading import DEEPEST, LONGEST_RULE, attributes_of, read_rule
 from shared.audiences.rules import All, Attribute, Comparison, Count, Field, IsNull, Literal, Not
+from shared.audiences.terms import Mistake
 from tests.audiences.random_rules import NAMES
 
 
