@@ -197,14 +197,16 @@ class World:
             self._sources = [s for s in self._sources if not (isinstance(s, Running) and s.done)]
         return True
 
-    def drain(self, most: int = 4_000) -> None:
-        """Turns until nothing is left to do. Raises Restless."""
-        # Who travels adds days to come and items to read.
-        turns = 3 * most if self.cloud.journey_started else most
-        for _ in range(turns):
+    def drain(self, most: int = 12_000) -> None:
+        """Turns until nothing is left to do. Raises Restless.
+
+        Days to come of those who travel take many, and so do runs over all items, one after the other, where rules are
+        published as often as chance has it.
+        """
+        for _ in range(most):
             if not self.step():
                 return
-        raise Restless(f"after {turns:,} turns there is still something to do")
+        raise Restless(f"after {most:,} turns there is still something to do")
 
     def move_clock(self, to_ms: int) -> None:
         """Moves the clock; invocations do not outlive their timeouts."""
