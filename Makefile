@@ -20,7 +20,7 @@ export PLAYWRIGHT_BROWSERS_PATH := $(ROOT)/.cache/browsers
 export __SAM_CLI_APP_DIR := $(ROOT)/.cache/sam
 export PATH := $(ROOT)/.venv/bin:$(PATH)
 unexport VIRTUAL_ENV
-# Where an image of Python sets it, each of some thousand processes would compile all that it imports anew.
+# Where an image of Python sets it, each process would compile all that it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help

@@ -53,7 +53,7 @@ def install() -> None:
     iam_actions.dynamodb_service_context = _context
     iam_actions._ses_v2_resource_arn = _mail_arn
     iam_evaluator.enforce = _enforced
-    # It reads all policies of a caller anew for each request, a fifth of the time that it takes for one.
+    # It parses all policies of a caller anew for each request, some 6 % of what it takes for one.
     iam_evaluator.parse_policy_document = _parsed
 
 

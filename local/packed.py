@@ -2,7 +2,7 @@
 
 `sam deploy` compresses all 230 MB each time; archives it uploads as they are. And `sam` reads a template seven times to
 deploy it, which took 4 of 9 seconds until it was JSON, which is YAML too. `sam local invoke` puts a layer of the same
-template into its image anew for each call, which takes some ten seconds; one that is named by an ARN and lies in its
+template into its image anew for each call, which takes some seven seconds; one that is named by an ARN and lies in its
 cache it puts there once.
 """
 

@@ -12,7 +12,7 @@ from shared.audiences.evaluating import Customers, Histories
 from shared.audiences.rules import MOST_DAYS, Count
 from shared.features import FEATURE_NAMES, Profiles, features
 from shared.models.manifests import TARGETS
-from shared.profiles.histories import histories, own
+from shared.profiles.histories import histories
 
 if TYPE_CHECKING:
     from shared.features.time_zone import TimeZone
@@ -39,7 +39,7 @@ def judged_by_decisions(profiles: Sequence[StoredProfile], as_of_ms: int) -> Cus
     """The customers, all with a decision, for rules that ask what was decided and nothing else: no history is read."""
     n = len(profiles)
     unknown = np.full((n, len(FEATURE_NAMES)), np.nan, np.float32)
-    return Customers(unknown, _decided(profiles), Histories(own({})), np.arange(n), as_of_ms)
+    return Customers(unknown, _decided(profiles), Histories(Profiles.empty()), np.arange(n), as_of_ms)
 
 
 def latest_ms(known: Profiles, measure: str) -> int | None:

@@ -16,6 +16,7 @@ from local.observe import read_profiles
 from local.stack import Stack, local_stack
 from tests.e2e.conftest import wait_until
 from tests.training.discovery.test_synthesised import needs_featuretools
+from tests.training.test_discover import WISHES
 from training.simulator import write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.drill]
@@ -24,16 +25,6 @@ CUSTOMERS = 400
 CLOCK = "2025-02-02T00:00:00Z"
 SECONDS = 180
 A_CALL = 500
-CONFIG = """
-trees = 50
-validation_slices = 2
-maximum_cutoffs = 3
-
-[[target]]
-name = "wish"
-event = "wish"
-within_days = 30
-"""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +33,7 @@ def wishes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     needs_featuretools()
     folder = tmp_path_factory.mktemp("wishes")
     write(folder, CUSTOMERS, wishes=0.4)
-    (folder / "config.toml").write_text(CONFIG)
+    (folder / "config.toml").write_text(WISHES)
     return folder
 
 
