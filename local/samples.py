@@ -36,7 +36,7 @@ def address_for_containers() -> str:
 def invoke_command(stack: Stack, sample: Path, *, packed: bool = True) -> list[str]:
     """The command that runs a sample against the stack; it needs the stack's credentials in the environment.
 
-    With `packed` the layer comes from the folder where `local.packed` put it, which spares each call some seven seconds.
+    With `packed` the layer comes from the folder where `local.packed` put it, which spares a call seven seconds.
     """
     event = str(sample.relative_to(ROOT))
     environment = str(_environment_of_functions(stack))
