@@ -45,27 +45,21 @@ _BUCKET = """\
       TableBucketARN: !GetAtt TableBucket.TableBucketARN
       Namespace: {namespace}
 """
-_FIRST = """\
+_TABLE = """\
   {logical_id}:
     Type: AWS::S3Tables::Table
     Condition: HasTableBucket
     DependsOn: TableNamespace
     Properties:
-      <<: &in_the_table_bucket
+      <<: {common}
+"""
+_COMMON = f"""\
+&in_the_table_bucket
         TableBucketARN: !GetAtt TableBucket.TableBucketARN
-        Namespace: {namespace}
+        Namespace: {NAMESPACE}
         OpenTableFormat: ICEBERG
         # Who is erased stays in older snapshots.
-        SnapshotManagement: {{Status: enabled, MinSnapshotsToKeep: 1, MaxSnapshotAgeHours: 24}}
-"""
-_OTHER = """\
-  {logical_id}:
-    Type: AWS::S3Tables::Table
-    Condition: HasTableBucket
-    DependsOn: TableNamespace
-    Properties:
-      <<: *in_the_table_bucket
-"""
+        SnapshotManagement: {{Status: enabled, MinSnapshotsToKeep: 1, MaxSnapshotAgeHours: 24}}"""
 _SCHEMA = """\
       TableName: {name}
       IcebergMetadata:
@@ -78,7 +72,9 @@ _SCHEMA = """\
 def resources() -> str:
     """The table bucket and its tables, as template.yaml has them."""
     bucket = _BUCKET.format(revision=revision(), namespace=NAMESPACE)
-    return "\n".join([bucket, *(_resource(table, _OTHER if i else _FIRST) for i, table in enumerate(MIRRORED))])
+    first, *others = MIRRORED
+    tables = [_resource(first, _COMMON), *(_resource(table, "*in_the_table_bucket") for table in others)]
+    return "\n".join([bucket, *tables])
 
 
 def logical_id(table: Table) -> str:
@@ -97,8 +93,8 @@ def columns(table: Table) -> tuple[Column, ...]:
     return (DATE, RUN, *table.columns)
 
 
-def _resource(table: Table, head: str) -> str:
-    text = head.format(logical_id=logical_id(table), namespace=NAMESPACE) + _SCHEMA.format(name=table.name)
+def _resource(table: Table, common: str) -> str:
+    text = _TABLE.format(logical_id=logical_id(table), common=common) + _SCHEMA.format(name=table.name)
     fields = [
         f"{{Id: {number}, Name: {column.name}, Required: false, Type: {_type(column.kind, number)}}}"
         for number, column in enumerate(columns(table), 1)
