@@ -1,7 +1,7 @@
 """Histories put together from their parts: deliveries, and a customer's own events with those of their visitors."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from shared.features import BrokenState, Profiles, UnknownStateVersion, decode, encode, merge, rows_in, since
 from shared.profiles.stored_profile import StoredProfile
@@ -55,6 +55,11 @@ def _problem(profile: StoredProfile) -> Unwritten | None:
     except BrokenState:
         return BROKEN
     return None
+
+
+def those_of(histories: Profiles, keys: Collection[str]) -> Profiles:
+    """The histories under some keys; of others among the keys there are none."""
+    return histories.take([i for i, key in enumerate(histories.keys) if key in keys])
 
 
 def own(profiles: Mapping[str, StoredProfile]) -> Profiles:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared.features import Profiles, decode, encode, rows_in, since
 from shared.features.attributes import Attributes
 from shared.features.ordering import FINGERPRINT_BITS
-from shared.profiles.histories import gathered, own
+from shared.profiles.histories import gathered, own, those_of
 from shared.profiles.sealed import Sealed, Volume
 from shared.profiles.stored_profile import StoredProfile
 
@@ -35,12 +35,12 @@ def parted(
     follows breaks off, adds nothing to the history. Attributes stay in the item.
     """
     sealed = {key: stored[key].sealed for key in grown.keys}
-    states = _heads(grown, _of(volumes, {*grown.keys}))
+    states = _heads(grown, those_of(volumes, {*grown.keys}))
     full = [stored[key] for key, state in states.items() if len(key) + len(state) > HEAD_BYTES]
     rewritten = _rewritten([profile for profile in full if rows_in(profile.state) >= LEAST_EVENTS], before)
     if rewritten:
         sealed |= rewritten
-        states |= _heads(_of(grown, rewritten.keys()), sealed_events(rewritten))
+        states |= _heads(those_of(grown, rewritten.keys()), sealed_events(rewritten))
     totals = dict(zip(grown.keys, grown.event_totals.tolist(), strict=True))
     return {
         key: replace(
@@ -105,10 +105,6 @@ def sealed_events(sealed: Mapping[str, Sealed | None]) -> Profiles:
 def _heads(grown: Profiles, volumes: Profiles) -> dict[str, bytes]:
     """What of the histories belongs into the profiles' items beside their volumes, by key."""
     return _encoded(beside(grown, volumes))
-
-
-def _of(profiles: Profiles, keys: Collection[str]) -> Profiles:
-    return profiles.take([i for i, key in enumerate(profiles.keys) if key in keys])
 
 
 def _rewritten(profiles: Iterable[StoredProfile], before: Profiles) -> dict[str, Sealed]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import batched
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from shared.identity.links import NOBODY, Link, LinkState
 from shared.models.manifests import BundleMismatch
 from shared.profiles.change import Change, Ingested
 from shared.profiles.full_profile import fitting
-from shared.profiles.histories import BROKEN, EVENTS_AT_ONCE, gathered, rows_of, unreadable, with_visitors
+from shared.profiles.histories import BROKEN, EVENTS_AT_ONCE, gathered, rows_of, those_of, unreadable, with_visitors
 from shared.profiles.incoming import Incoming
 from shared.profiles.item import MAX_STATE_BYTES, ItemsUnreadable
 from shared.profiles.marks import Admission
@@ -168,8 +168,8 @@ class Updater:
         full = self.unwritten.keys() & {*after.keys}
         if not full:
             return after
-        rest = after.take([i for i, key in enumerate(after.keys) if key not in full])
-        return merge(rest, before.take(_positions(before, full)))
+        rest = those_of(after, {*after.keys} - full)
+        return merge(rest, those_of(before, full))
 
     def _admitted(self, keys: Sequence[str], stored: dict[str, StoredProfile]) -> dict[str, StoredProfile]:
         """The profiles that may be written, those that are not stored yet included.
@@ -205,7 +205,7 @@ class Updater:
         """The changes with the decisions that `bundle` makes on the histories."""
         someone = [change for change in changes if change.is_written and change.after.is_someone]
         keys = {change.after.key for change in someone}
-        known = with_visitors(histories.take(_positions(histories, keys)), [change.after for change in someone])
+        known = with_visitors(those_of(histories, keys), [change.after for change in someone])
         before = {change.after.key: change.before.decision for change in someone}
         try:
             decisions = decide(known, before, bundle, self.moment)
@@ -230,7 +230,3 @@ def _histories(
     after = merge(before, incoming.events_of(profiles))
     limits = {key: profile.counts_from_ms for key, profile in profiles.items() if profile.counts_from_ms is not None}
     return (since(before, limits), since(after, limits)) if limits else (before, after)
-
-
-def _positions(profiles: Profiles, keys: Collection[str]) -> list[int]:
-    return [i for i, key in enumerate(profiles.keys) if key in keys]
