@@ -143,7 +143,7 @@ $(ROOT)/.venv-featuretools/.ready $(ROOT)/.venv-warehouses/.ready $(ROOT)/.venv-
 
 # A test that looks at report.html fails without one and says why, so a machine that can have none is not stopped here.
 $(ROOT)/.venv/.browser: $(ROOT)/.venv/.ready
-	@cd $(ROOT) && if $(PYTHON) -m tests.support.browser; then touch $@; fi
+	@cd $(ROOT) && if $(PYTHON) -m local.browser; then touch $@; fi
 
 # ---- Artifacts -------------------------------------------------------------------------------------------------------
 # `sam build` calls the build-* targets below, with ARTIFACTS_DIR set. Bytecode goes into the artifacts because Lambda

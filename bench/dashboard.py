@@ -92,7 +92,7 @@ def measure_dashboard(bundle: Path) -> dict[str, Measurement]:
     `bundle` is the folder of a trained bundle. Raises LocalStackError where the stack does not come up or to an end, or
     there is no browser.
     """
-    from tests.support.browser import NoBrowser, browser  # Playwright is there for tests and for this alone
+    from local.browser import NoBrowser, browser  # it takes Playwright, which nothing else here needs
 
     try:
         with browser() as chromium, local_stack(clock=iso(AS_OF_MS)) as stack:

@@ -10,12 +10,12 @@ import boto3
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
+from local.browser import browser
 from shared.models.switching import FILES
 from tests.conftest import BUCKET
 from tests.dashboard.gateway import ROLE, Gateway, gateway
 from tests.functions.conftest import Context, batch, function
 from tests.functions.streams import Bus, TableStream
-from tests.support.browser import browser
 from tests.support.bundles import make_bundle, publish
 from tests.support.event_files import ndjson, purchase
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from local.browser import browser
 from local.emulator import ROOT
-from tests.support.browser import browser
 
 PICTURE = ROOT / "docs/dashboard.png"
 WIDTH, HEIGHT = 1280, 860

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from local.browser import browser
 from local.stack import PACKED_TEMPLATE, Stack, redeploy
 from tests.e2e.conftest import STACK_CLOCK, deployed_with_model, wait_until
 from tests.e2e.rights import client
-from tests.support.browser import browser
 from tests.support.event_files import ndjson, purchase
 
 pytestmark = pytest.mark.e2e

@@ -13,6 +13,7 @@ from local.emulator import ROOT
 from tessera.commands import COMMANDS, Command, markdown
 
 LEFT_TO_MAKE = {
+    "local.browser",
     "local.demo",
     "local.flat_template",
     "local.packed",
@@ -20,7 +21,7 @@ LEFT_TO_MAKE = {
     "local.stack",
     "local.time_passes",
 }
-"""They need what `make build` or `make demo` makes, or make it."""
+"""They need what `make build` or `make demo` makes, or make it, or what `make test` needs."""
 
 each_command = pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 

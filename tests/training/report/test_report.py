@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support.browser import browser
+from local.browser import browser
 from training.report.page import _moves
 
 SECTIONS = ["Segments", "Profiles", "Map", "Predictions", "Reasons", "Actions", "Choice", "Proof", "Origin"]

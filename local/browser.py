@@ -1,6 +1,6 @@
-"""A Chromium for the tests that look at a page: one that is installed, else Playwright's own, else the system's.
+"""A Chromium for whoever looks at a page: one that is installed, else Playwright's own, else the system's.
 
-python -m tests.support.browser    finds one, or installs one
+python -m local.browser    finds one, or installs one
 """
 
 import atexit
@@ -15,7 +15,7 @@ from functools import cache
 from playwright.sync_api import Browser, BrowserType, Error, Playwright, sync_playwright
 
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-HELP = "install Chromium, for example by `apt-get install chromium`, and run the tests again"
+HELP = "install Chromium, for example by `apt-get install chromium`, and try again"
 
 
 class NoBrowser(Exception):
@@ -53,7 +53,7 @@ def _start(chromium: BrowserType) -> Browser:
 def _starts() -> bool:
     try:
         with browser() as started:
-            sys.stdout.write(f"Chromium {started.version} is there for the tests\n")
+            sys.stdout.write(f"Chromium {started.version} is there\n")
     except NoBrowser:
         return False
     return True
