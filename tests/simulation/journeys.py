@@ -181,15 +181,22 @@ class Steps:
                 yield f"{key} was sent more than the cap allows: {told}"
 
     def _left_ms(self, step: Step) -> int:
-        """When they left by the ledger after they had begun; never by what nobody knows any more."""
+        """When they left by the ledger after they had begun; never by what nobody knows any more.
+
+        After is by the profile's versions: of two who write at once the later one may have begun a second earlier.
+        """
         audience = OFTEN.audience
         rows = [
-            int(item["at_ms"]["N"])
+            (int(item["version"]["N"]), int(item["at_ms"]["N"]), item["entered"]["BOOL"])
             for (pk, sk), item in self._items.items()
             if pk == MOVES + step.key and sk.startswith("audience#") and item["audience"]["S"] == audience
-            if not item["entered"]["BOOL"]
         ]
-        return min((at_ms for at_ms in rows if at_ms > step.entered_ms), default=NEVER_MS)
+        begun = [version for version, at_ms, entered in rows if entered and at_ms == step.entered_ms]
+        if not begun:
+            return min(
+                (at_ms for _, at_ms, entered in rows if not entered and at_ms > step.entered_ms), default=NEVER_MS
+            )
+        return min((at_ms for version, at_ms, entered in rows if not entered and version > begun[0]), default=NEVER_MS)
 
 
 def _step(detail: Item) -> Step:
