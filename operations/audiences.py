@@ -20,12 +20,12 @@ import tomli_w
 from operations.exported import fetched, last_whole
 from operations.stack import BAD_INPUT, DeployedStack, OperationError, run, say
 from operations.versions import Commands, add_why, command_line, differences, read_text, reason, say_history
-from shared.api.audience_preview import asks_histories, preview, sample
+from shared.api.audience_preview import Instant, asks_histories, preview, sample
 from shared.audiences.audience import Audiences, NotAudiences
 from shared.audiences.defining import MOST_BYTES, Mistakes, as_definition, read_audiences
 from shared.audiences.publishing import current, publish, put_back, versions
 from shared.audiences.reading import Names, attributes_of, read_rule
-from shared.audiences.rules import Rule
+from shared.audiences.rules import Rule, asks_recommendations
 from shared.audiences.terms import Mistake
 from shared.aws.versioned_document import EditedMeanwhile, NoSuchVersion
 from shared.exports.tables import TABLES
@@ -36,6 +36,7 @@ from shared.models.labels import intents_of
 from shared.models.manifests import Manifests, outputs
 from shared.profiles.members import Members
 from shared.profiles.table import ProfileTable
+from shared.recommending.live_recommender import LiveRecommender
 
 NAMES = Names.of(outputs({}), intents_of({}))
 """What rules may ask for whatever bundle is live."""
@@ -103,7 +104,8 @@ def _preview(stack: DeployedStack, given: argparse.Namespace) -> int:
     sampled, is_all = sample(stack.dynamodb, ProfileTable(stack.dynamodb, table), table, whole=asks_histories(rule))
     total = None if is_all else sum(Members(stack.dynamodb, table).sizes().values())
     zone = TimeZone.of(stack.parameters.get("TimeZone", "UTC"))
-    told = preview(rule, sampled, total, round(datetime.now(UTC).timestamp() * 1_000), zone)
+    recommender = LiveRecommender(stack.s3, stack.resource("DataBucket")).get(0) if asks_recommendations(rule) else None
+    told = preview(rule, sampled, total, Instant(round(datetime.now(UTC).timestamp() * 1_000), zone, recommender))
     say(*_in_words(told))
     return 0
 

@@ -7,6 +7,7 @@ TESTED_BY = {
     "shared/durations": "features/test_delivery.py",
     "shared/audiences/terms": "audiences/test_reading.py",
     "shared/exports/schema": "exports/test_tables.py",
+    "shared/recommending/lists": "recommending/test_recommending.py",
     "shared/drift/watching": "functions/test_measure_drift.py",
     "shared/insight/fetching": "insight/test_measuring.py",
     "shared/features/released": "models/test_bundle_features.py",

@@ -20,7 +20,7 @@ from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api.answers import Refused, json_body, only, resolver
-from shared.api.audience_preview import asks_histories, preview, sample
+from shared.api.audience_preview import Instant, asks_histories, preview, sample
 from shared.api.audience_versions import described
 from shared.api.cursors import Cursors
 from shared.api.paging import Paging
@@ -29,6 +29,7 @@ from shared.audiences.defining import Mistakes, as_definition, defined
 from shared.audiences.live_audiences import LiveAudiences
 from shared.audiences.publishing import Reason, current, publish, versions
 from shared.audiences.reading import Names, read_rule
+from shared.audiences.rules import asks_recommendations
 from shared.audiences.terms import Mistake
 from shared.aws.versioned_document import EditedMeanwhile
 from shared.clock import read_clock
@@ -39,6 +40,7 @@ from shared.models.labels import intents_of
 from shared.models.manifests import Manifests, outputs
 from shared.profiles.members import Members
 from shared.profiles.table import ProfileTable
+from shared.recommending.live_recommender import LiveRecommender
 from shared.telemetry.logs import logger, metrics, watched
 
 app = resolver(logger, None, "The answer failed on our side; please try again.")
@@ -46,6 +48,7 @@ bucket, table_name = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"]
 dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
 table = ProfileTable(dynamodb, table_name)
 members = Members(dynamodb, table_name)
+live_recommender = LiveRecommender(s3, bucket)
 live_audiences = LiveAudiences(s3, bucket, 0)  # who edits them sees at once what came of it
 cursors = Cursors(lambda: str(parameters.get_secret(os.environ["CURSOR_SECRET"], max_age=3_600)).encode())
 manifests = Manifests(s3, bucket)
@@ -124,7 +127,9 @@ def try_out() -> dict[str, Any]:
         raise Refused(HTTPStatus.BAD_REQUEST, "invalid_rule", str(error)) from None
     sampled, is_all = sample(dynamodb, table, table_name, whole=asks_histories(rule))
     total = None if is_all else sum(members.sizes().values())
-    return preview(rule, sampled, total, read_clock().as_of_ms, TimeZone.of(os.environ["TIME_ZONE"]))
+    recommender = live_recommender.watched(logger, metrics) if asks_recommendations(rule) else None
+    at = Instant(read_clock().as_of_ms, TimeZone.of(os.environ["TIME_ZONE"]), recommender)
+    return preview(rule, sampled, total, at)
 
 
 def _names() -> Names:

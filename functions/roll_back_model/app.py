@@ -12,8 +12,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.api.answers import Refused, json_body, resolver
 from shared.clock import now_ms
 from shared.decisions.decision import iso
-from shared.models.shapes import Misfit
 from shared.models.switching import Overtaken, live, switch, whole_bundles
+from shared.shapes import Misfit
 from shared.telemetry.logs import logger, metrics, watched
 
 app = resolver(logger, "operate", "The roll-back failed on our side; please try again.")

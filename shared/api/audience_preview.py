@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shared.audiences.evaluating import Customers
-from shared.audiences.rules import Attribute, Field, Literal, Operand, Rule, operands, shown
+from shared.audiences.rules import Attribute, Field, Literal, Operand, Rule, asks_recommendations, operands, shown
 from shared.features import FEATURE_NAMES, BrokenState, UnknownStateVersion
 from shared.features.time_zone import TimeZone
 from shared.identity.keys import customer_id, is_visitor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from shared.profiles.table import ProfileTable
+    from shared.recommending.recommender import Recommender
 
 SAMPLED = 2_000
 """Customers that are looked at: of an audience of a tenth the share is known to about .7 points (a standard error)."""
@@ -49,16 +51,23 @@ def sample(
     return sampled, False
 
 
-def preview(
-    rule: Rule, sampled: Sequence[StoredProfile], total: int | None, as_of_ms: int, zone: TimeZone
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Instant:
+    """When a rule is tried, UTC milliseconds, in which time zone, and with which recommender, if any."""
+
+    as_of_ms: int
+    zone: TimeZone
+    recommender: Recommender | None = None
+
+
+def preview(rule: Rule, sampled: Sequence[StoredProfile], total: int | None, at: Instant) -> dict[str, Any]:
     """What the API says of a rule tried on `sampled` customers, of whom there are `total` in all; None where these are
     all of them."""
     if asks_histories(rule):
-        known, customers = judged(_with_readable_histories(sampled), as_of_ms, zone)
+        known, customers = judged(_with_readable_histories(sampled), at.as_of_ms, at.zone, at.recommender)
         keys: Sequence[str] = known.keys
     else:
-        customers = judged_by_decisions(sampled, as_of_ms)
+        customers = judged_by_decisions(sampled, at.as_of_ms)
         keys = [profile.key for profile in sampled]
     holds = customers.holds(rule)
     inside = np.flatnonzero(holds)
@@ -79,7 +88,7 @@ def preview(
 def asks_histories(rule: Rule) -> bool:
     """Whether a rule asks for anything but what was last decided."""
     asked = (one for one in operands(rule) if not isinstance(one, Literal))
-    return any(not isinstance(one, Field) or one.name in FEATURE_NAMES for one in asked)
+    return asks_recommendations(rule) or any(not isinstance(one, Field) or one.name in FEATURE_NAMES for one in asked)
 
 
 def _with_readable_histories(sampled: Sequence[StoredProfile]) -> Sequence[StoredProfile]:

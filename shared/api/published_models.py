@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.features import FEATURES
-from shared.models.shapes import Misfit, check
 from shared.models.switching import Live, live, whole_bundles
+from shared.shapes import Misfit, check
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,9 +8,9 @@ from botocore.exceptions import ClientError
 
 from shared.aws.fresh_object import is_absent
 from shared.decisions.decision import iso
-from shared.models.shapes import Misfit, Text, check, parsed
 from shared.recommending.layout import REPORT, recommender_key
 from shared.recommending.publishing import current
+from shared.shapes import Misfit, Text, check, parsed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -11,8 +11,9 @@ from shared.decisions.decision import iso
 from shared.features import BrokenState, Rows, UnknownStateVersion
 from shared.profiles.histories import histories
 from shared.profiles.stored_profile import StoredProfile
+from shared.recommending.lists import LISTS
 from shared.recommending.recommender import Recommender
-from shared.recommending.recommending import LISTS, recommendations, segment_in
+from shared.recommending.recommending import recommendations, segment_in
 
 NEWER = "A newer release wrote what is known of the customer, which this one cannot read."
 DAMAGED = "What is stored of the customer's history is damaged, so that nobody can say what they bought."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from shared.audiences.rules import LONGEST_TEXT, NotARule, Rule, from_json, shared, to_json
+from shared.audiences.rules import LONGEST_TEXT, NotARule, Rule, asks_recommendations, from_json, shared, to_json
 
 KEY = r"^[a-z][a-z0-9_]{0,63}$"
 MOST_AUDIENCES = 100
@@ -59,7 +60,7 @@ class Audience:
         return _drawn(self.key, customer) < self.holdout
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Audiences:
     """All audiences of a shop, as they were published at once."""
 
@@ -71,6 +72,11 @@ class Audiences:
 
     def __getitem__(self, key: str) -> Audience:
         return next(audience for audience in self.all if audience.key == key)
+
+    @cached_property
+    def ask_recommendations(self) -> bool:
+        """Whether any of the rules asks what is recommended."""
+        return any(asks_recommendations(audience.rule) for audience in self.all)
 
     def arm(self, audience: Audience, customer: str) -> str:
         """The arm of a customer, by profile key: stable across edits and returns, independent between audiences."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,13 +17,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.audiences.counting import Happened
-from shared.audiences.rules import All, AnyOf, Attribute, Comparison, Count, Field, IsNull, Literal, Not, Operand, Rule
+from shared.audiences.rules import (
+    All,
+    AnyOf,
+    Attribute,
+    Comparison,
+    Condition,
+    Count,
+    Field,
+    IsNull,
+    Literal,
+    Not,
+    Operand,
+    Recommended,
+    Rule,
+)
 from shared.features import FEATURE_NAMES, Profiles
 
 type Ints = NDArray[np.int64]
 type Mask = NDArray[np.bool_]
 type Column = NDArray[Any]
 """Numbers, float64 with NaN for what is unknown, or texts, with None for it [n]."""
+type Lists = Mapping[str, Sequence[Sequence[str]]]
+"""Ids of the products that are recommended to each customer, by the name of the list [n each]."""
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """An attribute that is compared with a number is read as one where it looks like this, and is unknown elsewhere."""
@@ -49,8 +65,11 @@ class Truth:
 class Histories:
     """What rules ask of customers' histories, made once for all instants."""
 
-    def __init__(self, profiles: Profiles) -> None:
+    def __init__(self, profiles: Profiles, recommended: Lists | None = None) -> None:
+        """With what is recommended now, which is taken to stay so; None where nothing is."""
         self._profiles = profiles
+        self.recommended = recommended
+        self._places: dict[Recommended, Column] = {}
         self._happened: dict[Count, Happened] = {}
         self._attributes: dict[str, tuple[Column, Ints]] = {}
 
@@ -68,6 +87,17 @@ class Histories:
         known = values[who]
         known[said_ms[who] >= at_ms] = None
         return known
+
+    def place(self, condition: Recommended, who: Ints) -> Column:
+        """The place of a product in a list, from 1, for the customers at the positions `who`; 0 where it is not
+        recommended [m]."""
+        if self.recommended is None:
+            return np.zeros(len(who))
+        if condition not in self._places:
+            lists = self.recommended[condition.among]
+            places = [one.index(condition.product) + 1 if condition.product in one else 0 for one in lists]
+            self._places[condition] = np.array(places, float)
+        return self._places[condition][who]
 
     def happened(self, count: Count) -> Happened:
         """The things that a `count` counts."""
@@ -105,7 +135,7 @@ class Customers:
     at_ms: Ints | int
     """UTC milliseconds; one for all, or one each [n]."""
     _asked: dict[int, tuple[Operand, Column]] = field(default_factory=dict)
-    _judged: dict[int, tuple[Comparison | IsNull, Truth]] = field(default_factory=dict)
+    _judged: dict[int, tuple[Condition, Truth]] = field(default_factory=dict)
     # By what they are and not by what they say, as a hash of a tree takes longer than many a comparison: rules of one
     # document share what they have in common.
 
@@ -128,7 +158,7 @@ class Customers:
             case AnyOf(parts):
                 truths = [self.truth(part) for part in parts]
                 return Truth(_any([t.true for t in truths]), _all([t.false for t in truths]))
-            case Comparison() | IsNull():
+            case Comparison() | IsNull() | Recommended():
                 if id(rule) not in self._judged:
                     self._judged[id(rule)] = rule, self._judge(rule)
                 return self._judged[id(rule)][1]
@@ -155,10 +185,13 @@ class Customers:
                     return np.full(len(self), np.nan)
                 return values if values.dtype == object else values.astype(float)
 
-    def _judge(self, condition: Comparison | IsNull) -> Truth:
+    def _judge(self, condition: Condition) -> Truth:
         if isinstance(condition, IsNull):
             is_known = _known(self.value(condition.operand))
             return Truth(~is_known, is_known)
+        if isinstance(condition, Recommended):
+            places = self.histories.place(condition, self.who)
+            return Truth(places > 0, ~(places > 0))
         left, right = self._sides(condition)
         known: Mask = _known(left) & _known(right)
         operation = _OPERATIONS[condition.operator]

@@ -28,12 +28,14 @@ from shared.audiences.rules import (
     Literal,
     Not,
     Operand,
+    Recommended,
     Rule,
     operands,
     size,
 )
 from shared.audiences.terms import LIKELY, Mistake, checked_text, count, days_of, number, place, shown
 from shared.features import FEATURE_NAMES
+from shared.recommending.lists import LISTS
 
 LONGEST_RULE = 4_000
 """Characters of a rule's text, at most."""
@@ -60,6 +62,8 @@ class Names:
 
     numbers: frozenset[str]
     intents: tuple[str, ...]
+    lists: tuple[str, ...] = LISTS
+    """Of products that are recommended, where rules may ask for them."""
     texts: frozenset[str] = frozenset({INTENT})
 
     @classmethod
@@ -75,7 +79,7 @@ class Names:
 
     def nearest(self, name: str) -> str | None:
         """The one of ours that was probably meant."""
-        close = get_close_matches(name.lower(), [*self.numbers, *self.texts, *MEASURES], n=1, cutoff=LIKELY)
+        close = get_close_matches(name.lower(), [*self.numbers, *self.texts, *MEASURES, *LISTS], n=1, cutoff=LIKELY)
         return close[0] if close else None
 
 
@@ -119,6 +123,12 @@ def _parsed(text: str) -> exp.Expr:
         raise Mistake("the rule cannot be read: is a quote open?") from None
 
 
+def _column(node: exp.In) -> exp.Column | None:
+    """The name that something is to be in, where it is one."""
+    named = node.args.get("field") or (node.expressions[0] if len(node.expressions) == 1 else None)
+    return named if isinstance(named, exp.Column) else None
+
+
 class _Reader:
     """From sqlglot's tree to ours; whatever is not named here is no part of the language."""
 
@@ -141,6 +151,8 @@ class _Reader:
                 left = self._asked(node.this)
                 low = self._compared(">=", left, self._operand(node.args["low"]), node)
                 return All((low, self._compared("<=", left, self._operand(node.args["high"]), node)))
+            case exp.In(this=exp.Literal(is_string=True)) if (among := _column(node)) is not None:
+                return Recommended(checked_text(node.this.this, node), self._list(among))
             case exp.In() if node.expressions:
                 left = self._asked(node.this)
                 one_of = [self._compared("=", left, self._operand(value), node) for value in node.expressions]
@@ -151,6 +163,16 @@ class _Reader:
         if operator:
             return self._compared(operator, self._operand(node.this), self._operand(node.expression), node)
         raise Mistake(f"'{shown(node)}' is not part of the language of rules: {_LANGUAGE}", place(node))
+
+    def _list(self, column: exp.Column) -> str:
+        name = column.name.lower()
+        if not self._names.lists:
+            raise Mistake("what is recommended is asked by rules of audiences, and by no others", place(column))
+        if column.table or name not in self._names.lists:
+            close = get_close_matches(name, LISTS, n=1)
+            hint = f"probably meant: {close[0]}" if close else f"there are {' and '.join(LISTS)}"
+            raise Mistake(f"'{shown(column)}' is no list of products; {hint}", place(column))
+        return name
 
     def _flat(self, node: exp.Expr, kind: type[exp.Expr]) -> tuple[Rule, ...]:
         """The parts of a chain, without recursion: chains are longer than stacks are deep."""
@@ -227,6 +249,8 @@ class _Reader:
 
     def _named(self, node: exp.Column) -> Operand:
         name = node.name
+        if name.lower() in LISTS:
+            raise Mistake(f"{name} is a list of products: write 'ID' in {name.lower()}", place(node))
         if self._names.kind(name.lower()):
             return Field(name.lower())
         meant = self._names.nearest(name)

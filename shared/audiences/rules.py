@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from shared.recommending.lists import LISTS
+
 OPERATORS = ("=", "<>", "<", "<=", ">", ">=")
 MEASURES = ("views", "carts", "orders", "events")
 SUBJECTS = ("category", "brand", "product", "campaign", "type")
@@ -76,6 +78,19 @@ class IsNull:
 
 
 @dataclass(frozen=True, slots=True)
+class Recommended:
+    """Whether a product is among those recommended. Never unknown: without a recommender nothing is."""
+
+    product: str
+    """Its id."""
+    among: str
+    """Which of LISTS."""
+
+
+type Condition = Comparison | IsNull | Recommended
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """The opposite; unknown where that is."""
 
@@ -96,13 +111,13 @@ class AnyOf:
     parts: tuple[Rule, ...]
 
 
-type Rule = Comparison | IsNull | Not | All | AnyOf
+type Rule = Condition | Not | All | AnyOf
 
 
-def conditions(rule: Rule) -> Iterator[Comparison | IsNull]:
+def conditions(rule: Rule) -> Iterator[Condition]:
     """The leaves of a rule, from left to right."""
     match rule:
-        case Comparison() | IsNull():
+        case Comparison() | IsNull() | Recommended():
             yield rule
         case Not(part):
             yield from conditions(part)
@@ -120,6 +135,11 @@ def operands(rule: Rule) -> Iterator[Operand]:
                 yield right
             case IsNull(operand):
                 yield operand
+
+
+def asks_recommendations(rule: Rule) -> bool:
+    """Whether a rule asks what is recommended."""
+    return any(isinstance(condition, Recommended) for condition in conditions(rule))
 
 
 def size(rule: Rule) -> int:
@@ -144,6 +164,8 @@ def shared(rule: Rule, known: dict[Any, Any]) -> Rule:
             return one(Comparison(operator, one(left), one(right)))
         case IsNull(operand):
             return one(IsNull(one(operand)))
+        case Recommended():
+            return one(rule)
         case Not(part):
             return Not(shared(part, known))
         case All(parts):
@@ -152,7 +174,7 @@ def shared(rule: Rule, known: dict[Any, Any]) -> Rule:
             return AnyOf(tuple(shared(part, known) for part in parts))
 
 
-def shown(node: Comparison | IsNull | Operand) -> str:
+def shown(node: Condition | Operand) -> str:
     """A condition as it is written."""
     match node:
         case Field(name):
@@ -171,6 +193,8 @@ def shown(node: Comparison | IsNull | Operand) -> str:
             return f"{shown(left)} {operator} {shown(right)}"
         case IsNull(operand):
             return f"{shown(operand)} is null"
+        case Recommended(product, among):
+            return f"{_quoted(product)} in {among}"
 
 
 def _quoted(text: str) -> str:
@@ -195,6 +219,8 @@ def to_json(node: Rule | Operand) -> list[Any]:
             return [operator, to_json(left), to_json(right)]
         case IsNull(operand):
             return ["is null", to_json(operand)]
+        case Recommended(product, among):
+            return ["recommended", product, among]
         case Not(part):
             return ["not", to_json(part)]
         case All(parts):
@@ -219,6 +245,8 @@ def _rule(tree: Any, depth: int) -> Rule:
             return Comparison(operator, _operand(left), _operand(right))
         case ["is null", operand]:
             return IsNull(_operand(operand))
+        case ["recommended", str(product), str(among)] if among in LISTS:
+            return Recommended(product, among)
         case ["not", part]:
             return Not(_rule(part, depth - 1))
         case ["and", *parts] if parts:

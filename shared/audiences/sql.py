@@ -1,6 +1,7 @@
 """Rules as SQL conditions for DuckDB and warehouses, over the tables that snapshots are made of.
 
-    customers   a row each, as `c`: customer_id, as_of, a column for each feature and field of a decision
+    customers   a row each, as `c`: customer_id, as_of, a column for each feature, for each field of a decision, and for
+                each list of what is recommended
     attributes  a row for each customer and name: customer_id, name, value
     events      customer_id, time, event_type, category, brand, product_id, campaign, and order_id, which of a purchase
                 without one is its own
@@ -14,7 +15,20 @@ import numpy as np
 from sqlglot import exp
 
 from shared.audiences.evaluating import NUMBER
-from shared.audiences.rules import All, AnyOf, Attribute, Comparison, Count, Field, IsNull, Literal, Not, Operand, Rule
+from shared.audiences.rules import (
+    All,
+    AnyOf,
+    Attribute,
+    Comparison,
+    Count,
+    Field,
+    IsNull,
+    Literal,
+    Not,
+    Operand,
+    Recommended,
+    Rule,
+)
 from shared.features import FEATURE_NAMES
 
 _COMPARISONS: dict[str, type[exp.Binary]] = {
@@ -33,7 +47,19 @@ _TEXTS = frozenset({"intent"})
 
 def to_sql(rule: Rule, dialect: str = "duckdb") -> str:
     """The condition that is true of the customers `c` whom the rule holds of, in a dialect that sqlglot knows."""
-    return _condition(rule).sql(dialect)
+    return _fitted(_condition(rule), dialect).sql(dialect)
+
+
+def _fitted(condition: exp.Expr, dialect: str) -> exp.Expr:
+    """A condition for lists as a warehouse has them: Snowflake in a VARIANT, Redshift as what is nested in a row."""
+    for contains in [*condition.find_all(exp.ArrayContains)]:
+        if dialect == "snowflake":
+            contains.this.replace(exp.cast(contains.this.copy(), "array"))
+        elif dialect == "redshift":
+            nested = exp.alias_(contains.this.copy(), "p")
+            query = exp.select("1").from_(nested).where(exp.column("p").eq(contains.expression.copy()))
+            contains.replace(exp.Exists(this=query))
+    return condition
 
 
 def _condition(rule: Rule) -> exp.Expr:
@@ -46,6 +72,10 @@ def _condition(rule: Rule) -> exp.Expr:
             return exp.paren(exp.or_(*map(_condition, parts)))
         case IsNull(operand):
             return exp.Is(this=_value(operand), expression=exp.Null())
+        case Recommended(product, among):
+            column = exp.column(among, table="c", quoted=True)
+            is_in = exp.ArrayContains(this=column, expression=exp.Literal.string(product))
+            return exp.func("COALESCE", is_in, exp.false())
         case Comparison(operator, left, right):
             as_numbers = _is_number(left) or _is_number(right)
             sides = [_side(side, other, as_numbers) for side, other in ((left, right), (right, left))]

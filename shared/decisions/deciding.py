@@ -12,12 +12,12 @@ from shared.decisions.decision import Decision, NextChange
 from shared.decisions.memberships import Look
 from shared.decisions.next_change import midnight_after, next_changes
 from shared.decisions.outside import outside_training
+from shared.decisions.recommended import LOOKED_AHEAD_DAYS, recommended_now
 from shared.features import Profiles
 from shared.models.labels import action
 
 if TYPE_CHECKING:
     from shared.clock import Moment
-    from shared.features.time_zone import TimeZone
     from shared.models.bundle import Bundle, Decisions, Floats
 
 
@@ -32,12 +32,14 @@ def decide(
     if not len(profiles):
         return {}
     known = bundle.features_at(profiles, moment.as_of_ms)
-    now = Look.at(bundle, known, Histories(profiles), np.arange(len(profiles)), moment.as_of_ms)
-    defined = now.decided.defined.tolist()
+    decided = bundle.decide(known)
+    histories = Histories(profiles, recommended_now(bundle, profiles, decided.segment, moment.as_of_ms))
+    now = Look.of(bundle, decided, known, histories, np.arange(len(profiles)), moment.as_of_ms)
+    defined = decided.defined.tolist()
     if not all(defined):
         bundle.failure = f"bundle {bundle.bundle_id} gives some customers numbers that are undefined or infinite"
     changes = next_changes(profiles, now, bundle, moment.horizon_days)
-    numbers = _numbers(now.decided)
+    numbers = _numbers(decided)
     automated = profiles.automated.tolist()
     outside = outside_training(known, bundle.manifest)
     return {
@@ -52,7 +54,7 @@ def decide(
             automated=automated[i],
             next_change=changes[i],
             outside_training=outside[i],
-            due_ms=_due_ms(changes[i], moment, bundle.zone),
+            due_ms=_due_ms(changes[i], moment, bundle),
             audiences=now.memberships(i, key, before.get(key), moment.as_of_ms),
             audiences_version=now.audiences_version(before.get(key)),
             grounds=now.grounds(i, before.get(key)),
@@ -76,11 +78,14 @@ def _numbers(decided: Decisions) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _due_ms(change: NextChange | None, moment: Moment, zone: TimeZone) -> int | None:
+def _due_ms(change: NextChange | None, moment: Moment, bundle: Bundle) -> int | None:
     """At the next change, or at the end of the days that were looked ahead, if any were."""
-    if change:
+    days = moment.horizon_days
+    if days and bundle.audiences.ask_recommendations:
+        days = LOOKED_AHEAD_DAYS  # and no change comes before its midnight
+    elif change:
         return change.at_ms
-    return midnight_after(moment.as_of_ms, moment.horizon_days, zone) if moment.horizon_days else None
+    return midnight_after(moment.as_of_ms, days, bundle.zone) if days else None
 
 
 def _since(before: Decision | None, segment: int, moment: Moment) -> int:

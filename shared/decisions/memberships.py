@@ -15,11 +15,13 @@ from shared.audiences.evaluating import Customers, Histories
 from shared.audiences.rules import (
     Attribute,
     Comparison,
+    Condition,
     Count,
     Field,
     IsNull,
     Literal,
     Operand,
+    Recommended,
     conditions,
     operands,
     shown,
@@ -69,7 +71,19 @@ class Look:
 
         Raises BundleMismatch where the bundle does not run.
         """
-        decided = bundle.decide(features)
+        return cls.of(bundle, bundle.decide(features), features, histories, who, at_ms)
+
+    @classmethod
+    def of(
+        cls,
+        bundle: Bundle,
+        decided: Decisions,
+        features: NDArray[np.float32],
+        histories: Histories,
+        who: Ints,
+        at_ms: Ints | int,
+    ) -> Self:
+        """The same at customers of whom the bundle has `decided` [n]."""
         intent = intents(decided, features, bundle.manifest)
         customers = Customers(features, _columns(decided, intent), histories, who, at_ms)
         holds = np.zeros((len(who), len(bundle.audiences.all)), bool)
@@ -123,8 +137,10 @@ class Look:
         ]
         return Grounds(conditions_[:MOST_GROUNDS], audience.action)
 
-    def _value(self, i: int, condition: Comparison | IsNull) -> float | str | None:
-        """What the first thing that a condition asks of the i-th customer is."""
+    def _value(self, i: int, condition: Condition) -> float | str | None:
+        """What the first thing that a condition asks of the i-th customer is; of what is recommended, its place."""
+        if isinstance(condition, Recommended):
+            return float(self.customers.histories.place(condition, self.customers.who[i : i + 1])[0]) or None
         asked: list[Operand] = (
             [condition.operand] if isinstance(condition, IsNull) else [condition.left, condition.right]
         )
@@ -251,7 +267,7 @@ def turning(audiences: Audiences, profiles: Profiles, now: Customers, zone: Time
     return days
 
 
-def _growing(condition: Comparison | IsNull) -> Iterator[tuple[Field, Operand]]:
+def _growing(condition: Condition) -> Iterator[tuple[Field, Operand]]:
     if isinstance(condition, Comparison):
         for one, other in ((condition.left, condition.right), (condition.right, condition.left)):
             if isinstance(one, Field) and (one.name in GROWING or one.name == OVERDUE):

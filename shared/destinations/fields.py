@@ -12,15 +12,18 @@ from shared.destinations.contract import Value
 from shared.features import Rows
 from shared.features.attributes import Attributes
 from shared.identity.keys import customer_id
+from shared.models.labels import action
 from shared.profiles.histories import histories
 from shared.profiles.stored_profile import StoredProfile
+from shared.recommending.lists import AGAIN_LIST, LISTS, NEW_LIST, SENT
 from shared.recommending.recommender import Recommender
-from shared.recommending.recommending import AGAIN_LIST, LISTS, NEW_LIST, SENT, recommended_products, segment_in
+from shared.recommending.recommending import recommended_products, segment_in
 
 CAMPAIGN = "campaign"
 """What a journey sends."""
 NAMES = ".names"
 """Of what is recommended, for whoever knows no ids."""
+ACTION_LIST = "action.products"
 ATTRIBUTES, PREDICTIONS, IN_AUDIENCE = "attributes.", "predictions.", "audience."
 SOURCES: Mapping[str, str] = {
     "customer_id": "the shop's id of the customer",
@@ -38,6 +41,8 @@ SOURCES: Mapping[str, str] = {
     AGAIN_LIST + NAMES: "the same by name; by id where the catalogue has none",
     NEW_LIST: f"ids of products that are new for them, the likeliest first, at most {SENT}",
     NEW_LIST + NAMES: "the same by name",
+    ACTION_LIST: "of these two lists the one that their action recommends from, if it does",
+    ACTION_LIST + NAMES: "the same by name",
     "as_of": "the instant decided for",
     "scored_at": "when that was decided",
     "model_version": "the bundle that decided",
@@ -67,7 +72,7 @@ def needs_attributes(sources: Mapping[str, str]) -> bool:
 
 def needs_recommendations(sources: Mapping[str, str]) -> bool:
     """Whether any of the values is what is recommended, for which history and recommender have to be read."""
-    return any(source.removesuffix(NAMES) in LISTS for source in sources.values())
+    return any(source.removesuffix(NAMES) in (*LISTS, ACTION_LIST) for source in sources.values())
 
 
 class Told:
@@ -83,6 +88,7 @@ class Told:
     ) -> None:
         assert profile.decision
         self._recommended = recommended or {}
+        self._action = action(manifest, profile.decision.intent, profile.decision.segment)
         self._campaign = campaign
         self._answer = answer(customer_id(profile.key), profile.decision, manifest)
         self._attributes = attributes
@@ -97,6 +103,8 @@ class Told:
             return self.audiences
         if source.removesuffix(NAMES) in LISTS:
             return self._recommended.get(source)
+        if source.removesuffix(NAMES) == ACTION_LIST:
+            return self._recommended.get(source.replace(ACTION_LIST, self._action.get("recommend", "")))
         if source == CAMPAIGN:
             return self._campaign
         value: Any = self._answer

@@ -31,8 +31,8 @@ from shared.models import switching
 from shared.models.bundle import Bundle
 from shared.models.layout import DISTRIBUTION_FILE, MANIFEST_FILE, ONNX_FILE, bundle_key
 from shared.models.manifests import BundleMismatch
-from shared.models.shapes import Misfit
 from shared.profiles.histories import gathered
+from shared.shapes import Misfit
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

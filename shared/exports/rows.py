@@ -22,8 +22,9 @@ from shared.features.history import IN_VISIT
 from shared.features.time_zone import TimeZone
 from shared.identity.keys import customer_id
 from shared.models.manifests import TARGETS
+from shared.recommending.lists import LISTS
 from shared.recommending.recommender import Recommender
-from shared.recommending.recommending import LISTS, recommended_products, segment_in
+from shared.recommending.recommending import recommended_ids, segment_in
 
 type Rows = Mapping[str, NDArray[Any]]
 """Of one table, all columns of one length."""
@@ -97,14 +98,12 @@ def recommended(
     if recommender is None:
         return {name: lists([None] * len(keys)) for name in LISTS}
     position = {key: i for i, key in enumerate(known.keys)}
-    told: dict[str, list[list[str]]] = {name: [] for name in LISTS}
+    told: list[dict[str, tuple[str, ...]]] = []
     for key, decision in zip(keys, decisions, strict=True):
         at = position.get(key)
         events = known.rows.take(slice(*known.starts[at : at + 2].tolist())) if at is not None else EventRows.empty()
-        found = recommended_products(recommender, events, as_of_ms, segment_in(recommender, decision))
-        for name, places in found.items():
-            told[name].append([recommender.ids[place] for place in places])
-    return {name: lists(each) for name, each in told.items()}
+        told.append(recommended_ids(recommender, events, as_of_ms, segment_in(recommender, decision)))
+    return {name: lists(each[name] for each in told) for name in LISTS}
 
 
 def decisions(keys: Sequence[str], made: Sequence[Decision], names: Names) -> Rows:

@@ -11,7 +11,7 @@ import re
 from shared.exports.schema import Column, Growth, Kind, Table
 from shared.features import FEATURES
 from shared.models.manifests import TARGETS
-from shared.recommending.recommending import AGAIN_LIST, NEW_LIST, SENT
+from shared.recommending.lists import AGAIN_LIST, NEW_LIST, SENT
 
 EXPORTS = "exports/"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -101,7 +102,7 @@ class _Reader:
     """Reads journeys and gathers what is wrong with them."""
 
     def __init__(self, names: Names) -> None:
-        self._names = names
+        self._names = replace(names, lists=())  # a step looks at one customer and has no recommender
         self.mistakes: list[str] = []
 
     def quiet(self, written: _Quiet) -> Quiet | None:

@@ -17,7 +17,8 @@ from shared.features.time_zone import UTC_TIME, TimeZone, UnknownTimeZone
 from shared.models.layout import MANIFEST_FILE, ONNX_FILE
 from shared.models.manifests import MANIFEST, TARGETS, outputs
 from shared.models.manifests import BundleMismatch as BundleMismatch
-from shared.models.shapes import Misfit, check, parsed
+from shared.recommending.recommender import Recommender
+from shared.shapes import Misfit, check, parsed
 
 BUNDLE_FORMAT = "1"
 ZONED_FORMAT = "2"
@@ -102,6 +103,8 @@ class Bundle:
         """Their names."""
         self.audiences: Audiences = NONE
         """The shop's audiences, who is in which being decided along with what the bundle says."""
+        self.recommender: Recommender | None = None
+        """The live one, where rules of audiences ask what is recommended."""
         self.zone = TimeZone.of(manifest.get("time_zone", UTC_TIME.name))
         """The shop's time, in which its features were computed."""
         self._columns = columns(definitions, KNOWN_DEFINITIONS)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from shared.models.layout import bundle_key
-from shared.models.shapes import Misfit, Text, parsed
+from shared.shapes import Misfit, Text, parsed
 
 LABELS_FILE = "labels.json"
 

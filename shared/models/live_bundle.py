@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.audiences.audience import UNKNOWN
 from shared.audiences.live_audiences import LiveAudiences
 from shared.aws.fresh_object import FreshObject, is_absent
 from shared.models.bundle import Bundle, BundleMismatch
 from shared.models.labels import checked_labels, labelled, labels_key
 from shared.models.layout import MANIFEST_FILE, ONNX_FILE, POINTER_KEY, PREFIX, bundle_key
 from shared.models.manifests import live_bundle_id
-from shared.models.shapes import Misfit
+from shared.recommending.live_recommender import LiveRecommender
+from shared.shapes import Misfit
 from shared.telemetry.errors import why
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class LiveBundle:
         self._check_every = check_every
         self._pointer = FreshObject(s3, bucket, POINTER_KEY, check_every)
         self._audiences = LiveAudiences(s3, bucket, check_every)
+        self._recommender = LiveRecommender(s3, bucket, check_every)
         self._bundle: Bundle | None = None
         self._refused: tuple[bytes, str, float] | None = None
         self.problem: str | None = None
@@ -83,6 +86,9 @@ class LiveBundle:
         if self._audiences.problem:
             logger.error("Audiences are ignored", extra={"problem": self._audiences.problem})
         metrics.add_metric("AudiencesRefused", "Count", int(self._audiences.problem is not None))
+        if self._recommender.problem:
+            logger.error("The live recommender cannot be loaded", extra={"problem": self._recommender.problem})
+            metrics.add_metric("RecommenderRefused", "Count", 1)
         if self.ignored:
             logger.error("Labels of the user's are ignored", extra={"problem": self.ignored})
         metrics.add_metric("BundleRefused", "Count", int(self.problem is not None))
@@ -98,6 +104,7 @@ class LiveBundle:
             bundle_id = _bundle_id(pointer)
             if self._bundle is None or self._bundle.bundle_id != bundle_id:
                 self._bundle = self._load(bundle_id)
+                self._bundle.audiences = UNKNOWN  # until they are read, or a fault of S3 would make everybody leave
                 self._trained = self._bundle.manifest
                 self._labels = FreshObject(self._s3, self._bucket, labels_key(bundle_id), self._check_every)
             self._refused = None
@@ -111,8 +118,14 @@ class LiveBundle:
             self._bundle.manifest = labelled(self._trained, labels)
 
     def _give_audiences(self, now: float) -> None:
-        if self._bundle:
-            self._bundle.audiences = self._audiences.get(now)
+        if self._bundle is None:
+            return
+        audiences = self._audiences.get(now)
+        if audiences.ask_recommendations:
+            recommender = self._bundle.recommender = self._recommender.get(now)
+            if recommender is None and self._recommender.problem:
+                audiences = UNKNOWN  # or all would leave whom what it recommends brought in
+        self._bundle.audiences = audiences
 
     def _load(self, bundle_id: str) -> Bundle:
         manifest = self._object(bundle_key(bundle_id, MANIFEST_FILE))

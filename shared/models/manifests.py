@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shared.aws.fresh_object import FreshObject
 from shared.models.labels import ACTION, LABELS, labelled, labels_key, parse_labels
 from shared.models.layout import MANIFEST_FILE, POINTER_KEY, bundle_key
-from shared.models.shapes import Misfit, Text, parsed
+from shared.shapes import Misfit, Text, parsed
 from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:

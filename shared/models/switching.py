@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from shared.aws.fresh_object import CHANGED, is_absent
 from shared.models.layout import DISTRIBUTION_FILE, MANIFEST_FILE, ONNX_FILE, POINTER_KEY, PREFIX
-from shared.models.shapes import parsed
+from shared.shapes import parsed
 from shared.telemetry.errors import AnonymousError
 
 if TYPE_CHECKING:

@@ -10,26 +10,37 @@ import numpy as np
 from shared.audiences.counting import Happened
 from shared.audiences.evaluating import Customers, Histories
 from shared.audiences.rules import MOST_DAYS, Count
+from shared.decisions.recommended import recommended_lists
 from shared.features import FEATURE_NAMES, Profiles, features
 from shared.models.manifests import TARGETS
 from shared.profiles.histories import histories
+from shared.recommending.recommending import segment_in
 
 if TYPE_CHECKING:
     from shared.features.time_zone import TimeZone
     from shared.profiles.stored_profile import StoredProfile
+    from shared.recommending.recommender import Recommender
 
 
-def judged(profiles: Sequence[StoredProfile], as_of_ms: int, zone: TimeZone) -> tuple[Profiles, Customers]:
-    """Those of the customers, all with a decision, who have events, in the order of their histories.
+def judged(
+    profiles: Sequence[StoredProfile], as_of_ms: int, zone: TimeZone, recommender: Recommender | None = None
+) -> tuple[Profiles, Customers]:
+    """Those of the customers, all with a decision, who have events, in the order of their histories; with what is
+    recommended to them, where there is a recommender.
 
     Raises BrokenState and UnknownStateVersion.
     """
     known = histories(profiles)
     by_key = {profile.key: profile for profile in profiles}
+    some = [by_key[key] for key in known.keys]
+    lists = None
+    if recommender:
+        segments = [segment_in(recommender, profile.decision) for profile in some]
+        lists = recommended_lists(recommender, known, segments, as_of_ms)
     return known, Customers(
         features(known, as_of_ms, zone),
-        _decided([by_key[key] for key in known.keys]),
-        Histories(known),
+        _decided(some),
+        Histories(known, lists),
         np.arange(len(known)),
         as_of_ms,
     )

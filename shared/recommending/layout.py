@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from shared.aws.versioned_document import current_key
-from shared.models.shapes import Misfit, Text, parsed
+from shared.shapes import Misfit, Text, parsed
 
 PREFIX = "recommenders/"
 FILE = "recommender.bin"

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.decisions.decision import Decision
 from shared.features.columns import Rows
 from shared.recommending.again import again_candidates, again_signals, own_gap
 from shared.recommending.blend import probability
 from shared.recommending.customer import Customer
 from shared.recommending.discovery import NEW, candidates
+from shared.recommending.lists import AGAIN_LIST, NEW_LIST, SENT
 from shared.recommending.products import NOWHERE
 from shared.recommending.recommender import Recommender
 from shared.recommending.wording import (
@@ -31,11 +31,6 @@ from shared.recommending.wording import (
 )
 
 DIGITS = 6
-AGAIN_LIST, NEW_LIST = "buy_again", "new_for_you"
-LISTS = (AGAIN_LIST, NEW_LIST)
-"""What the two are called, wherever they are told."""
-SENT = 10
-"""Products of a list that are sent and exported."""
 _GROUPS = {
     "companion": ("goes_with_bought", "goes_with_often", "goes_with_lately", "goes_with_viewed", "closest"),
     "category": ("interest", "in_category"),
@@ -67,6 +62,14 @@ def recommended_products(
     at, _ = rank_again(recommender, customer)
     found = rank_new(recommender, customer, segment)
     return {AGAIN_LIST: customer.product[at[:SENT]].tolist(), NEW_LIST: found.place[:SENT].tolist()}
+
+
+def recommended_ids(
+    recommender: Recommender, rows: Rows, as_of_ms: int, segment: int | None
+) -> dict[str, tuple[str, ...]]:
+    """The ids of `recommended_products`."""
+    lists = recommended_products(recommender, rows, as_of_ms, segment)
+    return {name: tuple(recommender.ids[place] for place in places) for name, places in lists.items()}
 
 
 def rank_again(recommender: Recommender, customer: Customer) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -199,10 +202,22 @@ def _category(recommender: Recommender, place: int) -> str:
     return recommender.category_names[at] if at != NOWHERE else ""
 
 
-def segment_in(recommender: Recommender, decision: Decision | None) -> int | None:
-    """The segment decided on, where the recommender was made with the bundle that decided it: ids of others may mean
+class _Decided(Protocol):
+    """What recommendations ask of a decision."""
+
+    @property
+    def segment(self) -> int: ...
+    @property
+    def model_version(self) -> str: ...
+
+
+def segment_in(recommender: Recommender, decision: _Decided | None) -> int | None:
+    """The segment decided on, if anything was, where the recommender knows it."""
+    return known_segment(recommender, decision.segment, decision.model_version) if decision else None
+
+
+def known_segment(recommender: Recommender, segment: int, model_version: str) -> int | None:
+    """A segment that a bundle decided on, where the recommender was made with that bundle: ids of others may mean
     others."""
-    if decision is None or decision.model_version != recommender.model_version:
-        return None
     known: Sequence[int] = recommender.products.segments.tolist()
-    return decision.segment if decision.segment in known else None
+    return segment if model_version == recommender.model_version and segment in known else None

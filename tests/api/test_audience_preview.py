@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from shared.api import audience_preview
-from shared.api.audience_preview import asks_histories, preview, sample
+from shared.api.audience_preview import Instant, asks_histories, preview, sample
 from shared.audiences.reading import read_rule
 from shared.features import encode
 from shared.features.time_zone import UTC_TIME
@@ -43,7 +43,7 @@ def test_histories_attributes_and_what_was_decided_last_are_asked(dynamodb: "Dyn
     sampled, _ = sample(dynamodb, store(dynamodb, 5), TABLE)
     rule = read_rule("views(1) >= 2 and tier = 'gold' and churn_probability > 0.3 and segment < 3", NAMES)
 
-    told = preview(rule, sampled, None, AT_MS + 1, UTC_TIME)
+    told = preview(rule, sampled, None, Instant(AT_MS + 1, UTC_TIME))
 
     assert (told["size"], told["of"], told["estimated"]) == (1, 5, False)
     [example] = told["examples"]
@@ -55,13 +55,13 @@ def test_histories_attributes_and_what_was_decided_last_are_asked(dynamodb: "Dyn
 def test_numbers_are_told_on_the_average_of_whom_they_are_known(dynamodb: "DynamoDBClient") -> None:
     sampled, _ = sample(dynamodb, store(dynamodb, 4), TABLE)
     asked = "(churn_probability > 0.15 or tier = 'none') and (expected_ltv is null or margin >= 0)"
-    told = preview(read_rule(asked, NAMES), sampled, None, AT_MS + 1, UTC_TIME)
+    told = preview(read_rule(asked, NAMES), sampled, None, Instant(AT_MS + 1, UTC_TIME))
     assert told["means"] == {"churn_probability": 0.3, "margin": 0.5}
 
 
 def test_of_a_sample_the_share_is_taken_of_all(dynamodb: "DynamoDBClient") -> None:
     sampled, _ = sample(dynamodb, store(dynamodb, 4), TABLE)
-    told = preview(read_rule("views(1) > 2", NAMES), sampled, 1_000, AT_MS + 1, UTC_TIME)
+    told = preview(read_rule("views(1) > 2", NAMES), sampled, 1_000, Instant(AT_MS + 1, UTC_TIME))
     assert (told["size"], told["of"], told["estimated"]) == (500, 1_000, True)
 
 
@@ -77,7 +77,7 @@ def test_no_more_is_read_than_a_sample_takes(dynamodb: "DynamoDBClient", monkeyp
 
 def test_of_nobody_there_is_none(dynamodb: "DynamoDBClient") -> None:
     sampled, _ = sample(dynamodb, ProfileTable(dynamodb, TABLE), TABLE)
-    told = preview(read_rule("tenure > 2", NAMES), sampled, None, AT_MS, UTC_TIME)
+    told = preview(read_rule("tenure > 2", NAMES), sampled, None, Instant(AT_MS, UTC_TIME))
     assert (told["size"], told["of"], told["share"]) == (0, 0, 0.0)
 
 
@@ -89,8 +89,8 @@ def test_what_was_decided_is_told_without_histories_as_with_them(dynamodb: "Dyna
         assert asks_histories(read_rule(f"{decided} or {asked}", NAMES))
     heads, _ = sample(dynamodb, table, TABLE, whole=False)
     assert sorted(one.key for one in heads) == [f"customer#{i}" for i in range(1, 6)]
-    alone = preview(read_rule(decided, NAMES), heads, None, AT_MS + 1, UTC_TIME)
-    with_them = preview(read_rule(f"{decided} and views(1) > 0", NAMES), heads, None, AT_MS + 1, UTC_TIME)
+    alone = preview(read_rule(decided, NAMES), heads, None, Instant(AT_MS + 1, UTC_TIME))
+    with_them = preview(read_rule(f"{decided} and views(1) > 0", NAMES), heads, None, Instant(AT_MS + 1, UTC_TIME))
     assert (alone["size"], alone["of"], alone["means"]["churn_probability"]) == (2, 5, 0.35)
     assert all(alone[part] == with_them[part] for part in ("size", "of", "share"))
 
@@ -99,5 +99,5 @@ def test_whose_history_cannot_be_read_is_left_out(dynamodb: "DynamoDBClient") ->
     table = store(dynamodb, 3)
     table.save([profile("customer#broken", version=1, state=b"\xff", decision=decision())])
     sampled, _ = sample(dynamodb, table, TABLE)
-    told = preview(read_rule("views(1) > 0", NAMES), sampled, None, AT_MS + 1, UTC_TIME)
+    told = preview(read_rule("views(1) > 0", NAMES), sampled, None, Instant(AT_MS + 1, UTC_TIME))
     assert told["size"] == 3

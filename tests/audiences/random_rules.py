@@ -5,11 +5,13 @@ from hypothesis import strategies as st
 from shared.audiences.reading import Names
 from shared.decisions.intent import ACTIONS
 from shared.models.manifests import TARGETS
+from shared.recommending.lists import LISTS
 
 NAMES = Names.of(TARGETS, ACTIONS)
 NUMBERS = ("churn_probability", "expected_ltv", "days_since_order", "orders_365d", "views_per_visit_30d", "segment")
 ATTRIBUTES = ("region", "tier", "born", "score", "attribute('email ok')", "attributes.segment", "attribute('Größe')")
 SUBJECTS = ("Shoes", "Hats", "Acme", "p1", "brand: Acme", "product: Hats", "category: Hats", "Überzug", "it''s")
+PRODUCTS = ("p1", "Hats", "Überzug", "it''s")
 DAYS = (1, 2, 7, 30, 60, 365)
 
 _numbers = st.one_of(
@@ -33,6 +35,7 @@ def _counts(draw: st.DrawFn) -> str:
 
 _known_numbers = st.one_of(st.sampled_from(NUMBERS), _counts())
 _attributes = st.sampled_from(ATTRIBUTES)
+_lists = st.sampled_from(LISTS)
 
 
 @st.composite
@@ -42,7 +45,9 @@ def _comparisons(draw: st.DrawFn) -> str:
     rights = [_numbers, _attributes]
     rights.append(st.one_of(_quoted, st.sampled_from(["true", "false"])) if is_attribute else _known_numbers)
     right = st.one_of(*rights)
-    match draw(st.integers(0, 5)):
+    match draw(st.integers(-1, 5)):
+        case -1:
+            return f"'{draw(st.sampled_from(PRODUCTS))}' {draw(st.sampled_from(['', 'not ']))}in {draw(_lists)}"
         case 0:
             return f"{left} is {draw(st.sampled_from(['', 'not ']))}null"
         case 1:

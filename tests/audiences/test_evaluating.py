@@ -1,5 +1,6 @@
 """Rules over columns: what is unknown, rounded or said later."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -22,7 +23,8 @@ def _customers(later_ms: int = 1) -> Customers:
     profiles = folded([{**event, "customer_id": "a"}, {**earlier, "customer_id": "b"}])
     at_ms = AT_MS + later_ms
     decided = {"churn_probability": np.array([0.6, 0.7], np.float32), "intent": np.array(["loyal", "steady"], object)}
-    return Customers(features(profiles, at_ms), decided, Histories(profiles), np.arange(2), at_ms)
+    histories = Histories(profiles, {"buy_again": [("p1", "p2"), ()], "new_for_you": [(), ("p1",)]})
+    return Customers(features(profiles, at_ms), decided, histories, np.arange(2), at_ms)
 
 
 @pytest.mark.parametrize(
@@ -49,11 +51,22 @@ def _customers(later_ms: int = 1) -> Customers:
         ("days_since_order is null", [True, True]),
         ("expected_ltv is null", [True, True]),
         ("views(7) = 0", [True, True]),
+        ("'p2' in buy_again", [True, False]),
+        ("'p2' not in buy_again", [False, True]),
+        ("'p1' in buy_again or 'p1' in new_for_you", [True, True]),
+        ("'p3' in new_for_you", [False, False]),
         ("events(7) >= 1 and events(1) >= 1", [True, False]),
     ],
 )
 def test_a_rule_holds_of_those_of_whom_it_is_true(text: str, held: list[bool]) -> None:
     assert _customers().holds(read_rule(text, NAMES)).tolist() == held
+
+
+def test_where_there_is_no_recommender_nothing_is_recommended() -> None:
+    known = _customers()
+    customers = replace(known, histories=Histories(folded([])))
+    assert customers.holds(read_rule("'p1' in buy_again", NAMES)).tolist() == [False, False]
+    assert customers.holds(read_rule("'p1' not in buy_again", NAMES)).tolist() == [True, True]
 
 
 def test_what_is_said_later_is_not_known_yet() -> None:

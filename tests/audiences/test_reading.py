@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.audiences.reading import DEEPEST, LONGEST_RULE, attributes_of, read_rule
-from shared.audiences.rules import All, Attribute, Comparison, Count, Field, IsNull, Literal, Not
+from shared.audiences.rules import All, Attribute, Comparison, Count, Field, IsNull, Literal, Not, Recommended
 from shared.audiences.terms import Mistake
 from tests.audiences.random_rules import NAMES
 
@@ -48,6 +48,12 @@ def test_a_subject_may_say_what_it_is(text: str, of: str | None) -> None:
     assert rule.left.of == of
 
 
+@pytest.mark.parametrize("text", ["'p1' in Buy_Again", "'p1' in (buy_again)", "('p1' in buy_again)"])
+def test_a_rule_asks_what_is_recommended(text: str) -> None:
+    assert read_rule(text, NAMES) == Recommended("p1", "buy_again")
+    assert read_rule(f"not {text}", NAMES) == Not(Recommended("p1", "buy_again"))
+
+
 @pytest.mark.parametrize(
     ("text", "message", "at"),
     [
@@ -76,6 +82,12 @@ def test_a_subject_may_say_what_it_is(text: str, of: str | None) -> None:
         ("tenure + 1 > 3", "not part of the language", 1),
         ("(select 1) = tenure", "not part of the language", None),
         ("tenure > (select max(a) from b)", "not part of the language", None),
+        ("'p1' in new_for_yu", "no list of products; probably meant: new_for_you", 9),
+        ("'p1' in region", "there are buy_again and new_for_you", 9),
+        ("'p1' in attributes.buy_again", "no list of products", 9),
+        ("buy_again = 'p1'", "write 'ID' in buy_again", 1),
+        ("buy_agian = 'p1'", "probably meant: buy_again", 1),
+        ("region in buy_again", "not part of the language", 1),
         ("customers.tenure > 1", "only attributes have names with a dot", 1),
         ("tenure > 1; drop table customers", "does not fit", 13),
         ("tenure > 1e999", "not a number", 10),

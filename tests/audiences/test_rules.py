@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from shared.audiences.reading import read_rule
-from shared.audiences.rules import MOST_PARTS, NotARule, from_json, operands, size, to_json
+from shared.audiences.rules import MOST_PARTS, NotARule, Recommended, conditions, from_json, operands, size, to_json
 from tests.audiences.random_rules import NAMES, rules
 
 
@@ -16,7 +16,7 @@ def test_a_rule_comes_back_from_its_json(text: str) -> None:
 
     assert from_json(to_json(rule)) == rule
     assert 1 <= size(rule) <= MOST_PARTS
-    assert list(operands(rule))
+    assert all(isinstance(one, Recommended) or set(operands(one)) for one in conditions(rule))
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,8 @@ def test_a_rule_comes_back_from_its_json(text: str) -> None:
         ["=", ["literal", True], ["field", "tenure"]],
         ["=", ["literal", None], ["field", "tenure"]],
         ["not", ["field", "tenure"]],
+        ["recommended", "p1", "for_nobody"],
+        ["recommended", 1, "buy_again"],
     ],
 )
 def test_what_is_no_rule_is_refused(tree: Any) -> None:

@@ -17,7 +17,8 @@ from shared.audiences.rules import from_json, to_json
 from shared.audiences.sql import to_sql
 from shared.features import FEATURE_NAMES, Profiles, features
 from shared.identity.keys import customer_id
-from tests.audiences.random_rules import NAMES, rules
+from shared.recommending.lists import LISTS
+from tests.audiences.random_rules import NAMES, PRODUCTS, rules
 from tests.features.histories import LEAP_DAY, folded, histories
 
 RULES_AT_ONCE = 8
@@ -57,6 +58,15 @@ def test_every_dialect_reads_what_is_written_for_it(dialect: str, text: str) -> 
     sqlglot.parse_one(f"SELECT c.customer_id FROM customers AS c WHERE {condition}", dialect=dialect)
 
 
+def test_lists_are_asked_as_each_warehouse_has_them() -> None:
+    rule = read_rule("'p1' in buy_again", NAMES)
+    assert {dialect: to_sql(rule, dialect) for dialect in ("snowflake", "redshift", "athena")} == {
+        "snowflake": """COALESCE(ARRAY_CONTAINS(CAST('p1' AS VARIANT), CAST("c"."buy_again" AS ARRAY)), FALSE)""",
+        "redshift": """COALESCE(EXISTS(SELECT 1 FROM "c"."buy_again" AS p WHERE p = 'p1'), FALSE)""",
+        "athena": """COALESCE(CONTAINS("c"."buy_again", 'p1'), FALSE)""",
+    }
+
+
 def customers_of(profiles: Profiles, at: datetime, numbers: Any) -> Customers:
     at_ms = round(at.timestamp() * 1_000)
     n = len(profiles)
@@ -70,7 +80,10 @@ def customers_of(profiles: Profiles, at: datetime, numbers: Any) -> Customers:
         "expected_ltv": some(-1.5, 0.0, 200.0, 199.99).astype(np.float32),
         "intent": some("loyal", "dormant", "steady").astype(object),
     }
-    return Customers(features(profiles, at_ms), decided, Histories(profiles), np.arange(n), at_ms)
+    products = [product.replace("''", "'") for product in PRODUCTS]
+    told = [{name: numbers.sample(products, numbers.randrange(4)) for name in LISTS} for _ in range(n)]
+    recommended = numbers.choice([None, {name: [one[name] for one in told] for name in LISTS}])
+    return Customers(features(profiles, at_ms), decided, Histories(profiles, recommended), np.arange(n), at_ms)
 
 
 def write_tables(
@@ -79,11 +92,15 @@ def write_tables(
     at = at.astimezone(UTC).replace(tzinfo=None)
     ids = [customer_id(key) for key in profiles.keys]
     columns = dict(zip(FEATURE_NAMES, customers.features.T, strict=True))
-    known = pd.DataFrame({"customer_id": ids, "as_of": pd.Timestamp(at), **columns, **customers.decided})
+    lists: dict[str, Any] = {name: [None] * len(ids) for name in LISTS} | {**(customers.histories.recommended or {})}
+    known = pd.DataFrame({"customer_id": ids, "as_of": pd.Timestamp(at), **columns, **customers.decided, **lists})
     said = [(ids[i], name, value) for i, name, time_ms, value in profiles.attributes.entries() if _before(time_ms, at)]
     attributes = pd.DataFrame(said, columns=["customer_id", "name", "json"])
     events = pd.DataFrame([_event(i, event) for i, event in enumerate(history)])
-    connection.execute("CREATE TABLE customers AS FROM known")
+    connection.execute(
+        "CREATE TABLE customers AS SELECT * REPLACE"
+        " (buy_again::VARCHAR[] AS buy_again, new_for_you::VARCHAR[] AS new_for_you) FROM known"
+    )
     connection.execute(
         "CREATE TABLE attributes AS SELECT customer_id::VARCHAR AS customer_id, name::VARCHAR AS name,"
         " json_extract_string(json::JSON, '$') AS value FROM attributes"

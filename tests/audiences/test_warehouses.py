@@ -25,8 +25,20 @@ RULES = 250
 SHOPS = 60
 """Of which the one with most events is asked about."""
 TYPES = {
-    "snowflake": {"DOUBLE": "FLOAT", "VARCHAR": "VARCHAR", "BIGINT": "NUMBER", "TIMESTAMP": "TIMESTAMP_NTZ"},
-    "bigquery": {"DOUBLE": "FLOAT64", "VARCHAR": "STRING", "BIGINT": "INT64", "TIMESTAMP": "TIMESTAMP"},
+    "snowflake": {
+        "DOUBLE": "FLOAT",
+        "VARCHAR": "VARCHAR",
+        "BIGINT": "NUMBER",
+        "TIMESTAMP": "TIMESTAMP_NTZ",
+        "VARCHAR[]": "VARIANT",
+    },
+    "bigquery": {
+        "DOUBLE": "FLOAT64",
+        "VARCHAR": "STRING",
+        "BIGINT": "INT64",
+        "TIMESTAMP": "TIMESTAMP",
+        "VARCHAR[]": "ARRAY<STRING>",
+    },
 }
 TABLES = ("customers", "attributes", "events")
 

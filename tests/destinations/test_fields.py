@@ -38,6 +38,8 @@ def test_every_source_has_a_value_and_what_is_not_there_has_none() -> None:
         "buy_again.names": None,
         "new_for_you": None,
         "new_for_you.names": None,
+        "action.products": None,
+        "action.products.names": None,
         "as_of": "2017-07-14T02:40:00.001Z",
         "scored_at": "2017-07-14T02:40:00.002Z",
         "model_version": "20170930-abcdef",
@@ -61,6 +63,7 @@ def test_a_source_is_one_of_the_list_or_begins_as_one_may() -> None:
     assert all(map(is_source, ("predictions.x", "attributes.a b.c", "audience.win_back")))
     assert not any(map(is_source, ("", "segment", "attributes.", "predictions", "state", "attributes.a\nb")))
     assert needs_recommendations({"a": "intent", "b": "new_for_you.names"})
+    assert needs_recommendations({"a": "action.products.names"})
     assert not needs_recommendations({"a": "intent", "b": "attributes.buy_again"})
     assert needs_attributes({"a": "intent", "b": "attributes.x"})
     assert not needs_attributes({"a": "intent"})
@@ -97,4 +100,8 @@ def test_what_is_recommended_is_told_by_id_and_by_name() -> None:
     }
     told = Told(profile(), {}, {}, None, lists)
     assert {source: told.value(source) for source in lists} == lists
+    assert told.value("action.products") is None
+    shows = {"actions": {"steady": {"key": "no_action", "recommend": "new_for_you"}}}
+    told = Told(profile(), shows, {}, None, lists)
+    assert (told.value("action.products"), told.value("action.products.names")) == (["b1"], ["b1"])
     assert recommended_to(profile("customer#1", state=b""), known, AS_OF_MS)["buy_again"] == []

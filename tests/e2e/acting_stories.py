@@ -12,6 +12,7 @@ from tests.e2e.conftest import wait_until
 from tests.e2e.looks import SECONDS, events_stored, put
 from tests.e2e.rights import client
 from tests.e2e.sources import function
+from tests.support.event_files import ndjson, purchase
 from tests.support.vendors.hubspot import HubSpot
 
 HUBSPOT = HubSpot(properties=frozenset({"email", "segment", "tier", "audiences", "new", "again"}))
@@ -81,6 +82,18 @@ def an_audience_is_defined(stack: Stack) -> None:
     wait_until(lambda: events_stored(stack, "csv") > before, SECONDS)
     status, told = stack.api("POST", "/audiences/preview", {"where": "orders(3650) = 90"})
     assert (status, [one["customer_id"] for one in told["examples"]]) == (200, ["long"])
+
+
+def what_is_recommended_brings_customers_in(stack: Stack) -> None:
+    """Whoever is stored is decided on by what is recommended to them, and who comes by file or by the API as well."""
+    bought = {**purchase("peckish"), "product_id": "b1", "category": "kind b"}
+    assert stack.api("PUT", "/audiences/again", {"where": "'b1' in buy_again", "why": "a test"})[0] == 200
+    wait_until(lambda: "hungry" in members(stack, "again"), SECONDS)
+    assert stack.api("POST", "/events", {"events": [bought]})[1]["accepted"] == 1
+    put(stack, "events/starving.ndjson", ndjson([{**bought, "customer_id": "starving", "event_id": "starving"}]))
+    wait_until(lambda: {*members(stack, "again")} == {"hungry", "peckish", "starving"}, SECONDS)
+    status, told = stack.api("POST", "/audiences/preview", {"where": "'b1' in buy_again"})
+    assert (status, told["size"]) == (200, 3)
 
 
 HELLO = Journey("hello", "Hello", "bakers", (Send("crm", "hello"),), 1, ())

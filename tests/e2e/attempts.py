@@ -23,6 +23,7 @@ MEASURING = {"MeasureResultsRole"}
 DRIFTING = {"MeasureDriftRole"}
 WATCHING = {"WatchStackRole"}
 ROLLING_BACK = {"RollBackModelRole"}
+READING_RECOMMENDERS = RECOMMENDING | DELIVERING | WATCHING | FOLDING | DECIDING | DEFINING | {"ExportTablesRole"}
 READING_MODELS = (
     WATCHING
     | FOLDING
@@ -145,7 +146,7 @@ def attempts(stack: Stack) -> list[Attempt]:
         ("mappings/", {*FOLDING, "AcceptEventsRole"}, set()),
         ("models/", READING_MODELS, set()),
         ("models/current.json", READING_MODELS | ROLLING_BACK, ROLLING_BACK),
-        ("recommenders/", RECOMMENDING | DELIVERING | WATCHING | {"ExportTablesRole"}, set()),
+        ("recommenders/", READING_RECOMMENDERS, set()),
         ("audiences/", DEFINING | MEASURING, DEFINING),
         ("audiences/versions/", DEFINING | MEASURING, DEFINING),
         ("destinations/", DELIVERING, set()),

@@ -21,6 +21,7 @@ from tests.e2e.acting_stories import (
     customers_are_sent_to_a_destination,
     fails_once,
     journeys_are_published,
+    what_is_recommended_brings_customers_in,
 )
 from tests.e2e.attempts import attempts
 from tests.e2e.conftest import deployed_with_model, wait_until
@@ -177,6 +178,7 @@ def test_every_route_answers(stack: Stack) -> None:
         a_recommender_is_published,
         customers_are_sent_to_a_destination,
         an_audience_is_defined,
+        what_is_recommended_brings_customers_in,
         a_journey_is_travelled,
         time_goes_by,
         another_model_goes_live,

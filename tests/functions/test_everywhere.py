@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from shared.destinations.messages import MOVED, body
+from shared.models.live_bundle import LiveBundle
 from shared.recommending.layout import Publication
 from shared.recommending.publishing import publish as publish_recommender
 from tests.conftest import BUCKET
@@ -42,21 +43,34 @@ churn = "predictions.churn_probability"
 again = "buy_again"
 new = "new_for_you"
 called = "new_for_you.names"
+shown = "action.products"
 """
 
 
 class Shop:
     """A stack with one customer, `a`, who bought a1 twice: an audience and an action go by the prediction."""
 
-    def __init__(self, s3: "S3Client", output: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, s3: "S3Client", output: str, drop: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         self.s3, self.output, self._monkeypatch = s3, output, monkeypatch
         graph, manifest = with_own(with_own(make_bundle(), output, intent="responds", thresholds={}), OTHER)
         manifest["thresholds"] |= {"likely_to_churn": 2.0, "responds": 0.0}
-        manifest["actions"] = {"responds": {"key": "ask_them", "title": "Ask them", "description": "Now."}}
+        manifest["actions"] = {
+            "responds": {"key": "ask_them", "title": "Ask them", "description": "Now.", "recommend": "buy_again"}
+        }
         publish(s3, (graph, manifest))
         boto3.client("secretsmanager").create_secret(Name="cursors", SecretString="a secret")
         self.api = Api(function("manage_audiences", monkeypatch))
         self.api.put("responders", f"{output} >= 0 and intent = 'responds'", destinations=["crm"])
+        self._drop = drop
+
+    def buys(self, number: int) -> None:
+        """By a function that knows what was published a moment ago."""
+        ingest_events = importlib.import_module("functions.ingest_events.app")
+        self._monkeypatch.setattr(ingest_events, "live_bundle", LiveBundle(self.s3, BUCKET))
+        bought = purchase("a", number, day=10 * number, product_id="a1")
+        assert self._drop({f"events/{number}.ndjson": ndjson([bought])}) == []
 
     def looked_up(self) -> Any:
         status, told = request(importlib.reload(importlib.import_module("functions.lookup_customer.app")),
@@ -99,7 +113,7 @@ class Shop:
             Bucket=BUCKET, Key="destinations/crm.toml", Body=MAPPED.replace(b"OUTPUT", self.output.encode())
         )
         told = {"customer_id": "a", "transition_id": "t1", "at": "2017-11-01T00:00:00Z"}
-        hubspot = HubSpot(properties=frozenset({"email", "own", "churn", "again", "new", "called"}))
+        hubspot = HubSpot(properties=frozenset({"email", "own", "churn", "again", "new", "called", "shown"}))
         assert call(app, queues.send(body("crm", MOVED, told)), hubspot) == []
         return hubspot.contacts["a"]
 
@@ -118,9 +132,9 @@ def shop(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> Shop:
-    made = Shop(s3, request.param, monkeypatch)
-    bought = [purchase("a", number, day=10 * number, product_id="a1") for number in (1, 2)]
-    drop({"events/all.ndjson": ndjson(bought)})
+    made = Shop(s3, request.param, drop, monkeypatch)
+    made.buys(1)
+    made.buys(2)
     return made
 
 
@@ -152,7 +166,15 @@ def test_a_prediction_of_the_shop_s_own_stands_everywhere(shop: Shop, queues: Qu
 @pytest.mark.parametrize("shop", OWN[:1], indirect=True)
 def test_recommendations_are_the_same_where_they_are_asked_for_exported_and_sent(shop: Shop, queues: Queues) -> None:
     publish_recommender(shop.s3, BUCKET, small_recommender().to_bytes(), b"{}", Publication(0, "", ""))
+    shop.api.put("again", "'a1' in buy_again and 'a1' not in new_for_you")
+    shop.buys(3)
     asked, row, contact = shop.recommended(), shop.exported(), shop.sent(queues)
+    told = shop.looked_up()
+    assert {one["key"] for one in told["audiences"]} == {"again", "responders"}
+    assert told["action_details"]["recommend"] == "buy_again"
+    assert contact["shown"] == contact["again"]
+    _, tried = shop.api.ask("POST", "/audiences/preview", body={"where": "'b1' in new_for_you"})
+    assert (tried["size"], tried["of"]) == (1, 1)
     for name, field in (("buy_again", "again"), ("new_for_you", "new")):
         products = [one["product_id"] for one in asked[name]]
         assert sorted(products) == RECOMMENDED[name]
@@ -163,6 +185,9 @@ def test_recommendations_are_the_same_where_they_are_asked_for_exported_and_sent
 
 @pytest.mark.parametrize("shop", OWN[:1], indirect=True)
 def test_before_there_is_a_recommender_nothing_is_said(shop: Shop, queues: Queues) -> None:
+    shop.api.put("again", "'a1' in buy_again")
+    shop.buys(3)
     row, contact = shop.exported(), shop.sent(queues)
     assert (row["buy_again"], row["new_for_you"]) == (None, None)
-    assert (contact["again"], contact["new"], contact["called"]) == ("", "", "")
+    assert (contact["again"], contact["new"], contact["called"], contact["shown"]) == ("", "", "", "")
+    assert row["audiences"] == ["responders"]

@@ -18,7 +18,7 @@ from shared.models.bundle import Bundle, BundleMismatch
 from shared.models.labels import ACTIONS, checked_labels, labelled, labels_key
 from shared.models.live_bundle import LiveBundle
 from shared.models.manifests import MANIFEST, Manifests, live_bundle_id
-from shared.models.shapes import Misfit, Text, check, parsed
+from shared.shapes import Misfit, Text, check, parsed
 from tests.conftest import BUCKET
 from tests.features.histories import folded
 from tests.support.bundles import make_bundle, publish

@@ -1,11 +1,22 @@
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from shared.audiences.audience import UNKNOWN, Audience
+from shared.audiences.live_audiences import CURRENT_KEY as CURRENT_AUDIENCES
+from shared.audiences.publishing import Reason
+from shared.audiences.publishing import publish as publish_audiences
+from shared.audiences.reading import Names, read_rule
+from shared.models.bundle import Bundle
 from shared.models.live_bundle import LiveBundle
+from shared.recommending.layout import CURRENT_KEY as CURRENT_RECOMMENDER
+from shared.recommending.layout import Publication
+from shared.recommending.publishing import publish as publish_recommender
 from tests.conftest import BUCKET
 from tests.support.bundles import make_bundle, point_to, publish
+from tests.support.recommenders import small_recommender
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -104,6 +115,62 @@ def test_loaded_bundle_outlives_s3(s3: "S3Client") -> None:
     live.get(0)
     s3.delete_object(Bucket=BUCKET, Key="models/current.json")
     assert version(live, 20) == OLD
+
+
+@pytest.mark.parametrize("fault", ["audiences", "recommender"])
+def test_where_s3_does_not_tell_who_is_in_an_audience_nobody_leaves(s3: "S3Client", fault: str) -> None:
+    publish(s3, make_bundle(OLD))
+    publish_audience(s3, "'a1' in buy_again" if fault == "recommender" else "tenure > 3")
+    publish_recommender(s3, BUCKET, small_recommender().to_bytes(), b"{}", Publication(0, "", ""))
+    asked = CURRENT_AUDIENCES if fault == "audiences" else CURRENT_RECOMMENDER
+    broken: Any = FailsOn(s3, asked)
+    live = LiveBundle(broken, BUCKET)
+    assert got(live, 0).audiences is UNKNOWN
+    assert live.problem == "S3 does not answer: ClientError: SlowDown of GetObject"
+    live = LiveBundle(s3, BUCKET)
+    assert got(live, 0).audiences.version == 1
+
+
+def test_a_recommender_comes_with_the_bundle_where_a_rule_asks_for_it(s3: "S3Client") -> None:
+    publish(s3, make_bundle(OLD))
+    publish_recommender(s3, BUCKET, small_recommender().to_bytes(), b"{}", Publication(0, "", ""))
+    live = LiveBundle(s3, BUCKET)
+    assert got(live, 0).recommender is None
+    publish_audience(s3, "'a1' in buy_again")
+    asking = got(live, 15)
+    assert asking.recommender is not None and asking.audiences.version == 1
+    s3.put_object(Bucket=BUCKET, Key=CURRENT_RECOMMENDER, Body=b"{")
+    assert got(live, 30).recommender is asking.recommender
+    assert got(LiveBundle(s3, BUCKET), 0).audiences is UNKNOWN
+    s3.delete_object(Bucket=BUCKET, Key=CURRENT_RECOMMENDER)
+    none = got(LiveBundle(s3, BUCKET), 0)
+    assert none.recommender is None and none.audiences.version == 1
+
+
+class FailsOn:
+    """S3 that does not answer about one key."""
+
+    def __init__(self, s3: "S3Client", key: str) -> None:
+        self._s3, self._key = s3, key
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._s3, name)
+
+    def get_object(self, **request: Any) -> Any:
+        if request["Key"] == self._key:
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, "GetObject")
+        return self._s3.get_object(**request)
+
+
+def publish_audience(s3: "S3Client", rule: str) -> None:
+    audience = Audience("a", "A", rule, read_rule(rule, Names.of((), ())), 0)
+    publish_audiences(s3, BUCKET, lambda before: replace(before, all=(audience,)), Reason("", "", ""))
+
+
+def got(live: LiveBundle, now: float) -> Bundle:
+    bundle = live.get(now)
+    assert bundle is not None
+    return bundle
 
 
 def version(live: LiveBundle, now: float) -> str | None:

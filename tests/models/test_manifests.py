@@ -17,7 +17,7 @@ from shared.models.manifests import (
     predicted,
     step_name,
 )
-from shared.models.shapes import Misfit
+from shared.shapes import Misfit
 from tests.conftest import BUCKET
 from tests.support.bundles import make_bundle, publish
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from shared.events.columns import product_code
 from shared.features import Rows
-from shared.recommending.recommending import SENT, recommendations, recommended_products, segment_in
+from shared.recommending.lists import SENT
+from shared.recommending.recommending import recommendations, recommended_products, segment_in
 from tests.support.recommenders import AS_OF_MS, event, recommender_of, rows_of, small_recommender, small_shop
 from tests.support.stored_profiles import decision
 from training.recommending.building import Entry

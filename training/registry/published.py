@@ -17,8 +17,8 @@ from shared.models import switching
 from shared.models.bundle import Bundle
 from shared.models.labels import Labels, labels_key, parse_labels
 from shared.models.layout import MANIFEST_FILE, ONNX_FILE, POINTER_KEY, bundle_key
-from shared.models.shapes import Misfit, parsed
 from shared.models.switching import BESIDE, FILES, Live
+from shared.shapes import Misfit, parsed
 from training.base.errors import InputError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import tomli_w
@@ -36,6 +36,8 @@ class Action(Struct, forbid_unknown_fields=True):
     description: Text = ""
     channel: Text = ""
     incentive: Text = ""
+    recommend: Literal["", "buy_again", "new_for_you"] = ""
+    """Which list of recommended products goes with it: destinations are sent that one as `action.products`."""
     cost_per_contact: Cost | None = None
     """In the stack's currency."""
     margin: Margin | None = None

@@ -2,17 +2,14 @@
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.models.labels import ACTIONS
+from shared.recommending.lists import LISTS
 from tests.support.bundles import make_bundle
 from training.base.errors import InputError
 from training.segmentation.labels import ACTIONS_FILE, as_toml, labels_for, read_actions, read_labels
-
-if TYPE_CHECKING:
-    pass
 
 MANIFEST = make_bundle()[1]
 
@@ -36,6 +33,15 @@ def test_a_segment_may_have_actions_of_its_own(file: Path) -> None:
 
 def test_the_shops_catalogue_has_an_action_for_every_intent_and_the_defaults_keys() -> None:
     assert {intent: action["key"] for intent, action in read_actions().items()} == dict(ACTIONS)
+
+
+def test_an_action_recommends_from_a_list_that_there_is(file: Path) -> None:
+    for name in LISTS:
+        file.write_text(f'[actions.loyal]\nkey = "a"\nrecommend = "{name}"')
+        assert labels_for(MANIFEST, read_labels(file))["actions"]["loyal"]["recommend"] == name
+    file.write_text('[actions.loyal]\nkey = "a"\nrecommend = "all"')
+    with pytest.raises(InputError, match="recommend"):
+        read_labels(file)
 
 
 def test_a_catalogue_that_lacks_an_intent_is_refused(file: Path) -> None:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from shared.models.shapes import LARGEST, Misfit, Text, check, parsed
+from shared.shapes import LARGEST, Misfit, Text, check, parsed
 
 SHAPE = {"name": Text(5), "size?": int, "parts?": [float], "*": (bool, None)}
 
