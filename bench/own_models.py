@@ -13,7 +13,7 @@ from training.prediction.qini import Qini
 CAMPAIGNS = ("learn_uplift", "scikit_uplift", "learn_response")
 DISCOVERY = ("discover_features", "featuretools_alone")
 OWN_MODELS = (
-    "look_up", "recommend_products", "decide_batch", "decide_batch_with_targets", "decide_alone",
+    "look_up", "recommend_products", "recommend_to_batch", "decide_batch", "decide_batch_with_targets", "decide_alone",
     "decide_alone_with_targets", "decide_batch_adopted", "lightgbm_batch", "decide_alone_adopted", "lightgbm_alone",
     *CAMPAIGNS, *DISCOVERY,
 )  # fmt: skip
@@ -38,6 +38,12 @@ def own_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
         f"a look-up {look_up:.2f} ms",
         aim=f"≤ {_RECOMMENDATIONS_AIM_MS:g} ms more",
         met=recommending - look_up <= _RECOMMENDATIONS_AIM_MS,
+    )
+    asked, decided = measured["recommend_to_batch"], measured["decide_batch"]
+    yield Line(
+        "Decisions where a rule asks what is recommended",
+        f"{asked.best / asked.units * 1e3:.2f} ms a customer more",
+        f"the decision itself {decided.best / decided.units * 1e3:.3f} ms",
     )
     yield from _adoption_lines(measured)
     yield _discovery_line(measured)

@@ -9,6 +9,7 @@ import numpy as np
 from bench.shop import AS_OF_MS, shop_events
 from bench.work import Inputs, Work
 from shared.api.recommended import recommended
+from shared.decisions.recommended import recommended_lists
 from shared.features import Profiles, encode, fold
 from shared.profiles.item import decode_profile, encode_profile
 from shared.profiles.stored_profile import StoredProfile
@@ -39,6 +40,13 @@ def recommend_products(inputs: Inputs) -> Work:
         facts["median_ms"] = min(facts.get("median_ms", median), median)
 
     return Work(run, len(items), facts)
+
+
+def recommend_to_batch(inputs: Inputs) -> Work:
+    """Make both lists of the same customers as they are decided on where a rule asks what is recommended."""
+    recommender = _recommender(min(inputs.customers, _LEARNED_FROM))
+    some = _profiles(min(inputs.customers, _LEARNED_FROM)).part(0, _LOOKED_UP)
+    return Work(lambda: recommended_lists(recommender, some, [None] * len(some), AS_OF_MS), len(some), {})
 
 
 @cache

@@ -15,7 +15,7 @@ from bench.reasons import (
     update_batch_with_audiences,
     update_batch_with_next_change,
 )
-from bench.recommending import recommend_products
+from bench.recommending import recommend_products, recommend_to_batch
 from bench.shop_tasks import (
     day_file,
     decode_profiles,
@@ -167,6 +167,7 @@ TASKS: dict[str, Task] = TEXT_TASKS | {
         look_up,
         look_up_with_reasons,
         recommend_products,
+        recommend_to_batch,
         update_batch,
         update_batch_with_next_change,
         update_batch_with_audiences,

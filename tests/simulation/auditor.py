@@ -26,6 +26,7 @@ from tests.simulation.delivered import delivered
 from tests.simulation.exported import exported
 from tests.simulation.journeys import travelled
 from tests.simulation.people import GONE
+from tests.simulation.recommending import known_recommender
 from tests.simulation.restorable import plain, restorable
 from tests.simulation.story import Story, model
 from tests.simulation.truth import Truth, decision
@@ -49,6 +50,7 @@ class Auditor:
         self._audiences = audiences = AudienceAuditor(self._cloud, self.profiles)
         if self._bundle:
             self._bundle.audiences = audiences.live
+            self._bundle.recommender = known_recommender()
 
     def findings(self, *, redelivered: bool) -> list[str]:
         """What is wrong. Of those who refused at some time, all that counts is there only once it came again."""

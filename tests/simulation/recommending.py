@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from shared.recommending.layout import CURRENT_KEY, FILE, Publication, encode_publication, recommender_key
+from shared.recommending.recommender import Recommender
 from tests.simulation.people import MARKER
 from tests.support.recommenders import event, recommender_of
 
@@ -18,6 +19,11 @@ def _recommender() -> tuple[str, bytes]:
     bought = [event(f"c{n % 5}", "purchase", f"p{n % 7}.{MARKER}", f"2017-09-{1 + n % 28:02}") for n in range(60)]
     known = recommender_of(bought)
     return known.recommender_id, known.to_bytes()
+
+
+def known_recommender() -> Recommender:
+    """The one that is live throughout."""
+    return Recommender.from_bytes(_recommender()[1])
 
 
 def publish_recommender(objects: Any) -> None:

@@ -48,7 +48,7 @@ RULES = (
     "orders(20) = 0",
     "events(3) > 0 and churn_probability > 0.4",
     "days_since_order between 9 and 11",
-    "segment = 0 or views('Shoes', 10) > 0",
+    f"segment = 0 or views('Shoes', 10) > 0 or 'p1.{MARKER}' in buy_again",
 )
 
 ROLLED_BACK_EVERY = 3
