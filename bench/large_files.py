@@ -33,12 +33,14 @@ def main() -> int:
     """Runs it; the exit status of a command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=int, default=3_000, help="of text in each file")
+    parser.add_argument("--note-bytes", type=int, default=45, help="of a column that no event has, on the average")
     parser.add_argument("--part-bytes", type=int, default=64 << 20, help="the stack's PartBytes")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, local_stack(clock=CLOCK, PartBytes=str(given.part_bytes)) as stack:
         _hurry(stack)
         for number, write in enumerate((write_csv, write_packed)):
-            path, expected = write(Path(folder), given.megabytes << 20, f"{number}")
+            events = Events(given.megabytes << 20, given.note_bytes, f"{number}")
+            path, expected = write(Path(folder), events), events.counts
             _drop(stack, path, expected)
             path.unlink()
     return 0
@@ -47,27 +49,40 @@ def main() -> int:
 type Counts = dict[str, int]
 
 
-def _events(size: int, prefix: str, counts: Counts) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Events of so many bytes of text, with their numbers; those of whom are counted."""
-    chance = random.Random(prefix)
-    written = number = 0
-    while written < size:
-        customer = f"c{prefix}-{chance.randrange(CUSTOMERS)}"
+class Events:
+    """Events of so many bytes of text, each once; those of whom are counted."""
+
+    def __init__(self, size: int, note_bytes: int, prefix: str) -> None:
+        self._size, self._note_bytes, self._prefix = size, note_bytes, prefix
+        self._chance = random.Random(prefix)
+        self._words = " ".join(f"{self._chance.randrange(16**5):x}" for _ in range(200_000))
+        self.counts: Counts = {}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        written = number = 0
+        while written < self._size:
+            event = self._event(number)
+            written += text_bytes(event)
+            customer = event["customer_id"]
+            self.counts[customer] = self.counts.get(customer, 0) + (number % BROKEN_EVERY != 7)
+            yield event
+            number += 1
+
+    def _event(self, number: int) -> dict[str, Any]:
+        chance = self._chance
+        customer = f"c{self._prefix}-{chance.randrange(CUSTOMERS)}"
         price: Any = round(chance.random() * 100, 2)
-        event = {
-            "event_id": f"{prefix}-{number}",
+        note = chance.randrange(len(self._words) // 2)
+        return {
+            "event_id": f"{self._prefix}-{number}",
             "event_type": ("view_item", "purchase", "add_to_cart", "page_view")[number % 4],
             "timestamp": f"2017-{1 + number % 12:02d}-{1 + number % 28:02d}T{number % 24:02d}:{number % 60:02d}:00Z",
             "customer_id": customer,
             "session_id": f"s{chance.randrange(10**6)}",
             "category": f"Shelf {number % 50}, left" + ("\nbelow" if number % 1_000 == 0 else ""),
             "price": -1 if number % BROKEN_EVERY == 7 else price,
-            "note": "x" * (number % 90),
+            "note": self._words[note : note + number % (2 * self._note_bytes)],
         }
-        written += text_bytes(event)
-        counts[customer] = counts.get(customer, 0) + (number % BROKEN_EVERY != 7)
-        yield number, event
-        number += 1
 
 
 def text_bytes(event: dict[str, Any]) -> int:
@@ -75,31 +90,29 @@ def text_bytes(event: dict[str, Any]) -> int:
     return sum(len(str(value)) + 3 for value in event.values())
 
 
-def write_csv(folder: Path, size: int, prefix: str) -> tuple[Path, Counts]:
+def write_csv(folder: Path, events: Events) -> Path:
     """Quoted texts, some with line ends in them."""
     import csv
 
     path = folder / "large.csv"
-    counts: Counts = {}
     with path.open("w", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
-        for number, event in _events(size, prefix, counts):
+        for number, event in enumerate(events):
             if number == 0:
                 writer.writerow(event)
             writer.writerow(event.values())
-    return path, counts
+    return path
 
 
-def write_packed(folder: Path, size: int, prefix: str) -> tuple[Path, Counts]:
+def write_packed(folder: Path, events: Events) -> Path:
     """Lines of JSON in one member of gzip."""
     path = folder / "large.ndjson.gz"
-    counts: Counts = {}
     packer = zlib.compressobj(3, wbits=31)
     with path.open("wb") as file:
-        for _, event in _events(size, prefix, counts):
+        for event in events:
             file.write(packer.compress(json.dumps(event).encode() + b"\n"))
         file.write(packer.flush())
-    return path, counts
+    return path
 
 
 def _hurry(stack: Stack) -> None:
