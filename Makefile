@@ -81,16 +81,24 @@ bench: build $(ROOT)/.venv-featuretools/.ready ## Measure speed, memory and size
 samples: build ## Run every sample of events/ with `sam local invoke`, which needs Docker
 	@$(PYTHON) -m pytest tests/e2e/test_samples.py -m docker --numprocesses auto --maxprocesses 4 --dist load
 
-lint: setup docs ## Check formatting, style, types, imports, links and the template, and scan for weaknesses and secrets
-	ruff format --check
-	ruff check
+lint: setup ## Check formatting, style, types, imports, links and the template, and scan for weaknesses and secrets
+	@$(MAKE) --jobs 2 --output-sync types template style docs
+
+.PHONY: types template style
+types:
 	mypy
-	lint-imports
+
+template:
 	$(SAM) validate --lint
 	cfn-lint template.yaml
 	@mkdir -p $(ROOT)/.cache
 	$(PYTHON) -m local.flat_template >$(ROOT)/.cache/template.yaml
 	$(CHECKOV) --file $(ROOT)/.cache/template.yaml | tee /dev/stderr | grep $(NOTHING_FOUND) >/dev/null
+
+style:
+	ruff format --check
+	ruff check
+	lint-imports
 	cd $(ROOT) && .venv-scan/bin/detect-secrets-hook $(BY_SHAPE) $$(git ls-files --cached --others --exclude-standard)
 
 warehouses: $(ROOT)/.venv-warehouses/.ready ## Install what stands for Snowflake and BigQuery, and writes Tableau's files; then hold the views to them
