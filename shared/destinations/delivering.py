@@ -99,6 +99,9 @@ class Delivering:
             if outcome := outcomes.get(customer_key(message.customer_id)):
                 self._settle(message, outcome, attempts.get(message.id, 0) + 1, done)
         self.deliveries.put(done.rows)
+        # A copy of a message may be in a job by now, whose end somebody has to see.
+        now = self._jobs(destination, messages)
+        done.again |= {message_id for message_id, by_job in now.items() if by_job != jobs.get(message_id)}
         return done
 
     def _jobs(self, destination: Destination, messages: Sequence[Message]) -> dict[str, ByJob]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.destinations.calling import Calls
+from shared.destinations.calling import LEFT_ALONE, Calls
 from shared.destinations.contract import ACCEPTED, Account, Answer, Load, Outcome, Progress, Record, Request
-from shared.destinations.deliveries import ByJob, Deliveries, Delivery
+from shared.destinations.deliveries import SETTLED, ByJob, Deliveries, Delivery
 from shared.destinations.known_destinations import Destination
 from shared.destinations.open_jobs import OpenJobs
 
@@ -80,7 +80,10 @@ class Loading:
         self.deliveries.note(destination.name, ((key, record.id) for key, record in records.items()))
         noted_ms = self.now_ms()
         self.deliveries.note_jobs((row, ByJob(job, records[row.key].version, noted_ms)) for row in rows)
-        answer = calls.call(lambda account: load.give(account, job, [*records.values()]))
+        # Whoever settles a row looks for a job afterwards: either they see this one, or it is seen here that they did.
+        settled = {row.key for row in self.deliveries.known(rows).values() if row.state in SETTLED}
+        given = [record for key, record in records.items() if key not in settled]
+        answer = calls.call(lambda account: load.give(account, job, given)) if given else LEFT_ALONE
         if _went_well(answer):
             answer = calls.call(lambda account: load.start(account, job))
             if isinstance(answer, Outcome) or not 400 <= answer.status < 500:

@@ -189,7 +189,10 @@ def failures(account: Account, job: str) -> Request:
 def failed(account: Account, answer: Answer) -> Mapping[str, Outcome]:
     """Why each was not taken, by external id. Raises LookupError and ValueError for what is no such list."""
     rows = csv.DictReader(io.StringIO(answer.body.decode(), newline=""), strict=True)
-    return {row[account.identify_by]: _failure(row["sf__Error"]) for row in rows}
+    outcomes = {row[account.identify_by]: _failure(row["sf__Error"]) for row in rows}
+    if not outcomes:
+        raise ValueError("a list of failures that names none")
+    return outcomes
 
 
 def _failure(error: str) -> Outcome:

@@ -141,7 +141,7 @@ class Salesforce:
         """Takes what is left of a job that has begun, or only so many rows of it."""
         job = self.jobs[name]
         if job.state not in ("UploadComplete", "InProgress"):
-            return
+            return None
         job.state = "InProgress"
         left = job.rows[job.processed :][:rows]
         unknown = {*(left[0] if left else ())} - self.fields - {self.external_id}
