@@ -111,11 +111,11 @@ class Shop:
         taken = [replace(one.message, receives=one.receives) for one in some]
         self.depth += 1
         try:
-            again = self.world.deliver(*(one for one in taken if one.kind == MOVED)).again
+            again = self.world.deliver(*(each for each in taken if each.kind == MOVED)).again
             calls = self.world.calls()
-            for one in (one for one in taken if one.kind == ERASED):
-                if erase(self.world.destination, one, calls, self.world.loading, self.world.now_ms) is None:
-                    again.add(one.id)
+            for asked in (each for each in taken if each.kind == ERASED):
+                if erase(self.world.destination, asked, calls, self.world.loading, self.world.now_ms) is None:
+                    again.add(asked.id)
         except Killed:
             return
         finally:

@@ -188,8 +188,11 @@ def failures(account: Account, job: str) -> Request:
 
 def failed(account: Account, answer: Answer) -> Mapping[str, Outcome]:
     """Why each was not taken, by external id. Raises LookupError and ValueError for what is no such list."""
-    rows = csv.DictReader(io.StringIO(answer.body.decode(), newline=""), strict=True)
-    outcomes = {row[account.identify_by]: _failure(row["sf__Error"]) for row in rows}
+    rows = csv.DictReader(io.StringIO(answer.body.decode(), newline=""), restval="", strict=True)
+    try:
+        outcomes = {row[account.identify_by]: _failure(row["sf__Error"]) for row in rows}
+    except csv.Error as error:
+        raise ValueError("a list of failures that is no CSV") from error
     if not outcomes:
         raise ValueError("a list of failures that names none")
     return outcomes
