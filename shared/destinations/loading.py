@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.destinations.calling import LEFT_ALONE, Calls
-from shared.destinations.contract import ACCEPTED, Account, Answer, Load, Outcome, Progress, Record, Request
+from shared.destinations.contract import ACCEPTED, Answer, Load, Outcome, Progress, Record
 from shared.destinations.deliveries import SETTLED, ByJob, Deliveries, Delivery
 from shared.destinations.known_destinations import Destination
 from shared.destinations.open_jobs import OpenJobs
@@ -100,7 +100,7 @@ class Loading:
         going_on = self._going_on(destination, load, calls)
         first_ms = min(going_on.values(), default=None)
         over = [job for job, at_ms in noted.items() if first_ms is None or at_ms + CLOCKS_APART_MS < first_ms]
-        results = {job: self._results(load, job, noted[job], calls) for job in over}
+        results = {job: self._results(destination, load, job, noted[job], calls) for job in over}
         return {job: result for job, result in results.items() if result is not None}
 
     def goes_on(self, destination: Destination, before_ms: int, calls: Calls) -> bool:
@@ -127,23 +127,18 @@ class Loading:
             return "broken" if _went_well(calls.call(lambda account: load.abort(account, job))) else None
         return progress
 
-    def _results(self, load: Load, job: str, made_ms: int, calls: Calls) -> Ended | None:
-        progress = self._progress(load, job, made_ms, calls)
+    def _results(self, destination: Destination, load: Load, job: str, noted_ms: int, calls: Calls) -> Ended | None:
+        """What a job did; None while that is not known."""
+        progress = self._progress(load, job, noted_ms, calls)
         if progress is None or progress in GOING_ON:
             return None
         if progress != "partly":
             return Ended(is_whole=progress == "taken")
-        accounts: list[Account] = []
-
-        def ask(account: Account) -> Request:
-            accounts.append(account)
-            return load.failures(account, job)
-
-        answer = calls.call(ask)
+        answer = calls.call(lambda account: load.failures(account, job))
         if isinstance(answer, Outcome) or answer.status != 200:
             return None
         try:
-            return Ended(is_whole=True, failed=load.failed(accounts[-1], answer))
+            return Ended(is_whole=True, failed=load.failed(destination.account, answer))
         except (LookupError, TypeError, ValueError):
             return Ended(is_whole=False)  # no list of the vendor's: each is told by a call
 

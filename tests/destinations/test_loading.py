@@ -13,7 +13,7 @@ from shared.destinations.erasing import erase
 from shared.destinations.loading import BROKEN_OFF_MS, CLOCKS_APART_MS, IN_A_JOB, MOST_OPEN
 from shared.destinations.messages import ENTERED, ERASED, Message, body, read
 from shared.destinations.sending import Unanswered
-from shared.destinations.vendors.salesforce import VENDOR
+from shared.destinations.vendors.salesforce import LOAD, VENDOR
 from tests.destinations.worlds import World, message, queued, step
 from tests.support.vendors.salesforce import JOBS, Salesforce
 
@@ -29,8 +29,7 @@ MANY = [f"c{number}" for number in range(8)]
 
 @pytest.fixture(autouse=True)
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    assert VENDOR.load
-    few = replace(VENDOR, load=replace(VENDOR.load, fewest=4, most=10))
+    few = replace(VENDOR, load=replace(LOAD, fewest=4, most=10))
     monkeypatch.setattr(vendors, "VENDORS", {**vendors.VENDORS, "salesforce": few})
     yield
 

@@ -12,7 +12,7 @@ from shared.destinations.deliveries import PARTITION, ROW, SETTLED
 from shared.destinations.erasing import erase
 from shared.destinations.messages import ERASED, MOVED, Message, body, read
 from shared.destinations.sending import Unanswered
-from shared.destinations.vendors.salesforce import VENDOR
+from shared.destinations.vendors.salesforce import LOAD, VENDOR
 from tests.destinations.test_loading import FILE, SECRET, segment
 from tests.destinations.worlds import World, message, queued
 from tests.support.vendors.salesforce import Salesforce
@@ -176,8 +176,7 @@ class Shop:
 
 @pytest.fixture(autouse=True)
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    assert VENDOR.load
-    few = replace(VENDOR, load=replace(VENDOR.load, fewest=3, most=6))
+    few = replace(VENDOR, load=replace(LOAD, fewest=3, most=6))
     monkeypatch.setattr(vendors, "VENDORS", {**vendors.VENDORS, "salesforce": few})
     yield
 

@@ -1,6 +1,7 @@
 """E-mails by the local AWS's SES, with the rights that functions have and no others."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.request import urlopen
@@ -9,6 +10,8 @@ import pytest
 
 from local.emulator import REGION
 from local.stack import Stack
+from shared.destinations.deliveries import SENDING
+from shared.destinations.known_destinations import CHECK_EVERY_SECONDS
 from tests.e2e.acting_stories import deliveries
 from tests.e2e.conftest import deployed_with_model, wait_until
 from tests.e2e.looks import SECONDS, put
@@ -59,6 +62,10 @@ def sent(stack: Stack) -> list[Any]:
     return [message for messages in told["messages"].values() for message in messages]
 
 
+def states(stack: Stack, customer: str) -> list[str]:
+    return [row["state"] for row in deliveries(stack, customer)]
+
+
 def bulk(sender: str, template: str = "hello") -> Callable[[Any], object]:
     entry = {"Destination": {"ToAddresses": ["x@customers.example"]}}
     content = {"Template": {"TemplateName": template, "TemplateData": "{}"}}
@@ -71,18 +78,19 @@ def test_who_enters_an_audience_gets_an_e_mail_by_the_functions_own_right(stack:
     enters(stack, CUSTOMER)
     wait_until(lambda: bool(sent(stack)), SECONDS)
     (message,) = sent(stack)
-    assert (message["Source"], message["To"], message["Template"]) == (f"hello@{SHOP}", [CUSTOMER], "hello")
+    assert (message["Source"], message["To"], message["Subject"]) == (f"hello@{SHOP}", [CUSTOMER], "Hello")
     segment = stack.api_get(f"/customers/{CUSTOMER}/segment")[1]["segment"]["name"]
     assert message["BodyText"] == f"You are of {segment}."
-    wait_until(lambda: [row["state"] for row in deliveries(stack, CUSTOMER)] == ["accepted"], SECONDS)
+    wait_until(lambda: states(stack, CUSTOMER) == ["accepted"], SECONDS)
     assert ("DeliverRole", "ses:SendBulkEmail") in used(stack)
 
 
 def test_from_another_identity_nothing_is_sent_though_it_is_verified(stack: Stack) -> None:
     before = len(sent(stack))
     sends_from(stack, f"hello@{OTHER}")
+    time.sleep(CHECK_EVERY_SECONDS + 1)
     enters(stack, "bob@customers.example")
-    wait_until(lambda: bool(deliveries(stack, "bob@customers.example")), SECONDS)
+    wait_until(lambda: states(stack, "bob@customers.example") not in ([], [SENDING]), SECONDS)
     (row,) = deliveries(stack, "bob@customers.example")
     assert row["state"] == "waiting"
     assert row["reason"].startswith("403")

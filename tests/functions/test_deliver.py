@@ -255,8 +255,7 @@ def load(
     deliver: ModuleType, s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
 ) -> ModuleType:
     """The function with Salesforce behind it, which takes eighty by a job, and customers whom nobody was told of."""
-    assert salesforce.VENDOR.load
-    few = replace(salesforce.VENDOR, load=replace(salesforce.VENDOR.load, fewest=80))
+    few = replace(salesforce.VENDOR, load=replace(salesforce.LOAD, fewest=80))
     monkeypatch.setattr(vendors, "VENDORS", {**vendors.VENDORS, "salesforce": few})
     secret = json.dumps({"client_id": "app", "client_secret": "hush"})
     monkeypatch.setattr(deliver.parameters, "get_secret", lambda name, max_age: secret)

@@ -218,6 +218,22 @@ def erase(account: Account, customer: str, now_ms: int) -> Request:
     return Request("DELETE", account.url(path), _headers(account))
 
 
+LOAD = Load(
+    fewest=2_000,
+    # Salesforce takes 150 MB; these are bounded by what one invocation gathers, and by how long a list of failures is.
+    most=5_000,
+    most_bytes=1_500_000,
+    size=size,
+    make=make,
+    made=made,
+    give=give,
+    start=start,
+    abort=abort,
+    look=look,
+    progress=progress,
+    failures=failures,
+    failed=failed,
+)
 VENDOR = Vendor(
     name="salesforce",
     most=200,
@@ -230,6 +246,5 @@ VENDOR = Vendor(
     erase=erase,
     erased="deleted; in the recycle bin of the org until it is emptied",
     sign_in=sign_in,
-    # Salesforce takes 150 MB a job; this is what one invocation gathers, and what a list of failures may take.
-    load=Load(2_000, 5_000, 1_500_000, size, make, made, give, start, abort, look, progress, failures, failed),
+    load=LOAD,
 )

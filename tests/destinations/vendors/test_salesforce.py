@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.destinations.contract import Answer
-from shared.destinations.vendors.salesforce import NOTHING, VENDOR
+from shared.destinations.vendors.salesforce import LOAD, NOTHING, VENDOR
 from tests.destinations.accounts import NOW_MS, account, record, said
 from tests.destinations.worlds import World, message
 from tests.support.vendors.salesforce import TOKEN, Salesforce
@@ -78,8 +78,6 @@ def test_a_record_is_deleted_by_its_external_id_whatever_that_holds() -> None:
 
 # ---- Jobs
 
-LOAD = VENDOR.load
-assert LOAD
 NASTY = st.sampled_from(
     ["=1+1", "@x", "-2", "+3", 'a"b', "a,b", "a\nb", "\r\n", "#N/A", " #n/a ", "", " ", "\x00", "ü", "'"]
 )
