@@ -25,7 +25,7 @@ from shared.destinations.delivering import Delivering
 from shared.destinations.erasing import erase, told_again
 from shared.destinations.known_destinations import Destination, KnownDestinations
 from shared.destinations.latest import Customers
-from shared.destinations.loading import Loading
+from shared.destinations.loading import BATCH_OF_MANY, Loading
 from shared.destinations.messages import ABOUT, ERASED, JOB, Message, NoMessage, read
 from shared.destinations.open_jobs import OpenJobs
 from shared.destinations.pacing import Pace
@@ -44,8 +44,6 @@ from shared.telemetry.logs import logger, metrics, watched
 SECONDS_AFTER_A_CALL = 15
 """For what is written once a vendor has answered."""
 MILLISECONDS_A_CALL = (CONNECT_SECONDS + ANSWER_SECONDS + SECONDS_AFTER_A_CALL) * 1_000
-BATCH_OF_MANY = 50
-"""Messages of a batch behind which there may be so many that they are worth a job."""
 MILLISECONDS_OF_A_JOB = 120_000
 """From the last message that is gathered for it to its end."""
 

@@ -15,6 +15,8 @@ from shared.destinations.deliveries import SETTLED, ByJob, Deliveries, Delivery
 from shared.destinations.known_destinations import Destination
 from shared.destinations.open_jobs import OpenJobs
 
+BATCH_OF_MANY = 50
+"""Messages of a batch behind which there may be so many that they are worth a job."""
 MOST_OPEN = 10
 """Jobs of a destination at a time: their messages are hidden, of which a queue takes 120,000."""
 BROKEN_OFF_MS = 600_000

@@ -161,7 +161,9 @@ class Salesforce:
         return None
 
     def fail(self, name: str, reason: str = "InternalServerError : try again") -> None:
-        """Ends a job before all of it was tried."""
+        """Ends a job that has begun before all of it was tried."""
+        if self.jobs[name].state not in ("UploadComplete", "InProgress"):
+            return
         self.jobs[name].state = "Failed"
         self.jobs[name].error = reason
 
