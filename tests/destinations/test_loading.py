@@ -1,71 +1,28 @@
-"""Whole audiences by a job of Salesforce, whose load is made small enough to be tried."""
+"""Whole audiences by jobs of Salesforce."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
-from shared.destinations import vendors
 from shared.destinations.contract import Answer, Request
 from shared.destinations.delivering import MOST_RECEIVES
-from shared.destinations.erasing import erase
-from shared.destinations.loading import BROKEN_OFF_MS, CLOCKS_APART_MS, IN_A_JOB, MOST_OPEN
-from shared.destinations.messages import ENTERED, ERASED, Message, body, read
+from shared.destinations.loading import BROKEN_OFF_MS, IN_A_JOB, MOST_OPEN
+from shared.destinations.messages import ENTERED
 from shared.destinations.sending import Unanswered
-from shared.destinations.vendors.salesforce import LOAD, VENDOR
-from tests.destinations.worlds import World, message, queued, step
+from tests.destinations.loads import (
+    MANY,
+    come_again,
+    everybody,
+    few_are_many,
+    paths,
+    salesforce,
+    segments,
+    world,
+)
+from tests.destinations.worlds import World, message, step
 from tests.support.vendors.salesforce import JOBS, Salesforce
 
-FILE = b"""
-vendor = "salesforce"
-base_url = "https://o.example"
-identify = {Tessera_Id__c = "customer_id"}
-fields = {Segment__c = "segment.id"}
-"""
-SECRET = '{"client_id": "app", "client_secret": "hush"}'
-MANY = [f"c{number}" for number in range(8)]
-
-
-@pytest.fixture(autouse=True)
-def few_are_many(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    few = replace(VENDOR, load=replace(LOAD, fewest=4, most=10))
-    monkeypatch.setattr(vendors, "VENDORS", {**vendors.VENDORS, "salesforce": few})
-    yield
-
-
-@pytest.fixture
-def salesforce() -> Salesforce:
-    return Salesforce(works_at_once=False)
-
-
-@pytest.fixture
-def world(salesforce: Salesforce) -> World:
-    made = World(vendor=salesforce, file=FILE, secret=SECRET)
-    made.store(*MANY)
-    return made
-
-
-def everybody(receives: int = 1) -> list[Message]:
-    return [message(customer, receives=receives) for customer in MANY]
-
-
-def paths(world: World) -> list[str]:
-    return [f"{request.method} {request.url.rpartition('/services/data/v66.0/')[2]}" for request in world.requests]
-
-
-def segments(salesforce: Salesforce) -> set[str]:
-    return {segment(salesforce, customer) for customer in salesforce.records}
-
-
-def segment(salesforce: Salesforce, customer: str) -> str:
-    """As a job and a call alike leave it: a number there, a text here."""
-    return str(salesforce.records[customer]["Segment__c"])
-
-
-def come_again(world: World, seconds: int = 90) -> set[str]:
-    world.now_ms += seconds * 1_000
-    return world.deliver(*everybody(2)).again
+__all__ = ["few_are_many", "salesforce", "world"]
 
 
 def test_many_are_one_job_and_their_messages_wait_for_its_end(world: World, salesforce: Salesforce) -> None:
@@ -96,79 +53,6 @@ def test_each_row_that_a_job_refused_says_why_and_what_passes_is_sent_again(
     assert world.states("c1") == [("rejected", "REQUIRED_FIELD_MISSING:[LastName]:--")]
     assert world.states("c2") == world.states("c3") == [("accepted", "")]
     assert [path for path in paths(world) if "composite" in path] == ["PATCH composite/sobjects/Contact/Tessera_Id__c"]
-
-
-def test_whoever_moved_while_a_job_went_on_is_sent_again_so_that_the_newest_stands(
-    world: World, salesforce: Salesforce
-) -> None:
-    world.deliver(*everybody())
-    world.store("c1", segment=5, version=2)
-    world.deliver(message("c1", 2))
-    assert segment(salesforce, "c1") == "5"
-    salesforce.work("7500000")
-    assert segment(salesforce, "c1") == "1"  # the job is older, and came last
-    come_again(world)
-    assert segment(salesforce, "c1") == "5"
-
-
-def test_what_is_compared_with_a_job_is_read_after_its_end(world: World, salesforce: Salesforce) -> None:
-    world.deliver(*everybody())
-
-    def between() -> None:
-        if world.requests[-1].url.endswith("7500000") and salesforce.jobs["7500000"].state == "UploadComplete":
-            world.store("c1", segment=5, version=2)
-            salesforce.work("7500000")
-
-    world.before_answer = between
-    come_again(world)
-    come_again(world)
-    assert segment(salesforce, "c1") == "5"
-
-
-def test_nobody_is_settled_by_a_job_while_one_of_before_goes_on(world: World, salesforce: Salesforce) -> None:
-    """Two functions have copies of the same messages, and neither saw the other's job; the first of these ends last."""
-    other = World(vendor=salesforce, file=FILE, secret=SECRET)
-    other.table.items = world.table.items
-
-    def the_other_begins_too() -> None:
-        if world.requests[-1].method == "POST" and JOBS in world.requests[-1].url:
-            world.before_answer = lambda: None
-            other.deliver(*everybody())
-
-    world.before_answer = the_other_begins_too
-    world.deliver(*everybody())
-    first, second = salesforce.jobs
-    salesforce.work(first)
-    world.store("c1", segment=5, version=2)
-    assert len(come_again(world)) == len(MANY)  # the second has not ended, and may be of whatever was so before
-    salesforce.work(second)
-    assert come_again(world) == set()
-    assert segment(salesforce, "c1") == "5"
-
-
-def test_a_copy_that_was_sent_alone_meanwhile_does_not_let_its_message_go(world: World, salesforce: Salesforce) -> None:
-    alone = World(vendor=salesforce, file=FILE, secret=SECRET)
-    alone.table.items = world.table.items
-
-    def a_job_is_made() -> None:
-        alone.before_answer = lambda: None
-        world.deliver(*everybody())
-        world.store("c1", segment=5, version=2)
-
-    alone.before_answer = a_job_is_made
-    assert alone.deliver(message("c1")).again == {"m-c1-1"}
-    salesforce.work("7500000")
-    come_again(world)
-    assert segment(salesforce, "c1") == "5"
-
-
-def test_whoever_was_sent_alone_before_a_job_is_given_is_not_in_it(world: World, salesforce: Salesforce) -> None:
-    alone = World(vendor=salesforce, file=FILE, secret=SECRET)
-    alone.table.items = world.table.items
-    world.before_answer = lambda: alone.deliver(message("c1")) if world.requests[-1].method == "POST" else None
-    world.deliver(*everybody())
-    assert "c1" not in {row["Tessera_Id__c"] for row in salesforce.jobs["7500000"].rows}
-    assert len(salesforce.jobs["7500000"].rows) == len(MANY) - 1
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
@@ -273,44 +157,6 @@ def test_what_a_journey_sends_goes_alone(world: World, salesforce: Salesforce) -
     world.deliver(*everybody()[1:], step("c0"))
     assert "c0" in salesforce.records
     assert len(salesforce.jobs["7500000"].rows) == len(MANY) - 1
-
-
-def test_an_audience_that_is_gone_meanwhile_does_not_leave_what_is_old(world: World, salesforce: Salesforce) -> None:
-    entered = [message(c, kind=ENTERED, audience="win_back", arm="treatment") for c in MANY]
-    world.deliver(*entered)
-    world.store("c1", segment=5, version=2)
-    salesforce.work("7500000")
-    world.audiences = replace(world.audiences, all=())
-    world.now_ms += 60_000
-    world.deliver(*entered)
-    assert segment(salesforce, "c1") == "5"
-    assert {world.states(customer)[0][0] for customer in MANY} == {"accepted"}
-
-
-def test_an_erasure_is_asked_for_when_no_job_of_before_can_bring_them_back(
-    world: World, salesforce: Salesforce
-) -> None:
-    world.deliver(*everybody())
-    for place in [place for place in world.table.items if "customer#c1" in place[0]]:
-        del world.table.items[place]
-    told = {"customer_id": "c1", "id": "c1", "step": "{}"}
-    record = queued(body("crm", ERASED, told))
-    record["attributes"]["SentTimestamp"] = str(world.now_ms + 5_000)
-    erased = read(record)
-    assert erase(world.destination, erased, world.calls(), world.loading, world.now_ms) is None
-    salesforce.work("7500000")
-    assert "c1" in salesforce.records
-    assert str(erase(world.destination, erased, world.calls(), world.loading, world.now_ms)).startswith("deleted")
-    come_again(world)
-    assert "c1" not in salesforce.records
-    assert world.rows("c1") == []
-
-
-def test_an_erasure_does_not_wait_for_jobs_that_were_made_later(world: World, salesforce: Salesforce) -> None:
-    erased = read(queued(body("crm", ERASED, {"customer_id": "x", "id": "x", "step": "{}"})))
-    world.now_ms += 2 * CLOCKS_APART_MS
-    world.deliver(*everybody())
-    assert erase(world.destination, erased, world.calls(), world.loading, world.now_ms)
 
 
 def test_after_days_a_job_that_never_ends_is_given_up(world: World) -> None:

@@ -13,7 +13,7 @@ from shared.destinations.erasing import erase
 from shared.destinations.messages import ERASED, MOVED, Message, body, read
 from shared.destinations.sending import Unanswered
 from shared.destinations.vendors.salesforce import LOAD, VENDOR
-from tests.destinations.test_loading import FILE, SECRET, segment
+from tests.destinations.loads import FILE, SECRET, segment
 from tests.destinations.worlds import World, message, queued
 from tests.support.vendors.salesforce import Salesforce
 

@@ -266,10 +266,6 @@ def _jobs_have_the_last_word(code: Planting) -> None:
     )
 
 
-def _jobs_outlive_erasures(code: Planting) -> None:
-    code.set(code.module("shared.destinations.loading").Loading, "goes_on", lambda self, *given: False)
-
-
 def _rows_of_the_erased(code: Planting) -> None:
     code.set(code.module("shared.destinations.deliveries").Deliveries, "forget", lambda self, key: None)
 
@@ -319,7 +315,6 @@ BUGS = (
     Bug("a destination's refusals of the moment stand", _passing_refusals_stand, 64),
     Bug("destinations are not told of erasures", _destinations_not_told, 59),
     Bug("what a job wrote stands though somebody moved meanwhile", _jobs_have_the_last_word, 14),
-    Bug("a job brings back who was erased", _jobs_outlive_erasures, 14),
     Bug("what was sent of the erased stays in the table", _rows_of_the_erased, 59),
     *JOURNEY_BUGS,
     *EXPORT_BUGS,

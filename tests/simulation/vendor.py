@@ -51,6 +51,7 @@ class Destination:
         if seed % SALESFORCE_IN_WORLDS == SALESFORCE_IN_WORLDS - 6:
             refuses = {refused: ("INVALID_EMAIL_ADDRESS", "Email address is invalid")}
             self.salesforce = Salesforce(refuses=refuses, works_at_once=False)
+            self._haste = self._rng.choice([0.03, 0.1, 0.5])
         self.rate = self._rng.choice([0.0, 0.2, 0.6])
         self._faults_left = 1_000_000
         self.down_until_ms = clock() + 1_000 * self._rng.choice([0, 0, 0, 3_600, 86_400])
@@ -140,7 +141,7 @@ class Destination:
     def _work(self, salesforce: Salesforce) -> None:
         """Goes on with some jobs, in any order; now and then one fails."""
         for name in salesforce.jobs:
-            if self._rng.random() < 0.5:
+            if self._rng.random() < self._haste:
                 salesforce.work(name, self._rng.randint(1, 4))
             elif self._faults_left and self._rng.random() < self.rate / 20:
                 self._counted("a job failed", Answer(0))
