@@ -92,8 +92,8 @@ class Delivering:
             if not message.is_held_back and self._may_send(destination, message, before, done)
         ]
         for message in self._loaded(destination, [m for m in to_send if m.id not in jobs], latest, calls):
-            to_send.remove(message)
             self._settle(message, Outcome("again", IN_A_JOB), attempts.get(message.id, 0) + 1, done)
+        to_send = [message for message in to_send if message.id not in done.again]
         outcomes = self._send(destination, newest_of(to_send), latest, calls, done)
         for message in to_send:
             if outcome := outcomes.get(customer_key(message.customer_id)):
