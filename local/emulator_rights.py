@@ -4,7 +4,7 @@ Run by ministack's own Python, never imported by the project:
 - a batch of PartiQL statements asks for `dynamodb:PartiQLInsert` and the like, each on its own table;
 - a batch of messages to hide asks for the right to hide one;
 - `dynamodb:LeadingKeys` are the partition keys that a request names;
-- an e-mail asks for the right to the identity that it is sent from;
+- an e-mail asks for the right to the identity that it is sent from, to its template and to its configuration set;
 - who may not list a bucket at all is told that an object is forbidden where it is only missing.
 
 Every check is written to the file that ACCESS_RECORD names, one JSON object each, so that tests can say which rights
@@ -22,7 +22,7 @@ from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.core.responses import get_region
-from ministack.services import s3
+from ministack.services import s3, ses_v2
 
 LEADING_KEYS = "dynamodb:LeadingKeys"
 PARTITION_KEYS = ("pk", "member_of", "due_shard")
@@ -47,6 +47,12 @@ class _Item(str):
     leading_keys: list[str]
 
 
+class _Mail(str):
+    """The ARN of the identity that e-mails are sent from, and of what else they need the right to."""
+
+    others: list[str]
+
+
 def install() -> None:
     """Puts the checks in the place of ministack's own, which look each other up when a request comes."""
     iam_actions.dynamodb_transaction_checks = _checks
@@ -69,8 +75,18 @@ def _parsed_text(document: str) -> Any:
 def _mail_arn(method: str, path: str, body: bytes, region: str, account: str) -> str:
     if not path.endswith("/outbound-bulk-emails"):
         return str(_ses_arn(method, path, body, region, account))
-    domain = json.loads(body)["FromEmailAddress"].partition("@")[2]
-    return f"arn:aws:ses:{region}:{account}:identity/{domain}"
+    asked = json.loads(body)
+    sender = asked["FromEmailAddress"]
+    begin = f"arn:aws:ses:{region}:{account}:"
+    # An address that is an identity itself stands before its domain.
+    identity = sender if sender in ses_v2._identities else sender.partition("@")[2]
+    made = _Mail(f"{begin}identity/{identity}")
+    names = {
+        "template": asked.get("DefaultContent", {}).get("Template", {}).get("TemplateName"),
+        "configuration-set": asked.get("ConfigurationSetName"),
+    }
+    made.others = [f"{begin}{kind}/{name}" for kind, name in names.items() if name]
+    return made
 
 
 def _checks(action: str, body: bytes, region: str, account: str) -> list[tuple[str, str]]:
@@ -136,8 +152,11 @@ def _enforced(
     context = service_context
     if isinstance(resource_arn, _Item):
         context = {**(service_context or {}), LEADING_KEYS: resource_arn.leading_keys}
-    denied = _enforce(access_key, action, service, region, resource_arn=resource_arn, service_context=context)
-    keep(access_key, action, resource_arn, denied)
+    for arn in (resource_arn, *(resource_arn.others if isinstance(resource_arn, _Mail) else ())):
+        denied = _enforce(access_key, action, service, region, resource_arn=arn, service_context=context)
+        keep(access_key, action, arn, denied)
+        if denied:
+            break
     if not denied and action == "s3:GetObject":
         return _missing_and_not_to_be_told(access_key, region, resource_arn)
     return denied

@@ -25,7 +25,9 @@ from shared.destinations.delivering import Delivering
 from shared.destinations.erasing import erase, told_again
 from shared.destinations.known_destinations import Destination, KnownDestinations
 from shared.destinations.latest import Customers
+from shared.destinations.loading import BATCH_OF_MANY, Loading
 from shared.destinations.messages import ABOUT, ERASED, JOB, Message, NoMessage, read
+from shared.destinations.open_jobs import OpenJobs
 from shared.destinations.pacing import Pace
 from shared.destinations.sending import ANSWER_SECONDS, CONNECT_SECONDS, Sender
 from shared.destinations.waiting import Queues, delays
@@ -42,6 +44,8 @@ from shared.telemetry.logs import logger, metrics, watched
 SECONDS_AFTER_A_CALL = 15
 """For what is written once a vendor has answered."""
 MILLISECONDS_A_CALL = (CONNECT_SECONDS + ANSWER_SECONDS + SECONDS_AFTER_A_CALL) * 1_000
+MILLISECONDS_OF_A_JOB = 120_000
+"""From the last message that is gathered for it to its end."""
 
 bucket, table_name = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"]
 s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
@@ -82,7 +86,8 @@ customers = Customers(
 )
 # Asked for with each batch: who enters an audience that was published a moment ago is not to be passed over.
 live_audiences = LiveAudiences(s3, bucket, check_every=0.0)
-delivering = Delivering(customers, deliveries, expose, audiences, TimeZone.of(os.environ["TIME_ZONE"]), now_ms)
+loading = Loading(deliveries, OpenJobs(dynamodb, table_name), now_ms)
+delivering = Delivering(customers, deliveries, expose, audiences, TimeZone.of(os.environ["TIME_ZONE"]), now_ms, loading)
 pace = Pace(dynamodb, table_name, now_ms)
 queues = Queues(sqs)
 send = Sender()
@@ -94,9 +99,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 
     A vendor that is down, or that refuses us, holds up nothing but its own queue.
     """
-    messages, failed = _read(event)
-    for name, some in groupby(sorted(messages, key=_destination), key=_destination):
-        failed += _take(name, [*some], event["Records"][0]["eventSourceARN"], context)
+    arn = event["Records"][0]["eventSourceARN"]
+    messages, failed = _read(event["Records"])
+    more = _gathered(messages, arn, context)
+    again = set[str]()
+    for name, some in groupby(sorted([*messages, *more], key=_destination), key=_destination):
+        again |= _take(name, [*some], arn, context)
+    queues.delete(arn, (message.handle for message in more if message.id not in again))
+    failed += [message.id for message in messages if message.id in again]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
@@ -104,10 +114,26 @@ def _destination(message: Message) -> str:
     return message.destination
 
 
-def _read(event: dict[str, Any]) -> tuple[list[Message], list[str]]:
+def _gathered(messages: Sequence[Message], arn: str, context: LambdaContext) -> list[Message]:
+    """More messages of the same queue, where so many wait that the vendor takes them by a job."""
+    names = {message.destination for message in messages}
+    if len(messages) < BATCH_OF_MANY or len(names) > 1:
+        return []
+    try:
+        load = known.get(names.pop(), time.monotonic()).vendor.load
+    except BadAccount:
+        return []
+    if load is None or len(messages) + queues.waiting(arn) < load.fewest:
+        return []
+    is_time_left = lambda: context.get_remaining_time_in_millis() > MILLISECONDS_OF_A_JOB  # noqa: E731
+    records = [*queues.take(arn, load.most - len(messages), is_time_left)]
+    return _read(records)[0]
+
+
+def _read(records: Sequence[dict[str, Any]]) -> tuple[list[Message], list[str]]:
     messages: list[Message] = []
     failed: list[str] = []
-    for record in event["Records"]:
+    for record in records:
         try:
             messages.append(read(record))
         except NoMessage as error:
@@ -116,7 +142,7 @@ def _read(event: dict[str, Any]) -> tuple[list[Message], list[str]]:
     return messages, failed
 
 
-def _take(name: str, messages: Sequence[Message], arn: str, context: LambdaContext) -> list[str]:
+def _take(name: str, messages: Sequence[Message], arn: str, context: LambdaContext) -> set[str]:
     """The ids of the messages that are to come again."""
     wait_ms = 0
     try:
@@ -142,12 +168,12 @@ def _take(name: str, messages: Sequence[Message], arn: str, context: LambdaConte
         _count(**{f"Deliveries{state.title().replace('_', '')}": number for state, number in states.items()})
         wait_ms = calls.wait_ms
     queues.hide(arn, delays((message for message in messages if message.id in again), wait_ms))
-    return sorted(again)
+    return again
 
 
 def _erased(destination: Destination, message: Message, calls: Calls) -> bool:
     """Whether an erasure's receipt can be told what became of a customer there; it is, then."""
-    result = erase(destination, message, calls, now_ms())
+    result = erase(destination, message, calls, loading, now_ms())
     if result is not None:
         step = msgspec.json.decode(message.detail["step"], type=Step)
         told = msgspec.structs.replace(step, name="told", destination=destination.name, result=result)

@@ -129,6 +129,35 @@ class Job:
     """Those of the customers known by these ids, by id; None while it is not known yet."""
 
 
+type Progress = Literal["waiting", "running", "taken", "partly", "broken"]
+"""Of a job: its records are waited for; the vendor works on it; took all of it; took some of it; it ended otherwise."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """How a vendor takes many at once: a job is made, given its records, started, and looked at until it has ended."""
+
+    fewest: int
+    """Records that are worth a job."""
+    most: int
+    most_bytes: int
+    """Of a job's records."""
+    size: Callable[[Record], int | None]
+    """Bytes that a record takes in it; None where it cannot say what a call says."""
+    make: Callable[[Account], Request]
+    made: Callable[[Answer], str]
+    """The vendor's name for the job; none where there is no job."""
+    give: Callable[[Account, str, Sequence[Record]], Request]
+    start: Callable[[Account, str], Request]
+    abort: Callable[[Account, str], Request]
+    look: Callable[[Account, str], Request]
+    progress: Callable[[Answer], Progress | None]
+    """None where the answer does not say."""
+    failures: Callable[[Account, str], Request]
+    failed: Callable[[Account, Answer], Mapping[str, Outcome]]
+    """What became of those whom the vendor did not take, by id."""
+
+
 @dataclass(frozen=True)
 class Vendor:
     """One vendor. Functions get the account and never keep it."""
@@ -162,6 +191,8 @@ class Vendor:
     sign_in: Callable[[Account], Request] | None = None
     """The call that gives a token."""
     job: Job | None = None
+    load: Load | None = None
+    """How it takes many at once, where that is another way."""
     once: bool = False
     """A call has an effect each time: nothing is sent again that may have been, and only who is to be approached is."""
 

@@ -1,6 +1,7 @@
 """What was sent of a customer where, and what became of it: rows in a partition of each customer's.
 
-Beside them stand the names under which a customer was sent to a vendor, so that an erasure knows what to ask for there.
+Beside them stand the names under which a customer was sent to a vendor, so that an erasure knows what to ask for there,
+and which job of many they were sent by, which nobody who sends them alone writes over.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 PARTITION = "deliveries#"
 """Before the customer's key: who writes deliveries need not be able to write profiles."""
-ROW, SENT_AS = "row#", "as#"
+ROW, SENT_AS, BY_JOB = "row#", "as#", "job#"
+JOBS_KEPT_DAYS = 30
+"""Longer than any message waits."""
 READS_A_CALL, WRITES_A_CALL, CALLS_AT_MOST = 100, 25, 10
 ACCEPTED, SENT, REJECTED, WITHHELD, STOPPED, WAITING, GIVEN_UP, SENDING = (
     "accepted",
@@ -69,6 +72,18 @@ class Delivery:
     def place(self) -> str:
         """Where it stands in the customer's partition: by time, then by what makes it one of its kind."""
         return f"{ROW}{self.at_ms:013d}#{self.destination}#{self.transition_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ByJob:
+    """What is to be looked at again when a job of many has ended."""
+
+    job: str
+    """The vendor's name for it."""
+    version: int
+    """Of the profile that was sent."""
+    at_ms: int
+    """When this was noted, before the job began."""
 
 
 def answer(delivery: Delivery) -> dict[str, Any]:
@@ -129,6 +144,21 @@ class Deliveries:
         items = self._read([{"pk": {"S": PARTITION + key}, "sk": {"S": place}} for key, place in sorted(places)])
         found = [decode_delivery(item) for item in items]
         return {(row.key, row.place): row for row in found}
+
+    def note_jobs(self, sent: Iterable[tuple[Delivery, ByJob]]) -> None:
+        """Remembers by which job rows are about to be sent. Raises DeliveriesOverloaded."""
+        self._write([{"PutRequest": {"Item": _encode_job(row, by_job)}} for row, by_job in sent])
+
+    def jobs(self, rows: Iterable[Delivery]) -> dict[tuple[str, str], ByJob]:
+        """The last job that each of these rows was sent by, by key and place. Raises DeliveriesOverloaded."""
+        keys = {(row.key, row.place): _job_key(row) for row in rows}
+        found = {(item["pk"]["S"], item["sk"]["S"]): item for item in self._read([*keys.values()])}
+        items = {place: found.get((key["pk"]["S"], key["sk"]["S"])) for place, key in keys.items()}
+        return {
+            place: ByJob(item["job"]["S"], int(item["version"]["N"]), int(item["at_ms"]["N"]))
+            for place, item in items.items()
+            if item is not None
+        }
 
     def note(self, destination: str, names: Iterable[tuple[str, str]]) -> None:
         """Remembers names that customers are about to be sent under, as profile keys and names.
@@ -225,6 +255,16 @@ class Deliveries:
 
 def _name_key(key: str, destination: str, name: str) -> Item:
     return {"pk": {"S": PARTITION + key}, "sk": {"S": f"{SENT_AS}{destination}#{name}"}}
+
+
+def _job_key(row: Delivery) -> Item:
+    return {"pk": {"S": PARTITION + row.key}, "sk": {"S": BY_JOB + row.place.removeprefix(ROW)}}
+
+
+def _encode_job(row: Delivery, by_job: ByJob) -> Item:
+    expires = by_job.at_ms // 1_000 + JOBS_KEPT_DAYS * DAY_SECONDS
+    numbers = {"version": by_job.version, "at_ms": by_job.at_ms, "expires": expires}
+    return {**_job_key(row), "job": {"S": by_job.job}, **{name: {"N": str(n)} for name, n in numbers.items()}}
 
 
 def decode_delivery(item: Item) -> Delivery:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from shared.destinations import deliveries as states
 from shared.destinations.contract import Outcome, Record
-from shared.destinations.deliveries import SETTLED, Deliveries, Delivery
+from shared.destinations.deliveries import SETTLED, ByJob, Deliveries, Delivery
 from shared.destinations.exposures import Expose, campaign_of, exposures
 from shared.destinations.latest import Customers, Latest, newest_of
+from shared.destinations.loading import IN_A_JOB, Ended, Loading, loadable
 from shared.destinations.messages import LEFT, MOVED, STEP, Message
 from shared.identity.keys import customer_key
 
@@ -64,6 +65,7 @@ class Delivering:
     """Those that are live, which say where who is in them is to be sent."""
     zone: TimeZone
     now_ms: Callable[[], int]
+    loading: Loading
 
     def deliver(self, destination: Destination, messages: Sequence[Message], calls: Calls) -> Delivered:
         """Delivers messages about customers. Raises what the table and the intake raise: the batch comes again then.
@@ -72,8 +74,12 @@ class Delivering:
         """
         done = Delivered()
         audiences = self.audiences()
-        wanted = [message for message in messages if _is_wanted(destination, message, audiences)]
-        waiting = self._steps_stopped(self._unsettled(wanted), done)
+        jobs = self._jobs(destination, messages)
+        # Whom a job may overwrite is looked at when it has ended, wanted or not.
+        wanted = [message for message in messages if message.id in jobs or _is_wanted(destination, message, audiences)]
+        waiting = self._steps_stopped(self._unsettled(wanted, jobs), done)
+        # What is read after a job's end is what it may have overwritten.
+        ended = self.loading.ended(destination, jobs.values(), calls)
         latest = self.customers.latest(destination, newest_of(message for message, _ in waiting))
         waiting = [(message, before) for message, before in waiting if customer_key(message.customer_id) in latest.keys]
         self.expose(exposures((message for message, before in waiting if not before), destination.file))
@@ -82,15 +88,66 @@ class Delivering:
         attempts = {message.id: before.attempts for message, before in waiting if before}
         to_send = [
             message
-            for message, before in waiting
+            for message, before in self._looked_at(waiting, jobs, ended, latest, done)
             if not message.is_held_back and self._may_send(destination, message, before, done)
         ]
+        for message in self._loaded(destination, [m for m in to_send if m.id not in jobs], latest, calls):
+            self._settle(message, Outcome("again", IN_A_JOB), attempts.get(message.id, 0) + 1, done)
+        to_send = [message for message in to_send if message.id not in done.again]
         outcomes = self._send(destination, newest_of(to_send), latest, calls, done)
         for message in to_send:
             if outcome := outcomes.get(customer_key(message.customer_id)):
                 self._settle(message, outcome, attempts.get(message.id, 0) + 1, done)
         self.deliveries.put(done.rows)
+        # A copy of a message may be in a job by now, whose end somebody has to see.
+        now = self._jobs(destination, messages)
+        done.again |= {message_id for message_id, by_job in now.items() if by_job != jobs.get(message_id)}
         return done
+
+    def _jobs(self, destination: Destination, messages: Sequence[Message]) -> dict[str, ByJob]:
+        """By message, the job of many that it was sent by."""
+        if destination.vendor.load is None:
+            return {}
+        rows = {message.id: self._row(message, states.WAITING) for message in messages}
+        jobs = self.deliveries.jobs(rows.values())
+        return {one: jobs[row.key, row.place] for one, row in rows.items() if (row.key, row.place) in jobs}
+
+    def _looked_at(
+        self, waiting: Waiting, jobs: Mapping[str, ByJob], ended: Mapping[str, Ended], latest: Latest, done: Delivered
+    ) -> Waiting:
+        """Without those whom a job took as they are now, or may still take."""
+        left: Waiting = []
+        for message, before in waiting:
+            by_job = jobs.get(message.id)
+            outcome: Outcome | None = None
+            if by_job is not None:
+                result = ended.get(by_job.job)
+                record = latest.records.get(customer_key(message.customer_id))
+                outcome = Outcome("again", IN_A_JOB) if result is None else result.outcome(record, by_job.version)
+            if outcome is None:
+                left.append((message, before))
+            else:
+                self._settle(message, outcome, before.attempts if before else 1, done)
+        return left
+
+    def _loaded(
+        self, destination: Destination, messages: Sequence[Message], latest: Latest, calls: Calls
+    ) -> list[Message]:
+        """Those of messages that a job was made of, where they are many: what journeys send goes alone."""
+        load = destination.vendor.load
+        if load is None or len(messages) < load.fewest:
+            return []
+        alone = {customer_key(message.customer_id) for message in messages if message.kind == STEP}
+        keys = newest_of(messages).keys() - alone
+        records = {
+            record.key: record
+            for record in loadable(load, (latest.records[key] for key in sorted(keys & latest.records.keys())))
+        }
+        if len(records) < load.fewest:
+            return []
+        of_job = [message for message in messages if customer_key(message.customer_id) in records]
+        rows = [self._row(message, states.WAITING) for message in of_job]
+        return of_job if self.loading.load(destination, records, rows, calls) else []
 
     def _may_send(self, destination: Destination, message: Message, before: Delivery | None, done: Delivered) -> bool:
         """Whether nobody else sends what must not be sent twice, nor may have sent it."""
@@ -110,12 +167,16 @@ class Delivering:
             )
         return False
 
-    def _unsettled(self, messages: Sequence[Message]) -> Waiting:
+    def _unsettled(self, messages: Sequence[Message], jobs: Mapping[str, ByJob]) -> Waiting:
         """Messages of which it is not known yet what became of them, with what their row says so far."""
         rows = {message.id: self._row(message, states.WAITING) for message in messages}
         known = self.deliveries.known(rows.values())
         found = [(message, known.get((rows[message.id].key, rows[message.id].place))) for message in messages]
-        return [(message, before) for message, before in found if before is None or before.state not in SETTLED]
+        return [
+            (message, before)
+            for message, before in found
+            if before is None or before.state not in SETTLED or message.id in jobs
+        ]
 
     def _steps_stopped(self, waiting: Waiting, done: Delivered) -> Waiting:
         """Without what journeys are not to send any more, or not now: of those who are held back as of all others."""

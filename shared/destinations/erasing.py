@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from shared.decisions.decision import iso
 from shared.destinations.calling import Calls
-from shared.destinations.contract import Outcome, text_of
+from shared.destinations.contract import Answer, Outcome, text_of
 from shared.destinations.delivering import MOST_RECEIVES
 from shared.destinations.known_destinations import Destination
+from shared.destinations.loading import IN_A_JOB, Loading
 from shared.destinations.messages import WANTED, Message, body
 
 GONE = (404, 410)
 """Whom a vendor does not know is erased there."""
 
 
-def erase(destination: Destination, message: Message, calls: Calls, now_ms: int) -> str | None:
-    """What became of the customer there; None where it has to be tried again. The last try has an answer as well."""
+def erase(destination: Destination, message: Message, calls: Calls, loading: Loading, now_ms: int) -> str | None:
+    """What became of the customer there; None where it has to be tried again. The last try has an answer as well.
+
+    A job of before may still bring them back, so that it is asked last.
+    """
     vendor = destination.vendor
     name = message.detail["id"]
     ask = vendor.erase
     if ask is None or not vendor.can_erase(destination.account):
         return f"not erased: {vendor.cannot_erase}"
-    answer = calls.call(lambda account: ask(account, name, now_ms))
+    if loading.goes_on(destination, message.sent_ms, calls):
+        answer: Answer | Outcome = Outcome("again", IN_A_JOB)
+    else:
+        answer = calls.call(lambda account: ask(account, name, now_ms))
     if not isinstance(answer, Outcome) and (200 <= answer.status < 300 or answer.status in GONE):
         return vendor.erased
     if message.receives < MOST_RECEIVES:

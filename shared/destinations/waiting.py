@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from itertools import batched
@@ -22,6 +22,8 @@ LONGEST_SECONDS = 3_600
 MOST_SECONDS = 39_600
 """SQS hides a message for twelve hours since it was taken, at most."""
 ENTRIES_A_CALL = 10
+EMPTY_AT_MOST = 3
+"""Answers without a message one after the other, which a queue that holds many may give now and then."""
 
 
 def delay_seconds(receives: int, wait_ms: int = 0) -> int:
@@ -49,6 +51,38 @@ class Queues:
         for some in batched(entries, ENTRIES_A_CALL, strict=False):
             with suppress(ClientError):
                 self._sqs.change_message_visibility_batch(QueueUrl=self.url(arn), Entries=[*some])
+
+    def waiting(self, arn: str) -> int:
+        """About how many messages could be taken."""
+        name: Any = "ApproximateNumberOfMessages"
+        answer = self._sqs.get_queue_attributes(QueueUrl=self.url(arn), AttributeNames=[name])
+        return int(answer["Attributes"][name])
+
+    def take(self, arn: str, most: int, go_on: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+        """At most so many messages, as Lambda would bring them. Whoever takes them deletes those that are done."""
+        empty = 0
+        while most > 0 and empty < EMPTY_AT_MOST and go_on():
+            found = self._sqs.receive_message(
+                QueueUrl=self.url(arn),
+                MaxNumberOfMessages=min(most, ENTRIES_A_CALL),
+                AttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            ).get("Messages", [])
+            empty = 0 if found else empty + 1
+            most -= len(found)
+            for message in found:
+                yield {
+                    "messageId": message["MessageId"],
+                    "receiptHandle": message["ReceiptHandle"],
+                    "body": message["Body"],
+                    "attributes": message["Attributes"],
+                }
+
+    def delete(self, arn: str, handles: Iterable[str]) -> None:
+        """Takes messages out for good; what fails comes again and is known to be settled by its row."""
+        entries: Iterator[Any] = ({"Id": str(i), "ReceiptHandle": handle} for i, handle in enumerate(handles))
+        for some in batched(entries, ENTRIES_A_CALL, strict=False):
+            with suppress(ClientError):
+                self._sqs.delete_message_batch(QueueUrl=self.url(arn), Entries=[*some])
 
     def ask(self, arn: str, bodies: Iterable[str], seconds: int) -> None:
         """Puts messages into a queue that come after so many seconds."""

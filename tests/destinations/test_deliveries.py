@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from shared.destinations.deliveries import ACCEPTED, WAITING, Delivery, answer
+from shared.destinations.deliveries import ACCEPTED, JOBS_KEPT_DAYS, WAITING, ByJob, Delivery, answer
 from tests.destinations.accounts import NOW_MS
 from tests.destinations.worlds import World
 
@@ -50,6 +50,20 @@ def test_names_are_known_once_and_go_with_the_rows() -> None:
     assert len(world.table.changes) == changes
     world.deliveries.forget("customer#a")
     assert {key for key, _ in world.table.items} == {"deliveries#customer#b"}
+
+
+def test_the_job_that_a_row_was_sent_by_stands_beside_it_whatever_the_row_says_and_goes_with_the_customer() -> None:
+    world = World()
+    other = replace(ROW, transition_id="t2")
+    by_job = ByJob("750#1", 7, NOW_MS)
+    world.deliveries.note_jobs([(ROW, by_job)])
+    world.deliveries.put([ROW, other])
+    assert world.deliveries.jobs([ROW, other]) == {(ROW.key, ROW.place): by_job}
+    assert world.deliveries.page("customer#a", 5)[0] == [other, ROW]
+    expire = [item["expires"] for (_, place), item in world.table.items.items() if place.startswith("job#")]
+    assert expire == [{"N": str(NOW_MS // 1_000 + JOBS_KEPT_DAYS * 86_400)}]
+    world.deliveries.forget("customer#a")
+    assert not world.table.items
 
 
 def test_rows_expire_and_names_do_not() -> None:

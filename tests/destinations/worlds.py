@@ -16,7 +16,9 @@ from shared.destinations.deliveries import Deliveries, Delivery
 from shared.destinations.delivering import Delivered, Delivering
 from shared.destinations.known_destinations import Destination, KnownDestinations, destination_key
 from shared.destinations.latest import Customers
+from shared.destinations.loading import Loading
 from shared.destinations.messages import MOVED, STEP, Message, body, read
+from shared.destinations.open_jobs import OpenJobs
 from shared.destinations.pacing import Pace
 from shared.features.time_zone import UTC_TIME
 from shared.identity.keys import customer_key
@@ -112,9 +114,11 @@ class World:
             lambda: self.recommender, lambda: self.now_ms,
         )  # fmt: skip
         self.pace = Pace(client, "table", lambda: self.now_ms, self._sleep)
+        self.loading = Loading(self.deliveries, OpenJobs(client, "table"), lambda: self.now_ms)
         self.delivering = Delivering(
-            self.customers, self.deliveries, self._expose, lambda: self.audiences, UTC_TIME, lambda: self.now_ms
-        )
+            self.customers, self.deliveries, self._expose, lambda: self.audiences, UTC_TIME, lambda: self.now_ms,
+            self.loading,
+        )  # fmt: skip
 
     def store(self, *customers: str, segment: int = 1, version: int = 1, **changes: Any) -> None:
         """Customers with a decision, as they are stored from now on."""

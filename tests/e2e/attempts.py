@@ -206,5 +206,9 @@ def attempts(stack: Stack) -> list[Attempt]:
     add("see alarms", "cloudwatch", WATCHING, lambda client: client.describe_alarms(MaxRecords=1))
     run = {"stateMachineArn": stack.rescore_arn, "input": "{}"}
     add("start a run", "stepfunctions", set(), lambda client: client.start_execution(**run))
+    mail = {"FromEmailAddress": "a@shop.example", "DefaultContent": {"Template": {"TemplateName": "x"}}}
+    entries = [{"Destination": {"ToAddresses": ["a@customers.example"]}}]
+    # Of a stack that names no identity; where one is, test_mail.py says who may.
+    add("send an e-mail", "sesv2", set(), lambda client: client.send_bulk_email(**mail, BulkEmailEntries=entries))
     add("give itself a right", "iam", set(), lambda client: client.create_user(UserName="intruder"))
     return tried

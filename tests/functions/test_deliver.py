@@ -1,6 +1,7 @@
 import importlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -8,9 +9,11 @@ import boto3
 import pytest
 
 from shared.audiences.audience import Publication, encode_publication
+from shared.destinations import vendors
 from shared.destinations.contract import Answer, Request
 from shared.destinations.deliveries import Deliveries
 from shared.destinations.messages import ENTERED, ERASED, JOB, MOVED, body
+from shared.destinations.vendors import salesforce
 from shared.destinations.vendors.webhook import VENDOR
 from shared.erasure.receipts import Step
 from shared.profiles.item import encode_profile
@@ -21,6 +24,7 @@ from tests.functions.test_browse_segments import Browser
 from tests.support.markers import CUSTOMER, EMAIL, NAME, listening
 from tests.support.stored_profiles import profile
 from tests.support.vendors.hubspot import HubSpot
+from tests.support.vendors.salesforce import Salesforce
 from tests.support.vendors.webhook import SECRET, Receiver
 
 if TYPE_CHECKING:
@@ -41,8 +45,11 @@ class Queues:
 
     def send(self, *bodies: str) -> dict[str, Any]:
         """The batch that Lambda makes of messages in the queue of the destination."""
-        for text in bodies:
-            self._sqs.send_message(QueueUrl=self.urls["crm"], MessageBody=text)
+        self.put(*bodies)
+        return self.receive()
+
+    def receive(self) -> dict[str, Any]:
+        """The batch that Lambda makes of what waits."""
         records = []
         while found := self._sqs.receive_message(
             QueueUrl=self.urls["crm"], MaxNumberOfMessages=10, AttributeNames=["All"]
@@ -58,6 +65,24 @@ class Queues:
                 for message in found
             ]
         return {"Records": records}
+
+    def put(self, *bodies: str) -> None:
+        """Leaves messages to be taken."""
+        for text in bodies:
+            self._sqs.send_message(QueueUrl=self.urls["crm"], MessageBody=text)
+
+    def show(self, records: list[dict[str, Any]]) -> None:
+        """Has messages come again at once."""
+        for record in records:
+            self._sqs.change_message_visibility(
+                QueueUrl=self.urls["crm"], ReceiptHandle=record["receiptHandle"], VisibilityTimeout=0
+            )
+
+    def counts(self) -> tuple[int, int]:
+        """How many may be taken, and how many are hidden."""
+        names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self._sqs.get_queue_attributes(QueueUrl=self.urls["crm"], AttributeNames=names)["Attributes"]
+        return int(found[names[0]]), int(found[names[1]])
 
     def bodies(self, name: str) -> list[Any]:
         messages = self._sqs.receive_message(QueueUrl=self.urls[name], MaxNumberOfMessages=10).get("Messages", [])
@@ -214,3 +239,67 @@ def test_a_webhook_gets_each_customer_once(
 def test_rows_go_when_their_time_is_over(deliver: ModuleType) -> None:
     assert isinstance(deliver.deliveries, Deliveries)
     assert deliver.deliveries._keep_days == 400
+
+
+MANY = [f"c{number:03d}" for number in range(90)]
+SALESFORCE = b"""
+vendor = "salesforce"
+base_url = "https://o.example"
+identify = {Tessera_Id__c = "customer_id"}
+fields = {Segment__c = "segment.id"}
+"""
+
+
+@pytest.fixture
+def load(
+    deliver: ModuleType, s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
+) -> ModuleType:
+    """The function with Salesforce behind it, which takes eighty by a job, and customers whom nobody was told of."""
+    few = replace(salesforce.VENDOR, load=replace(salesforce.LOAD, fewest=80))
+    monkeypatch.setattr(vendors, "VENDORS", {**vendors.VENDORS, "salesforce": few})
+    secret = json.dumps({"client_id": "app", "client_secret": "hush"})
+    monkeypatch.setattr(deliver.parameters, "get_secret", lambda name, max_age: secret)
+    s3.put_object(Bucket=BUCKET, Key="destinations/crm.toml", Body=SALESFORCE)
+    for customer in MANY:
+        dynamodb.put_item(TableName=TABLE, Item=encode_profile(profile(f"customer#{customer}")))
+    return deliver
+
+
+def told(*customers: str) -> list[str]:
+    return [body("crm", MOVED, {**TOLD, "customer_id": customer}) for customer in customers]
+
+
+def test_where_many_wait_more_are_taken_than_a_batch_brings_and_go_by_one_job(
+    load: ModuleType, queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "delays", lambda messages, wait_ms: {message.handle: 0 for message in messages})
+    event = queues.send(*told(*MANY[:60]))
+    queues.put(*told(*MANY[60:]))
+    org = Salesforce()
+    failed = call(load, event, org)
+    assert sorted(failed) == sorted(record["messageId"] for record in event["Records"])
+    (job,) = org.jobs.values()
+    assert {row["Tessera_Id__c"] for row in job.rows} == {*MANY}
+    assert queues.counts() == (90, 0)
+    # When they come again the job has ended: what was gathered is deleted here, and what Lambda brought by Lambda.
+    records = queues.receive()["Records"]
+    queues.show(records[60:])
+    assert call(load, {"Records": records[:60]}, org) == []
+    assert queues.counts() == (0, 60)
+    assert {customer: row["Segment__c"] for customer, row in org.records.items()} == dict.fromkeys(MANY, "3")
+
+
+def test_where_few_wait_nothing_is_gathered(load: ModuleType, queues: Queues) -> None:
+    event = queues.send(*told(*MANY[:60]))
+    queues.put(*told(*MANY[60:70]))
+    org = Salesforce()
+    assert call(load, event, org) == []
+    assert not org.jobs
+    assert queues.counts() == (10, 60)
+
+
+def test_what_is_gathered_comes_again_where_the_vendor_is_down(load: ModuleType, queues: Queues) -> None:
+    event = queues.send(*told(*MANY[:60]))
+    queues.put(*told(*MANY[60:]), "no JSON")
+    assert len(call(load, event, lambda request: Answer(503))) == 60
+    assert queues.counts() == (0, 91)

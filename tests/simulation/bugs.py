@@ -258,6 +258,14 @@ def _destinations_not_told(code: Planting) -> None:
     code.set(code.module("shared.destinations.deliveries").Deliveries, "names", lambda self, key: [])
 
 
+def _jobs_have_the_last_word(code: Planting) -> None:
+    ended = code.module("shared.destinations.loading").Ended
+    really = ended.outcome
+    code.set(
+        ended, "outcome", lambda self, record, version: really(self, record, record.version if record else version)
+    )
+
+
 def _rows_of_the_erased(code: Planting) -> None:
     code.set(code.module("shared.destinations.deliveries").Deliveries, "forget", lambda self, key: None)
 
@@ -306,6 +314,7 @@ BUGS = (
     Bug("a decision is not due on the day on which a rule turns", _rules_not_looked_ahead, 70),
     Bug("a destination's refusals of the moment stand", _passing_refusals_stand, 64),
     Bug("destinations are not told of erasures", _destinations_not_told, 59),
+    Bug("what a job wrote stands though somebody moved meanwhile", _jobs_have_the_last_word, 14),
     Bug("what was sent of the erased stays in the table", _rows_of_the_erased, 59),
     *JOURNEY_BUGS,
     *EXPORT_BUGS,

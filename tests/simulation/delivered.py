@@ -17,14 +17,14 @@ def delivered(cloud: Cloud, profiles: Mapping[str, StoredProfile]) -> Iterator[s
     """What is wrong with what the destination has, and with what is written of it."""
     if cloud.destination is None:
         return
-    hubspot = cloud.destination.hubspot
+    segments = cloud.destination.segments
     decided = {customer_id(p.key): p.decision for p in profiles.values() if p.decision and not is_visitor(p.key)}
     for name, decision in decided.items():
-        known = hubspot.contacts.get(name, {}).get("tessera_segment")
-        wanted = None if name in hubspot.refuses else str(decision.segment)
+        known = segments.get(name)
+        wanted = None if name in cloud.destination.refuses else str(decision.segment)
         if known != wanted:
             yield f"the destination has {name} in segment {known}, not in {wanted}"
-    for name in hubspot.contacts.keys() - decided.keys():
+    for name in segments.keys() - decided.keys():
         yield f"the destination still has {name}"
     for (pk, sk), item in cloud.table.items.items():
         if pk.startswith(PARTITION) and customer_id(pk.removeprefix(PARTITION)) not in decided:

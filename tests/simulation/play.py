@@ -78,6 +78,7 @@ def play(seed: int, trace: Callable[[str], None] | None = None, *, private: bool
         for code in (release, older):
             _seal_soon(code, seed)
             _check_often(code)
+            _load_few(code)
         if trace:
             world.trace = trace
         story = Story(world)
@@ -107,6 +108,16 @@ def _check_often(code: Release) -> None:
     """Lets files as short as these be gone on with in their middle, too."""
     checkpoints: Any = code.module("shared.events.checkpoints")
     checkpoints.RUN = 1
+
+
+def _load_few(code: Release) -> None:
+    """Lets jobs be made of whoever is sent."""
+    salesforce: Any = code.module("shared.destinations.vendors.salesforce")
+    vendors: Any = code.module("shared.destinations.vendors")
+    loading: Any = code.module("shared.destinations.loading")
+    few = replace(salesforce.VENDOR, load=replace(salesforce.LOAD, fewest=1, most=6))
+    vendors.VENDORS = {**vendors.VENDORS, "salesforce": few}
+    loading.BATCH_OF_MANY = 1
 
 
 def _audited(story: Story) -> list[str]:

@@ -94,6 +94,31 @@ class Queues:
                 message.visible_ms = self._clock() + hidden[message.id] * 1_000
         return {"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]], "Failed": []}
 
+    def receive_message(self, request: Item) -> Item:
+        queue = self.queues[_name(request)]
+        now = self._clock()
+        some = [one for one in queue.visible(now)[: request["MaxNumberOfMessages"]] if queue.received(one, now)]
+        found = [
+            {
+                "MessageId": message.id,
+                "ReceiptHandle": message.id,
+                "Body": message.body,
+                "Attributes": {
+                    "ApproximateReceiveCount": str(message.receives),
+                    "SentTimestamp": str(message.sent_ms),
+                },
+            }
+            for message in some
+        ]
+        return {"Messages": found} if found else {}
+
+    def delete_message_batch(self, request: Item) -> Item:
+        queue = self.queues[_name(request)]
+        handles = {entry["ReceiptHandle"] for entry in request["Entries"]}
+        for message in [message for message in queue.messages if message.id in handles]:
+            queue.delete(message)
+        return {"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]], "Failed": []}
+
     def get_queue_attributes(self, request: Item) -> Item:
         messages = self.queues[_name(request)].messages
         now = self._clock()

@@ -21,7 +21,7 @@ from tests.simulation.machines import backfill, export, journey, later, rescore
 from tests.simulation.people import named
 from tests.simulation.release import Release
 from tests.simulation.sources import Process, QueueSource, Running, TableStream, kafka_partition, kinesis_shard
-from tests.simulation.vendor import FILE, IN_WORLDS, NAME, Destination
+from tests.simulation.vendor import IN_WORLDS, NAME, Destination
 from tests.simulation.workers import Context, Surroundings, Worker
 from tests.support.template import template
 
@@ -109,7 +109,7 @@ class World:
         """A destination that customers are sent to."""
         destination = Destination(seed, lambda: self.now_ms, self.cloud.queues, named("ben"))
         self.cloud.destination = destination
-        self.cloud.objects.put_object({"Key": f"destinations/{NAME}.toml", "Body": FILE})
+        self.cloud.objects.put_object({"Key": f"destinations/{NAME}.toml", "Body": destination.file})
         self._sources.append(QueueSource(self, destination.queue, "deliver", batch=20))
         # The code before this knows no exposures.
         if seed % journeys.IN_WORLDS == journeys.IN_WORLDS - 1 and self.is_one_release:
