@@ -104,6 +104,7 @@ class World:
         surroundings.now_ms = lambda: self.now_ms
         surroundings.perform = self._perform
         surroundings.rng = self.rng
+        surroundings.slots = random.Random(f"{seed} slots")
 
     def _connect(self, seed: int) -> None:
         """A destination that customers are sent to."""
