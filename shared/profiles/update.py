@@ -192,8 +192,8 @@ class Updater:
     def _unborn(self, key: str, mark: Mark) -> StoredProfile:
         """The profile of one who is not stored, before its first write.
 
-        Versions begin at the time, apart from those of any former life and above any table before: ids of moves are made
-        of them, and a writer who did not read a mark yet may begin a life that an erasure will end.
+        Versions begin at the time, apart from those of any other life and above any table before: ids of moves are
+        made of them, and a writer who did not read a mark yet may begin a life that an erasure will end.
         """
         epoch, slot = (self.admission.marks.epoch, self.admission.marks.slot) if self.admission else (0, 0)
         first = max(self.moment.scored_at_ms, epoch) * VERSIONS_A_MILLISECOND + slot
