@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import batched
+from secrets import randbelow
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities import parameters
@@ -20,6 +21,7 @@ from shared.aws.backoff import Sleep, attempts
 from shared.identity.consents import NEVER, Consent, Mark, in_order
 from shared.profiles.item import Item
 from shared.profiles.kept_marks import KeptMarks
+from shared.profiles.stored_profile import VERSIONS_A_MILLISECOND
 from shared.profiles.table import CALLS_AT_MOST, READS_A_CALL, TableOverloaded
 from shared.telemetry.errors import AnonymousError
 
@@ -47,6 +49,9 @@ class Marks:
 
     epoch = 0
     """When the table was made anew, UTC milliseconds; 0 for the first one. Versions of profiles begin above it."""
+    slot = 0
+    """Where in their millisecond versions begin: elsewhere in each container, as two that read no mark and begin a
+    profile in the same one, the later after an erasure of the first, would give two lives the same versions."""
 
     def __init__(
         self,
@@ -63,6 +68,7 @@ class Marks:
         self._kept = kept
         self._sleep = sleep
         self.epoch = epoch
+        self.slot = randbelow(VERSIONS_A_MILLISECOND)
         self._is_checked = False
 
     def load(self, keys: Iterable[str]) -> dict[str, Mark]:

@@ -192,11 +192,11 @@ class Updater:
     def _unborn(self, key: str, mark: Mark) -> StoredProfile:
         """The profile of one who is not stored, before its first write.
 
-        Versions begin at the time, above those of any former life and any table before: ids of moves are made of them,
-        and a writer who did not read a mark yet may begin a life that an erasure will end.
+        Versions begin at the time, apart from those of any other life and above any table before: ids of moves are
+        made of them, and a writer who did not read a mark yet may begin a life that an erasure will end.
         """
-        epoch = self.admission.marks.epoch if self.admission else 0
-        first = max(self.moment.scored_at_ms, epoch) * VERSIONS_A_MILLISECOND
+        epoch, slot = (self.admission.marks.epoch, self.admission.marks.slot) if self.admission else (0, 0)
+        first = max(self.moment.scored_at_ms, epoch) * VERSIONS_A_MILLISECOND + slot
         born = max(mark.ended, first)
         link = Link(NOBODY, LinkState.UNLINKED) if mark.unlinked else None
         return StoredProfile(key, born, b"", 0, None, link=link, born=born)

@@ -14,13 +14,13 @@ from shared.decisions.decision import Decision, iso
 from shared.features import decode, encode
 from shared.identity.keys import customer_id, customer_key, is_visitor
 from shared.identity.links import Link
-from shared.ledger.announcements import DETAIL_TYPE
 from shared.models.bundle import Bundle
 from shared.profiles.histories import histories, whole_state
 from shared.profiles.item import decode_profile
 from shared.profiles.members import MOVES, SIZES, members_of
 from shared.profiles.sealed import SEALED, decode_volume
 from shared.profiles.stored_profile import PROFILE, StoredProfile
+from tests.simulation.announced import announced, unread_by_the_older
 from tests.simulation.audience_auditor import AudienceAuditor
 from tests.simulation.delivered import delivered
 from tests.simulation.exported import exported
@@ -196,15 +196,12 @@ class Auditor:
         return key in self._cloud.asked
 
     def _announcements(self) -> Iterator[str]:
-        first: dict[str, dict[str, Any]] = {}
-        for entry in self._cloud.published:
-            detail = json.loads(entry["Detail"])
-            if entry["DetailType"] != DETAIL_TYPE:
-                continue
-            if first.setdefault(detail["transition_id"], detail) != detail:
-                yield f"{detail['transition_id']} was published with two contents"
+        not_read = unread_by_the_older(self._cloud.table.changes) if self._story.world.began_with_two else ()
+        moves, differ = announced(self._cloud.published, not_read)
+        for one in differ:
+            yield f"{one} was published with two contents"
         chains: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for detail in first.values():
+        for detail in moves:
             chains[customer_key(detail["customer_id"])].append(detail)
         for key, details in chains.items():
             at = None

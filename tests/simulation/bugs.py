@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.simulation.export_bugs import EXPORT_BUGS
 from tests.simulation.journey_bugs import JOURNEY_BUGS
+from tests.simulation.ledger_bugs import LEDGER_BUGS
 from tests.simulation.planting import Bug, Planting
 
 
@@ -124,45 +125,6 @@ def _queue_not_told(code: Planting) -> None:
         module.sqs = Careless()
 
     code.in_containers("accept_events", change)
-
-
-def _row_forgotten(code: Planting) -> None:
-    ledger = code.module("shared.ledger.rows").Ledger
-    record = ledger.record
-    code.set(ledger, "record", lambda self, moves, *more: record(self, moves[1:] if len(moves) > 1 else moves, *more))
-
-
-def _counted_apart(code: Planting) -> None:
-    ledger = code.module("shared.ledger.rows").Ledger
-    record = ledger._record
-    of = ledger._count
-
-    def apart(self: Any, moves: Any, *more: Any) -> Any:
-        for part in of(self, moves):
-            self._client.update_item(**part["Update"])
-        return record(self, moves, *more)
-
-    code.set(ledger, "_record", apart)
-    code.set(ledger, "_count", lambda self, moves: [])
-
-
-def _other_id_each_time(code: Planting) -> None:
-    numbers = count()
-    announcements = code.module("shared.ledger.announcements")
-    answer = announcements._answer
-    code.set(announcements, "_answer", lambda moved: {**answer(moved), "transition_id": f"{next(numbers)}"})
-
-
-def _refused_not_again(code: Planting) -> None:
-    code.set(code.module("shared.ledger.announcements"), "CALLS_AT_MOST", 1)
-    announcer = code.module("shared.ledger.announcements").Announcer
-    publish = announcer.publish
-
-    def once(self: Any, moves: Any) -> set[str]:
-        publish(self, moves)
-        return set()
-
-    code.set(announcer, "publish", once)
 
 
 def _old_model_stands(code: Planting) -> None:
@@ -293,10 +255,7 @@ BUGS = (
     Bug("a live message is acknowledged though its write failed", _swallows("ingest_live_events"), 7),
     Bug("a back-fill goes on though its write failed", _swallows("backfill_events"), 75),
     Bug("the API says 202 though a queue was not told", _queue_not_told, 15),
-    Bug("the first move of a batch is left out of the ledger", _row_forgotten, 83),
-    Bug("sizes are counted apart from the ledger's rows", _counted_apart, 7),
-    Bug("a move is published under another id each time", _other_id_each_time, 44),
-    Bug("events that the bus refused are not published again", _refused_not_again, 1),
+    *LEDGER_BUGS,
     Bug("decisions of the model before stand", _old_model_stands, 26),
     Bug("a run reads the first page alone", _one_page, 26),
     Bug("decisions have no date to be looked at again", _never_due, 83),

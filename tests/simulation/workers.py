@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import secrets
 import threading
 import time
 import uuid
@@ -119,6 +120,8 @@ class Surroundings:
         self.now_ms: Callable[[], int] = lambda: 0
         self.perform: Perform = lambda service, operation, request: {}
         self.rng = random.Random()
+        self.slots = random.Random()
+        """Chance of its own: what is drawn of it changes nothing else that a seed plays."""
 
     def modules(self) -> dict[str, Any]:
         """Stand-ins by the name they are imported under."""
@@ -137,11 +140,11 @@ class Surroundings:
             choice=lambda among: self.rng.choice(among),
         )
         ids = Outside(uuid, uuid4=lambda: uuid.UUID(int=self.rng.getrandbits(128), version=4))
-        secrets = Outside(parameters, get_secret=self._secret)
-        utilities = Outside(parameters, parameters=secrets)
+        utilities = Outside(parameters, parameters=Outside(parameters, get_secret=self._secret))
         return {
             "time": clock,
             "random": chance,
+            "secrets": Outside(secrets, randbelow=lambda end: self.slots.randrange(end)),
             "uuid": ids,
             "boto3": Outside(boto3, client=self.client),
             "urllib3": Outside(urllib3, PoolManager=lambda **_: Vendors(self)),

@@ -67,6 +67,7 @@ class World:
         self.now_ms = BEGIN_MS + self.rng.randrange(DAY_MS)
         self._release = release
         self._releases = [release, older] if self.rng.random() < 0.2 else [release]
+        self.began_with_two = not self.is_one_release
         self.faults = Faults(self.rng)
         self.cloud = Cloud(lambda: self.now_ms, self.rng, self._start_run)
         self.exports = seed % EXPORTS_IN_WORLDS == EXPORTS_IN_WORLDS // 2 + 1
@@ -104,6 +105,7 @@ class World:
         surroundings.now_ms = lambda: self.now_ms
         surroundings.perform = self._perform
         surroundings.rng = self.rng
+        surroundings.slots = random.Random(f"{seed} slots")
 
     def _connect(self, seed: int) -> None:
         """A destination that customers are sent to."""

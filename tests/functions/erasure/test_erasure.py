@@ -17,6 +17,7 @@ from tests.conftest import BUCKET, TABLE
 from tests.functions.conftest import Context
 from tests.functions.erasure.conftest import FILES, Drop, Erase
 from tests.functions.streams import Bus, TableStream
+from tests.support.bundles import make_bundle, publish
 from tests.support.event_files import csv_file, ndjson, parquet, purchase
 from tests.support.memory_table import writes
 
@@ -103,6 +104,43 @@ def test_a_writer_who_did_not_see_the_mark_brings_nobody_back(
     assert table.load(["customer#889", "visitor#phone of 889"]) == {}
     assert Ledger(dynamodb, TABLE).history("customer#889", 10) == ([], None)
     assert Members(dynamodb, TABLE).sizes() == {2: sizes[2] - 1}
+
+
+@pytest.mark.parametrize("slots", [(3, 700), (700, 3)], ids=["above", "below"])
+def test_two_who_begin_a_customer_in_the_same_millisecond_begin_two_lives(
+    s3: "S3Client",
+    dynamodb: "DynamoDBClient",
+    drop: Drop,
+    ask: Erase,
+    work: Callable[..., None],
+    ingest_events: ModuleType,
+    publisher: ModuleType,
+    stream: TableStream,
+    bus: Bus,
+    monkeypatch: pytest.MonkeyPatch,
+    slots: tuple[int, int],
+) -> None:
+    publish(s3, make_bundle())
+    now = ingest_events.read_clock()
+    monkeypatch.setattr(ingest_events, "read_clock", lambda: now)
+    monkeypatch.setattr(ingest_events.marks, "slot", slots[0])
+    drop({"events/first.ndjson": ndjson([purchase("889", 1)])})
+    publisher.handler({"Records": stream.records()}, Context())
+    ask("889")
+
+    def late() -> None:
+        with monkeypatch.context() as patch:  # it had read that there is neither a profile nor a mark
+            patch.setattr(ingest_events.marks, "load", lambda _keys: {})
+            patch.setattr(ingest_events.marks, "slot", slots[1])
+            drop({"events/second.ndjson": ndjson([purchase("889", 2)])})
+        publisher.handler({"Records": stream.records()}, Context())
+        drop({"events/third.ndjson": ndjson([purchase("889", 3)])})  # of who is stored nobody asks for the mark
+
+    work(before_the_last=late)
+    assert {*Members(dynamodb, TABLE).sizes().values()} == {0}
+    assert Ledger(dynamodb, TABLE).history("customer#889", 10) == ([], None)
+    told = {detail["transition_id"]: (detail["from"], detail["to"]) for detail in bus.details()}
+    assert [*told.values()] == [(None, 0), (0, None), (None, 0), (0, 1), (1, None)]
 
 
 def test_someone_nobody_knows_is_kept_out_as_well(
