@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from shared.audiences.all_rules import AllRules
 from shared.audiences.rules import LONGEST_TEXT, NotARule, Rule, from_json, shared, to_json
 
 KEY = r"^[a-z][a-z0-9_]{0,63}$"
@@ -59,7 +61,7 @@ class Audience:
         return _drawn(self.key, customer) < self.holdout
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Audiences:
     """All audiences of a shop, as they were published at once."""
 
@@ -71,6 +73,11 @@ class Audiences:
 
     def __getitem__(self, key: str) -> Audience:
         return next(audience for audience in self.all if audience.key == key)
+
+    @cached_property
+    def rules(self) -> AllRules:
+        """All rules, to be judged at once."""
+        return AllRules([audience.rule for audience in self.all])
 
     def arm(self, audience: Audience, customer: str) -> str:
         """The arm of a customer, by profile key: stable across edits and returns, independent between audiences."""

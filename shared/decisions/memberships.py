@@ -72,9 +72,8 @@ class Look:
         decided = bundle.decide(features)
         intent = intents(decided, features, bundle.manifest)
         customers = Customers(features, _columns(decided, intent), histories, who, at_ms)
-        holds = np.zeros((len(who), len(bundle.audiences.all)), bool)
-        for j, audience in enumerate(bundle.audiences.all):
-            holds[:, j] = customers.holds(audience.rule)
+        rules = bundle.audiences.rules
+        holds = np.stack(rules.holds(rules.judge(customers)), axis=1) if rules else np.zeros((len(who), 0), bool)
         return cls(decided, intent, customers, bundle.audiences, holds)
 
     def code(self, sets: SetNumbers) -> Ints:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.decisions.carrying import Carried, Midnights
 from shared.decisions.decision import NextChange
+from shared.decisions.foreseeing import Foresight
 from shared.decisions.memberships import Look, SetNumbers, decoded, turning
 from shared.durations import DAY_MS
-from shared.features import FEATURE_NAMES, FEATURES, Profiles
+from shared.features import FEATURES, Profiles
 from shared.features.columns import CAMPAIGN_EXPOSURE
 from shared.features.time_zone import TimeZone
 
@@ -25,16 +27,6 @@ BUSY = 0.07
 intent come and go within days."""
 FIRST_LOOK = 4
 """Days of each customer that are tried at once, then twice as many, and so on: most change soon or not at all."""
-FEW_ROWS = 2_000
-"""Events of all instants at which something leaves a window, up to which features are computed at once for all of them:
-so few take less time than to ask again and again."""
-ROWS_AT_ONCE = 500_000
-"""Events of all instants tried at once, which bounds the memory."""
-GROWING = [j for j, feature in enumerate(FEATURES) if feature.grows_daily]
-"""Positions of the features that are times since something, in days."""
-OVERDUE, SINCE_ORDER, INTERVAL = map(FEATURE_NAMES.index, ("order_overdue", "days_since_order", "order_interval_mean"))
-"""The first grows with the second, over the third."""
-
 _LONG_AGO_MS = -(2**40)
 
 type Days = NDArray[np.int64]
@@ -47,16 +39,18 @@ def next_changes(profiles: Profiles, now: Look, bundle: Bundle, horizon_days: in
     Tried are the days on which something leaves a window or a rule may turn, and one day a week, or all days where much
     leaves; where one of them differs, the first that does is searched for between it and the one before. So a change
     that comes and goes between two days that are tried may be missed, which rules over counts, attributes and times
-    never do; docs/decisions/0013 measures how often, and how long those lasted.
+    never do; docs/decisions/0013 measures how often, and how long those lasted. What these rules come to is known
+    without the model, which is asked about no day after the first on which one of them surely has turned.
     """
     if not horizon_days:
         return [None] * len(profiles)
     leaving = _leaving(profiles, int(now.customers.at_ms), horizon_days, bundle.zone)
     to_try = _to_try(leaving)
-    if bundle.audiences.all:
-        to_try |= turning(bundle.audiences, profiles, now.customers, bundle.zone, horizon_days)
-        to_try[:, 0] = False
     evaluations = _Evaluations(profiles, now, bundle, leaving)
+    if bundle.audiences.all:
+        may_turn = leaving | turning(bundle.audiences, profiles, now.customers, bundle.zone, horizon_days)
+        asked, evaluations.surely = Foresight(profiles, now, evaluations.midnights, leaving).look(may_turn)
+        to_try = _until(evaluations.surely, to_try | asked)
     held, changed = _tried(evaluations, to_try)
     who = np.flatnonzero(changed)
     changed[who] = _first_between(evaluations, who, held[who], changed[who])
@@ -135,6 +129,14 @@ def _to_try(leaving: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return days
 
 
+def _until(surely: Days, days: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of each row the days up to the one on which its decision is surely another, where there is one, and that one."""
+    day = np.arange(days.shape[1])
+    end = np.where(surely > 0, surely, len(day))[:, None]
+    until: NDArray[np.bool_] = (days & (day < end)) | (day == end)
+    return until
+
+
 def _next_of(days: NDArray[np.bool_], after: Days, count: int) -> Days:
     """Of each row the first `count` days marked after `after` [n, count]; 0 where there are no more."""
     later = days & (np.arange(days.shape[1]) > after[:, None])
@@ -149,63 +151,38 @@ class _Evaluations:
     """What is decided of customers on days to come."""
 
     def __init__(self, profiles: Profiles, now: Look, bundle: Bundle, leaving: NDArray[np.bool_]) -> None:
-        self._profiles = profiles
         self._histories = now.customers.histories
         self._bundle = bundle
-        self._zone = bundle.zone
-        self._today = self._zone.day(np.array(now.customers.at_ms))
+        self.midnights = Midnights(int(now.customers.at_ms), bundle.zone)
         self._sets = SetNumbers(bundle.audiences)
         self._now = now.code(self._sets)
-        self._codes = np.empty(leaving.shape, np.int64)
-        self._since = np.maximum.accumulate(np.where(leaving, np.arange(leaving.shape[1]), 1), axis=1)
-        self._row = np.full(leaving.shape, -1)
-        self._known = bundle.features_at(profiles.take([]), 0)
-        begins = leaving.copy()
-        begins[:, 1] = True
-        if begins.sum(axis=1) @ profiles.event_counts <= FEW_ROWS:
-            self._learn(*np.nonzero(begins))
+        self._codes = np.zeros(leaving.shape, np.int64)
+        self.features = Carried(profiles, self.midnights, leaving, bundle.computed).on
+        self.surely = np.zeros(len(leaving), np.int64)
+        """The first day on which the decision on each is known to be another; 0 if none is."""
 
     def differ(self, who: Days, days: Days) -> NDArray[np.bool_]:
         """Whether anything differs from now on each of `days` from now, 0 being now itself [n]."""
+        surely = (days > 0) & (days == self.surely[who])
         self._codes[who[days == 0], 0] = self._now[who[days == 0]]
-        asked = np.flatnonzero(days)
-        self._codes[who[asked], days[asked]] = self._decide(who[asked], days[asked])
-        differs: NDArray[np.bool_] = self._codes[who, days] != self._now[who]
+        self._decide(who, days, np.flatnonzero((days > 0) & ~surely))
+        differs: NDArray[np.bool_] = surely | (self._codes[who, days] != self._now[who])
         return differs
 
-    def features(self, who: Days, days: Days) -> NDArray[np.float32]:
-        """The features on `days` from now, at midnight [n, n_features]: until something leaves a window, only the times
-        since something grow, and how overdue the next order is."""
-        since = self._since[who, days]
-        new = np.unique((who * self._row.shape[1] + since)[self._row[who, since] < 0])
-        for part in np.split(new, self._cuts(new // self._row.shape[1])):
-            self._learn(*np.divmod(part, self._row.shape[1]))
-        known: NDArray[np.float32] = self._known[self._row[who, since]]
-        grown = (self._midnights(days) - self._midnights(since)) / DAY_MS
-        known[:, GROWING] += grown[:, None].astype(np.float32)
-        often = known[:, INTERVAL] > 0
-        known[often, OVERDUE] = known[often, SINCE_ORDER] / known[often, INTERVAL]
-        return known
-
-    def _learn(self, who: Days, days: Days) -> None:
-        self._row[who, days] = len(self._known) + np.arange(len(who))
-        known = self._bundle.features_at(self._profiles.take(who), self._midnights(days))
-        self._known = np.concatenate((self._known, known))
-
-    def _midnights(self, days: Days) -> Days:
-        return self._zone.midnight(self._today + days)
-
-    def _cuts(self, who: Days) -> Days:
-        return np.flatnonzero(np.diff(np.cumsum(self._profiles.event_counts[who]) // ROWS_AT_ONCE)) + 1
-
-    def _decide(self, who: Days, days: Days) -> Days:
+    def _decide(self, who: Days, days: Days, at: NDArray[np.intp]) -> None:
+        if not len(at):
+            return
+        who, days = who[at], days[at]
         known = self.features(who, days)
-        return Look.at(self._bundle, known, self._histories, who, self._midnights(days)).code(self._sets)
+        look = Look.at(self._bundle, known, self._histories, who, self.midnights(days))
+        self._codes[who, days] = look.code(self._sets)
 
     def answers(self, changed: Days) -> list[NextChange | None]:
         """What each customer changes to, on the day that was `changed`; None where that is 0."""
-        codes = self._codes[np.arange(len(changed)), changed].tolist()
-        states = zip(changed.tolist(), self._midnights(changed).tolist(), codes, strict=True)
+        everyone = np.arange(len(changed))
+        self._decide(everyone, changed, np.flatnonzero((changed > 0) & (changed == self.surely)))
+        codes = self._codes[everyone, changed].tolist()
+        states = zip(changed.tolist(), self.midnights(changed).tolist(), codes, strict=True)
         return [self._change(at_ms, code) if day else None for day, at_ms, code in states]
 
     def _change(self, at_ms: int, code: int) -> NextChange:
