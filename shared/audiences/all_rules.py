@@ -5,18 +5,33 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.audiences.evaluating import OPERATIONS, Customers, compared_with
-from shared.audiences.rules import All, AnyOf, Comparison, Field, IsNull, Literal, Not, Operand, Rule, operands
+from shared.audiences.rules import (
+    All,
+    AnyOf,
+    Comparison,
+    Field,
+    IsNull,
+    Literal,
+    Not,
+    Operand,
+    Rule,
+    conditions,
+    operands_of,
+    shown,
+)
 from shared.features import FEATURE_NAMES
 
 type Mask = NDArray[np.bool_]
 type Demand = tuple[Comparison | IsNull, bool]
 """A condition, and whether it is to be true or to be false; what is unknown is neither."""
+type Told = tuple[Comparison | IsNull, str, Operand | None]
+"""A condition, how it is written, and the first thing that it asks of customers, if any."""
 type Formula = int | tuple[bool, tuple[Formula, ...]]
 """The position of a demand; or whether all of some parts have to be met or any, and the parts."""
 
@@ -38,7 +53,7 @@ class _Group:
 
     @property
     def is_predicted(self) -> bool:
-        return any(map(is_predicted, operands(self.demands[0][0])))
+        return any(map(is_predicted, operands_of(self.demands[0][0])))
 
     def judge(self, customers: Customers, met: Mask) -> None:
         """Writes who meets which demand into `met` [n_demands, n]."""
@@ -62,13 +77,22 @@ class AllRules:
         demands = [demand for group in self._groups for demand in group.demands]
         positions = {demand: i for i, demand in enumerate(demands)}
         self._formulas = [_formula(rule, True, positions) for rule in rules]
-        self.predicted = np.array([any(map(is_predicted, operands(condition))) for condition, _ in demands], bool)
+        self.predicted = np.array([any(map(is_predicted, operands_of(condition))) for condition, _ in demands], bool)
         """Which demands cannot be judged without a model [n_demands]."""
         mixed = [not all(map(is_predicted, _asked(condition))) for condition, _ in demands]
         self.mixed = self.predicted & np.array(mixed, bool)
         """Which of these ask for something else as well, which may move by itself [n_demands]."""
         self.demanded = [[*dict.fromkeys(positions[demand] for demand in _demands(rule, True))] for rule in rules]
         """The positions of each rule's demands."""
+        self._rules = rules
+
+    @cached_property
+    def told(self) -> list[list[Told]]:
+        """Of each rule its conditions, each once."""
+        return [
+            [(condition, shown(condition), next(iter(_asked(condition)), None)) for condition in dict.fromkeys(those)]
+            for those in map(conditions, self._rules)
+        ]
 
     def __len__(self) -> int:
         return len(self.predicted)
@@ -92,7 +116,7 @@ def is_predicted(operand: Operand) -> bool:
 
 
 def _asked(condition: Comparison | IsNull) -> list[Operand]:
-    return [operand for operand in operands(condition) if not isinstance(operand, Literal)]
+    return [operand for operand in operands_of(condition) if not isinstance(operand, Literal)]
 
 
 def _demands(rule: Rule, wanted: bool) -> Iterator[Demand]:

@@ -114,12 +114,16 @@ def conditions(rule: Rule) -> Iterator[Comparison | IsNull]:
 def operands(rule: Rule) -> Iterator[Operand]:
     """All operands of a rule, from left to right."""
     for condition in conditions(rule):
-        match condition:
-            case Comparison(_, left, right):
-                yield left
-                yield right
-            case IsNull(operand):
-                yield operand
+        yield from operands_of(condition)
+
+
+def operands_of(condition: Comparison | IsNull) -> tuple[Operand, ...]:
+    """What a condition compares, from left to right."""
+    match condition:
+        case Comparison(_, left, right):
+            return left, right
+        case IsNull(operand):
+            return (operand,)
 
 
 def size(rule: Rule) -> int:

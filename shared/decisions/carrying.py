@@ -60,7 +60,7 @@ class Carried:
         """The features on `days` from now, at midnight [n, n_features]."""
         since = self._since[who, days]
         new = np.unique((who * self._row.shape[1] + since)[self._row[who, since] < 0])
-        for part in np.split(new, self._cuts(new // self._row.shape[1])):
+        for part in np.split(new, self._cuts(new // self._row.shape[1])) if len(new) else ():
             self._learn(*np.divmod(part, self._row.shape[1]))
         known: NDArray[np.float32] = self._known[self._row[who, since]]
         grown = (self._midnights(days) - self._midnights(since)) / DAY_MS

@@ -49,30 +49,33 @@ class Foresight:
             row, day = np.nonzero(days[some])
             who = some[row]
             met = self._rules.judge(self._customers(who, day), with_predicted=False)
-            differs = np.zeros_like(met)
-            differs[:, 1:] = (met[:, 1:] != met[:, :-1]) | self._rules.mixed[:, None]
-            at = np.flatnonzero(differs.any(axis=0) & (day > 0))
-            ask, sure = self._judged(who[at], met[:, at], differs[:, at])
+            at = np.flatnonzero(self._may_turn(met) & (day > 0))
+            ask, sure = self._judged(who[at], met[:, at], met[:, at - 1])
             asked[who[at[ask]], day[at[ask]]] = True
             turned = at[sure][::-1]
             first[who[turned]] = day[turned]
         return asked, first
 
-    def _judged(self, who: Days, met: Mask, differs: Mask) -> tuple[Mask, Mask]:
+    def _may_turn(self, met: Mask) -> Mask:
+        """Whether anything demanded is not as at the instant before, or may not be [n]."""
+        turns = np.full(met.shape[1], self._rules.mixed.any())
+        for one in met[~self._rules.predicted]:
+            turns[1:] |= one[1:] != one[:-1]
+        return turns
+
+    def _judged(self, who: Days, met: Mask, before: Mask) -> tuple[Mask, Mask]:
         """Whether the model has to be asked, and whether a rule surely is not as it is now, at some instants [n each].
 
-        `met` says which demands are met, of which none that is predicted, and `differs` which are not as they were.
+        `met` says which demands are met, of which none that is predicted, and `before` which were at the instant before.
         """
-        least = self._rules.holds(met)
-        most = self._rules.holds(met | self._rules.predicted[:, None])
+        least = np.array(self._rules.holds(met))
+        most = np.array(self._rules.holds(met | self._rules.predicted[:, None]))
+        now = self._now.holds[who].T
+        differs = (met != before) | self._rules.mixed[:, None]
         ask = np.zeros(len(who), bool)
-        sure = np.zeros(len(who), bool)
-        now = np.ascontiguousarray(self._now.holds.T)
-        for j, demanded in enumerate(self._rules.demanded):
-            sure |= np.where(now[j][who], ~most[j], least[j])
-            if self._rules.predicted[demanded].any():
-                ask |= most[j] & ~least[j] & differs[demanded].any(axis=0)
-        return ask, sure
+        for j in np.flatnonzero((least != most).any(axis=1)).tolist():
+            ask |= most[j] & ~least[j] & differs[self._rules.demanded[j]].any(axis=0)
+        return ask, ((now & ~most) | (least & ~now)).any(axis=0)
 
     def _customers(self, who: Days, days: Days) -> Customers:
         """Customers at midnights to come, and now where the day is 0."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -22,7 +23,6 @@ from shared.audiences.rules import (
     Operand,
     conditions,
     operands,
-    shown,
 )
 from shared.decisions.decision import Decision, Ground, Grounds, Membership, audiences_of
 from shared.decisions.intent import ACTIONS, intents
@@ -87,7 +87,7 @@ class Look:
         old = before.audiences if before else {}
         if self.audiences is UNKNOWN:
             return dict(old)
-        audiences = [self.audiences.all[j] for j in np.flatnonzero(self.holds[i]).tolist()]
+        audiences = [self.audiences.all[j] for j in self._inside[i]]
         return {one.key: old.get(one.key) or Membership(as_of_ms, self.audiences.arm(one, key)) for one in audiences}
 
     def audiences_version(self, before: Decision | None) -> int:
@@ -100,9 +100,16 @@ class Look:
         """What speaks for each move of the i-th customer. Of an audience that is gone nothing does."""
         if self.audiences is UNKNOWN:
             return {}
-        inside = {self._keys[j] for j in np.flatnonzero(self.holds[i]).tolist()}
-        moved = inside ^ audiences_of(before)
+        moved = {self._keys[j] for j in self._inside[i]} ^ audiences_of(before)
         return {key: self._grounds(i, self._positions[key]) for key in sorted(moved) if key in self._positions}
+
+    @cached_property
+    def _inside(self) -> list[list[int]]:
+        """The positions of the audiences that each customer is in [n]."""
+        who, inside = np.nonzero(self.holds)
+        ends = np.searchsorted(who, np.arange(len(self.holds) + 1)).tolist()
+        positions = inside.tolist()
+        return [positions[start:end] for start, end in pairwise(ends)]
 
     @cached_property
     def _keys(self) -> list[str]:
@@ -114,28 +121,21 @@ class Look:
 
     def _grounds(self, i: int, j: int) -> Grounds:
         """Of who comes in, conditions that are true; of who leaves, conditions that are not."""
-        audience = self.audiences.all[j]
-        conditions_ = [
-            Ground(_shown(condition), self._value(i, condition))
-            for condition in dict.fromkeys(conditions(audience.rule))
-            if bool(self.customers.truth(condition).true[i]) == bool(self.holds[i, j])
-        ]
-        return Grounds(conditions_[:MOST_GROUNDS], audience.action)
-
-    def _value(self, i: int, condition: Comparison | IsNull) -> float | str | None:
-        """What the first thing that a condition asks of the i-th customer is."""
-        asked: list[Operand] = (
-            [condition.operand] if isinstance(condition, IsNull) else [condition.left, condition.right]
+        holds = bool(self.holds[i, j])
+        speaking = (
+            Ground(text, self._value(i, operand))
+            for condition, text, operand in self.audiences.rules.told[j]
+            if bool(self.customers.truth(condition).true[i]) is holds
         )
-        known = [operand for operand in asked if not isinstance(operand, Literal)]
-        value = self.customers.value(known[0])[i] if known else None
+        return Grounds([*islice(speaking, MOST_GROUNDS)], self.audiences.all[j].action)
+
+    def _value(self, i: int, operand: Operand | None) -> float | str | None:
+        """What is known of the i-th customer."""
+        value = None if operand is None else self.customers.value(operand)[i]
         if value is None or isinstance(value, str):
             return value
         number = float(value)
         return None if np.isnan(number) else float(f"{number:.6g}")
-
-
-_shown = lru_cache(maxsize=10_000)(shown)
 
 
 def _columns(decided: Decisions, intent: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -237,12 +237,13 @@ def turning(audiences: Audiences, profiles: Profiles, now: Customers, zone: Time
             case Attribute(name):
                 _values, said_ms = now.histories.said(name)
                 mark_instants(everyone, said_ms)
+    coming = np.unique(profiles.owner[profiles.rows.time_ms >= now.at_ms])
     for condition in {condition for audience in audiences.all for condition in conditions(audience.rule)}:
         for field, other in _growing(condition):
             if not isinstance(other, Literal) or isinstance(other.value, str):
                 days[:] = True  # both may change
                 continue
-            days[profiles.owner[profiles.rows.time_ms >= now.at_ms]] = True  # after what comes it begins anew
+            days[coming] = True  # after what comes it begins anew
             reached = _days_until(field.name, other.value, now)
             some = np.flatnonzero(np.abs(reached) <= horizon_days + 1)
             for more in _AROUND:

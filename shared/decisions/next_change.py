@@ -49,8 +49,8 @@ def next_changes(profiles: Profiles, now: Look, bundle: Bundle, horizon_days: in
     evaluations = _Evaluations(profiles, now, bundle, leaving)
     if bundle.audiences.all:
         may_turn = leaving | turning(bundle.audiences, profiles, now.customers, bundle.zone, horizon_days)
-        asked, evaluations.surely = Foresight(profiles, now, evaluations.midnights, leaving).look(may_turn)
-        to_try = _until(evaluations.surely, to_try | asked)
+        asked, surely = Foresight(profiles, now, evaluations.midnights, leaving).look(may_turn)
+        to_try = _until(surely, to_try | asked)
     held, changed = _tried(evaluations, to_try)
     who = np.flatnonzero(changed)
     changed[who] = _first_between(evaluations, who, held[who], changed[who])
@@ -156,32 +156,24 @@ class _Evaluations:
         self.midnights = Midnights(int(now.customers.at_ms), bundle.zone)
         self._sets = SetNumbers(bundle.audiences)
         self._now = now.code(self._sets)
-        self._codes = np.zeros(leaving.shape, np.int64)
+        self._codes = np.empty(leaving.shape, np.int64)
         self.features = Carried(profiles, self.midnights, leaving, bundle.computed).on
-        self.surely = np.zeros(len(leaving), np.int64)
-        """The first day on which the decision on each is known to be another; 0 if none is."""
 
     def differ(self, who: Days, days: Days) -> NDArray[np.bool_]:
         """Whether anything differs from now on each of `days` from now, 0 being now itself [n]."""
-        surely = (days > 0) & (days == self.surely[who])
         self._codes[who[days == 0], 0] = self._now[who[days == 0]]
-        self._decide(who, days, np.flatnonzero((days > 0) & ~surely))
-        differs: NDArray[np.bool_] = surely | (self._codes[who, days] != self._now[who])
+        asked = np.flatnonzero(days)
+        self._codes[who[asked], days[asked]] = self._decide(who[asked], days[asked])
+        differs: NDArray[np.bool_] = self._codes[who, days] != self._now[who]
         return differs
 
-    def _decide(self, who: Days, days: Days, at: NDArray[np.intp]) -> None:
-        if not len(at):
-            return
-        who, days = who[at], days[at]
+    def _decide(self, who: Days, days: Days) -> Days:
         known = self.features(who, days)
-        look = Look.at(self._bundle, known, self._histories, who, self.midnights(days))
-        self._codes[who, days] = look.code(self._sets)
+        return Look.at(self._bundle, known, self._histories, who, self.midnights(days)).code(self._sets)
 
     def answers(self, changed: Days) -> list[NextChange | None]:
         """What each customer changes to, on the day that was `changed`; None where that is 0."""
-        everyone = np.arange(len(changed))
-        self._decide(everyone, changed, np.flatnonzero((changed > 0) & (changed == self.surely)))
-        codes = self._codes[everyone, changed].tolist()
+        codes = self._codes[np.arange(len(changed)), changed].tolist()
         states = zip(changed.tolist(), self.midnights(changed).tolist(), codes, strict=True)
         return [self._change(at_ms, code) if day else None for day, at_ms, code in states]
 
