@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.durations import DAY_MS
-from shared.features import Feature, Profiles, features
+from shared.features import FEATURES, Feature, Profiles, features
 
 if TYPE_CHECKING:
     from shared.features.time_zone import TimeZone
 
+WINDOWS = sorted({feature.window_days for feature in FEATURES if feature.window_days})
+OVERDUE = "order_overdue"
+OVERDUE_RESTS_ON = ("days_since_order", "order_interval_mean")
+"""It grows with the first, over the second."""
 FEW_ROWS = 2_000
 """Events of all instants at which something leaves a window, up to which features are computed at once for all of them:
 so few take less time than to ask again and again."""
@@ -79,8 +83,3 @@ class Carried:
 
     def _cuts(self, who: Days) -> Days:
         return np.flatnonzero(np.diff(np.cumsum(self._profiles.event_counts[who]) // ROWS_AT_ONCE)) + 1
-
-
-OVERDUE = "order_overdue"
-OVERDUE_RESTS_ON = ("days_since_order", "order_interval_mean")
-"""It grows with the first, over the second."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shared.audiences.evaluating import Customers
 from shared.audiences.rules import Field, Rule, operands
-from shared.decisions.carrying import OVERDUE, OVERDUE_RESTS_ON, Carried, Midnights
+from shared.decisions.carrying import OVERDUE, OVERDUE_RESTS_ON, WINDOWS, Carried, Midnights
 from shared.features import FEATURE_NAMES, FEATURES, Profiles
 
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ class Foresight:
         self._rules = now.audiences.rules
         named = _named(audience.rule for audience in now.audiences.all)
         self._columns = [FEATURE_NAMES.index(name) for name in named]
-        self._carried = Carried(profiles, midnights, leaving, [FEATURES[j] for j in self._columns])
+        of = [FEATURES[j] for j in self._columns]
+        self._carried = Carried(profiles, midnights, leaving, of)
+        self._holds = np.ascontiguousarray(now.holds.T)
+        within = {feature.window_days for feature in of if not feature.grows_daily and feature.name != OVERDUE}
+        self.windows = WINDOWS if None in within else [window for window in WINDOWS if window in within]
+        """Those that something has to leave for a feature to change that a rule names, but by a day a day."""
 
     def look(self, days: Mask) -> tuple[Mask, Days]:
         """Of the `days` from now on which rules may turn [n, horizon + 1], those on which the model has to be asked if
@@ -50,7 +55,7 @@ class Foresight:
             who = some[row]
             met = self._rules.judge(self._customers(who, day), with_predicted=False)
             at = np.flatnonzero(self._may_turn(met) & (day > 0))
-            ask, sure = self._judged(who[at], met[:, at], met[:, at - 1])
+            ask, sure = self._judged(who[at], met.take(at, axis=1), met.take(at - 1, axis=1))
             asked[who[at[ask]], day[at[ask]]] = True
             turned = at[sure][::-1]
             first[who[turned]] = day[turned]
@@ -70,7 +75,7 @@ class Foresight:
         """
         least = np.array(self._rules.holds(met))
         most = np.array(self._rules.holds(met | self._rules.predicted[:, None]))
-        now = self._now.holds[who].T
+        now = self._holds.take(who, axis=1)
         differs = (met != before) | self._rules.mixed[:, None]
         ask = np.zeros(len(who), bool)
         for j in np.flatnonzero((least != most).any(axis=1)).tolist():

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.decisions.carrying import Carried, Midnights
+from shared.decisions.carrying import WINDOWS, Carried, Midnights
 from shared.decisions.decision import NextChange
 from shared.decisions.foreseeing import Foresight
 from shared.decisions.memberships import Look, SetNumbers, decoded, turning
 from shared.durations import DAY_MS
-from shared.features import FEATURES, Profiles
+from shared.features import Profiles
 from shared.features.columns import CAMPAIGN_EXPOSURE
 from shared.features.time_zone import TimeZone
 
 if TYPE_CHECKING:
     from shared.models.bundle import Bundle
 
-WINDOWS = sorted({feature.window_days for feature in FEATURES if feature.window_days})
 GRID_DAYS = 7
 """Between two days that nothing leaves a window on, only times since something grow: a look every week is enough."""
 BUSY = 0.07
@@ -48,8 +48,10 @@ def next_changes(profiles: Profiles, now: Look, bundle: Bundle, horizon_days: in
     to_try = _to_try(leaving)
     evaluations = _Evaluations(profiles, now, bundle, leaving)
     if bundle.audiences.all:
-        may_turn = leaving | turning(bundle.audiences, profiles, now.customers, bundle.zone, horizon_days)
-        asked, surely = Foresight(profiles, now, evaluations.midnights, leaving).look(may_turn)
+        foresight = Foresight(profiles, now, evaluations.midnights, leaving)
+        may_turn = turning(bundle.audiences, profiles, now.customers, bundle.zone, horizon_days)
+        may_turn |= _leaving(profiles, int(now.customers.at_ms), horizon_days, bundle.zone, foresight.windows)
+        asked, surely = foresight.look(may_turn)
         to_try = _until(surely, to_try | asked)
     held, changed = _tried(evaluations, to_try)
     who = np.flatnonzero(changed)
@@ -98,8 +100,10 @@ def midnight_after(as_of_ms: int, days: int, zone: TimeZone) -> int:
     return int(zone.midnight(zone.day(np.array(as_of_ms)) + days))
 
 
-def _leaving(profiles: Profiles, as_of_ms: int, horizon_days: int, zone: TimeZone) -> NDArray[np.bool_]:
-    """Whether something leaves a window or begins to count on each of the days 0 to `horizon_days` from now, 0 being
+def _leaving(
+    profiles: Profiles, as_of_ms: int, horizon_days: int, zone: TimeZone, windows: Iterable[int] = WINDOWS
+) -> NDArray[np.bool_]:
+    """Whether something leaves one of the windows or begins to count on each of the days 0 to `horizon_days` from now, 0 being
     now itself [n_profiles, horizon + 1]."""
     days = np.zeros((len(profiles), horizon_days + 1), bool)
     counted = profiles.rows.kind != CAMPAIGN_EXPOSURE  # of which no feature knows
@@ -113,7 +117,7 @@ def _leaving(profiles: Profiles, as_of_ms: int, horizon_days: int, zone: TimeZon
         days[owner[within], first[within]] = True
 
     dated = (time_ms,) if zone.is_utc else (time_ms, zone.midnight(zone.day(time_ms)))  # a day counts from its midnight
-    for window in WINDOWS:
+    for window in windows:
         for at_ms in dated:
             mark(at_ms + window * DAY_MS)
     mark(np.where(time_ms >= as_of_ms, time_ms, _LONG_AGO_MS))
