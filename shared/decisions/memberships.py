@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -100,7 +100,8 @@ class Look:
         """What speaks for each move of the i-th customer. Of an audience that is gone nothing does."""
         if self.audiences is UNKNOWN:
             return {}
-        moved = {self._keys[j] for j in self._inside[i]} ^ audiences_of(before)
+        keys = self._keys
+        moved = {keys[j] for j in self._inside[i]} ^ audiences_of(before)
         return {key: self._grounds(i, self._positions[key]) for key in sorted(moved) if key in self._positions}
 
     @cached_property
@@ -122,12 +123,13 @@ class Look:
     def _grounds(self, i: int, j: int) -> Grounds:
         """Of who comes in, conditions that are true; of who leaves, conditions that are not."""
         holds = bool(self.holds[i, j])
-        speaking = (
-            Ground(text, self._value(i, operand))
-            for condition, text, operand in self.audiences.rules.told[j]
-            if bool(self.customers.truth(condition).true[i]) is holds
-        )
-        return Grounds([*islice(speaking, MOST_GROUNDS)], self.audiences.all[j].action)
+        speaking = []
+        for condition, text, operand in self.audiences.rules.told[j]:
+            if bool(self.customers.truth(condition).true[i]) is holds:
+                speaking.append(Ground(text, self._value(i, operand)))
+                if len(speaking) == MOST_GROUNDS:
+                    break
+        return Grounds(speaking, self.audiences.all[j].action)
 
     def _value(self, i: int, operand: Operand | None) -> float | str | None:
         """What is known of the i-th customer."""

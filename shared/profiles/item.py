@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -28,6 +29,30 @@ MAX_STATE_BYTES = 350_000
 """DynamoDB takes items of up to 400 KB; the rest is left to the decision and to what comes to stand beside it."""
 
 _GROUNDS = msgspec.json.Decoder(dict[str, Grounds])
+
+
+class _StoredGrounds(Mapping[str, Grounds]):
+    """Grounds as they are stored, read when somebody asks for them: only who announces moves does. None where they
+    cannot be read, as they are not what a profile is kept for."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _known(self) -> dict[str, Grounds]:
+        try:
+            return _GROUNDS.decode(self._text)
+        except msgspec.DecodeError:
+            return {}
+
+    def __getitem__(self, audience: str) -> Grounds:
+        return self._known[audience]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 class ItemsUnreadable(ProfilesUnreadable):
@@ -169,7 +194,7 @@ def _encode_memberships(decision: Decision) -> Item:
             "M": {key: {"L": [{"N": str(one.since_ms)}, {"S": one.arm}]} for key, one in memberships}
         }
     if decision.grounds:
-        fields["grounds"] = {"S": msgspec.json.encode(decision.grounds).decode()}
+        fields["grounds"] = {"S": msgspec.json.encode(dict(decision.grounds)).decode()}
     return fields
 
 
@@ -234,5 +259,5 @@ def _decode_decision(item: Item) -> Decision:
         due_ms=int(item["due_ms"]["N"]) if "due_ms" in item else None,
         audiences=_decode_memberships(item),
         audiences_version=int(item["audiences_version"]["N"]) if "audiences_version" in item else 0,
-        grounds=_GROUNDS.decode(item["grounds"]["S"]) if "grounds" in item else {},
+        grounds=_StoredGrounds(item["grounds"]["S"]) if "grounds" in item else {},
     )
