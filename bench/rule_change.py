@@ -1,7 +1,7 @@
 """What it costs that everybody is decided on anew because a rule of an audience was changed, held against a new model.
 
-Both are the same run, page by page of the table, by the functions' own code; the table is in memory and reckons what DynamoDB
-would charge. The two take turns, a page each. `make bench OPTIONS=--rule-change` measures this alone;
+Both are the same run, page by page of the table, by the functions' own code; the table is in memory and reckons what
+DynamoDB would charge. The two take turns, a page each. `make bench OPTIONS=--rule-change` measures this alone;
 
 python -m bench.rule_change MODEL --customers 10000
 """
@@ -92,7 +92,7 @@ class _Run:
 
     def measured(self) -> Measurement:
         """What it came to."""
-        facts = {
+        facts: dict[str, float] = {
             "write_units": self.table.written.total(),
             "index_units": self.table.indexed.total(),
             "segments_changed": self.progress.moved,

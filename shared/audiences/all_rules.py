@@ -63,7 +63,7 @@ class _Group:
                 truth = customers.truth(condition)
                 met[i] = truth.true if wanted else truth.false
             return
-        OPERATIONS[self.operator](values, self.numbers, out=met)  # false of what is unknown
+        met[:] = OPERATIONS[self.operator](values, self.numbers)  # false of what is unknown
         if self.operator == "<>":
             met &= ~np.isnan(values)
 
@@ -161,7 +161,7 @@ def _grouped(demands: dict[Demand, None]) -> Iterator[_Group]:
         same = [demand for demand, _ in members]
         if isinstance(key[1], str):
             numbers = np.array([[number] for _, number in members])
-            yield _Group(same, first, key[0], key[1], numbers)  # type: ignore[arg-type]
+            yield _Group(same, first, key[0], key[1], numbers)
         else:
             yield _Group(same, first)
         first += len(same)

@@ -209,12 +209,12 @@ def _as_numbers(values: Column) -> NDArray[np.float64]:
 
 
 def _known(values: Column) -> Mask:
-    known: Mask = np.not_equal(values, None) if values.dtype == object else ~np.isnan(values)
+    known: Mask = np.not_equal(values, np.array(None)) if values.dtype == object else ~np.isnan(values)
     return known
 
 
 def _at(values: Column, some: NDArray[np.intp]) -> Column:
-    return values if len(values) == 1 else values[some]
+    return np.repeat(values, len(some)) if len(values) == 1 else values[some]
 
 
 def _all(masks: list[Mask]) -> Mask:

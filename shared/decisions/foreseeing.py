@@ -43,7 +43,7 @@ class Foresight:
         """Of the `days` from now on which rules may turn [n, horizon + 1], those on which the model has to be asked if
         one does [n, horizon + 1], and the first on which one surely has turned, 0 if none has [n].
 
-        The model has to be asked where a rule hangs on it, and what else the rule demands is not as it was the day before.
+        The model has to be asked where a rule hangs on it and what else it demands is not as it was the day before.
         """
         asked = np.zeros_like(days)
         first = np.zeros(len(days), np.int64)
@@ -71,7 +71,7 @@ class Foresight:
     def _judged(self, who: Days, met: Mask, before: Mask) -> tuple[Mask, Mask]:
         """Whether the model has to be asked, and whether a rule surely is not as it is now, at some instants [n each].
 
-        `met` says which demands are met, of which none that is predicted, and `before` which were at the instant before.
+        `met` says which demands are met, none of those that are predicted, and `before` which were an instant before.
         """
         least = np.array(self._rules.holds(met))
         most = np.array(self._rules.holds(met | self._rules.predicted[:, None]))

@@ -103,8 +103,8 @@ def midnight_after(as_of_ms: int, days: int, zone: TimeZone) -> int:
 def _leaving(
     profiles: Profiles, as_of_ms: int, horizon_days: int, zone: TimeZone, windows: Iterable[int] = WINDOWS
 ) -> NDArray[np.bool_]:
-    """Whether something leaves one of the windows or begins to count on each of the days 0 to `horizon_days` from now, 0 being
-    now itself [n_profiles, horizon + 1]."""
+    """Whether something leaves one of the windows or begins to count on each of the days 0 to `horizon_days` from now,
+    0 being now itself [n_profiles, horizon + 1]."""
     days = np.zeros((len(profiles), horizon_days + 1), bool)
     counted = profiles.rows.kind != CAMPAIGN_EXPOSURE  # of which no feature knows
     owner = profiles.owner[counted]
