@@ -86,7 +86,7 @@ class _Run:
         self.seconds = 0.0
 
     def next_page(self) -> None:
-        """Timed in seconds of the processor, without the collector's walks through all items, which no function holds."""
+        """Timed in seconds of the processor, without the collector's walks through all items."""
         gc.freeze()
         began = time.process_time()
         self.progress = rescore_partition(

@@ -25,7 +25,7 @@ def test_they_hold_of_whom_each_alone_holds(history: Any, texts: list[str], days
     profiles = folded(history)
     at_ms = int(profiles.rows.time_ms.min()) + days * DAY_MS
     n = len(profiles)
-    decided = {
+    decided: dict[str, Any] = {
         "churn_probability": np.array(churn[:n], np.float32),
         "segment": np.arange(n),
         "intent": np.array(["loyal", "dormant", "steady"][:n], object),
