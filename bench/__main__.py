@@ -17,6 +17,7 @@ from bench.imports import ROOT, functions, import_seconds, is_built
 from bench.own_models import CAMPAIGNS, DISCOVERY, OWN_MODELS, own_lines, runs_here
 from bench.reasons import bundle_folder
 from bench.report import Line, import_lines, markdown, reason_lines, refresh, speed_lines, stream_lines, table, write
+from bench.rule_change import measure_rule_change, rule_change_lines
 from bench.sending import measure_sending, sending_lines
 from bench.tasks import TASKS
 from bench.text_tasks import TEXT_TASKS
@@ -56,6 +57,11 @@ def main() -> int:
         ("--sending", _sending, "only measure how soon a shop's tools hear of changes, on a local AWS"),
         ("--own-models", _own_models, "only measure a shop's own targets, campaigns, models and candidate features"),
         ("--dashboard", _dashboard, "only open the dashboard of 100,000 customers, on a local AWS, some ten minutes"),
+        (
+            "--rule-change",
+            _rule_change,
+            "only decide on 100,000 customers anew by a rule and by a model, some ten minutes",
+        ),
         ("--training", _training, "only train on 13 million events, on two cores, which takes minutes"),
     )
     for option, work, explained in only:
@@ -113,6 +119,11 @@ def _usage() -> None:
 def _sending() -> None:
     measured = measure_sending(bundle_folder(_inputs().purchases))
     _show([*sending_lines(measured)], measured, "python -m bench --sending")
+
+
+def _rule_change() -> None:
+    measured = measure_rule_change(bundle_folder(_inputs().purchases))
+    _show([*rule_change_lines(measured)], measured, "python -m bench --rule-change")
 
 
 def _dashboard() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from shared.audiences.all_rules import AllRules
 from shared.audiences.rules import LONGEST_TEXT, NotARule, Rule, asks_recommendations, from_json, shared, to_json
 
 KEY = r"^[a-z][a-z0-9_]{0,63}$"
@@ -77,6 +78,11 @@ class Audiences:
     def ask_recommendations(self) -> bool:
         """Whether any of the rules asks what is recommended."""
         return any(asks_recommendations(audience.rule) for audience in self.all)
+
+    @cached_property
+    def rules(self) -> AllRules:
+        """All rules, to be judged at once."""
+        return AllRules([audience.rule for audience in self.all])
 
     def arm(self, audience: Audience, customer: str) -> str:
         """The arm of a customer, by profile key: stable across edits and returns, independent between audiences."""

@@ -43,6 +43,8 @@ class Happened:
 
         As windows of features are: from so many days before the instant on, up to it and without it.
         """
+        if not len(self._instants):
+            return np.zeros(len(who), np.int64)
         until = np.searchsorted(self._instants, _instants(who, at_ms))
         begin = np.searchsorted(self._instants, _instants(who, at_ms - self._days * DAY_MS))
         counts: Ints = until - begin

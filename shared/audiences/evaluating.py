@@ -44,7 +44,7 @@ type Lists = Mapping[str, Sequence[Sequence[str]]]
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """An attribute that is compared with a number is read as one where it looks like this, and is unknown elsewhere."""
 
-_OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "=": np.equal,
     "<>": np.not_equal,
     "<": np.less,
@@ -194,13 +194,13 @@ class Customers:
             return Truth(places > 0, ~(places > 0))
         left, right = self._sides(condition)
         known: Mask = _known(left) & _known(right)
-        operation = _OPERATIONS[condition.operator]
+        operation = OPERATIONS[condition.operator]
         if left.dtype != object and right.dtype != object:
             true = operation(left, right) & known
         else:
             true = np.zeros(len(self), bool)
             some = np.flatnonzero(known)
-            true[some] = [bool(operation(a, b)) for a, b in zip(_at(left, some), _at(right, some), strict=True)]
+            true[some] = operation(_at(left, some), _at(right, some))
         return Truth(true, known & ~true)
 
     def _sides(self, condition: Comparison) -> tuple[Column, Column]:
@@ -214,12 +214,16 @@ class Customers:
     def _side(self, operand: Operand, other: Operand) -> Column:
         if not isinstance(operand, Literal):
             return self.value(operand)
-        if isinstance(operand.value, str):
-            return np.array([operand.value], object)
-        return np.array([np.float32(operand.value) if isinstance(other, Field) else operand.value], float)
+        return np.array([compared_with(operand, other)], object if isinstance(operand.value, str) else float)
 
 
 _FEATURE = {name: i for i, name in enumerate(FEATURE_NAMES)}
+
+
+def compared_with(literal: Literal, other: Operand) -> float | str:
+    """A literal as another operand is compared with it."""
+    is_number = isinstance(literal.value, float)
+    return float(np.float32(literal.value)) if is_number and isinstance(other, Field) else literal.value
 
 
 def as_number(text: str | None) -> float:
@@ -238,9 +242,7 @@ def _as_numbers(values: Column) -> NDArray[np.float64]:
 
 
 def _known(values: Column) -> Mask:
-    if values.dtype == object:
-        return np.array([value is not None for value in values], bool)
-    known: Mask = ~np.isnan(values)
+    known: Mask = np.not_equal(values, np.array(None)) if values.dtype == object else ~np.isnan(values)
     return known
 
 

@@ -129,12 +129,18 @@ def conditions(rule: Rule) -> Iterator[Condition]:
 def operands(rule: Rule) -> Iterator[Operand]:
     """All operands of a rule, from left to right."""
     for condition in conditions(rule):
-        match condition:
-            case Comparison(_, left, right):
-                yield left
-                yield right
-            case IsNull(operand):
-                yield operand
+        yield from operands_of(condition)
+
+
+def operands_of(condition: Condition) -> tuple[Operand, ...]:
+    """What a condition compares, from left to right."""
+    match condition:
+        case Comparison(_, left, right):
+            return left, right
+        case IsNull(operand):
+            return (operand,)
+        case Recommended():
+            return ()
 
 
 def asks_recommendations(rule: Rule) -> bool:

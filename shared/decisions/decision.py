@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from shared.models.labels import action
 from shared.models.manifests import outputs, predicted
 
@@ -20,8 +22,7 @@ class NextChange:
     audiences: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(msgspec.Struct, frozen=True, gc=False):
     """Being in an audience."""
 
     since_ms: int
@@ -30,8 +31,7 @@ class Membership:
     """`treatment`, or `control` for whom the control group keeps out of what is done with the audience."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
+class Ground(msgspec.Struct, frozen=True, gc=False):
     """A condition of a rule with what it was judged on."""
 
     condition: str
@@ -39,8 +39,7 @@ class Ground:
     value: float | str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Grounds:
+class Grounds(msgspec.Struct, frozen=True, gc=False):
     """Why a customer came into an audience or left it, and what is to be done."""
 
     conditions: Sequence[Ground]

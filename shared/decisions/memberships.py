@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -18,13 +19,11 @@ from shared.audiences.rules import (
     Condition,
     Count,
     Field,
-    IsNull,
     Literal,
     Operand,
     Recommended,
     conditions,
     operands,
-    shown,
 )
 from shared.decisions.decision import Decision, Ground, Grounds, Membership, audiences_of
 from shared.decisions.intent import ACTIONS, intents
@@ -86,9 +85,8 @@ class Look:
         """The same at customers of whom the bundle has `decided` [n]."""
         intent = intents(decided, features, bundle.manifest)
         customers = Customers(features, _columns(decided, intent), histories, who, at_ms)
-        holds = np.zeros((len(who), len(bundle.audiences.all)), bool)
-        for j, audience in enumerate(bundle.audiences.all):
-            holds[:, j] = customers.holds(audience.rule)
+        rules = bundle.audiences.rules
+        holds = np.stack(rules.holds(rules.judge(customers)), axis=1) if rules else np.zeros((len(who), 0), bool)
         return cls(decided, intent, customers, bundle.audiences, holds)
 
     def code(self, sets: SetNumbers) -> Ints:
@@ -102,7 +100,7 @@ class Look:
         old = before.audiences if before else {}
         if self.audiences is UNKNOWN:
             return dict(old)
-        audiences = [self.audiences.all[j] for j in np.flatnonzero(self.holds[i]).tolist()]
+        audiences = [self.audiences.all[j] for j in self._inside[i]]
         return {one.key: old.get(one.key) or Membership(as_of_ms, self.audiences.arm(one, key)) for one in audiences}
 
     def audiences_version(self, before: Decision | None) -> int:
@@ -115,9 +113,17 @@ class Look:
         """What speaks for each move of the i-th customer. Of an audience that is gone nothing does."""
         if self.audiences is UNKNOWN:
             return {}
-        inside = {self._keys[j] for j in np.flatnonzero(self.holds[i]).tolist()}
-        moved = inside ^ audiences_of(before)
+        keys = self._keys
+        moved = {keys[j] for j in self._inside[i]} ^ audiences_of(before)
         return {key: self._grounds(i, self._positions[key]) for key in sorted(moved) if key in self._positions}
+
+    @cached_property
+    def _inside(self) -> list[list[int]]:
+        """The positions of the audiences that each customer is in [n]."""
+        who, inside = np.nonzero(self.holds)
+        ends = np.searchsorted(who, np.arange(len(self.holds) + 1)).tolist()
+        positions = inside.tolist()
+        return [positions[start:end] for start, end in pairwise(ends)]
 
     @cached_property
     def _keys(self) -> list[str]:
@@ -129,30 +135,24 @@ class Look:
 
     def _grounds(self, i: int, j: int) -> Grounds:
         """Of who comes in, conditions that are true; of who leaves, conditions that are not."""
-        audience = self.audiences.all[j]
-        conditions_ = [
-            Ground(_shown(condition), self._value(i, condition))
-            for condition in dict.fromkeys(conditions(audience.rule))
-            if bool(self.customers.truth(condition).true[i]) == bool(self.holds[i, j])
-        ]
-        return Grounds(conditions_[:MOST_GROUNDS], audience.action)
+        holds = bool(self.holds[i, j])
+        speaking = []
+        for condition, text, operand in self.audiences.rules.told[j]:
+            if bool(self.customers.truth(condition).true[i]) is holds:
+                speaking.append(Ground(text, self._value(i, operand)))
+                if len(speaking) == MOST_GROUNDS:
+                    break
+        return Grounds(speaking, self.audiences.all[j].action)
 
-    def _value(self, i: int, condition: Condition) -> float | str | None:
-        """What the first thing that a condition asks of the i-th customer is; of what is recommended, its place."""
-        if isinstance(condition, Recommended):
-            return float(self.customers.histories.place(condition, self.customers.who[i : i + 1])[0]) or None
-        asked: list[Operand] = (
-            [condition.operand] if isinstance(condition, IsNull) else [condition.left, condition.right]
-        )
-        known = [operand for operand in asked if not isinstance(operand, Literal)]
-        value = self.customers.value(known[0])[i] if known else None
+    def _value(self, i: int, asked: Operand | Recommended | None) -> float | str | None:
+        """What is known of the i-th customer; of what is recommended, its place."""
+        if isinstance(asked, Recommended):
+            return float(self.customers.histories.place(asked, self.customers.who[i : i + 1])[0]) or None
+        value = None if asked is None else self.customers.value(asked)[i]
         if value is None or isinstance(value, str):
             return value
         number = float(value)
         return None if np.isnan(number) else float(f"{number:.6g}")
-
-
-_shown = lru_cache(maxsize=10_000)(shown)
 
 
 def _columns(decided: Decisions, intent: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -254,12 +254,13 @@ def turning(audiences: Audiences, profiles: Profiles, now: Customers, zone: Time
             case Attribute(name):
                 _values, said_ms = now.histories.said(name)
                 mark_instants(everyone, said_ms)
+    coming = np.unique(profiles.owner[profiles.rows.time_ms >= now.at_ms])
     for condition in {condition for audience in audiences.all for condition in conditions(audience.rule)}:
         for field, other in _growing(condition):
             if not isinstance(other, Literal) or isinstance(other.value, str):
                 days[:] = True  # both may change
                 continue
-            days[profiles.owner[profiles.rows.time_ms >= now.at_ms]] = True  # after what comes it begins anew
+            days[coming] = True  # after what comes it begins anew
             reached = _days_until(field.name, other.value, now)
             some = np.flatnonzero(np.abs(reached) <= horizon_days + 1)
             for more in _AROUND:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.decisions.carrying import WINDOWS, Carried, Midnights
 from shared.decisions.decision import NextChange
+from shared.decisions.foreseeing import Foresight
 from shared.decisions.memberships import Look, SetNumbers, decoded, turning
 from shared.durations import DAY_MS
-from shared.features import FEATURE_NAMES, FEATURES, Profiles
+from shared.features import Profiles
 from shared.features.columns import CAMPAIGN_EXPOSURE
 from shared.features.time_zone import TimeZone
 
 if TYPE_CHECKING:
     from shared.models.bundle import Bundle
 
-WINDOWS = sorted({feature.window_days for feature in FEATURES if feature.window_days})
 GRID_DAYS = 7
 """Between two days that nothing leaves a window on, only times since something grow: a look every week is enough."""
 BUSY = 0.07
@@ -25,16 +27,6 @@ BUSY = 0.07
 intent come and go within days."""
 FIRST_LOOK = 4
 """Days of each customer that are tried at once, then twice as many, and so on: most change soon or not at all."""
-FEW_ROWS = 2_000
-"""Events of all instants at which something leaves a window, up to which features are computed at once for all of them:
-so few take less time than to ask again and again."""
-ROWS_AT_ONCE = 500_000
-"""Events of all instants tried at once, which bounds the memory."""
-GROWING = [j for j, feature in enumerate(FEATURES) if feature.grows_daily]
-"""Positions of the features that are times since something, in days."""
-OVERDUE, SINCE_ORDER, INTERVAL = map(FEATURE_NAMES.index, ("order_overdue", "days_since_order", "order_interval_mean"))
-"""The first grows with the second, over the third."""
-
 _LONG_AGO_MS = -(2**40)
 
 type Days = NDArray[np.int64]
@@ -47,16 +39,20 @@ def next_changes(profiles: Profiles, now: Look, bundle: Bundle, horizon_days: in
     Tried are the days on which something leaves a window or a rule may turn, and one day a week, or all days where much
     leaves; where one of them differs, the first that does is searched for between it and the one before. So a change
     that comes and goes between two days that are tried may be missed, which rules over counts, attributes and times
-    never do; docs/decisions/0013 measures how often, and how long those lasted.
+    never do; docs/decisions/0013 measures how often, and how long those lasted. What these rules come to is known
+    without the model, which is asked about no day after the first on which one of them surely has turned.
     """
     if not horizon_days:
         return [None] * len(profiles)
     leaving = _leaving(profiles, int(now.customers.at_ms), horizon_days, bundle.zone)
     to_try = _to_try(leaving)
-    if bundle.audiences.all:
-        to_try |= turning(bundle.audiences, profiles, now.customers, bundle.zone, horizon_days)
-        to_try[:, 0] = False
     evaluations = _Evaluations(profiles, now, bundle, leaving)
+    if bundle.audiences.all:
+        foresight = Foresight(profiles, now, evaluations.midnights, leaving)
+        may_turn = turning(bundle.audiences, profiles, now.customers, bundle.zone, horizon_days)
+        may_turn |= _leaving(profiles, int(now.customers.at_ms), horizon_days, bundle.zone, foresight.windows)
+        asked, surely = foresight.look(may_turn)
+        to_try = _until(surely, to_try | asked)
     held, changed = _tried(evaluations, to_try)
     who = np.flatnonzero(changed)
     changed[who] = _first_between(evaluations, who, held[who], changed[who])
@@ -104,9 +100,11 @@ def midnight_after(as_of_ms: int, days: int, zone: TimeZone) -> int:
     return int(zone.midnight(zone.day(np.array(as_of_ms)) + days))
 
 
-def _leaving(profiles: Profiles, as_of_ms: int, horizon_days: int, zone: TimeZone) -> NDArray[np.bool_]:
-    """Whether something leaves a window or begins to count on each of the days 0 to `horizon_days` from now, 0 being
-    now itself [n_profiles, horizon + 1]."""
+def _leaving(
+    profiles: Profiles, as_of_ms: int, horizon_days: int, zone: TimeZone, windows: Iterable[int] = WINDOWS
+) -> NDArray[np.bool_]:
+    """Whether something leaves one of the windows or begins to count on each of the days 0 to `horizon_days` from now,
+    0 being now itself [n_profiles, horizon + 1]."""
     days = np.zeros((len(profiles), horizon_days + 1), bool)
     counted = profiles.rows.kind != CAMPAIGN_EXPOSURE  # of which no feature knows
     owner = profiles.owner[counted]
@@ -119,7 +117,7 @@ def _leaving(profiles: Profiles, as_of_ms: int, horizon_days: int, zone: TimeZon
         days[owner[within], first[within]] = True
 
     dated = (time_ms,) if zone.is_utc else (time_ms, zone.midnight(zone.day(time_ms)))  # a day counts from its midnight
-    for window in WINDOWS:
+    for window in windows:
         for at_ms in dated:
             mark(at_ms + window * DAY_MS)
     mark(np.where(time_ms >= as_of_ms, time_ms, _LONG_AGO_MS))
@@ -133,6 +131,14 @@ def _to_try(leaving: NDArray[np.bool_]) -> NDArray[np.bool_]:
     days[:, 0] = False
     days[:, -1] = True
     return days
+
+
+def _until(surely: Days, days: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of each row the days up to the one on which its decision is surely another, where there is one, and that one."""
+    day = np.arange(days.shape[1])
+    end = np.where(surely > 0, surely, len(day))[:, None]
+    until: NDArray[np.bool_] = (days & (day < end)) | (day == end)
+    return until
 
 
 def _next_of(days: NDArray[np.bool_], after: Days, count: int) -> Days:
@@ -149,21 +155,13 @@ class _Evaluations:
     """What is decided of customers on days to come."""
 
     def __init__(self, profiles: Profiles, now: Look, bundle: Bundle, leaving: NDArray[np.bool_]) -> None:
-        self._profiles = profiles
         self._histories = now.customers.histories
         self._bundle = bundle
-        self._zone = bundle.zone
-        self._today = self._zone.day(np.array(now.customers.at_ms))
+        self.midnights = Midnights(int(now.customers.at_ms), bundle.zone)
         self._sets = SetNumbers(bundle.audiences)
         self._now = now.code(self._sets)
         self._codes = np.empty(leaving.shape, np.int64)
-        self._since = np.maximum.accumulate(np.where(leaving, np.arange(leaving.shape[1]), 1), axis=1)
-        self._row = np.full(leaving.shape, -1)
-        self._known = bundle.features_at(profiles.take([]), 0)
-        begins = leaving.copy()
-        begins[:, 1] = True
-        if begins.sum(axis=1) @ profiles.event_counts <= FEW_ROWS:
-            self._learn(*np.nonzero(begins))
+        self.features = Carried(profiles, self.midnights, leaving, bundle.computed).on
 
     def differ(self, who: Days, days: Days) -> NDArray[np.bool_]:
         """Whether anything differs from now on each of `days` from now, 0 being now itself [n]."""
@@ -173,39 +171,14 @@ class _Evaluations:
         differs: NDArray[np.bool_] = self._codes[who, days] != self._now[who]
         return differs
 
-    def features(self, who: Days, days: Days) -> NDArray[np.float32]:
-        """The features on `days` from now, at midnight [n, n_features]: until something leaves a window, only the times
-        since something grow, and how overdue the next order is."""
-        since = self._since[who, days]
-        new = np.unique((who * self._row.shape[1] + since)[self._row[who, since] < 0])
-        for part in np.split(new, self._cuts(new // self._row.shape[1])):
-            self._learn(*np.divmod(part, self._row.shape[1]))
-        known: NDArray[np.float32] = self._known[self._row[who, since]]
-        grown = (self._midnights(days) - self._midnights(since)) / DAY_MS
-        known[:, GROWING] += grown[:, None].astype(np.float32)
-        often = known[:, INTERVAL] > 0
-        known[often, OVERDUE] = known[often, SINCE_ORDER] / known[often, INTERVAL]
-        return known
-
-    def _learn(self, who: Days, days: Days) -> None:
-        self._row[who, days] = len(self._known) + np.arange(len(who))
-        known = self._bundle.features_at(self._profiles.take(who), self._midnights(days))
-        self._known = np.concatenate((self._known, known))
-
-    def _midnights(self, days: Days) -> Days:
-        return self._zone.midnight(self._today + days)
-
-    def _cuts(self, who: Days) -> Days:
-        return np.flatnonzero(np.diff(np.cumsum(self._profiles.event_counts[who]) // ROWS_AT_ONCE)) + 1
-
     def _decide(self, who: Days, days: Days) -> Days:
         known = self.features(who, days)
-        return Look.at(self._bundle, known, self._histories, who, self._midnights(days)).code(self._sets)
+        return Look.at(self._bundle, known, self._histories, who, self.midnights(days)).code(self._sets)
 
     def answers(self, changed: Days) -> list[NextChange | None]:
         """What each customer changes to, on the day that was `changed`; None where that is 0."""
         codes = self._codes[np.arange(len(changed)), changed].tolist()
-        states = zip(changed.tolist(), self._midnights(changed).tolist(), codes, strict=True)
+        states = zip(changed.tolist(), self.midnights(changed).tolist(), codes, strict=True)
         return [self._change(at_ms, code) if day else None for day, at_ms, code in states]
 
     def _change(self, at_ms: int, code: int) -> NextChange:

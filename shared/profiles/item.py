@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
-from shared.decisions.decision import Decision, Ground, Grounds, Membership, NextChange
+import msgspec
+
+from shared.decisions.decision import Decision, Grounds, Membership, NextChange
 from shared.decisions.transitions import Cause
 from shared.identity.keys import anonymous, is_visitor, visitor_key
 from shared.identity.links import Copy, Link, LinkState
@@ -26,6 +27,32 @@ OF_A_DECISION = ("decision", "member_of", *WHEN_DUE)
 """Attributes that go when a profile is nobody's any more."""
 MAX_STATE_BYTES = 350_000
 """DynamoDB takes items of up to 400 KB; the rest is left to the decision and to what comes to stand beside it."""
+
+_GROUNDS = msgspec.json.Decoder(dict[str, Grounds])
+
+
+class _StoredGrounds(Mapping[str, Grounds]):
+    """Grounds as they are stored, read when somebody asks for them: only who announces moves does. None where they
+    cannot be read, as they are not what a profile is kept for."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _known(self) -> dict[str, Grounds]:
+        try:
+            return _GROUNDS.decode(self._text)
+        except msgspec.DecodeError:
+            return {}
+
+    def __getitem__(self, audience: str) -> Grounds:
+        return self._known[audience]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 class ItemsUnreadable(ProfilesUnreadable):
@@ -167,15 +194,8 @@ def _encode_memberships(decision: Decision) -> Item:
             "M": {key: {"L": [{"N": str(one.since_ms)}, {"S": one.arm}]} for key, one in memberships}
         }
     if decision.grounds:
-        fields["grounds"] = {"S": json.dumps({key: asdict(grounds) for key, grounds in decision.grounds.items()})}
+        fields["grounds"] = {"S": msgspec.json.encode(dict(decision.grounds)).decode()}
     return fields
-
-
-def _decode_grounds(text: str) -> dict[str, Grounds]:
-    return {
-        key: Grounds([Ground(**ground) for ground in grounds["conditions"]], grounds["action"])
-        for key, grounds in json.loads(text).items()
-    }
 
 
 def _decode_memberships(item: Item) -> dict[str, Membership]:
@@ -239,5 +259,5 @@ def _decode_decision(item: Item) -> Decision:
         due_ms=int(item["due_ms"]["N"]) if "due_ms" in item else None,
         audiences=_decode_memberships(item),
         audiences_version=int(item["audiences_version"]["N"]) if "audiences_version" in item else 0,
-        grounds=_decode_grounds(item["grounds"]["S"]) if "grounds" in item else {},
+        grounds=_StoredGrounds(item["grounds"]["S"]) if "grounds" in item else {},
     )

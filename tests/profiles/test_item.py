@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.decisions.decision import NextChange
+from shared.decisions.decision import Ground, Grounds, NextChange
 from shared.decisions.transitions import Cause
 from shared.identity.keys import anonymous
 from shared.identity.links import Copy, Link, LinkState
@@ -83,3 +83,17 @@ def test_items_that_are_no_profiles_are_told_from_those_that_are() -> None:
         decode_profiles([encode_profile(profile()), broken])
     assert error.value.profiles == {"customer#1": profile()}
     assert error.value.unreadable == {"customer#2"}
+
+
+@pytest.mark.parametrize("conditions", [[], [Ground("tier = 'Größe'", "Größe"), Ground("views(7) > 0", 1.0)]])
+def test_reasons_of_moves_are_those_that_were_stored(conditions: list[Ground]) -> None:
+    stored = profile(decision=decision(grounds={"a": Grounds(conditions, "offer"), "b": Grounds([])}))
+    assert decode_profile(encode_profile(stored)) == stored
+
+
+def test_reasons_that_cannot_be_read_are_none_and_harm_nothing_else() -> None:
+    item = encode_profile(profile(decision=decision(grounds={"a": Grounds([])})))
+    item["decision"]["M"]["grounds"] = {"S": "{"}
+    known = decode_profile(item).decision
+    assert known is not None
+    assert not known.grounds
