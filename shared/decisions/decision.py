@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from shared.models.labels import action
 from shared.models.manifests import outputs, predicted
 
@@ -22,7 +20,8 @@ class NextChange:
     audiences: tuple[str, ...] = ()
 
 
-class Membership(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Membership:
     """Being in an audience."""
 
     since_ms: int
@@ -31,7 +30,8 @@ class Membership(msgspec.Struct, frozen=True, gc=False):
     """`treatment`, or `control` for whom the control group keeps out of what is done with the audience."""
 
 
-class Ground(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Ground:
     """A condition of a rule with what it was judged on."""
 
     condition: str
@@ -39,7 +39,8 @@ class Ground(msgspec.Struct, frozen=True, gc=False):
     value: float | str | None
 
 
-class Grounds(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Grounds:
     """Why a customer came into an audience or left it, and what is to be done."""
 
     conditions: Sequence[Ground]

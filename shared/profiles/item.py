@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-import msgspec
-
 from shared.decisions.decision import Decision, Grounds, Membership, NextChange
 from shared.decisions.transitions import Cause
 from shared.identity.keys import anonymous, is_visitor, visitor_key
@@ -28,8 +26,6 @@ OF_A_DECISION = ("decision", "member_of", *WHEN_DUE)
 MAX_STATE_BYTES = 350_000
 """DynamoDB takes items of up to 400 KB; the rest is left to the decision and to what comes to stand beside it."""
 
-_GROUNDS = msgspec.json.Decoder(dict[str, Grounds])
-
 
 class _StoredGrounds(Mapping[str, Grounds]):
     """Grounds as they are stored, read when somebody asks for them: only who announces moves does. None where they
@@ -40,8 +36,10 @@ class _StoredGrounds(Mapping[str, Grounds]):
 
     @cached_property
     def _known(self) -> dict[str, Grounds]:
+        import msgspec  # which look-ups do not load
+
         try:
-            return _GROUNDS.decode(self._text)
+            return msgspec.json.decode(self._text, type=dict[str, Grounds])
         except msgspec.DecodeError:
             return {}
 
@@ -194,6 +192,8 @@ def _encode_memberships(decision: Decision) -> Item:
             "M": {key: {"L": [{"N": str(one.since_ms)}, {"S": one.arm}]} for key, one in memberships}
         }
     if decision.grounds:
+        import msgspec  # which look-ups do not load
+
         fields["grounds"] = {"S": msgspec.json.encode(dict(decision.grounds)).decode()}
     return fields
 

@@ -33,13 +33,14 @@ class Release:
 
     def module(self, name: str) -> ModuleType:
         """A module that all containers of the release share, such as `shared.profiles.update`."""
+        parent, _, last = name.rpartition(".")
+        package = self.module(parent) if parent else None  # first, as Python does; it may load the module itself
         if name not in self.modules:
             module = self._new(name, f"{self.name}.{name}")
             self.modules[name] = module
             exec(self._code(name), module.__dict__)
-            parent, _, last = name.rpartition(".")
-            if parent:
-                setattr(self.module(parent), last, module)
+            if package:
+                setattr(package, last, module)
         return self.modules[name]
 
     def forget(self, name: str) -> None:
