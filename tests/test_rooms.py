@@ -6,6 +6,7 @@ ROOT = Path(__file__).parents[1]
 TESTED_BY = {
     "shared/durations": "features/test_delivery.py",
     "shared/audiences/terms": "audiences/test_reading.py",
+    "shared/decisions/grounds": "decisions/test_audience_moves.py",
     "shared/decisions/carrying": "decisions/test_foreseeing.py",
     "shared/destinations/open_jobs": "destinations/test_newest_after_jobs.py",
     "shared/exports/schema": "exports/test_tables.py",

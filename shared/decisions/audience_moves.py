@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.decisions.decision import Decision, Ground, Grounds, audiences_of, iso
+from shared.decisions.decision import Decision, audiences_of, iso
+from shared.decisions.grounds import Ground, Grounds
 from shared.decisions.transitions import Cause
 from shared.models.manifests import predicted
 

@@ -1,12 +1,17 @@
 """One profile's decision, as it is stored and as it is answered."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.models.labels import action
 from shared.models.manifests import outputs, predicted
+
+if TYPE_CHECKING:
+    from shared.decisions.grounds import Grounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,33 +25,13 @@ class NextChange:
     audiences: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(NamedTuple):
     """Being in an audience."""
 
     since_ms: int
     """When the customer last came in."""
     arm: str
     """`treatment`, or `control` for whom the control group keeps out of what is done with the audience."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """A condition of a rule with what it was judged on."""
-
-    condition: str
-    """As it is written in a rule."""
-    value: float | str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Grounds:
-    """Why a customer came into an audience or left it, and what is to be done."""
-
-    conditions: Sequence[Ground]
-    """Of who came in some that are true, of who left some that are not."""
-    action: str | None = None
-    """The audience's own, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ from shared.audiences.rules import (
     conditions,
     operands,
 )
-from shared.decisions.decision import Decision, Ground, Grounds, Membership, audiences_of
+from shared.decisions.decision import Decision, Membership, audiences_of
+from shared.decisions.grounds import Ground, Grounds
 from shared.decisions.intent import ACTIONS, intents
 from shared.durations import DAY_MS
 from shared.features import FEATURE_NAMES, FEATURES, Profiles

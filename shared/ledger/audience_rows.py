@@ -12,7 +12,7 @@ import msgspec
 
 from shared.aws.backoff import Sleep, attempts
 from shared.decisions.audience_moves import AudienceMove
-from shared.decisions.decision import Ground
+from shared.decisions.grounds import Ground
 from shared.decisions.transitions import Cause
 from shared.ledger.rows import (
     CALLS_AT_MOST,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from shared.decisions.decision import Decision, Grounds, Membership, NextChange
+from shared.decisions.decision import Decision, Membership, NextChange
 from shared.decisions.transitions import Cause
 from shared.identity.keys import anonymous, is_visitor, visitor_key
 from shared.identity.links import Copy, Link, LinkState
@@ -16,6 +16,9 @@ from shared.profiles.members import members_of
 from shared.profiles.sealed import Sealed
 from shared.profiles.stored_profile import StoredProfile, item_key
 from shared.profiles.unwritten import ProfilesUnreadable
+
+if TYPE_CHECKING:
+    from shared.decisions.grounds import Grounds
 
 type Item = dict[str, Any]
 
@@ -27,7 +30,7 @@ MAX_STATE_BYTES = 350_000
 """DynamoDB takes items of up to 400 KB; the rest is left to the decision and to what comes to stand beside it."""
 
 
-class _StoredGrounds(Mapping[str, Grounds]):
+class _StoredGrounds(Mapping[str, "Grounds"]):
     """Grounds as they are stored, read when somebody asks for them: only who announces moves does. None where they
     cannot be read, as they are not what a profile is kept for."""
 
@@ -37,6 +40,8 @@ class _StoredGrounds(Mapping[str, Grounds]):
     @cached_property
     def _known(self) -> dict[str, Grounds]:
         import msgspec  # which look-ups do not load
+
+        from shared.decisions.grounds import Grounds
 
         try:
             return msgspec.json.decode(self._text, type=dict[str, Grounds])

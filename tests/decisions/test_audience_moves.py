@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from shared.decisions.audience_moves import answer, audience_moves, out_of_audiences
-from shared.decisions.decision import Ground, Grounds, Membership
+from shared.decisions.decision import Membership
+from shared.decisions.grounds import Ground, Grounds
 from shared.decisions.transitions import Cause
 from tests.support.stored_profiles import decision
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shared.decisions.audience_moves import AudienceMove
-from shared.decisions.decision import Ground
+from shared.decisions.grounds import Ground
 from shared.decisions.transitions import Cause, Transition
 from shared.destinations.deliveries import Deliveries, Delivery
 from shared.exports.ledger_rows import deliveries, moves, recorded_ms, whose

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.decisions.audience_moves import AudienceMove
-from shared.decisions.decision import Ground
+from shared.decisions.grounds import Ground
 from shared.decisions.transitions import Cause
 from shared.ledger.audience_rows import MOVES_A_CALL, AudienceLedger, counting
 from shared.ledger.rows import Ledger

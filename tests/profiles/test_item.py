@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.decisions.decision import Ground, Grounds, NextChange
+from shared.decisions.decision import NextChange
+from shared.decisions.grounds import Ground, Grounds
 from shared.decisions.transitions import Cause
 from shared.identity.keys import anonymous
 from shared.identity.links import Copy, Link, LinkState

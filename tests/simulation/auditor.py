@@ -302,7 +302,7 @@ def _differences(stored: Decision, wanted: Decision | None) -> str:
 
 def _lasting(decision: Decision) -> Decision:
     """What a decision is made of, without what it has of those before it."""
-    audiences = {key: replace(one, since_ms=0) for key, one in decision.audiences.items()}
+    audiences = {key: one._replace(since_ms=0) for key, one in decision.audiences.items()}
     return replace(decision, since_ms=0, audiences=audiences, grounds={})
 
 
