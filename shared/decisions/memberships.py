@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -22,6 +22,7 @@ from shared.audiences.rules import (
     Literal,
     Operand,
     Recommended,
+    Rule,
     conditions,
     operands,
 )
@@ -267,6 +268,15 @@ def turning(audiences: Audiences, profiles: Profiles, now: Customers, zone: Time
             for more in _AROUND:
                 mark(some, np.floor(reached[some]).astype(np.int64) + more)
     return days
+
+
+def compares_times(rules: Iterable[Rule]) -> bool:
+    """Whether any of the rules compares a time since something with another, from which it may differ by a moment."""
+    return any(
+        isinstance(other, Field)
+        for condition in {condition for rule in rules for condition in conditions(rule)}
+        for _field, other in _growing(condition)
+    )
 
 
 def _growing(condition: Condition) -> Iterator[tuple[Field, Operand]]:

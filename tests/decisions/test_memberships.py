@@ -84,6 +84,18 @@ def test_who_enters_and_leaves_by_time_does_so_on_the_day_that_brute_force_says(
     assert {key: one.next_change.at_ms for key, one in decisions.items() if one.next_change} == first
 
 
+def test_two_times_that_are_a_moment_apart_are_compared_as_each_day_has_them() -> None:
+    """A second is less than what is kept of so many days: on a midnight after a day of 23 hours they are equal."""
+    viewed = {**_view("2016-03-01T00:00:01Z"), "customer_id": "a"}
+    bought = {**viewed, "event_id": "f", "event_type": "purchase", "timestamp": "2016-02-29T23:59:59.999Z", "price": 1}
+    profiles = folded([viewed, bought])
+    bundle = bundle_with(audiences("days_since_order > days_since_visit"), "America/Sao_Paulo")
+    as_of_ms = 1_474_082_746_677
+    [decision] = decide(profiles, {}, bundle, Moment(as_of_ms, as_of_ms, HORIZON)).values()
+    assert [*decision.audiences] == ["a0"]
+    assert decision.next_change and decision.next_change.at_ms == 1_476_669_600_000
+
+
 def test_what_changes_next_is_what_is_decided_then() -> None:
     bundle = bundle_with(audiences("views(7) = 0", "days_since_order > 20", "orders_30d > 1"))
     checked = 0
