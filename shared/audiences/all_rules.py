@@ -27,7 +27,7 @@ from shared.audiences.rules import (
     operands_of,
     shown,
 )
-from shared.features import FEATURE_NAMES
+from shared.features import FEATURE_NAMES, FEATURES
 
 type Mask = NDArray[np.bool_]
 type Demand = tuple[Condition, bool]
@@ -37,6 +37,7 @@ type Told = tuple[Condition, str, Operand | Recommended | None]
 type Formula = int | tuple[bool, tuple[Formula, ...]]
 """The position of a demand; or whether all of some parts have to be met or any, and the parts."""
 
+_TIMES = {feature.name for feature in FEATURES if feature.grows_daily} | {"order_overdue"}
 _OPPOSITE = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _MIRRORED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
@@ -96,6 +97,14 @@ class AllRules:
             for those in map(conditions, self._rules)
         ]
 
+    @cached_property
+    def compares_times(self) -> bool:
+        """Whether a rule compares a time since something with another, from which it may differ by a moment."""
+        asked = (operands_of(condition) for rule in self._rules for condition in conditions(rule))
+        return any(
+            len(both) == 2 and all(isinstance(one, Field) for one in both) and any(map(is_time, both)) for both in asked
+        )
+
     def __len__(self) -> int:
         return len(self.predicted)
 
@@ -110,6 +119,11 @@ class AllRules:
     def holds(self, met: Mask) -> list[Mask]:
         """Of each rule, whether it is true of whom these demands are met [n each]."""
         return [_holds(formula, met) for formula in self._formulas]
+
+
+def is_time(operand: Operand) -> bool:
+    """Whether it is a time since something, or how overdue an order is, which grow if nothing happens."""
+    return isinstance(operand, Field) and operand.name in _TIMES
 
 
 def is_predicted(operand: Operand) -> bool:

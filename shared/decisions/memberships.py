@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.audiences.all_rules import is_time
 from shared.audiences.audience import NONE, UNKNOWN, Audiences
 from shared.audiences.evaluating import Customers, Histories
 from shared.audiences.rules import (
@@ -22,7 +23,6 @@ from shared.audiences.rules import (
     Literal,
     Operand,
     Recommended,
-    Rule,
     conditions,
     operands,
 )
@@ -30,7 +30,7 @@ from shared.decisions.decision import Decision, Membership, audiences_of
 from shared.decisions.grounds import Ground, Grounds
 from shared.decisions.intent import ACTIONS, intents
 from shared.durations import DAY_MS
-from shared.features import FEATURE_NAMES, FEATURES, Profiles
+from shared.features import FEATURE_NAMES, Profiles
 
 if TYPE_CHECKING:
     from shared.features.time_zone import TimeZone
@@ -40,7 +40,6 @@ type Ints = NDArray[np.int64]
 type Mask = NDArray[np.bool_]
 
 MOST_GROUNDS = 3
-GROWING = {feature.name for feature in FEATURES if feature.grows_daily}
 OVERDUE, INTERVAL = "order_overdue", FEATURE_NAMES.index("order_interval_mean")
 """The first grows by one in as many days as the second says."""
 _INTENT_BITS = 16
@@ -270,19 +269,10 @@ def turning(audiences: Audiences, profiles: Profiles, now: Customers, zone: Time
     return days
 
 
-def compares_times(rules: Iterable[Rule]) -> bool:
-    """Whether any of the rules compares a time since something with another, from which it may differ by a moment."""
-    return any(
-        isinstance(other, Field)
-        for condition in {condition for rule in rules for condition in conditions(rule)}
-        for _field, other in _growing(condition)
-    )
-
-
 def _growing(condition: Condition) -> Iterator[tuple[Field, Operand]]:
     if isinstance(condition, Comparison):
         for one, other in ((condition.left, condition.right), (condition.right, condition.left)):
-            if isinstance(one, Field) and (one.name in GROWING or one.name == OVERDUE):
+            if isinstance(one, Field) and is_time(one):
                 yield one, other
 
 

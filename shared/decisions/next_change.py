@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared.decisions.carrying import WINDOWS, Carried, Midnights
 from shared.decisions.decision import NextChange
 from shared.decisions.foreseeing import Foresight
-from shared.decisions.memberships import Look, SetNumbers, compares_times, decoded, turning
+from shared.decisions.memberships import Look, SetNumbers, decoded, turning
 from shared.durations import DAY_MS
 from shared.features import Profiles
 from shared.features.columns import CAMPAIGN_EXPOSURE
@@ -45,7 +45,7 @@ def next_changes(profiles: Profiles, now: Look, bundle: Bundle, horizon_days: in
     if not horizon_days:
         return [None] * len(profiles)
     leaving = _leaving(profiles, int(now.customers.at_ms), horizon_days, bundle.zone)
-    if compares_times(audience.rule for audience in bundle.audiences.all):
+    if bundle.audiences.rules.compares_times:
         leaving[:, 1:] = True  # times that are carried on are rounded, so that each day's are computed
     to_try = _to_try(leaving)
     evaluations = _Evaluations(profiles, now, bundle, leaving)

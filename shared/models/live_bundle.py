@@ -86,9 +86,7 @@ class LiveBundle:
         if self._audiences.problem:
             logger.error("Audiences are ignored", extra={"problem": self._audiences.problem})
         metrics.add_metric("AudiencesRefused", "Count", int(self._audiences.problem is not None))
-        if self._recommender.problem:
-            logger.error("The live recommender cannot be loaded", extra={"problem": self._recommender.problem})
-            metrics.add_metric("RecommenderRefused", "Count", 1)
+        self._recommender.tell(logger, metrics)
         if self.ignored:
             logger.error("Labels of the user's are ignored", extra={"problem": self.ignored})
         metrics.add_metric("BundleRefused", "Count", int(self.problem is not None))

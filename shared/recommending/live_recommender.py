@@ -50,10 +50,14 @@ class LiveRecommender:
     def watched(self, logger: Logger, metrics: Metrics) -> Recommender | None:
         """The same now, for a handler: what is wrong is logged, and counted as `RecommenderRefused`."""
         recommender = self.get(time.monotonic())
+        self.tell(logger, metrics)
+        return recommender
+
+    def tell(self, logger: Logger, metrics: Metrics) -> None:
+        """Logs what is wrong, and counts it."""
         if self.problem:
             logger.error("The live recommender cannot be loaded", extra={"problem": self.problem})
         metrics.add_metric("RecommenderRefused", "Count", int(self.problem is not None))
-        return recommender
 
     def _follow(self, pointer: bytes | None, now: float) -> None:
         if pointer == self._loaded and (self.problem is None or now < self._refused_until):
