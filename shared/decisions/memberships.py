@@ -26,6 +26,7 @@ from shared.audiences.rules import (
     conditions,
     operands,
 )
+from shared.decisions.carrying import OVERDUE
 from shared.decisions.decision import Decision, Membership, audiences_of
 from shared.decisions.grounds import Ground, Grounds
 from shared.decisions.intent import ACTIONS, intents
@@ -40,8 +41,8 @@ type Ints = NDArray[np.int64]
 type Mask = NDArray[np.bool_]
 
 MOST_GROUNDS = 3
-OVERDUE, INTERVAL = "order_overdue", FEATURE_NAMES.index("order_interval_mean")
-"""The first grows by one in as many days as the second says."""
+INTERVAL = FEATURE_NAMES.index("order_interval_mean")
+"""How overdue an order is grows by one in as many days as this says."""
 _INTENT_BITS = 16
 """Of the number that stands for an intent beside that of a segment."""
 _DECIDED_BITS = 40
