@@ -104,7 +104,10 @@ def _preview(stack: DeployedStack, given: argparse.Namespace) -> int:
     sampled, is_all = sample(stack.dynamodb, ProfileTable(stack.dynamodb, table), table, whole=asks_histories(rule))
     total = None if is_all else sum(Members(stack.dynamodb, table).sizes().values())
     zone = TimeZone.of(stack.parameters.get("TimeZone", "UTC"))
-    recommender = LiveRecommender(stack.s3, stack.resource("DataBucket")).get(0) if asks_recommendations(rule) else None
+    live = LiveRecommender(stack.s3, stack.resource("DataBucket"))
+    recommender = live.get(0) if asks_recommendations(rule) else None
+    if live.problem:
+        raise OperationError(f"what is recommended is not known: {live.problem}")
     told = preview(rule, sampled, total, Instant(round(datetime.now(UTC).timestamp() * 1_000), zone, recommender))
     say(*_in_words(told))
     return 0

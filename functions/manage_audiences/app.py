@@ -128,6 +128,9 @@ def try_out() -> dict[str, Any]:
     sampled, is_all = sample(dynamodb, table, table_name, whole=asks_histories(rule))
     total = None if is_all else sum(members.sizes().values())
     recommender = live_recommender.watched(logger, metrics) if asks_recommendations(rule) else None
+    if recommender is None and live_recommender.problem:
+        message = "The live recommender cannot be used, so that nobody knows what is recommended: publish it again."
+        raise Refused(HTTPStatus.CONFLICT, "recommender_refused", message)
     at = Instant(read_clock().as_of_ms, TimeZone.of(os.environ["TIME_ZONE"]), recommender)
     return preview(rule, sampled, total, at)
 

@@ -11,7 +11,7 @@ import pytest
 
 from shared.destinations.messages import MOVED, body
 from shared.models.live_bundle import LiveBundle
-from shared.recommending.layout import Publication
+from shared.recommending.layout import CURRENT_KEY, Publication
 from shared.recommending.publishing import publish as publish_recommender
 from tests.conftest import BUCKET
 from tests.functions.conftest import Context, Unhurried, function
@@ -191,3 +191,10 @@ def test_before_there_is_a_recommender_nothing_is_said(shop: Shop, queues: Queue
     assert (row["buy_again"], row["new_for_you"]) == (None, None)
     assert (contact["again"], contact["new"], contact["called"], contact["shown"]) == ("", "", "", "")
     assert row["audiences"] == ["responders"]
+
+
+@pytest.mark.parametrize("shop", OWN[:1], indirect=True)
+def test_a_preview_says_that_the_recommender_cannot_be_used(shop: Shop) -> None:
+    shop.s3.put_object(Bucket=BUCKET, Key=CURRENT_KEY, Body=b"{")
+    status, told = shop.api.ask("POST", "/audiences/preview", body={"where": "'a1' in buy_again"})
+    assert (status, told["error"]["code"]) == (409, "recommender_refused")
