@@ -101,7 +101,7 @@ def recommended(
     told: list[dict[str, tuple[str, ...]]] = []
     for key, decision in zip(keys, decisions, strict=True):
         at = position.get(key)
-        events = known.rows.take(slice(*known.starts[at : at + 2].tolist())) if at is not None else EventRows.empty()
+        events = known.rows_of(at) if at is not None else EventRows.empty()
         told.append(recommended_ids(recommender, events, as_of_ms, segment_in(recommender, decision)))
     return {name: lists(each[name] for each in told) for name in LISTS}
 

@@ -106,6 +106,10 @@ class Profiles:
         attributes = self.attributes.take(at, len(self))
         return type(self)(keys, starts, rows, self.category_names, sketches, attributes)
 
+    def rows_of(self, i: int) -> Rows:
+        """The events of the profile at a position."""
+        return self.rows.take(slice(int(self.starts[i]), int(self.starts[i + 1])))
+
     def part(self, begin: int, end: int) -> Self:
         """The profiles from one position up to another, as they are in these where they can be."""
         rows = self.rows.take(slice(int(self.starts[begin]), int(self.starts[end])))
