@@ -48,6 +48,8 @@ class LiveBundle:
         self._pointer = FreshObject(s3, bucket, POINTER_KEY, check_every)
         self._audiences = LiveAudiences(s3, bucket, check_every)
         self._recommender = LiveRecommender(s3, bucket, check_every)
+        self._asks = False
+        """Whether a rule of the audiences asks what is recommended."""
         self._bundle: Bundle | None = None
         self._refused: tuple[bytes, str, float] | None = None
         self.problem: str | None = None
@@ -86,7 +88,8 @@ class LiveBundle:
         if self._audiences.problem:
             logger.error("Audiences are ignored", extra={"problem": self._audiences.problem})
         metrics.add_metric("AudiencesRefused", "Count", int(self._audiences.problem is not None))
-        self._recommender.tell(logger, metrics)
+        if self._asks:
+            self._recommender.tell(logger, metrics)
         if self.ignored:
             logger.error("Labels of the user's are ignored", extra={"problem": self.ignored})
         metrics.add_metric("BundleRefused", "Count", int(self.problem is not None))
@@ -119,7 +122,8 @@ class LiveBundle:
         if self._bundle is None:
             return
         audiences = self._audiences.get(now)
-        if audiences.ask_recommendations:
+        self._asks = audiences.ask_recommendations
+        if self._asks:
             recommender = self._bundle.recommender = self._recommender.get(now)
             if recommender is None and self._recommender.problem:
                 audiences = UNKNOWN  # or all would leave whom what it recommends brought in

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -141,10 +142,24 @@ def test_a_recommender_comes_with_the_bundle_where_a_rule_asks_for_it(s3: "S3Cli
     assert asking.recommender is not None and asking.audiences.version == 1
     s3.put_object(Bucket=BUCKET, Key=CURRENT_RECOMMENDER, Body=b"{")
     assert got(live, 30).recommender is asking.recommender
-    assert got(LiveBundle(s3, BUCKET), 0).audiences is UNKNOWN
+    refused = LiveBundle(s3, BUCKET)
+    assert got(refused, 0).audiences is UNKNOWN
+    assert counted(refused)["RecommenderRefused"] == 1
+    assert counted(live)["RecommenderRefused"] == 1
     s3.delete_object(Bucket=BUCKET, Key=CURRENT_RECOMMENDER)
     none = got(LiveBundle(s3, BUCKET), 0)
     assert none.recommender is None and none.audiences.version == 1
+    unasked = LiveBundle(s3, BUCKET)
+    s3.delete_object(Bucket=BUCKET, Key=CURRENT_AUDIENCES)
+    assert "RecommenderRefused" not in counted(unasked)
+
+
+def counted(live: LiveBundle) -> dict[str, float]:
+    told: dict[str, float] = {}
+    metrics: Any = SimpleNamespace(add_metric=lambda name, unit, value: told.update({name: value}))
+    logger: Any = SimpleNamespace(error=lambda *_, **__: None, warning=lambda *_: None)
+    live.watched(logger, metrics)
+    return told
 
 
 class FailsOn:
