@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,10 @@ WIDEST = 63
 _MASKS_BYTES = 4
 _PLACES = np.uint64(1) << np.arange(MOST_COLUMNS, dtype=np.uint64)
 _LOW_BITS = (np.uint64(1) << np.arange(WIDEST + 1, dtype=np.uint64)) - np.uint64(1)
-_EXACT = 1 << 53
-_EXPONENT_SHIFT, _EXPONENT_OF_HALF = 52, 1022
+_WORD = 64
+"""Bits of one. What goes into one together is put together there, row by row, before it is shifted to its place."""
+_LENGTHS = np.repeat(np.arange(17, dtype=np.uint8), [1, *(1 << np.arange(16))])
+"""In how many bits each number below 2**16 fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +54,43 @@ class _Widths:
         """Which have two widths."""
         return self.narrow < self.wide
 
+    def of_rows(self, rows: Ints) -> _RowWidths:
+        """Those of each row, of profiles with so many rows [n_profiles]."""
+        further = self.wide - self.narrow
+        return _RowWidths(*([np.repeat(column, rows) for column in part.T] for part in (self.narrow, further)))
+
+
+@dataclass(frozen=True, slots=True)
+class _RowWidths:
+    """How wide the numbers of each row are, in bits: of each column [n_rows]."""
+
+    narrow: list[Bytes]
+    further: list[Bytes]
+    """How many bits more a flagged one takes; 0 where a column has but one width."""
+
+    def of_flags(self) -> list[Bytes]:
+        """How many bits the flags take."""
+        return [(further > 0).view(np.uint8) for further in self.further]
+
+    def of_numbers(self, flags: Sequence[Bytes]) -> list[Bytes]:
+        """How many bits the numbers take, of which are flagged those with a 1."""
+        parts = zip(self.narrow, self.further, flags, strict=True)
+        return [narrow + further * flag if further.any() else narrow for narrow, further, flag in parts]
+
 
 def pack(columns: Sequence[Ints], rows: Ints) -> tuple[bytes, Ints]:
     """The columns of all profiles, of which profile i has the next rows[i] numbers of each, from 0 and below 2**63.
 
-    Returns the bytes of all, one profile after the other, and how many each has [n_profiles].
+    Each has at least one. Returns the bytes of all, one profile after the other, and how many each has [n_profiles].
     """
-    table = np.empty((len(columns[0]), len(columns)), np.int64)
-    for j, column in enumerate(columns):
-        table[:, j] = column
-    sizes = _bit_lengths(table)
-    owner = np.repeat(np.arange(len(rows)), rows)
-    widths = _widths(sizes, rows, owner)
-    flagged = sizes > widths.narrow[owner]
+    lengths = [_bit_lengths(column) for column in columns]
+    widths = _widths(lengths, rows)
+    own = widths.of_rows(rows)
+    flags = [(length > narrow).view(np.uint8) for length, narrow in zip(lengths, own.narrow, strict=True)]
     parts = [
         _heads(widths),
-        _packed_flags(flagged, widths, rows, owner),
-        _packed_numbers(table, np.where(flagged, widths.wide[owner], widths.narrow[owner]), rows),
+        _packed(flags, own.of_flags(), rows),
+        _packed(columns, own.of_numbers(flags), rows),
     ]
     return _interleaved(parts)
 
@@ -79,36 +102,35 @@ def unpack(stream: Bytes, begins: Ints, rows: Ints, n_columns: int) -> tuple[lis
     they end beyond the stream, or say what `pack` never does.
     """
     widths, at = _read_heads(stream, begins, n_columns)
+    own = widths.of_rows(rows)
+    flags, at = _read(stream, at, own.of_flags(), rows)
+    return _read(stream, at, own.of_numbers([column.astype(np.uint8) for column in flags]), rows)
+
+
+def _bit_lengths(column: Ints) -> Bytes:
+    """In how many bits each number fits [n]."""
+    if int(column.max(initial=0)) < len(_LENGTHS):
+        return _LENGTHS[column]
+    high = _bit_lengths(column >> 16)
+    return np.where(high > 0, high + np.uint8(16), _LENGTHS[column & 0xFFFF])
+
+
+def _widths(lengths: Sequence[Bytes], rows: Ints) -> _Widths:
+    """Those by which each column of each profile takes the fewest bits; `lengths` are of the numbers of columns."""
     owner = np.repeat(np.arange(len(rows)), rows)
-    flagged, at = _read_flags(stream, at, widths, rows, owner)
-    sizes = np.where(flagged, widths.wide[owner], widths.narrow[owner])
-    table, at = _read_numbers(stream, at, sizes, rows)
-    return [*table.T], at
-
-
-def _bit_lengths(table: Ints) -> Bytes:
-    """In how many bits each number fits [same shape]."""
-    if int(table.max(initial=0)) >= _EXACT:
-        high = _bit_lengths(table >> 32)
-        return np.where(high > 0, high + np.uint8(32), _bit_lengths(table & 0xFFFFFFFF))
-    exponents = table.astype(np.float64).view(np.int64) >> _EXPONENT_SHIFT
-    sizes: Bytes = np.maximum(exponents - _EXPONENT_OF_HALF, 0).astype(np.uint8)
-    return sizes
-
-
-def _widths(sizes: Bytes, rows: Ints, owner: Ints) -> _Widths:
-    """Those by which each column of each profile takes the fewest bits; `sizes` are of numbers [n_rows, n_columns]."""
-    shape = (len(rows), sizes.shape[1])
+    shape = (len(rows), len(lengths))
     widths = _Widths(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
-    for j, most in enumerate(sizes.max(axis=0, initial=0).tolist()):
+    starts = np.cumsum(rows) - rows
+    for j, own in enumerate(lengths):
+        most = int(own.max(initial=0))
         if not most:
             continue
-        cells = np.bincount(owner * (most + 1) + sizes[:, j], minlength=len(rows) * (most + 1))
+        wide = np.maximum.reduceat(own, starts)
+        cells = np.bincount(owner * (most + 1) + own, minlength=len(rows) * (most + 1))
         fitting = cells.reshape(-1, most + 1).cumsum(axis=1)
-        wide = (fitting < rows[:, None]).sum(axis=1)
         bits = fitting * (np.arange(most + 1) - wide[:, None])  # but for what all have alike: rows * (1 + wide)
         narrow = bits.argmin(axis=1)
-        one_width = bits.min(axis=1) >= -rows
+        one_width = bits[np.arange(len(rows)), narrow] >= -rows
         widths.wide[:, j] = wide
         widths.narrow[:, j] = np.where(one_width, wide, narrow)
     return widths
@@ -125,19 +147,14 @@ def _heads(widths: _Widths) -> tuple[Bytes, Ints]:
     return parts[kept], kept.sum(axis=1)
 
 
-def _packed_flags(flagged: Flags, widths: _Widths, rows: Ints, owner: Ints) -> tuple[Bytes, Ints]:
-    counts = widths.two.sum(axis=1) * rows
-    sizes = (counts + 7) // 8
-    bits = np.zeros(8 * sizes.sum(), np.uint8)
-    bits[ranges(8 * (np.cumsum(sizes) - sizes), counts)] = flagged[widths.two[owner]]
-    return np.packbits(bits, bitorder="little"), sizes
-
-
-def _packed_numbers(table: Ints, sizes: Bytes, rows: Ints) -> tuple[Bytes, Ints]:
-    filled, position, own_bytes = _positions(sizes, rows)
-    value = table.ravel()[filled].view(np.uint64)
+def _packed(columns: Sequence[Ints | Bytes], sizes: Sequence[Bytes], rows: Ints) -> tuple[Bytes, Ints]:
+    """The numbers in so many bits each, row after row, and how many bytes each profile has."""
+    shared = _shared_words(sizes)
+    position, own_bytes = _positions(shared, rows)
+    value = np.column_stack([_joined([(columns[j], sizes[j]) for j in word.columns]) for word in shared]).ravel()
     words = np.zeros(own_bytes.sum() // 8 + 2, np.uint64)
-    word, shift = position >> 6, (position & 63).view(np.uint64)
+    word = position >> 6
+    shift = (position & 63).view(np.uint64)
     opens = np.flatnonzero(word[1:] != word[:-1]) + 1
     opens = np.concatenate(([0], opens)) if len(word) else opens
     words[word[opens]] = np.bitwise_or.reduceat(value << shift, opens) if len(opens) else 0
@@ -145,6 +162,16 @@ def _packed_numbers(table: Ints, sizes: Bytes, rows: Ints) -> tuple[Bytes, Ints]
     over = np.flatnonzero(beyond)
     words[word[over] + 1] |= beyond[over]  # of each word one number at most goes on in the next
     return words.astype("<u8").view(np.uint8)[: own_bytes.sum()], own_bytes
+
+
+def _joined(parts: Sequence[tuple[Ints | Bytes, Bytes]]) -> NDArray[np.uint64]:
+    """The numbers of each row, in so many bits each, as one, the first one's bits the lowest [n_rows]."""
+    joined = np.zeros(len(parts[0][0]), np.uint64)
+    filled = np.zeros(len(joined), np.uint8)
+    for column, size in parts:
+        joined |= column.astype(np.uint64) << filled
+        filled += size
+    return joined
 
 
 def _interleaved(parts: Sequence[tuple[Bytes, Ints]]) -> tuple[bytes, Ints]:
@@ -179,41 +206,55 @@ def _read_heads(stream: Bytes, begins: Ints, n_columns: int) -> tuple[_Widths, I
     return _Widths(wide, narrow), at + counts
 
 
-def _read_flags(stream: Bytes, begins: Ints, widths: _Widths, rows: Ints, owner: Ints) -> tuple[Flags, Ints]:
-    """Whether each number is of the wider width [n_rows, n_columns], and where what follows begins [n_profiles]."""
-    two = widths.two
-    counts = two.sum(axis=1) * rows
-    at = ranges(8 * begins, counts)
-    flagged = two[owner]
-    flagged[flagged] = stream[at >> 3] >> (at & 7).astype(np.uint8) & np.uint8(1)
-    return flagged, begins + (counts + 7) // 8
-
-
-def _read_numbers(stream: Bytes, begins: Ints, sizes: Bytes, rows: Ints) -> tuple[Ints, Ints]:
-    """The numbers [n_rows, n_columns], and where their bytes end [n_profiles]."""
-    filled, position, own_bytes = _positions(sizes, rows, begins)
+def _read(stream: Bytes, begins: Ints, sizes: Sequence[Bytes], rows: Ints) -> tuple[list[Ints], Ints]:
+    """The columns of numbers in so many bits each, and where their bytes end [n_profiles]."""
+    shared = _shared_words(sizes)
+    position, own_bytes = _positions(shared, rows, begins)
     if (begins + own_bytes > len(stream)).any():
         raise IndexError("numbers beyond the end")
     words = np.zeros(len(stream) // 8 + 2, "<u8")
     words.view(np.uint8)[: len(stream)] = stream
-    word, shift = position >> 6, (position & 63).view(np.uint64)
-    value = words[word] >> shift | words[word + 1] << np.uint64(1) << (np.uint64(63) - shift)
-    table = np.zeros(sizes.shape, np.int64)
-    table.ravel()[filled] = (value & _LOW_BITS[sizes.ravel()[filled]]).view(np.int64)
-    return table, begins + own_bytes
+    at = position >> 6
+    shift = (position & 63).view(np.uint64)
+    values = words[at] >> shift | words[at + 1] << np.uint64(1) << (np.uint64(63) - shift)
+    columns: list[Ints] = []
+    for word, left in zip(shared, values.reshape(-1, len(shared)).T, strict=True):
+        for j in word.columns:
+            columns.append((left & _LOW_BITS[sizes[j]]).view(np.int64))
+            left = left >> sizes[j]
+    return columns, begins + own_bytes
 
 
 # ---- Both ways -------------------------------------------------------------------------------------------------------
 
 
-def _positions(sizes: Bytes, rows: Ints, begins: Ints | None = None) -> tuple[Ints, Ints, Ints]:
-    """Which numbers of a table have any bits, where these are, and the bytes of each profile, which begin at `begins`
-    or follow each other; `sizes` are of all numbers [n_rows, n_columns]."""
-    each = sizes.ravel()
-    filled = np.flatnonzero(each)
-    ends = np.cumsum(each[filled], dtype=np.int64)
-    bounds = np.searchsorted(filled, np.concatenate(([0], np.cumsum(rows))) * sizes.shape[1])
+class _SharedWord(NamedTuple):
+    """Columns whose numbers go into 64 bits together, in every row."""
+
+    columns: list[int]
+    sizes: Bytes
+    """How many bits they take [n_rows]."""
+
+
+def _shared_words(sizes: Sequence[Bytes]) -> list[_SharedWord]:
+    """The columns, one after the other, in as few words as hold them; `sizes` are in bits."""
+    words: list[_SharedWord] = []
+    for j, size in enumerate(sizes):
+        together = words[-1].sizes + size if words else size
+        if words and int(together.max(initial=0)) <= _WORD:
+            words[-1] = _SharedWord([*words[-1].columns, j], together)
+        else:
+            words.append(_SharedWord([j], size))
+    return words
+
+
+def _positions(shared: Sequence[_SharedWord], rows: Ints, begins: Ints | None = None) -> tuple[Ints, Ints]:
+    """Where in bits the words of each row are, row after row, and the bytes of each profile, which begin at `begins` or
+    follow each other."""
+    each = np.column_stack([word.sizes for word in shared]).ravel()
+    ends = np.cumsum(each, dtype=np.int64)
+    bounds = np.concatenate(([0], np.cumsum(rows))) * len(shared)
     bits = np.concatenate(([0], ends))[bounds]
     own_bytes = (np.diff(bits) + 7) // 8
     starts = np.cumsum(own_bytes) - own_bytes if begins is None else begins
-    return filled, ends - each[filled] + np.repeat(8 * starts - bits[:-1], np.diff(bounds)), own_bytes
+    return ends - each + np.repeat(8 * starts - bits[:-1], np.diff(bounds)), own_bytes

@@ -200,19 +200,19 @@ def _dictionary(owner: Ints, n_profiles: int, columns: Sequence[NDArray[np.uint3
     """The different values of each profile in `columns`, and the position of each row's value among those of its
     profile, from 1; 0 for none [n_columns, n_rows]."""
     values = np.column_stack(columns).ravel().astype(np.uint64)
-    used = np.flatnonzero(values)
+    used = np.flatnonzero(values > 0)
     owners = owner[used // len(columns)]
     each = owners.astype(np.uint64) << np.uint64(32) | values[used]
     runs = np.flatnonzero(np.append(True, each[1:] != each[:-1])[: len(each)])  # values often come many times in a row
-    pairs, first, inverse = np.unique(each[runs], return_index=True, return_inverse=True)
-    by_appearance = np.argsort(first)
-    pairs = pairs[by_appearance]
+    _, first, inverse = np.unique(each[runs], return_index=True, return_inverse=True)
+    is_first = np.zeros(len(runs), bool)
+    is_first[first] = True
+    pairs = each[runs[is_first]]
     counts = np.bincount((pairs >> np.uint64(32)).astype(np.int64), minlength=n_profiles)
-    starts = np.concatenate(([0], np.cumsum(counts)))
-    position = np.empty(len(pairs), np.int64)
-    position[by_appearance] = np.arange(len(pairs))
+    starts = np.cumsum(counts) - counts
+    position = np.cumsum(is_first)[first][inverse]
     positions = np.zeros(len(values), np.int64)
-    positions[used] = 1 + np.repeat(position[inverse], np.diff(runs, append=len(each))) - starts[owners]
+    positions[used] = np.repeat(position, np.diff(runs, append=len(each))) - starts[owners]
     dictionary = Dictionary((pairs & np.uint64(0xFFFFFFFF)).astype(np.uint32), counts)
     return dictionary, positions.reshape(-1, len(columns)).T
 
