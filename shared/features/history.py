@@ -156,10 +156,10 @@ class History:
         runs = np.flatnonzero(_changes(owner, session))
         ends = np.append(runs, len(owner))[1:]
         visit = owner[runs] * (2 * _ABOVE_SESSIONS) + session[runs]
-        rank = np.argsort(visit)
+        rank = np.argsort(visit, kind="stable")
         opens = np.flatnonzero(_changes(visit[rank]))
         begins = np.minimum.reduceat(rank, opens) if len(rank) else rank
-        order = np.argsort(begins)  # back to the order of owner and time
+        order = np.argsort(begins, kind="stable")  # back to the order of owner and time
         begins = runs[begins[order]]
 
         def joined(how: np.ufunc, of_runs: NDArray[Any]) -> NDArray[Any]:
@@ -207,7 +207,7 @@ class _Codes:
         keys = _pair(events.owner[named], codes[named])
         keys <<= _WINDOW_BITS
         keys |= events.window[named]
-        keys.sort()
+        keys.sort(kind="stable")
         pairs = keys >> _WINDOW_BITS
         self._begins = np.flatnonzero(_changes(pairs))
         self._ends = np.append(self._begins, len(pairs))[1:]
