@@ -21,6 +21,8 @@ LOCKED = "SET lock_configuration = true"
 _SETTINGS = (
     *APART,
     "SET enable_external_file_cache = false",
+    # A file on the disk is not waited for, and of a million rows in one group what is fetched ahead takes 100 MB.
+    "SET disable_parquet_prefetching = true",
     "SET streaming_buffer_size = '2MB'",
     "SET max_streaming_buffer_size = '4MB'",
     "SET arrow_large_buffer_size = true",

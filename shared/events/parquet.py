@@ -34,7 +34,7 @@ from shared.events.confined import BrokenOff, confined
 from shared.events.event import FIELDS
 from shared.events.judging import Rules
 from shared.events.locked import locked_database
-from shared.events.parquet_sql import Table, all_rows, other_rows, own_types, parameters
+from shared.events.parquet_sql import Table, all_rows, each_row, other_rows, own_types, parameters
 from shared.events.streams import BLOCK, LARGEST_EXPANSION, LONGEST_LINE, MOST_EXPANDED, ByteStream, UnreadableFile
 from shared.events.tables import MOST_COLUMNS, check_names
 from shared.events.texts import Texts
@@ -51,6 +51,8 @@ _SHORTENED_BYTES = 256
 """Taken for each value of a row that is too long."""
 _ROWS_AT_ONCE = 32_768
 """Of a batch of DuckDB's, of which what is in between takes several times as much."""
+_FETCHED_AT_ONCE = 64
+"""Of rows that are read one by one, each of which may be a line long."""
 _TOO_MUCH = "it takes too much memory: write it with smaller pages and shorter texts"
 _ID_COLUMNS = {name for name in FIELDS if name.endswith("_id")} | {"region", "campaign"}
 
@@ -155,31 +157,68 @@ def _table(database: duckdb.DuckDBPyConnection, path: Path, *, mapped: bool) -> 
 def _parts(
     database: duckdb.DuckDBPyConnection, table: Table, path: Path, rules: Rules
 ) -> Iterator[EventColumns | list[Row]]:
+    expansion = _Expansion(path)
+    if not table.is_plain():
+        yield from _row_by_row(database, table, path, expansion)
+        return
     asked = {"path": str(path), **parameters(table, rules)}
     others = database.cursor()
-    read = taken = 0
-    most = max(MOST_EXPANDED, LARGEST_EXPANSION * path.stat().st_size)
-    for found in batches(database.sql(all_rows(table, rules), params={**asked, **own_types(table, rules)})):
-        sizes = found.numbers("size", np.int64)
-        taken += int(sizes.sum())
-        if taken > most:
-            raise BrokenOff(f"a file may expand {LARGEST_EXPANSION}-fold, and this one expands further")
-        if table.is_plain():
-            for first in range(0, len(found), _ROWS_AT_ONCE):
-                part = found.part(first, min(first + _ROWS_AT_ONCE, len(found)))
-                plain = np.flatnonzero(sizes[first : first + len(part)] == 0)
-                yield _event_columns(part, plain, rules)
+    read = 0
+    for batch in batches(database.sql(all_rows(table, rules), params={**asked, **own_types(rules)})):
+        sizes = batch.numbers("size", np.int64)
+        expansion.add(int(sizes.sum()))
+        for first in range(0, len(batch), _ROWS_AT_ONCE):
+            part = batch.part(first, min(first + _ROWS_AT_ONCE, len(batch)))
+            plain = np.flatnonzero(sizes[first : first + len(part)] == 0)
+            yield _event_columns(part, plain, rules)
         for first, last in _slices(sizes, len(table.names)):
             bounds = {"first": read + first, "last": read + last}
             values = others.execute(other_rows(table, rules), {**asked, **bounds}).fetchall()
             yield [_row(table, row) for row in values]
-        read += len(found)
+        read += len(batch)
+
+
+class _Expansion:
+    """How far a file expands, which is bounded."""
+
+    def __init__(self, path: Path) -> None:
+        self._left = max(MOST_EXPANDED, LARGEST_EXPANSION * path.stat().st_size)
+
+    def add(self, size: int) -> None:
+        """Raises BrokenOff where it has gone too far."""
+        self._left -= size
+        if self._left < 0:
+            raise BrokenOff(f"a file may expand {LARGEST_EXPANSION}-fold, and this one expands further")
+
+
+def _row_by_row(
+    database: duckdb.DuckDBPyConnection, table: Table, path: Path, expansion: _Expansion
+) -> Iterator[list[Row]]:
+    """All rows of a file whose columns cannot be judged whole, so many at once that their bytes are bounded."""
+    result = database.execute(each_row(table), {"path": str(path)})
+    rows: list[Row] = []
+    taken = 0
+    while some := result.fetchmany(_FETCHED_AT_ONCE):
+        for row in some:
+            rows.append(_row(table, row))
+            expansion.add(rows[-1][1])
+            taken += _kept(rows[-1][1], len(table.names))
+            if taken > BATCH_BYTES or len(rows) == BATCH_LINES:
+                yield rows
+                rows, taken = [], 0
+    if rows:
+        yield rows
+
+
+def _kept(size: int, columns: int) -> int:
+    """What is kept of a row of so many bytes."""
+    return columns * _SHORTENED_BYTES if size > LONGEST_LINE else size
 
 
 def _slices(sizes: NDArray[np.int64], columns: int) -> list[tuple[int, int]]:
     """First and last positions of rows that are not plain, so many at once that their bytes are bounded."""
     at = np.flatnonzero(sizes)
-    kept = np.where(sizes[at] > LONGEST_LINE, columns * _SHORTENED_BYTES, sizes[at])
+    kept = np.array([_kept(size, columns) for size in sizes[at].tolist()], np.int64)
     slices: list[tuple[int, int]] = []
     ends = np.cumsum(kept)
     begin = 0

@@ -91,35 +91,37 @@ class Table:
 
 def all_rows(table: Table, rules: Rules) -> str:
     """SQL for what is counted of each plain row, and `size`: of any other row the bytes it takes, of a plain one 0."""
-    if not table.is_plain():
-        return f"SELECT {_size(table)}::BIGINT AS size {table.source}"
     columns = ", ".join(f"{expression} AS {name}" for name, expression in _plain_columns(table, rules).items())
     size = f"CASE WHEN plain THEN 0 ELSE {_size(table)} END::BIGINT AS size"
     return f"SELECT {columns}, {size} FROM (SELECT *, ({_plain(table, rules)}) IS TRUE AS plain {table.source})"
 
 
 def other_rows(table: Table, rules: Rules) -> str:
-    """SQL for the rows from $first to $last that are not plain: position, size, and values as `value` has them.
+    """SQL for the rows from $first to $last that are not plain: position, size, and values as `_value` has them.
 
     Of rows too long for a line, nested values are left out and texts shortened.
     """
-    values = ", ".join(_value(column, kind) for column, kind in zip(table.aliases, table.kinds, strict=True))
-    plain = f"({_plain(table, rules)}) IS TRUE" if table.is_plain() else "false"
+    plain = f"({_plain(table, rules)}) IS TRUE"
     return (
-        f"SELECT nth, size, {values} FROM (SELECT *, {_size(table)}::BIGINT AS size, {plain} AS plain {table.source})"
+        f"SELECT nth, size, {_values(table)}"
+        f" FROM (SELECT *, {_size(table)}::BIGINT AS size, {plain} AS plain {table.source})"
         " WHERE nth BETWEEN $first AND $last AND NOT plain ORDER BY nth"
     )
 
 
+def each_row(table: Table) -> str:
+    """SQL for the same of every row, in their order: there is one thread, and one scan."""
+    return f"SELECT nth, size, {_values(table)} FROM (SELECT *, {_size(table)}::BIGINT AS size {table.source})"
+
+
 def parameters(table: Table, rules: Rules) -> Mapping[str, str]:
-    """Of both statements, beside the path and the rows."""
-    counted = table.is_plain() and table.at("currency") and rules.currency is not None
-    return {"currency": str(rules.currency)} if counted else {}
+    """Of the first two statements, beside the path and the rows."""
+    return {"currency": str(rules.currency)} if table.at("currency") and rules.currency is not None else {}
 
 
-def own_types(table: Table, rules: Rules) -> Mapping[str, list[str]]:
+def own_types(rules: Rules) -> Mapping[str, list[str]]:
     """Of the first statement, beside those of both."""
-    return {"own_types": list(rules.own_types)} if table.is_plain() and rules.own_types else {}
+    return {"own_types": list(rules.own_types)} if rules.own_types else {}
 
 
 def _contract_texts() -> list[str]:
@@ -238,6 +240,10 @@ def _size(table: Table) -> str:
         elif kind == "varchar":
             parts.append(f"coalesce(strlen({column}), 0)")
     return f"list_sum([{', '.join(parts)}])"
+
+
+def _values(table: Table) -> str:
+    return ", ".join(_value(column, kind) for column, kind in zip(table.aliases, table.kinds, strict=True))
 
 
 def _value(column: str, kind: str) -> str:

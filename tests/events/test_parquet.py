@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -199,3 +200,19 @@ def test_reading_parquet_can_stop_before_its_end() -> None:
     for chunk in read_file(io.BytesIO(_parquet(frame)), "a.parquet", Rules()):
         assert 0 < len(chunk.events) < len(frame)
         break
+
+
+@pytest.mark.parametrize("texts", [False, True], ids=["times", "times as text"])
+def test_a_million_rows_with_long_ids_in_one_group_are_read(texts: bool) -> None:
+    n = 1 << 20
+    ids = pc.binary_join_element_wise("6c54ae76-66be-40c2-b6f6-75c7", pa.array(range(n)).cast(pa.string()), "")
+    named = dict.fromkeys(("event_id", "customer_id", "session_id", "product_id", "category", "brand", "url"), ids)
+    instants = pa.array(1_483_228_800 + np.arange(n)).cast(pa.timestamp("s", "UTC"))
+    moments = pc.strftime(instants, "%Y-%m-%dT%H:%M:%SZ") if texts else instants
+    table = pa.table({**named, "timestamp": moments, "event_type": pa.repeat("view_item", n)})
+    file = io.BytesIO()
+    write_table(table, file, row_group_size=n, use_dictionary=False, compression="NONE")
+    file.seek(0)
+    some = [chunk for chunk, _ in zip(read_file(file, "a.parquet", Rules()), range(2), strict=False)]
+    assert min(len(chunk.events) for chunk in some) > 0
+    assert not any(chunk.rejections for chunk in some)
