@@ -54,8 +54,10 @@ def regions(profile: NDArray[np.int64], time_ms: NDArray[np.int64], texts: Texts
     newest = np.full(profile.max(initial=-1) + 1, np.iinfo(np.int64).min)
     np.maximum.at(newest, profile[some], time_ms[some])
     last = some[time_ms[some] == newest[profile[some]]]
-    values = [msgspec.json.encode(region).decode() for region in texts.take(last).tolist()]
-    return Attributes.said(profile[last], time_ms[last], [REGION] * len(last), values)
+    latest = texts.take(last)
+    different, which = latest.distinct()
+    values = [msgspec.json.encode(region).decode() for region in latest.take(different).tolist()]
+    return Attributes.of_one_name(REGION, profile[last], time_ms[last], values, which)
 
 
 def _as_json(name: str, value: Any) -> str:

@@ -53,6 +53,13 @@ class Attributes:
         return cls(owner, name, time_ms, value, name_table, value_table)._standing()
 
     @classmethod
+    def of_one_name(cls, name: str, owner: Ints, time_ms: Ints, values: Sequence[str], which: Ints) -> Self:
+        """The same where all is said by one name: values[which[i]] by the owner of i [n each], in any order."""
+        table = sorted({*values})
+        value = _positions(values, table)[which]
+        return cls(owner, np.zeros(len(owner), np.int64), time_ms, value, [name], table)._standing()
+
+    @classmethod
     def united(cls, parts: Sequence[Self], owners: Sequence[Ints]) -> Self:
         """What stands of all parts, whose customers are those at `owners[i]` in what comes of it."""
         some = [(part, places) for part, places in zip(parts, owners, strict=True) if len(part)]
