@@ -241,6 +241,13 @@ NAMES: tuple[Pattern, ...] = (
         weight=1.7,
     ),
     _pattern("Repeat buyers", "frequency", *BOUGHT_AGAIN, weight=1.5),
+    _pattern(
+        "Long-silent buyers",
+        "frequency recency",
+        Condition("days_since_order", least=180, times=1),
+        Condition("orders_lifetime", least=1),
+        weight=1.3,
+    ),
     _pattern("Buyers", "frequency", Condition("orders_lifetime", least=1), weight=1.2),
     _pattern("Customers", "", weight=1),
 )
