@@ -123,13 +123,14 @@ def test_where_most_bought_nothing_for_a_year_segments_are_told_apart_by_their_f
 
 
 def test_who_bought_long_ago_is_called_so_where_they_are_silent_for_longer_than_most() -> None:
-    def customers(count: int, days: float, orders: float = 2.0) -> Matrix:
-        return rows(days_since_order=[days] * count, orders_lifetime=[orders] * count)
+    def names(days: float, orders: float = 2.0) -> set[str]:
+        others = rows(days_since_order=[100.0] * 3 + [400.0] * 6, orders_lifetime=[2.0] * 9)
+        return names_of(rows(days_since_order=[days] * 3, orders_lifetime=[orders] * 3), others)
 
-    assert "Long-silent buyers" in names_of(customers(3, 500.0), customers(9, 400.0))
-    assert "Long-silent buyers" not in names_of(customers(3, 390.0), customers(9, 400.0))
-    assert "Long-silent buyers" not in names_of(customers(3, 170.0), customers(9, 20.0))
-    assert "Long-silent buyers" not in names_of(customers(3, 500.0, orders=0.0), customers(9, 400.0))
+    assert "Long-silent buyers" in names(500.0)
+    assert "Long-silent buyers" not in names(390.0)
+    assert "Long-silent buyers" not in names(150.0)
+    assert "Long-silent buyers" not in names(500.0, orders=0.0)
 
 
 def test_few_visits_make_no_habit() -> None:
