@@ -9,6 +9,7 @@ from shared.events import Rules
 from shared.events.columns import add_product_ids
 from shared.events.translator import Translator
 from shared.features import Profiles, encode, fold, merge, since
+from shared.features.state import MOST_EVENTS
 from shared.identity.links import Link, LinkState
 from shared.profiles.histories import gathered
 from training.base.errors import InputError
@@ -31,10 +32,16 @@ class EventFiles(Reading):
 
     def summary(self) -> Iterator[str]:
         """Lines that say what was read and what was not."""
+        full = len(self.profiles.sketches)
         yield (
-            f"{self.accepted:,} events in {self.files:,} files, {len(self.profiles.rows):,} of them distinct,"
-            f" of {len(self.profiles):,} customers"
+            f"{self.accepted:,} events in {self.files:,} files, {len(self.profiles.rows):,} of them"
+            f" {'kept' if full else 'distinct'}, of {len(self.profiles):,} customers"
         )
+        if full:
+            yield (
+                f"{full:,} customers have more than {MOST_EVENTS:,} events, of which the latest are kept; a guest's id,"
+                " an account that many share and a robot have as many, and hardly anybody else"
+            )
         yield from self.of_links(self.links)
         yield from self.problems()
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from shared.features.state import MOST_EVENTS
 from shared.identity.links import LinkState
 from tests.support.event_files import Event, ndjson, profiles, purchase
 from training.data.events import EventFiles, read_events
@@ -24,6 +25,13 @@ def test_visits_count_for_the_customer_whatever_file_they_are_in(tmp_path: Path)
         "customer#b": 1,
     }
     assert "1 visitors turned out to be customers; 0 are devices" in "\n".join(files.summary())
+
+
+def test_who_has_more_events_than_are_kept_is_told_of(tmp_path: Path) -> None:
+    many = [purchase("a", number) for number in range(MOST_EVENTS + 1)]
+    counted, of_full, *_ = read(tmp_path, many, [purchase("b")]).summary()
+    assert counted == "6,002 events in 2 files, 6,001 of them kept, of 2 customers"
+    assert of_full.startswith("1 customers have more than 6,000 events, of which the latest are kept")
 
 
 def test_the_earliest_claim_stands_in_whatever_order_files_are_read(tmp_path: Path) -> None:
