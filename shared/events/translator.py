@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -58,6 +58,7 @@ class Translator:
         self._missing = frozenset(["", *mapping.missing])
         self._zone = ZoneInfo(mapping.times.zone)
         self._time = lru_cache(TIMES_REMEMBERED, typed=True)(self._parsed_time)
+        self._conversions = {field: self._conversion(field) for part in self._parts for field in part.paths}
 
     def suits(self, name: str) -> bool:
         """Whether the mapping is for the file of this name or object of this key."""
@@ -139,9 +140,10 @@ class Translator:
                 values[field] = self._converted(field, value, columns[field])
         if "timestamp" not in values and self.mapping.events:
             return None  # of the events of a wide row, those that did not happen
-        known = {name: self._value(record, paths) for name, paths in self._attributes.items()}
-        if any(value is not None for value in known.values()) and isinstance(values.get("attributes", {}), dict):
-            values["attributes"] = {**values.get("attributes", {}), **known}
+        if self._attributes:
+            known = {name: self._value(record, paths) for name, paths in self._attributes.items()}
+            if any(value is not None for value in known.values()) and isinstance(values.get("attributes", {}), dict):
+                values["attributes"] = {**values.get("attributes", {}), **known}
         values = {**part.constants, **values}
         if values.keys().isdisjoint(_PEOPLE):
             raise LineBroken(_missing([path for field in _PEOPLE for path in part.paths.get(field, ())]))
@@ -166,7 +168,7 @@ class Translator:
     def _filled(self, record: Record, paths: Sequence[str]) -> tuple[str, Any] | None:
         """The first path that leads to a value, and the value."""
         for path in paths:
-            value = value_at(record, path)
+            value = record[path] if path in record else value_at(record, path)
             if isinstance(value, str):
                 value = value.strip()
                 if value not in self._missing:
@@ -185,18 +187,22 @@ class Translator:
 
     def _converted(self, field: str, value: Any, column: str) -> Any:
         try:
-            if field == "timestamp":
-                return self._time(value)
-            if field in NUMBERS:
-                amount = number(value, self.mapping.decimal)
-                return amount / 100 if field in self.mapping.cents else amount
+            return self._conversions[field](value)
         except (ValueError, TypeError, OverflowError) as error:
             raise LineBroken(f"{column} must be {DESCRIPTIONS[field]}") from error
+
+    def _conversion(self, field: str) -> Callable[[Any], Any]:
+        """What makes a value of the shop's one of a field of the contract, where it can be one."""
+        if field == "timestamp":
+            return self._time
+        if field in NUMBERS:
+            amount = partial(number, decimal=self.mapping.decimal)
+            return (lambda value: amount(value) / 100) if field in self.mapping.cents else amount
         if field == "attributes":
-            return from_text(value)
+            return from_text
         if field == "consent":
-            return _TRUTHS.get(str(value).lower(), value)
-        return _id(value) if field.endswith("_id") else as_text(value)
+            return lambda value: _TRUTHS.get(str(value).lower(), value)
+        return _id if field.endswith("_id") else as_text
 
     def _parsed_time(self, value: Any) -> float:
         """As the contract has times that are numbers: what is no milliseconds by its size is seconds."""
@@ -272,7 +278,7 @@ def number(value: Any, decimal: str = ".") -> float:
     """
     if isinstance(value, bool):
         raise ValueError
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) or (decimal == "." and _DIGITS.fullmatch(value := str(value))):
         return float(value)
     plain = _NOT_OF_A_NUMBER.sub("", str(value).replace("\u2212", "-"))
     sign = -1.0 if plain.startswith("(") and plain.endswith(")") else 1.0
@@ -285,4 +291,5 @@ def number(value: Any, decimal: str = ".") -> float:
 def _id(value: Any) -> Any:
     """Spreadsheets write ids that some rows lack as 12583.0."""
     text = as_text(value)
-    return text.removesuffix(".0") if isinstance(text, str) and _WITH_NOUGHT.fullmatch(text) else text
+    is_whole = isinstance(text, str) and text.endswith(".0") and _WITH_NOUGHT.fullmatch(text)
+    return text.removesuffix(".0") if is_whole else text

@@ -117,6 +117,8 @@ def by_key(params: Any) -> Any:
 
 def as_text(value: Any) -> Any:
     """Names and ids may come as numbers; anything else stays, to be refused."""
+    if isinstance(value, str):
+        return value
     value = int(value) if isinstance(value, float) and abs(value) < _EXACT and value.is_integer() else value
     if isinstance(value, float) and not abs(value) < _EXACT:
         return value
