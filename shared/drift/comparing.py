@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shared.drift.measures import EVENTS, ORDERS, REFUSED
 from shared.drift.reference import RECENT_DAYS, Measure, Reference
-from shared.drift.stability import NONE_SEEN, Counts, Natural, by_chance, found, p_value, stability_index
+from shared.drift.stability import NONE_SEEN, Counts, Natural, by_chance, p_value, stability_index, which_fall
 from shared.durations import DAY_MS
 
 FALSE_ALARMS = 0.05 / 30
@@ -78,7 +78,7 @@ def compare(
 
 def judged(findings: Sequence[Finding]) -> list[Finding]:
     """The findings with what is drift among them."""
-    fallen = found([one.p_value for one in findings], FALSE_ALARMS)
+    fallen = which_fall([one.p_value for one in findings], FALSE_ALARMS)
     told = [
         Finding(
             one.name, one.number, one.index, one.p_value, one.natural, one.is_season, falls and one.index >= LEAST_INDEX

@@ -62,9 +62,9 @@ def judged(trials: Sequence[Trial], look: Look) -> list[dict[str, Any]]:
     """A result for each trial. What is found is held to the bound on false discoveries over all of them at once, and
     over all their segments in the same way."""
     results = [_result(trial, look) for trial in trials]
-    found = [metric for result in results for metric in result["metrics"] if metric["log_e_value"] is not None]
-    _find(found)
-    _find([segment for metric in found for segment in metric["segments"] if segment["log_e_value"] is not None])
+    metrics = [metric for result in results for metric in result["metrics"] if metric["log_e_value"] is not None]
+    _find(metrics)
+    _find([segment for metric in metrics for segment in metric["segments"] if segment["log_e_value"] is not None])
     for trial, result in zip(trials, results, strict=True):
         if result["state"] is None:
             _settle(trial, look, result)

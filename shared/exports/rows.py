@@ -162,9 +162,9 @@ def _visits_around(known: Profiles, at: NDArray[np.intp]) -> tuple[NDArray[np.fl
     place = np.searchsorted(visiting, first)
 
     def of(places: NDArray[np.intp]) -> NDArray[np.float64]:
-        found = np.append(visiting, -1)[places]
-        is_own = (found >= 0) & (owner[found] == owner[at])
-        return np.where(is_own, time_ms[found], np.nan)
+        visits = np.append(visiting, -1)[places]
+        is_own = (visits >= 0) & (owner[visits] == owner[at])
+        return np.where(is_own, time_ms[visits], np.nan)
 
     return of(place - 1), of(place)
 
