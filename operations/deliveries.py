@@ -238,8 +238,8 @@ def _latest_entry(ledger: AudienceLedger, member: str, audience: str) -> Audienc
     before: str | None = None
     while True:
         moves, before = ledger.history(member, ROWS_SHOWN, before)
-        if found := next((move for move in moves if move.audience == audience and move.entered), None):
-            return found
+        if entry := next((move for move in moves if move.audience == audience and move.entered), None):
+            return entry
         if before is None:
             return None
 

@@ -154,10 +154,10 @@ def journeys_of(customer_id: str) -> dict[str, Any]:
     """Which journeys a customer is on or was on lately, and where they stand, the latest begun first."""
     customer_id = unquote(customer_id)
     is_possible = len(customer_id) <= LONGEST_ID
-    found = journeys().travellers.of_customer(customer_key(customer_id)) if is_possible else []
-    if not found:
+    travellers = journeys().travellers.of_customer(customer_key(customer_id)) if is_possible else []
+    if not travellers:
         _check_known(customer_id)
-    latest = sorted(found, key=lambda one: one.entered_ms, reverse=True)[:MOST_JOURNEYS_SHOWN]
+    latest = sorted(travellers, key=lambda one: one.entered_ms, reverse=True)[:MOST_JOURNEYS_SHOWN]
     return {"customer_id": customer_id, "journeys": [journeys().told(one) for one in latest]}
 
 
