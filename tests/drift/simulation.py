@@ -143,7 +143,7 @@ def _false_alarms(customers: int, months: int) -> None:
     played = [month(Shop(customers, seed)) for seed in range(months)]
     wrong = [one for one in played if one.alarms]
     lines = int(np.median([one.lines for one in played]))
-    names = sorted({found.name for one in wrong for drifted in one.alarms.values() for found in drifted})
+    names = sorted({finding.name for one in wrong for drifted in one.alarms.values() for finding in drifted})
     _say(f"{customers:,} customers, {lines:,} lines a day: {len(wrong)} of {months} months with an alarm {names or ''}")
 
 

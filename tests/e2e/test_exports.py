@@ -202,5 +202,5 @@ def runs(stack: Stack) -> list[Any]:
         for one in states.list_state_machines()["stateMachines"]
         if one["name"].endswith("export-tables")
     ]
-    found: list[Any] = states.list_executions(stateMachineArn=machine)["executions"]
-    return sorted(found, key=lambda run: run["startDate"], reverse=True)
+    executions: list[Any] = states.list_executions(stateMachineArn=machine)["executions"]
+    return sorted(executions, key=lambda run: run["startDate"], reverse=True)

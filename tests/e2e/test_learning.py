@@ -116,8 +116,8 @@ def report(stack: Stack, day: str) -> dict[str, Any]:
 def runs(stack: Stack) -> list[Any]:
     """Those of the state machine, the latest first."""
     machine = resources(stack)["LearnStateMachine"]
-    found: list[Any] = client(stack, "stepfunctions").list_executions(stateMachineArn=machine)["executions"]
-    return sorted(found, key=lambda run: run["startDate"], reverse=True)
+    executions: list[Any] = client(stack, "stepfunctions").list_executions(stateMachineArn=machine)["executions"]
+    return sorted(executions, key=lambda run: run["startDate"], reverse=True)
 
 
 def start(stack: Stack, run: str | None = None) -> str:

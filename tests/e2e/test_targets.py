@@ -221,14 +221,14 @@ def _decisions(stack: Stack) -> dict[str, Decision]:
 
 
 def _members(stack: Stack, key: str) -> set[str]:
-    found: set[str] = set()
+    members: set[str] = set()
     cursor: str | None = ""
     while cursor is not None:
         status, page = stack.api_get(f"/audiences/{key}/customers?limit=100&cursor={cursor}")
         assert status == 200
-        found |= {member["customer_id"] for member in page["customers"]}
+        members |= {member["customer_id"] for member in page["customers"]}
         cursor = page["cursor"]
-    return found
+    return members
 
 
 def _scores(shop: Shop, bundle: Bundle | None = None) -> list[dict[str, Any]]:

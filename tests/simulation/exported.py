@@ -52,10 +52,10 @@ def _whole(cloud: Cloud, day: str) -> Iterator[str]:
     if counted.keys() != {table.name for table in TABLES} - {"snapshots"}:
         yield f"{day} is whole, but lacks tables: it has {sorted(counted)}"
     for table, row in counted.items():
-        found = len(_rows(cloud, table, day))
+        number = len(_rows(cloud, table, day))
         # Who was erased since is counted, and there no more.
-        if found > row["row_count"] or (found < row["row_count"] and not cloud.asked):
-            yield f"{table} has {found} rows of {day}, and says {row['row_count']}"
+        if number > row["row_count"] or (number < row["row_count"] and not cloud.asked):
+            yield f"{table} has {number} rows of {day}, and says {row['row_count']}"
         manifest = json.loads(cloud.objects.latest(f"exports/{table}/date={day}/_manifest.json") or b"{}")
         named = {one["key"] for one in manifest.get("objects", ())}
         there = {key for key in cloud.objects.keys(f"exports/{table}/date={day}/") if key.endswith(".parquet")}
@@ -64,16 +64,16 @@ def _whole(cloud: Cloud, day: str) -> Iterator[str]:
 
 
 def _customers(cloud: Cloud, day: str, profiles: Mapping[str, StoredProfile]) -> Iterator[str]:
-    found = _rows(cloud, "customers", day)
+    customers = _rows(cloud, "customers", day)
     stored = {customer_id(key): profile for key, profile in profiles.items() if not is_visitor(key)}
-    if sorted(row["customer_id"] for row in found) != sorted(stored):
-        yield f"{day} has the customers {sorted(row['customer_id'] for row in found)}, not {sorted(stored)}"
+    if sorted(row["customer_id"] for row in customers) != sorted(stored):
+        yield f"{day} has the customers {sorted(row['customer_id'] for row in customers)}, not {sorted(stored)}"
         return
     as_of_ms = _ms(_rows(cloud, "snapshots", day)[0]["snapshot_at"])
     lines = Counter(row["customer_id"] for row in _rows(cloud, "orders", day))
     exposures = Counter(row["customer_id"] for row in _rows(cloud, "exposures", day))
     states = {row["customer_id"]: row["state"] for row in _rows(cloud, "states", day)}
-    for row in found:
+    for row in customers:
         name = row["customer_id"]
         profile = stored[name]
         decided = profile.decision
