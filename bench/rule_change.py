@@ -185,8 +185,8 @@ def main() -> int:
     parser.add_argument("--customers", type=int, default=CUSTOMERS, help="to take less time")
     given = parser.parse_args()
     measured = measure_rule_change(given.model, given.customers)
-    told = {name: {"seconds": one.best, "customers": one.units, **one.facts} for name, one in measured.items()}
-    console.print_json(json.dumps(told))
+    figures = {name: {"seconds": one.best, "customers": one.units, **one.facts} for name, one in measured.items()}
+    console.print_json(json.dumps(figures))
     return 0
 
 

@@ -216,7 +216,7 @@ def _customers_for(metric: Metric, trial: Trial) -> int:
 
 
 def _segments(metric: Metric, trial: Trial) -> list[dict[str, Any]]:
-    told = []
+    segments = []
     errors = []
     for segment in trial.segments:
         treatment, control = trial.arm(TREATMENT, segment), trial.arm(CONTROL, segment)
@@ -226,12 +226,12 @@ def _segments(metric: Metric, trial: Trial) -> list[dict[str, Any]]:
             known = effect(metric, treatment, control)
             one |= _told(known)
             errors.append(known.error)
-        told.append(one)
-    measured = [one for one in told if one["effect"] is not None]
+        segments.append(one)
+    measured = [one for one in segments if one["effect"] is not None]
     likeliest = shrunk([one["effect"] for one in measured], errors).tolist()
     for one, nearest in zip(measured, likeliest, strict=True):
         one["shrunk"] = nearest
-    return told
+    return segments
 
 
 def _before_and_after(trial: Trial) -> list[dict[str, Any]]:

@@ -98,12 +98,12 @@ def recommended(
     if recommender is None:
         return {name: lists([None] * len(keys)) for name in LISTS}
     position = {key: i for i, key in enumerate(known.keys)}
-    told: list[dict[str, tuple[str, ...]]] = []
+    by_customer: list[dict[str, tuple[str, ...]]] = []
     for key, decision in zip(keys, decisions, strict=True):
         at = position.get(key)
         events = known.rows_of(at) if at is not None else EventRows.empty()
-        told.append(recommended_ids(recommender, events, as_of_ms, segment_in(recommender, decision)))
-    return {name: lists(each[name] for each in told) for name in LISTS}
+        by_customer.append(recommended_ids(recommender, events, as_of_ms, segment_in(recommender, decision)))
+    return {name: lists(each[name] for each in by_customer) for name in LISTS}
 
 
 def decisions(keys: Sequence[str], made: Sequence[Decision], names: Names) -> Rows:
