@@ -120,5 +120,5 @@ def test_a_bin_that_nobody_ever_was_in_says_nothing(bins: int) -> None:
         measure.days_ago, [row + [0] * bins for row in measure.counts], labels=[str(i) for i in range(8 + bins)]
     )
     now = of(FAR)
-    told = night(padded, np.append(now, [0] * bins))
-    assert told.p_value == pytest.approx(night(measure, now).p_value, rel=0.5)
+    finding = night(padded, np.append(now, [0] * bins))
+    assert finding.p_value == pytest.approx(night(measure, now).p_value, rel=0.5)

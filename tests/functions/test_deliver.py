@@ -193,8 +193,8 @@ def test_an_erasure_is_passed_on_and_its_receipt_told(deliver: ModuleType, queue
     hubspot = HubSpot()
     assert call(deliver, queues.send(body("crm", ERASED, detail)), hubspot) == []
     assert hubspot.erased == ["a@x.example"]
-    (told,) = queues.bodies("erasures")
-    assert (told["name"], told["receipt_id"], told["destination"], told["result"]) == (
+    (answer,) = queues.bodies("erasures")
+    assert (answer["name"], answer["receipt_id"], answer["destination"], answer["result"]) == (
         "told",
         "receipt",
         "crm",
@@ -211,8 +211,8 @@ def test_nothing_that_is_told_names_anybody(
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
     dynamodb.put_item(TableName=TABLE, Item=encode_profile(profile(f"customer#{CUSTOMER}")))
-    told = {**TOLD, "customer_id": CUSTOMER, "audience": NAME, "transition_id": EMAIL}
-    bodies = [body("crm", kind, told) for kind in (MOVED, "Customer Entered Audience", EMAIL)]
+    detail = {**TOLD, "customer_id": CUSTOMER, "audience": NAME, "transition_id": EMAIL}
+    bodies = [body("crm", kind, detail) for kind in (MOVED, "Customer Entered Audience", EMAIL)]
     bodies += [f"{NAME} {EMAIL}", body("crm", ERASED, {"customer_id": CUSTOMER, "id": EMAIL, "step": CUSTOMER})]
     reason = json.dumps({"message": f"{CUSTOMER} <{EMAIL}>"}).encode()
     with listening() as heard:
