@@ -30,7 +30,7 @@ def discover_features(inputs: Inputs) -> Work:
         profiles, window = customers([folder], None, config)
         points = PointsInTime(profiles, config.zone, config.cutoff_every_days)
         search = Search(_SYNTHESISED_OF, _JUDGED)
-        facts["found"] = len(discover(points, (window.first_ms, window.end_ms), target, config, search).found)
+        facts["found"] = len(discover(points, (window.first_ms, window.end_ms), target, config, search).improving)
 
     return Work(run, min(inputs.customers, _CUSTOMERS), facts)
 

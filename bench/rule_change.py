@@ -62,16 +62,16 @@ class _Scanned(Table):
         """The next items, 1 MB of them."""
         after = request.get("ExclusiveStartKey")
         start = self._at[after["pk"]["S"], after["sk"]["S"]] + 1 if after else 0
-        found: list[dict[str, Any]] = []
+        scanned: list[dict[str, Any]] = []
         size = 0
         end = start
         while end < len(self._keys) and size < PAGE_BYTES:
-            found.append(self.items[self._keys[end]])
-            size += item_bytes(found[-1])
+            scanned.append(self.items[self._keys[end]])
+            size += item_bytes(scanned[-1])
             end += 1
         last = self._keys[end - 1]
         more = {"LastEvaluatedKey": {"pk": {"S": last[0]}, "sk": {"S": last[1]}}} if end < len(self._keys) else {}
-        return {"Items": [item for item in found if item["sk"]["S"] == PROFILE], **more}
+        return {"Items": [item for item in scanned if item["sk"]["S"] == PROFILE], **more}
 
 
 class _Run:
@@ -185,8 +185,8 @@ def main() -> int:
     parser.add_argument("--customers", type=int, default=CUSTOMERS, help="to take less time")
     given = parser.parse_args()
     measured = measure_rule_change(given.model, given.customers)
-    told = {name: {"seconds": one.best, "customers": one.units, **one.facts} for name, one in measured.items()}
-    console.print_json(json.dumps(told))
+    figures = {name: {"seconds": one.best, "customers": one.units, **one.facts} for name, one in measured.items()}
+    console.print_json(json.dumps(figures))
     return 0
 
 

@@ -82,11 +82,11 @@ def sending_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
         ("The same beside a dead tool", beside),
     ):
         within = facts["within_seconds_95"]
-        told = f"95 % within {within:.2f} s"
+        percentile = f"95 % within {within:.2f} s"
         yield Line(
             what,
             f"{facts['median_seconds']:.2f} s",
-            told,
+            percentile,
             aim=f"95 % within {AIM_SECONDS:g} s",
             met=within <= AIM_SECONDS,
         )

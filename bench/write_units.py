@@ -51,13 +51,13 @@ class Table:
         """Consistent reads."""
         self.calls["BatchGetItem"] += 1
         ((name, wanted),) = RequestItems.items()
-        found = []
+        items = []
         for key in wanted["Keys"]:
             item = self.items.get(_key(key))
             self.read[key["pk"]["S"]] += read_units(item_bytes(item))
             if item:
-                found.append(item)
-        return {"Responses": {name: found}}
+                items.append(item)
+        return {"Responses": {name: items}}
 
     def batch_execute_statement(self, Statements: list[dict[str, Any]]) -> dict[str, Any]:
         """PartiQL's INSERT and UPDATE; one replay has no races to lose."""

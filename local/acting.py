@@ -198,7 +198,7 @@ def _arm(stack: Stack, customer: str) -> str:
 def _until[T](looked_for: Callable[[], T | None], what: str) -> T:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        if found := looked_for():
-            return found
+        if value := looked_for():
+            return value
         time.sleep(0.5)
     raise LocalStackError(f"the audience's {what} are not there after {PATIENCE_SECONDS} s")

@@ -122,10 +122,10 @@ def _start_build(resource: str, given: Record) -> Record:
             codebuild._stop_build({"id": build["id"]})
             raise _Stopped
         time.sleep(LOOK_EVERY_SECONDS)
-    told = {"Build": _as_states_have_it(build)}
+    output = {"Build": _as_states_have_it(build)}
     if resource.endswith(WAITS) and build["buildStatus"] != "SUCCEEDED":
-        raise stepfunctions._ExecutionError("States.TaskFailed", json.dumps(told))
-    return told
+        raise stepfunctions._ExecutionError("States.TaskFailed", json.dumps(output))
+    return output
 
 
 def _as_states_have_it(value: Any) -> Any:

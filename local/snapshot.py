@@ -40,21 +40,23 @@ def snapshot(ask: Ask, at: str) -> str:
 
 def answers(ask: Ask) -> dict[str, Any]:
     """What the API says to all that the page shows at first, and of some customers of every segment."""
-    found = {f"GET {path}": _asked(ask, f"GET {path}") for path in OVERVIEWS}
-    segments = (found["GET /segments"] or {"segments": []})["segments"]
-    audiences = (found["GET /audiences"] or {"audiences": []})["audiences"]
+    by_request = {f"GET {path}": _asked(ask, f"GET {path}") for path in OVERVIEWS}
+    segments = (by_request["GET /segments"] or {"segments": []})["segments"]
+    audiences = (by_request["GET /audiences"] or {"audiences": []})["audiences"]
     members = [f"GET /audiences/{one['key']}/customers?limit=25" for one in audiences]
-    found |= {request: _asked(ask, request) for request in members}
-    rules = [*filter(None, [_leaving(found["GET /models"])]), *(one["where"] for one in audiences)]
-    for rule in [*rules, *(_members(one["id"], found["GET /models"]) for one in segments)]:
+    by_request |= {request: _asked(ask, request) for request in members}
+    rules = [*filter(None, [_leaving(by_request["GET /models"])]), *(one["where"] for one in audiences)]
+    for rule in [*rules, *(_members(one["id"], by_request["GET /models"]) for one in segments)]:
         body = {"where": rule}
-        found[f"POST /audiences/preview {_as_the_page_writes(body)}"] = _asked(ask, "POST /audiences/preview", body)
-    listed = [customer for answer in found.values() for customer in _customers(answer)]
+        by_request[f"POST /audiences/preview {_as_the_page_writes(body)}"] = _asked(
+            ask, "POST /audiences/preview", body
+        )
+    listed = [customer for answer in by_request.values() for customer in _customers(answer)]
     for customer in dict.fromkeys(listed):
         for path in OF_A_CUSTOMER:
             request = f"GET /customers/{quote(customer, safe=_UNESCAPED)}/{path}"
-            found[request] = _asked(ask, request)
-    return {request: answer for request, answer in found.items() if answer is not None}
+            by_request[request] = _asked(ask, request)
+    return {request: answer for request, answer in by_request.items() if answer is not None}
 
 
 def page(saved: dict[str, Any]) -> str:
@@ -81,8 +83,8 @@ _UNESCAPED = "!'()*~"
 
 
 def _put(html: str, pattern: str, text: str) -> str:
-    before, found, after = re.split(f"({pattern})", html, maxsplit=1)
-    return before + text.replace("\\g<0>", found) + after
+    before, matched, after = re.split(f"({pattern})", html, maxsplit=1)
+    return before + text.replace("\\g<0>", matched) + after
 
 
 def _hash(text: str) -> str:

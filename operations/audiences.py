@@ -108,8 +108,8 @@ def _preview(stack: DeployedStack, given: argparse.Namespace) -> int:
     recommender = live.get(0) if asks_recommendations(rule) else None
     if live.problem:
         raise OperationError(f"what is recommended is not known: {live.problem}")
-    told = preview(rule, sampled, total, Instant(round(datetime.now(UTC).timestamp() * 1_000), zone, recommender))
-    say(*_in_words(told))
+    estimate = preview(rule, sampled, total, Instant(round(datetime.now(UTC).timestamp() * 1_000), zone, recommender))
+    say(*_in_words(estimate))
     return 0
 
 
@@ -128,11 +128,11 @@ def _counted(stack: DeployedStack, rule: Rule) -> list[str]:
     return lines + [f"  for example {customer}" for customer in size.examples]
 
 
-def _in_words(told: Mapping[str, Any]) -> list[str]:
-    about = "about " if told["estimated"] else ""
-    lines = [f"{about}{told['size']:,} of {told['of']:,} customers ({told['share']:.1%})"]
-    lines += [f"  {name} is known of {share:.0%} of them all" for name, share in told["attributes"].items()]
-    for example in told["examples"]:
+def _in_words(estimate: Mapping[str, Any]) -> list[str]:
+    about = "about " if estimate["estimated"] else ""
+    lines = [f"{about}{estimate['size']:,} of {estimate['of']:,} customers ({estimate['share']:.1%})"]
+    lines += [f"  {name} is known of {share:.0%} of them all" for name, share in estimate["attributes"].items()]
+    for example in estimate["examples"]:
         values = ", ".join(f"{name} = {value}" for name, value in example["values"].items())
         lines.append(f"  for example {example['customer_id']}: {values}")
     return lines

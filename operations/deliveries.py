@@ -201,9 +201,9 @@ def _send(stack: DeployedStack, name: str, given: argparse.Namespace) -> int:
         bodies = _entries(stack, name, given.audience)
     else:
         now = iso(int(datetime.now(UTC).timestamp() * 1_000))
-        told = {"transition_id": uuid.uuid4().hex, "at": now}
+        detail = {"transition_id": uuid.uuid4().hex, "at": now}
         customers = sorted(_who(stack, given.since, given.until))
-        bodies = (body(name, WANTED, {"customer_id": one, **told}) for one in customers)
+        bodies = (body(name, WANTED, {"customer_id": one, **detail}) for one in customers)
     sent = 0
     for some in batched(bodies, MESSAGES_A_CALL, strict=False):
         entries: Any = [{"Id": str(i), "MessageBody": text} for i, text in enumerate(some)]
@@ -238,8 +238,8 @@ def _latest_entry(ledger: AudienceLedger, member: str, audience: str) -> Audienc
     before: str | None = None
     while True:
         moves, before = ledger.history(member, ROWS_SHOWN, before)
-        if found := next((move for move in moves if move.audience == audience and move.entered), None):
-            return found
+        if entry := next((move for move in moves if move.audience == audience and move.entered), None):
+            return entry
         if before is None:
             return None
 

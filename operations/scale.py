@@ -57,7 +57,7 @@ def needs(load: Load, usage: Mapping[str, Any], quotas: Sequence[Mapping[str, An
     """Every quota by what the load takes of it, the scarcest first."""
     needed = _needed(load, usage)
     shards = {"shard": due.SHARDS, "shard of a segment": members.SHARDS}
-    found = [
+    by_quota = [
         Need(
             quota["name"],
             needed[quota["name"]],
@@ -68,7 +68,7 @@ def needs(load: Load, usage: Mapping[str, Any], quotas: Sequence[Mapping[str, An
         )
         for quota in quotas
     ]
-    return sorted(found, key=lambda need: -need.share)
+    return sorted(by_quota, key=lambda need: -need.share)
 
 
 def _needed(load: Load, usage: Mapping[str, Any]) -> dict[str, float]:
@@ -122,14 +122,14 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m operatio
     return 0
 
 
-def _report(load: Load, found: Sequence[Need], breaks: tuple[float, Need]) -> list[str]:
+def _report(load: Load, scarcest_first: Sequence[Need], breaks: tuple[float, Need]) -> list[str]:
     lines = [f"{'':<46} {'needed':>12} {'there is':>12}"]
-    for need in found:
+    for need in scarcest_first:
         verdict = "" if need.share <= 1 else "ask AWS for more" if need.raised else "does not suffice"
         lines.append(f"{need.quota:<46} {need.needed:>12,.0f} {need.limit:>12,.0f} {need.unit:<12} {verdict}".rstrip())
     rate, first = breaks
     lines += ["", f"The first to be met, at {rate:,.0f} events a second: {first.quota}."]
-    lines += [f"{need.quota}: {need.relief}." for need in found if need.share > 1]
+    lines += [f"{need.quota}: {need.relief}." for need in scarcest_first if need.share > 1]
     return lines
 
 

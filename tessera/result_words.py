@@ -102,24 +102,24 @@ def _segment(name: str, segment: Mapping[str, Any]) -> Iterator[str]:
     yield f"    {segment['segment']}: {_span(name, segment)}; likeliest {nearest}{_verdict(segment)}"
 
 
-def _verdict(told: Mapping[str, Any]) -> str:
-    if told["finding"]:
-        return f", {told['finding']}"
-    leaves_out_nought = told["low"] > 0 or told["high"] < 0
+def _verdict(difference: Mapping[str, Any]) -> str:
+    if difference["finding"]:
+        return f", {difference['finding']}"
+    leaves_out_nought = difference["low"] > 0 or difference["high"] < 0
     return ", which among so many results may come by chance" if leaves_out_nought else ""
 
 
-def _return(told: Mapping[str, Any], currency: str) -> str:
-    on_cost = told["on_cost"]
+def _return(earned: Mapping[str, Any], currency: str) -> str:
+    on_cost = earned["on_cost"]
     share = f": {on_cost['effect']:+.0%} on cost ({on_cost['low']:+.0%} to {on_cost['high']:+.0%})" if on_cost else ""
     return (
-        f"  {told['contacts']:,} contacts cost {told['cost']:,.2f} {currency} and earned {told['gain']:,.2f}"
-        f" ({told['gain_low']:,.2f} to {told['gain_high']:,.2f}){share}"
+        f"  {earned['contacts']:,} contacts cost {earned['cost']:,.2f} {currency} and earned {earned['gain']:,.2f}"
+        f" ({earned['gain_low']:,.2f} to {earned['gain_high']:,.2f}){share}"
     )
 
 
-def _span(name: str, told: Mapping[str, Any]) -> str:
-    effect, low, high = (_difference(name, told[key]) for key in ("effect", "low", "high"))
+def _span(name: str, difference: Mapping[str, Any]) -> str:
+    effect, low, high = (_difference(name, difference[key]) for key in ("effect", "low", "high"))
     return f"{effect} ({low} to {high})"
 
 

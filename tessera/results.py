@@ -86,18 +86,21 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m tessera.
 
 
 def _run(given: argparse.Namespace) -> int:
-    told = _measured(given) if given.events else _reported(given)
+    measured = _measured(given) if given.events else _reported(given)
     if given.campaign:
-        known = {result["campaign"] for result in told["results"]}
+        known = {result["campaign"] for result in measured["results"]}
         if unknown := sorted(set(given.campaign) - known):
             raise InputError(
                 f"nobody was exposed to {', '.join(unknown)}; there are {', '.join(sorted(known)) or 'none'}"
             )
-        told = {**told, "results": [result for result in told["results"] if result["campaign"] in given.campaign]}
+        measured = {
+            **measured,
+            "results": [result for result in measured["results"] if result["campaign"] in given.campaign],
+        }
     if given.json:
-        command.say(json.dumps(told, indent=2))
+        command.say(json.dumps(measured, indent=2))
     else:
-        command.say(*(command.printable(line) for line in in_words(told)))
+        command.say(*(command.printable(line) for line in in_words(measured)))
     return 0
 
 
@@ -115,8 +118,8 @@ def _reported(given: argparse.Namespace) -> dict[str, Any]:
         raise InputError(str(error)) from error
     except (OperationError, BotoCoreError) as error:
         raise InputError(str(error)) from error
-    told: dict[str, Any] = json.loads(body)
-    return told
+    content: dict[str, Any] = json.loads(body)
+    return content
 
 
 # ---- Of event files --------------------------------------------------------------------------------------------------

@@ -55,18 +55,18 @@ def sales(profiles: Profiles, bundle: Bundle, as_of_ms: int, of: str) -> Sales:
     return Sales(names, [profiles.category_names.get(code, "") for code in codes.tolist()], bought, customers)
 
 
-def in_words(told: dict[str, Any], of: str) -> Iterator[str]:
+def in_words(forecast: dict[str, Any], of: str) -> Iterator[str]:
     """Lines about a report."""
-    if told["state"] != "forecast":
-        yield f"not enough data: {told['weeks_known']} whole weeks, where {told['weeks_needed']} are needed"
+    if forecast["state"] != "forecast":
+        yield f"not enough data: {forecast['weeks_known']} whole weeks, where {forecast['weeks_needed']} are needed"
         return
-    yield f"Tried on weeks that are known, {told['weeks_ahead']} ahead: mean absolute percentage error of {of}"
-    for name, error in told["errors"].items():
+    yield f"Tried on weeks that are known, {forecast['weeks_ahead']} ahead: mean absolute percentage error of {of}"
+    for name, error in forecast["errors"].items():
         shares = f"{error['mean_absolute_percentage']:.1%}, weighted by what came {error['weighted_percentage']:.1%}"
         yield f"  {name.replace('_', '-')}: {shares}"
-    verdict = "better" if told["method"] == "rates" else "not better, so that the seasonal-naive one is shown"
+    verdict = "better" if forecast["method"] == "rates" else "not better, so that the seasonal-naive one is shown"
     yield f"  the forecast by rates is {verdict}"
-    most = sorted(told["demand"], key=lambda one: -one["a_week"])
+    most = sorted(forecast["demand"], key=lambda one: -one["a_week"])
     for one in most[:SHOWN]:
         off = f", usually off by {one['error']:.0%}" if one["error"] is not None else ""
         ahead = f"{one['a_week']:,.0f} a week (last week {one['last_week']:,.0f}{off})"
@@ -95,8 +95,8 @@ def _run(given: argparse.Namespace) -> int:
     as_of_ms = as_of_ms if as_of_ms is not None else int(profiles.rows.time_ms.max()) + 1
     if as_of_ms - int(profiles.rows.time_ms.min()) < WEEK_MS:
         raise InputError("there is not one whole week before that")
-    told = report(sales(profiles, bundle, as_of_ms, given.of))
-    lines = [json.dumps(told, indent=2)] if given.json else in_words(told, given.of)
+    forecast = report(sales(profiles, bundle, as_of_ms, given.of))
+    lines = [json.dumps(forecast, indent=2)] if given.json else in_words(forecast, given.of)
     command.say(*(command.printable(line) for line in lines) if not given.json else lines)
     return 0
 

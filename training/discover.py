@@ -53,7 +53,7 @@ class Discovery:
     """Of categories."""
 
     @property
-    def found(self) -> list[tuple[Candidate, Gain]]:
+    def improving(self) -> list[tuple[Candidate, Gain]]:
         """Those that improve the target beyond chance, the best first."""
         by_chance = self.judgement.by_chance
         each = zip(self.candidates, self.judgement.gains, strict=True)
@@ -105,22 +105,22 @@ def told(discovery: Discovery) -> Iterator[str]:
         f" {judgement.by_chance:+.5f} at most)"
     )
     yield ""
-    if not discovery.found:
+    if not discovery.improving:
         yield "None of them improves it beyond chance."
     else:
         yield f"| feature | {loss} less by | of it | at each cut-off |"
         yield "|---|---|---|---|"
-    for candidate, gain in discovery.found:
+    for candidate, gain in discovery.improving:
         each = ", ".join(f"{one:+.5f}" for one in gain.by_cutoff)
         yield (
             f"| {candidate.name(discovery.names)} | {gain.mean:.5f} ({gain.low:.5f} to {gain.high:.5f})"
             f" | {gain.mean / judgement.loss:.1%} | {each} |"
         )
-    if discovery.found:
+    if discovery.improving:
         yield ""
         yield 'To add to FEATURES of shared/features/catalogue.py (CONTRIBUTING.md, "A feature of customers"):'
         yield ""
-        for candidate, _ in discovery.found:
+        for candidate, _ in discovery.improving:
             yield f"    {candidate.line(discovery.names)}"
 
 

@@ -81,9 +81,9 @@ def judge(comparisons: Sequence[Comparison], live_id: str | None, own_id: str, l
     on_the_whole = sum(gains.values()) / many
     # As if all targets were right or wrong together: they are judged on the same customers.
     by_chance = SURE * sum(errors.values()) / many
-    told = f"{on_the_whole:+.2%} on the whole, of which {by_chance:.2%} may be chance"
-    told += f", where {least_gain:.2%} are asked for"
-    return Verdict(on_the_whole - by_chance >= least_gain, told, gains, errors)
+    why = f"{on_the_whole:+.2%} on the whole, of which {by_chance:.2%} may be chance"
+    why += f", where {least_gain:.2%} are asked for"
+    return Verdict(on_the_whole - by_chance >= least_gain, why, gains, errors)
 
 
 def learn(
@@ -160,11 +160,11 @@ def _announce(bus: str | None, report: Mapping[str, Any]) -> None:
     """At least once: before the report, without which the run is done again."""
     if bus is None:
         return
-    told = {name: report[name] for name in ("snapshot", "bundle_id", "live_before", "publish", "why", "gains")}
+    detail = {name: report[name] for name in ("snapshot", "bundle_id", "live_before", "publish", "why", "gains")}
     entry: PutEventsRequestEntryTypeDef = {
         "Source": "tessera",
         "DetailType": LEARNED if report["publish"] else KEPT,
-        "Detail": json.dumps(told),
+        "Detail": json.dumps(detail),
         "EventBusName": bus,
     }
     answer = boto3.client("events").put_events(Entries=[entry])

@@ -129,7 +129,7 @@ def _listed[Row, Place: (int, str)](
     name: str,
     page: Callable[[str, int, Place | None], tuple[Sequence[Row], Place | None]],
     place: Callable[[Any], Place],
-    told: Callable[[Row], dict[str, Any]],
+    entry_of: Callable[[Row], dict[str, Any]],
 ) -> dict[str, Any]:
     """A page of what is kept of a customer, under a `name`, after the cursor's place; of nobody known, a 404."""
     customer_id = unquote(customer_id)  # a REST API hands the path over as it was encoded
@@ -144,7 +144,7 @@ def _listed[Row, Place: (int, str)](
         _check_known(customer_id)
     return {
         "customer_id": customer_id,
-        name: [told(row) for row in rows],
+        name: [entry_of(row) for row in rows],
         "cursor": paging.cursor(listing, following),
     }
 
@@ -154,10 +154,10 @@ def journeys_of(customer_id: str) -> dict[str, Any]:
     """Which journeys a customer is on or was on lately, and where they stand, the latest begun first."""
     customer_id = unquote(customer_id)
     is_possible = len(customer_id) <= LONGEST_ID
-    found = journeys().travellers.of_customer(customer_key(customer_id)) if is_possible else []
-    if not found:
+    travellers = journeys().travellers.of_customer(customer_key(customer_id)) if is_possible else []
+    if not travellers:
         _check_known(customer_id)
-    latest = sorted(found, key=lambda one: one.entered_ms, reverse=True)[:MOST_JOURNEYS_SHOWN]
+    latest = sorted(travellers, key=lambda one: one.entered_ms, reverse=True)[:MOST_JOURNEYS_SHOWN]
     return {"customer_id": customer_id, "journeys": [journeys().told(one) for one in latest]}
 
 
@@ -202,12 +202,12 @@ def all_results() -> dict[str, Any]:
 @app.get("/audiences/<key>/results")
 def audience_results(key: str) -> dict[str, Any]:
     """What an audience's campaign changed, as it was measured last."""
-    told = _measured(results)
-    own = [result for result in told["results"] if result["campaign"] == key]
+    measured = _measured(results)
+    own = [result for result in measured["results"] if result["campaign"] == key]
     if not own:
         message = "Nobody had been exposed to an audience of this key when results were measured last."
         raise Refused(HTTPStatus.NOT_FOUND, "results_not_found", message)
-    return {**told, "results": own}
+    return {**measured, "results": own}
 
 
 @app.get("/reports/<name>")
@@ -223,8 +223,8 @@ def _measured(document: FreshObject) -> dict[str, Any]:
     if body is None:
         message = "Nothing was measured yet: it is after each night's export."
         raise Refused(HTTPStatus.NOT_FOUND, "not_measured_yet", message)
-    told: dict[str, Any] = json.loads(body)
-    return told
+    content: dict[str, Any] = json.loads(body)
+    return content
 
 
 def _paging() -> Paging:

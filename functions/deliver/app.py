@@ -176,8 +176,8 @@ def _erased(destination: Destination, message: Message, calls: Calls) -> bool:
     result = erase(destination, message, calls, loading, now_ms())
     if result is not None:
         step = msgspec.json.decode(message.detail["step"], type=Step)
-        told = msgspec.structs.replace(step, name="told", destination=destination.name, result=result)
-        sqs.send_message(QueueUrl=os.environ["ERASURE_QUEUE_URL"], MessageBody=told.message)
+        answer = msgspec.structs.replace(step, name="told", destination=destination.name, result=result)
+        sqs.send_message(QueueUrl=os.environ["ERASURE_QUEUE_URL"], MessageBody=answer.message)
     return result is not None
 
 

@@ -43,9 +43,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             if figures.get("auc") is not None:
                 metrics.add_metric(f"{known}{name}Auc", MetricUnit.NoUnit, figures["auc"])
                 metrics.add_metric(f"{known}{name}Brier", MetricUnit.NoUnit, figures["brier"])
-    told = {"date": report["date"], "state": report["state"], "drifted": drifted}
-    logger.info("Drift measured", extra={**told, "measures": len(report["measures"])})
-    return told
+    summary = {"date": report["date"], "state": report["state"], "drifted": drifted}
+    logger.info("Drift measured", extra={**summary, "measures": len(report["measures"])})
+    return summary
 
 
 def _announce(detail: dict[str, Any]) -> None:

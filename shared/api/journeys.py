@@ -54,8 +54,8 @@ class JourneyBrowser:
         places = places_asked_for(journey, query)
         listing = f"journey {key} {places}"
         after = paging.place(listing, lambda sealed: (int(sealed[0]), str(sealed[1]), str(sealed[2])))
-        found, following = self._whereabouts.page(key, places, paging.limit, after)
-        return {"customers": [told(one) for one in found], "cursor": paging.cursor(listing, following)}
+        travellers, following = self._whereabouts.page(key, places, paging.limit, after)
+        return {"customers": [told(one) for one in travellers], "cursor": paging.cursor(listing, following)}
 
     def told(self, traveller: Traveller) -> dict[str, Any]:
         """Where somebody stands."""

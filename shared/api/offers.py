@@ -34,9 +34,9 @@ def offer(decision: Decision, audiences: Audiences, now_ms: int) -> tuple[dict[s
 def exposure(customer_id: str, decision: Decision, audience: Audience, now_ms: int) -> bytes:
     """That the page was to make an offer, as an event; however often it asks in a day, it is one."""
     membership = decision.audiences[audience.key]
-    told = f"offer {customer_id} {audience.key} {membership.since_ms} {iso(now_ms)[:10]}"
+    unique = f"offer {customer_id} {audience.key} {membership.since_ms} {iso(now_ms)[:10]}"
     event = {
-        "event_id": "exposure-" + hashlib.blake2b(told.encode(), digest_size=16).hexdigest(),
+        "event_id": "exposure-" + hashlib.blake2b(unique.encode(), digest_size=16).hexdigest(),
         "event_type": "campaign_exposure",
         "timestamp": iso(now_ms),
         "customer_id": customer_id,

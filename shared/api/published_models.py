@@ -39,11 +39,11 @@ def published(s3: S3Client, bucket: str, manifests: Manifests) -> dict[str, Any]
 def _pointer(s3: S3Client, bucket: str) -> Live:
     """What names the live bundle; where it is damaged there is none, as for every look-up."""
     try:
-        found = live(s3, bucket)
-        check(found.content.get("history", []), [{}])
+        pointer = live(s3, bucket)
+        check(pointer.content.get("history", []), [{}])
     except Misfit:
         return Live({})
-    return found
+    return pointer
 
 
 def _live(content: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:

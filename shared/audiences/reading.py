@@ -113,10 +113,10 @@ def _parsed(text: str) -> exp.Expr:
     try:
         return exp.condition(text, dialect="duckdb", copy=False)
     except ParseError as error:
-        found: dict[str, Any] = error.errors[0] if error.errors else {}
-        word = found.get("highlight")
-        start = len(found.get("start_context") or "")
-        whole = text[:start] == found.get("start_context")
+        details: dict[str, Any] = error.errors[0] if error.errors else {}
+        word = details.get("highlight")
+        start = len(details.get("start_context") or "")
+        whole = text[:start] == details.get("start_context")
         what = f"'{word}' does not fit here" if word else "the rule does not end as it should"
         raise Mistake(what, start + 1 if whole and word else None) from None
     except (SqlglotError, RecursionError):

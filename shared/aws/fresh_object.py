@@ -27,8 +27,8 @@ def is_absent(s3: S3Client, bucket: str, key: str, error: ClientError, version_i
     if code not in FORBIDDEN:
         return code in ABSENT
     if version_id is None:
-        found = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
-        return not found or found[0]["Key"] != key
+        objects = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
+        return not objects or objects[0]["Key"] != key
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
     kept = ((each["Key"], each["VersionId"]) for page in pages for each in page.get("Versions", ()))
     return (key, version_id) not in kept

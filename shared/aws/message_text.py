@@ -11,4 +11,4 @@ def message_text(document: str) -> str:
 
     Outside of its texts a document of JSON has none of them.
     """
-    return _REFUSED.sub(lambda found: f"\\u{ord(found.group()):04x}", document)
+    return _REFUSED.sub(lambda match: f"\\u{ord(match.group()):04x}", document)

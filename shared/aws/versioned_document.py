@@ -110,7 +110,7 @@ class VersionedDocument[D]:
 
     def _numbers(self) -> list[int]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.prefix}versions/")
-        keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         return [int(key.rpartition("/")[2].removesuffix(".json")) for key in keys]
 
     def _read(self, key: str) -> tuple[D | None, str | None]:

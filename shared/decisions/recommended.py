@@ -34,5 +34,5 @@ def recommended_lists(
     recommender: Recommender, profiles: Profiles, segments: Sequence[int | None], as_of_ms: int
 ) -> Lists:
     """Both lists of each of `profiles`, who are in `segments` that the recommender knows [n each]."""
-    told = [recommended_ids(recommender, profiles.rows_of(i), as_of_ms, own) for i, own in enumerate(segments)]
-    return {name: [each[name] for each in told] for name in LISTS}
+    by_customer = [recommended_ids(recommender, profiles.rows_of(i), as_of_ms, own) for i, own in enumerate(segments)]
+    return {name: [each[name] for each in by_customer] for name in LISTS}

@@ -142,8 +142,8 @@ class Deliveries:
         """What stands at the places of rows, by key and place. Raises DeliveriesOverloaded."""
         places = {(row.key, row.place) for row in rows}
         items = self._read([{"pk": {"S": PARTITION + key}, "sk": {"S": place}} for key, place in sorted(places)])
-        found = [decode_delivery(item) for item in items]
-        return {(row.key, row.place): row for row in found}
+        stored = [decode_delivery(item) for item in items]
+        return {(row.key, row.place): row for row in stored}
 
     def note_jobs(self, sent: Iterable[tuple[Delivery, ByJob]]) -> None:
         """Remembers by which job rows are about to be sent. Raises DeliveriesOverloaded."""
@@ -152,8 +152,8 @@ class Deliveries:
     def jobs(self, rows: Iterable[Delivery]) -> dict[tuple[str, str], ByJob]:
         """The last job that each of these rows was sent by, by key and place. Raises DeliveriesOverloaded."""
         keys = {(row.key, row.place): _job_key(row) for row in rows}
-        found = {(item["pk"]["S"], item["sk"]["S"]): item for item in self._read([*keys.values()])}
-        items = {place: found.get((key["pk"]["S"], key["sk"]["S"])) for place, key in keys.items()}
+        stored = {(item["pk"]["S"], item["sk"]["S"]): item for item in self._read([*keys.values()])}
+        items = {place: stored.get((key["pk"]["S"], key["sk"]["S"])) for place, key in keys.items()}
         return {
             place: ByJob(item["job"]["S"], int(item["version"]["N"]), int(item["at_ms"]["N"]))
             for place, item in items.items()
@@ -177,7 +177,7 @@ class Deliveries:
 
     def page(self, key: str, limit: int, before: str | None = None) -> tuple[list[Delivery], str | None]:
         """At most `limit` deliveries of a customer, newest first, and the place to go on `before`; None at the end."""
-        found = self._client.query(
+        items = self._client.query(
             TableName=self._table,
             KeyConditionExpression="pk = :key AND sk BETWEEN :first AND :last",
             ExpressionAttributeValues={
@@ -189,7 +189,7 @@ class Deliveries:
             # `before` itself is counted and left out, and one more tells whether there are more.
             Limit=limit + 2,
         )["Items"]
-        rows = [decode_delivery(item) for item in found if item["sk"]["S"] != before]
+        rows = [decode_delivery(item) for item in items if item["sk"]["S"] != before]
         return rows[:limit], rows[limit - 1].place if len(rows) > limit else None
 
     def forget(self, key: str) -> None:

@@ -171,10 +171,10 @@ class Delivering:
         """Messages of which it is not known yet what became of them, with what their row says so far."""
         rows = {message.id: self._row(message, states.WAITING) for message in messages}
         known = self.deliveries.known(rows.values())
-        found = [(message, known.get((rows[message.id].key, rows[message.id].place))) for message in messages]
+        with_rows = [(message, known.get((rows[message.id].key, rows[message.id].place))) for message in messages]
         return [
             (message, before)
-            for message, before in found
+            for message, before in with_rows
             if before is None or before.state not in SETTLED or message.id in jobs
         ]
 

@@ -38,9 +38,9 @@ def erase(destination: Destination, message: Message, calls: Calls, loading: Loa
 
 def told_again(message: Message, now_ms: int) -> str:
     """A message that has the customer of an erasure sent again, if they came back meanwhile."""
-    told = {
+    detail = {
         "customer_id": message.customer_id,
         "transition_id": f"{message.id}-{message.receives}",
         "at": iso(now_ms),
     }
-    return body(message.destination, WANTED, told)
+    return body(message.destination, WANTED, detail)

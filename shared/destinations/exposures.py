@@ -35,9 +35,9 @@ def campaign_of(message: Message, file: DestinationFile) -> str | None:
 
 
 def _event(message: Message, campaign: str) -> bytes:
-    told = f"{message.destination} {message.transition_id}"
+    unique = f"{message.destination} {message.transition_id}"
     event = {
-        "event_id": "exposure-" + hashlib.blake2b(told.encode(), digest_size=16).hexdigest(),
+        "event_id": "exposure-" + hashlib.blake2b(unique.encode(), digest_size=16).hexdigest(),
         "event_type": EVENT_TYPE,
         "timestamp": iso(message.at_ms),
         "customer_id": message.customer_id,

@@ -142,16 +142,16 @@ class Customers:
         attributes = attributes_of(profile) if needs_attributes(file.sources) else {}
         campaign = None if message.is_held_back else message.campaign
         recommended = recommended_to(profile, recommender, self._as_of_ms()) if recommender else {}
-        told = Told(profile, manifest, attributes, campaign, recommended)
+        customer = Told(profile, manifest, attributes, campaign, recommended)
         ((_, source),) = file.identify.items()
-        name = told.value(source)
+        name = customer.value(source)
         if name is None or name == "" or isinstance(name, list | bool):
             return f"the customer has no {source}, by which {destination.file.vendor} would know them"
         if len(str(name).encode()) > LONGEST_NAME_BYTES:
             return f"{source} takes more than {LONGEST_NAME_BYTES} bytes"
         # The vendor keeps what was last sent: what else is told of somebody says nothing of it.
         sources = {field: source for field, source in file.fields.items() if source != CAMPAIGN or campaign}
-        fields = {field: told.value(source) for field, source in sources.items()}
+        fields = {field: customer.value(source) for field, source in sources.items()}
         delivery = _delivery(destination.name, message, fields)
         return Record(profile.key, str(name), fields, delivery, profile.version, message.at_ms)
 

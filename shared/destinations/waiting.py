@@ -62,14 +62,14 @@ class Queues:
         """At most so many messages, as Lambda would bring them. Whoever takes them deletes those that are done."""
         empty = 0
         while most > 0 and empty < EMPTY_AT_MOST and go_on():
-            found = self._sqs.receive_message(
+            messages = self._sqs.receive_message(
                 QueueUrl=self.url(arn),
                 MaxNumberOfMessages=min(most, ENTRIES_A_CALL),
                 AttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             ).get("Messages", [])
-            empty = 0 if found else empty + 1
-            most -= len(found)
-            for message in found:
+            empty = 0 if messages else empty + 1
+            most -= len(messages)
+            for message in messages:
                 yield {
                     "messageId": message["MessageId"],
                     "receiptHandle": message["ReceiptHandle"],

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shared.drift.measures import EVENTS, ORDERS, REFUSED
 from shared.drift.reference import RECENT_DAYS, Measure, Reference
-from shared.drift.stability import NONE_SEEN, Counts, Natural, by_chance, found, p_value, stability_index
+from shared.drift.stability import NONE_SEEN, Counts, Natural, by_chance, p_value, stability_index, which_fall
 from shared.durations import DAY_MS
 
 FALSE_ALARMS = 0.05 / 30
@@ -78,14 +78,14 @@ def compare(
 
 def judged(findings: Sequence[Finding]) -> list[Finding]:
     """The findings with what is drift among them."""
-    fallen = found([one.p_value for one in findings], FALSE_ALARMS)
-    told = [
+    fallen = which_fall([one.p_value for one in findings], FALSE_ALARMS)
+    marked = [
         Finding(
             one.name, one.number, one.index, one.p_value, one.natural, one.is_season, falls and one.index >= LEAST_INDEX
         )
         for one, falls in zip(findings, fallen, strict=True)
     ]
-    return sorted(told, key=lambda one: (not one.is_drift, one.p_value, -one.index))
+    return sorted(marked, key=lambda one: (not one.is_drift, one.p_value, -one.index))
 
 
 class _Look:
@@ -118,12 +118,12 @@ class _Look:
         number = int(self._now.sum())
         bins = int(((self._now + self._before) > 0).sum())
         recent, chance = self._against(self._before)
-        told = [(p_value(recent, bins, chance, natural), recent, False)]
+        comparisons = [(p_value(recent, bins, chance, natural), recent, False)]
         for expected, more in self._seasons(a_year_ago):
             index, chance = self._against(expected)
-            told.append((p_value(index, bins, chance + more, natural), index, True))
-        p, index, is_season = max(told)
-        return Finding(self.name, number, min(index for _, index, _ in told), p, natural.mean, is_season)
+            comparisons.append((p_value(index, bins, chance + more, natural), index, True))
+        p, index, is_season = max(comparisons)
+        return Finding(self.name, number, min(index for _, index, _ in comparisons), p, natural.mean, is_season)
 
     def _against(self, before: Ups) -> tuple[float, float]:
         number = int(self._now.sum())
@@ -155,10 +155,10 @@ class _Look:
 
     def _seasons(self, a_year_ago: Sequence[Counts]) -> list[tuple[Ups, float]]:
         """What is expected by instants of the season a year before, each with what chance adds to its index."""
-        told = [(one.astype(np.float64), 0.0) for one in a_year_ago if one.sum() >= LEAST]
+        seasons = [(one.astype(np.float64), 0.0) for one in a_year_ago if one.sum() >= LEAST]
         then = self._matrix[np.abs(self._days - YEAR_DAYS - RECENT_DAYS / 2) <= RECENT_DAYS / 2].sum(axis=0)
         if then.sum() < LEAST or self._age >= YEAR_DAYS - RECENT_DAYS:
-            return told
+            return seasons
         bins = self._matrix.shape[1]
         recent = _shares(self._before)
         # One by one, as a season begins and ends on a day.
@@ -166,8 +166,8 @@ class _Look:
             # A bin that was all but empty then would be multiplied by anything; what it gained or lost is bounded.
             expected = np.maximum(recent + _shares(season) - _shares(then), recent / 10)
             more = by_chance(bins, int(season.sum()), float(then.sum()))
-            told.append((expected / expected.sum() * self._before.sum(), more))
-        return told
+            seasons.append((expected / expected.sum() * self._before.sum(), more))
+        return seasons
 
 
 def _usual(beyond: Ups) -> tuple[float, float]:

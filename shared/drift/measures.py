@@ -87,8 +87,8 @@ def customers(profiles: Profiles, bundle: Bundle, at_ms: int, most: int = MOST_C
     ids = np.array([segment["id"] for segment in bundle.manifest["segments"]])
     day = np.zeros(len(active), np.int64)
     segment = (decided.segment[:, None] == ids).argmax(axis=1).astype(np.float64)
-    told = {name: Values(values.astype(np.float64), day) for name, values in seen.items()}
-    return told | {SEGMENT: Values(segment, day, tuple(map(str, ids.tolist())))}
+    by_name = {name: Values(values.astype(np.float64), day) for name, values in seen.items()}
+    return by_name | {SEGMENT: Values(segment, day, tuple(map(str, ids.tolist())))}
 
 
 def days(profiles: Profiles, as_of_ms: int, number: int) -> dict[str, Values]:

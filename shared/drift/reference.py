@@ -91,11 +91,11 @@ def observed(profiles: Profiles, bundle: Bundle, as_of_ms: int, seed: int) -> Re
         for day in CUSTOMER_DAYS
         if day <= max(history - RECENT_DAYS, 0)
     }
-    told = {name: _measure({day: values[name] for day, values in seen.items()}) for name in seen[0]}
+    by_name = {name: _measure({day: values[name] for day, values in seen.items()}) for name in seen[0]}
     days = [day for day in FLOW_DAYS if day < max(history, 1)]
     for name, values in measures.days(profiles, as_of_ms, days[-1] + 1).items():
-        told[name] = _measure({day: Values(values.of(day), values.days_ago[:0], values.labels) for day in days})
-    return Reference(FORMAT, bundle.bundle_id, as_of_ms, told)
+        by_name[name] = _measure({day: Values(values.of(day), values.days_ago[:0], values.labels) for day in days})
+    return Reference(FORMAT, bundle.bundle_id, as_of_ms, by_name)
 
 
 def tonight(reference: Reference, profiles: Profiles, bundle: Bundle, at_ms: int) -> dict[str, Counts]:

@@ -61,7 +61,7 @@ def p_value(index: float, bins: int, chance: float, natural: Natural) -> float:
     return f_tail(index / mean, freedom, known)
 
 
-def found(p_values: Sequence[float], rate: float) -> list[bool]:
+def which_fall(p_values: Sequence[float], rate: float) -> list[bool]:
     """Which of many hypotheses fall, so that of those that do at most a `rate` is true on the average, however they
     hang together (Benjamini and Yekutieli 2001). Where all are true, that is the probability that any falls."""
     number = len(p_values)

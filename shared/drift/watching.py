@@ -158,14 +158,14 @@ class Watching:
                 tables = Tables(Path(place), {**files("customers", before), **files("orders", day)})
                 return outcomes.came_true(tables, target, horizon)
 
-            told = []
+            predictions = []
             for target in ("churn", "conversion"):
                 values = seen.get(f"{PREDICTION}/{target}_probability")
                 if values is None or not len(values.value):
                     continue
                 horizon = bundle.manifest.get("targets", {}).get(target, {}).get("horizon_days")
                 before = self.exported.whole_before(day, horizon) if horizon else None
-                told.append(
+                predictions.append(
                     {
                         "target": target,
                         "horizon_days": horizon,
@@ -175,7 +175,7 @@ class Watching:
                         "came_true": came_true(target, before, horizon) if before else None,
                     }
                 )
-            return told
+            return predictions
 
     # ---- What there is -----------------------------------------------------------------------------------------------
 
@@ -224,13 +224,13 @@ class Watching:
 
     def _is_latest(self, as_of_ms: int) -> bool:
         try:
-            told = msgspec.json.decode(self.exported.body(report_key(DRIFT)).read())
+            latest = msgspec.json.decode(self.exported.body(report_key(DRIFT)).read())
         except Replaced:
             return True
-        return parse_timestamp(told["as_of"]) <= as_of_ms
+        return parse_timestamp(latest["as_of"]) <= as_of_ms
 
-    def _put(self, key: str, told: object) -> None:
-        body = msgspec.json.encode(told)
+    def _put(self, key: str, document: object) -> None:
+        body = msgspec.json.encode(document)
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/json")
 
 

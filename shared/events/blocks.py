@@ -57,18 +57,18 @@ class Block:
         """Lines that are empty, too long, no text or hold control characters [n], and places of all backslashes."""
         text = self.text[: self.stops[-1]]
         odd: NDArray[np.bool_] = (self.ends <= self.begins) | (self.stops - self.begins > LONGEST_LINE)
-        found = np.flatnonzero((text < _SPACE) | (text == _BACKSLASH))
-        if len(found) >= len(self):  # more than the line ends, of which the last is left out
-            found = found[text[found] != _LINE_END]
-            values = text[found]
-            controls = found[values < _SPACE]
+        places = np.flatnonzero((text < _SPACE) | (text == _BACKSLASH))
+        if len(places) >= len(self):  # more than the line ends, of which the last is left out
+            places = places[text[places] != _LINE_END]
+            values = text[places]
+            controls = places[values < _SPACE]
             odd[self.line_of(controls[self.ends[self.line_of(controls)] != controls])] = True
-            found = found[values == _BACKSLASH]
+            places = places[values == _BACKSLASH]
         else:
-            found = found[:0]
+            places = places[:0]
         if text.max(initial=0) >= _NOT_ASCII and not is_utf8(text.tobytes()):
             odd |= [not is_utf8(self.line(at)) for at in range(len(self))]
-        return odd, found
+        return odd, places
 
 
 def blocks(stream: ByteStream) -> Iterator[Block]:

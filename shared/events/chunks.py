@@ -137,6 +137,6 @@ def _unwritten(valid: Sequence[_Valid], columns: EventColumns, rules: Rules) -> 
 def _content_fingerprint(nameless: _Valid) -> int:
     """What stands for an event without an id: the hash of all that it says."""
     # Those are among the extras.
-    told = msgspec.structs.replace(nameless.event, timestamp=nameless.time_ms, **dict.fromkeys(BESIDE))
-    whole = msgspec.json.encode(told)
+    event = msgspec.structs.replace(nameless.event, timestamp=nameless.time_ms, **dict.fromkeys(BESIDE))
+    whole = msgspec.json.encode(event)
     return xxh3_64_intdigest(whole + nameless.extras) & FINGERPRINT_MASK

@@ -39,11 +39,11 @@ def read_json(stream: ByteStream, rules: Rules) -> Parts:
     layouts: list[Layout] = []
     for block in blocks(stream):
         lines, layouts = json_columns(block, layouts)
-        found = checked(lines, rules)
-        if found.plain.any():
-            yield event_columns(found, rules), Batch()
+        checked_lines = checked(lines, rules)
+        if checked_lines.plain.any():
+            yield event_columns(checked_lines, rules), Batch()
         batch = Batch()
-        for at in block.filled(~found.plain):
+        for at in block.filled(~checked_lines.plain):
             add_json(batch, block.number + at, block.line(at))
             if batch.is_full:
                 yield None, batch
@@ -56,16 +56,16 @@ def read_csv(stream: ByteStream, rules: Rules) -> Parts:
     lines = _Lines(stream)
     records = CsvRecords(lines, CsvForm())
     while block := lines.block():
-        found = checked(csv_columns(block, records.header), rules)
-        found.plain[: lines.at] = False
+        checked_lines = checked(csv_columns(block, records.header), rules)
+        checked_lines.plain[: lines.at] = False
         batch = Batch()
-        for at in block.filled(~found.plain):
+        for at in block.filled(~checked_lines.plain):
             if at < lines.at:
                 continue
             lines.at = at
             records.add_next(batch, block.number + at)
             # What looks like a line of its own may be part of a value in quotes.
-            found.plain[at : lines.at if lines.is_in(block) else len(block)] = False
+            checked_lines.plain[at : lines.at if lines.is_in(block) else len(block)] = False
             if batch.is_full:
                 yield None, batch
                 batch = Batch()
@@ -73,8 +73,8 @@ def read_csv(stream: ByteStream, rules: Rules) -> Parts:
                 break
         else:
             lines.at = len(block)
-        if found.plain.any():
-            yield event_columns(found, rules), Batch()
+        if checked_lines.plain.any():
+            yield event_columns(checked_lines, rules), Batch()
         yield None, batch
 
 

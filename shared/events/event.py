@@ -91,7 +91,7 @@ def _description(field: str) -> str:
         if isinstance(hint, Meta):
             return hint.description
         parts = (*get_args(hint), *getattr(hint, "__metadata__", ()), getattr(hint, "__value__", None))
-        return next((found for part in parts if part is not None and (found := find(part))), None)
+        return next((description for part in parts if part is not None and (description := find(part))), None)
 
     return find(get_type_hints(Event, include_extras=True)[field]) or "valid"
 
@@ -114,8 +114,8 @@ def first_broken(raw: Mapping[str, Any], *, strict: bool = True) -> msgspec.Vali
 def explain(error: Exception, raw: Mapping[str, Any] | None = None) -> str:
     """Why a line was refused, for the shop's engineer: `error` from msgspec, `raw` the line's fields where known."""
     message = str(error)
-    if found := _AT_FIELD.search(message):
-        field = found[1]
+    if match := _AT_FIELD.search(message):
+        field = match[1]
         if raw is None:
             return f"{field} must be {DESCRIPTIONS[field]}"
         if raw.get(field) is None:
@@ -123,10 +123,10 @@ def explain(error: Exception, raw: Mapping[str, Any] | None = None) -> str:
         if field == "attributes":
             return f"{field} must be {DESCRIPTIONS[field]}"
         return f"{field} must be {DESCRIPTIONS[field]}, not {_shown(raw[field], is_text='got `str`' in message)}"
-    if found := _REQUIRED.search(message):
-        return f"{found[1]} is missing"
-    if found := _NOT_AN_OBJECT.search(message):
-        return f"a line must hold one JSON object, not {found[1]}"
+    if match := _REQUIRED.search(message):
+        return f"{match[1]} is missing"
+    if match := _NOT_AN_OBJECT.search(message):
+        return f"a line must hold one JSON object, not {match[1]}"
     return f"not valid JSON: {message.removeprefix('JSON is malformed: ')}"
 
 

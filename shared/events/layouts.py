@@ -29,7 +29,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|[][{}:,]
 _STRUCTURE = b"{}[],: \t\r"
 _WORD = 8
 
-type Found = tuple[Slot, Positions, Positions]
+type SlotValues = tuple[Slot, Positions, Positions]
 """Where the values of some lines in a slot begin and end [m each]."""
 
 
@@ -165,14 +165,14 @@ class _Parser:
 
 def matching(
     layout: Layout, block: Block, lines: Positions, quotes: Positions, first: Positions
-) -> tuple[Positions, list[Found]]:
+) -> tuple[Positions, list[SlotValues]]:
     """Which of some lines [n], which have as many quotes, have the layout [m], and where their values begin and end.
 
     `quotes` are the places of all quotes of the block, `first` says which of them is the first of each line [n].
     """
     left = np.arange(len(lines))
     at, ends = block.begins[lines], block.ends[lines]
-    slots: list[Found] = []
+    slots: list[SlotValues] = []
     for slot in layout.slots:
         has = _has(block.text, at, slot.before)
         begins = at + len(slot.before)
@@ -187,7 +187,7 @@ def matching(
     return left[has], slots if has.all() else _where(has, slots)
 
 
-def _where(kept: NDArray[np.bool_], slots: Sequence[Found]) -> list[Found]:
+def _where(kept: NDArray[np.bool_], slots: Sequence[SlotValues]) -> list[SlotValues]:
     return [(slot, begins[kept], ends[kept]) for slot, begins, ends in slots]
 
 

@@ -142,8 +142,8 @@ def _table(database: duckdb.DuckDBPyConnection, path: Path, *, mapped: bool) -> 
         while inside > 0 and elements:
             inside += elements.pop(0)[1] - 1
     table = Table(names, [""] * len(names))
-    found = database.execute(f"SELECT * {table.source} LIMIT 0", {"path": str(path)}).description
-    kinds = [column[1].id for column in found or ()][:-1]
+    columns = database.execute(f"SELECT * {table.source} LIMIT 0", {"path": str(path)}).description
+    kinds = [column[1].id for column in columns or ()][:-1]
     if len(kinds) != len(names):
         raise BrokenOff("its columns cannot be told apart")
     if not mapped:
@@ -258,14 +258,14 @@ def _value(value: Any, limit: int, *, is_id: bool) -> Any:
     return str(value) if is_id and isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _event_columns(found: Columns, at: NDArray[np.int64], rules: Rules) -> EventColumns:
-    """The rows of `found` at the positions `at`, which are plain."""
+def _event_columns(columns: Columns, at: NDArray[np.int64], rules: Rules) -> EventColumns:
+    """The rows of `columns` at the positions `at`, which are plain."""
 
     def numbers(name: str, dtype: type[np.generic] = np.float64) -> NDArray[Any]:
-        return found.numbers(name, dtype)[at]
+        return columns.numbers(name, dtype)[at]
 
     def texts(name: str) -> Texts:
-        return found.texts(name).take(at)
+        return columns.texts(name).take(at)
 
     keys, profile = profiles_of(texts("person"), numbers("visitor", np.uint8))
     names: dict[int, str] = {}

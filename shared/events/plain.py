@@ -145,23 +145,23 @@ def _times(lines: Lines) -> NDArray[np.int64]:
     return times
 
 
-def event_columns(found: Checked, rules: Rules) -> EventColumns:
+def event_columns(checked_lines: Checked, rules: Rules) -> EventColumns:
     """The lines that are plain."""
-    at = np.flatnonzero(found.plain)
+    at = np.flatnonzero(checked_lines.plain)
 
     def texts(name: str) -> Texts:
-        column = found.lines.column(name)
+        column = checked_lines.lines.column(name)
         return column if len(at) == len(column) else column.take(at)
 
     def amounts(name: str) -> NDArray[np.float64]:
-        return found.amounts[name][at] if name in found.amounts else np.full(len(at), AMOUNTS[name])
+        return checked_lines.amounts[name][at] if name in checked_lines.amounts else np.full(len(at), AMOUNTS[name])
 
     customers, visitors = texts("customer_id"), texts("anonymous_id")
     keys, profile = profiles_of(customers.filled(visitors), (customers.sizes == 0).astype(np.uint8))
     names: dict[int, str] = {}
     category = name_codes(names, texts("category"))
-    kind = found.kind[at]
-    time_ms = found.time_ms[at]
+    kind = checked_lines.kind[at]
+    time_ms = checked_lines.time_ms[at]
     net = amounts("price") * amounts("quantity")
     rows = Rows(
         time_ms=time_ms,

@@ -108,15 +108,15 @@ class Texts:
             # Whichever of those that share a slot was put there last stands for all that equal it.
             slots = (hashes & np.uint64(len(stands) - 1)).astype(np.int64)
             stands[slots] = left
-            found = stands[slots]
+            standing = stands[slots]
             if short is None:
-                equal = self._equal(left, found)
+                equal = self._equal(left, standing)
             else:
-                equal = (short[left] == short[found]) & (self.sizes[left] == self.sizes[found])
+                equal = (short[left] == short[standing]) & (self.sizes[left] == self.sizes[standing])
             if equal.all():
-                like[left] = found
+                like[left] = standing
                 break
-            like[left[equal]] = found[equal]
+            like[left[equal]] = standing[equal]
             left, hashes = left[~equal], hashes[~equal] >> np.uint64(_SLOT_BITS // 2)
         positions = np.flatnonzero(like == np.arange(len(self)))
         rank = np.empty(len(self), np.int64)

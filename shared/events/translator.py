@@ -84,9 +84,9 @@ class Translator:
         """Profile keys of those whom a record names, however broken it is otherwise."""
         content = self._looked_into(record)
         ids = [
-            (key, _id(self._value(told, part.paths[field])))
+            (key, _id(self._value(row, part.paths[field])))
             for part in self._parts
-            for told, _ in islice(part.told(content), MOST_EVENTS)
+            for row, _ in islice(part.told(content), MOST_EVENTS)
             for field, key in _PEOPLE.items()
             if field in part.paths
         ]
@@ -99,20 +99,20 @@ class Translator:
         mended since is no other event.
         """
         content = self._looked_into(record)
-        told: dict[str, Event] = {}
+        by_place: dict[str, Event] = {}
         for at, part in enumerate(self._parts):
             for number, (row, place) in enumerate(part.told(content)):
                 if number == MOST_EVENTS:
                     raise LineBroken(f"{part.lists[-1]} lists more than {MOST_EVENTS:,} entries")
                 event = self._event(row, part)
                 if event is not None:
-                    told[f"{at}{place}"] = event
-        if not self._tells_several and all(event.event_id for event in told.values()):
-            return list(told.values())
+                    by_place[f"{at}{place}"] = event
+        if not self._tells_several and all(event.event_id for event in by_place.values()):
+            return list(by_place.values())
         row_id = xxh3_128_hexdigest(content_of(record))
         return [
             msgspec.structs.replace(event, event_id=_place_in(event.event_id or row_id, place))
-            for place, event in told.items()
+            for place, event in by_place.items()
         ]
 
     def _looked_into(self, record: Record) -> Record:

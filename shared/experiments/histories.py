@@ -146,7 +146,7 @@ class Experiments:
             met = np.zeros(len(exposed.at), bool)
             met[mine] = other.treated[theirs] & (since >= 0) & (since < window_ms)
             arms = (exposed.treated, ~exposed.treated)
-            told = tuple(float(met[arm].mean()) if arm.any() else 0.0 for arm in arms)
-            if any(told):
-                shares[name] = (told[0], told[1])
+            approached = tuple(float(met[arm].mean()) if arm.any() else 0.0 for arm in arms)
+            if any(approached):
+                shares[name] = (approached[0], approached[1])
         return shares

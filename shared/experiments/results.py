@@ -62,9 +62,9 @@ def judged(trials: Sequence[Trial], look: Look) -> list[dict[str, Any]]:
     """A result for each trial. What is found is held to the bound on false discoveries over all of them at once, and
     over all their segments in the same way."""
     results = [_result(trial, look) for trial in trials]
-    found = [metric for result in results for metric in result["metrics"] if metric["log_e_value"] is not None]
-    _find(found)
-    _find([segment for metric in found for segment in metric["segments"] if segment["log_e_value"] is not None])
+    metrics = [metric for result in results for metric in result["metrics"] if metric["log_e_value"] is not None]
+    _find(metrics)
+    _find([segment for metric in metrics for segment in metric["segments"] if segment["log_e_value"] is not None])
     for trial, result in zip(trials, results, strict=True):
         if result["state"] is None:
             _settle(trial, look, result)
@@ -216,7 +216,7 @@ def _customers_for(metric: Metric, trial: Trial) -> int:
 
 
 def _segments(metric: Metric, trial: Trial) -> list[dict[str, Any]]:
-    told = []
+    segments = []
     errors = []
     for segment in trial.segments:
         treatment, control = trial.arm(TREATMENT, segment), trial.arm(CONTROL, segment)
@@ -226,12 +226,12 @@ def _segments(metric: Metric, trial: Trial) -> list[dict[str, Any]]:
             known = effect(metric, treatment, control)
             one |= _told(known)
             errors.append(known.error)
-        told.append(one)
-    measured = [one for one in told if one["effect"] is not None]
+        segments.append(one)
+    measured = [one for one in segments if one["effect"] is not None]
     likeliest = shrunk([one["effect"] for one in measured], errors).tolist()
     for one, nearest in zip(measured, likeliest, strict=True):
         one["shrunk"] = nearest
-    return told
+    return segments
 
 
 def _before_and_after(trial: Trial) -> list[dict[str, Any]]:

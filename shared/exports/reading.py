@@ -138,8 +138,8 @@ class Reader:
         keys = [profile.key for profile in profiles]
         made = [profile.decision for profile in profiles]
         as_of_ms = self.plan.as_of_ms
-        told = rows.customers(keys, made, known, self.names, as_of_ms, self.zone)
-        yield CUSTOMERS.name, {**told, **rows.recommended(keys, made, known, as_of_ms, self.recommender)}
+        columns = rows.customers(keys, made, known, self.names, as_of_ms, self.zone)
+        yield CUSTOMERS.name, {**columns, **rows.recommended(keys, made, known, as_of_ms, self.recommender)}
         yield STATES.name, rows.states(known)
         yield ORDERS.name, rows.orders(known)
         yield EXPOSURES.name, rows.exposures(known)

@@ -98,12 +98,12 @@ def recommended(
     if recommender is None:
         return {name: lists([None] * len(keys)) for name in LISTS}
     position = {key: i for i, key in enumerate(known.keys)}
-    told: list[dict[str, tuple[str, ...]]] = []
+    by_customer: list[dict[str, tuple[str, ...]]] = []
     for key, decision in zip(keys, decisions, strict=True):
         at = position.get(key)
         events = known.rows_of(at) if at is not None else EventRows.empty()
-        told.append(recommended_ids(recommender, events, as_of_ms, segment_in(recommender, decision)))
-    return {name: lists(each[name] for each in told) for name in LISTS}
+        by_customer.append(recommended_ids(recommender, events, as_of_ms, segment_in(recommender, decision)))
+    return {name: lists(each[name] for each in by_customer) for name in LISTS}
 
 
 def decisions(keys: Sequence[str], made: Sequence[Decision], names: Names) -> Rows:
@@ -162,9 +162,9 @@ def _visits_around(known: Profiles, at: NDArray[np.intp]) -> tuple[NDArray[np.fl
     place = np.searchsorted(visiting, first)
 
     def of(places: NDArray[np.intp]) -> NDArray[np.float64]:
-        found = np.append(visiting, -1)[places]
-        is_own = (found >= 0) & (owner[found] == owner[at])
-        return np.where(is_own, time_ms[found], np.nan)
+        visits = np.append(visiting, -1)[places]
+        is_own = (visits >= 0) & (owner[visits] == owner[at])
+        return np.where(is_own, time_ms[visits], np.nan)
 
     return of(place - 1), of(place)
 

@@ -286,10 +286,10 @@ def computed_for(columns: Sequence[int]) -> Sequence[Feature]:
 def top_categories(profiles: Profiles, as_of_ms: int, most: int = 3, days: int | None = 365) -> list[list[str]]:
     """Each customer's favourite categories by name, the most frequent first, names in order between equals."""
     history = History(profiles, as_of_ms)
-    found = history.counts_of("category", days)
-    names = [profiles.category_names[code] for code in found.code.tolist()]
+    counts = history.counts_of("category", days)
+    names = [profiles.category_names[code] for code in counts.code.tolist()]
     favourites: list[list[str]] = [[] for _ in range(len(profiles))]
-    for owner, _, name in sorted(zip(found.owner.tolist(), (-found.count).tolist(), names, strict=True)):
+    for owner, _, name in sorted(zip(counts.owner.tolist(), (-counts.count).tolist(), names, strict=True)):
         if len(favourites[owner]) < most:
             favourites[owner].append(name)
     return favourites

@@ -89,17 +89,17 @@ def columns(definitions: Iterable[Definition], known: Sequence[Definition]) -> l
     """
     at = {definition.hash: i for i, definition in enumerate(known)}
     now = {definition.name: definition for definition in reversed(known)}
-    problems, found = list[str](), list[int]()
+    problems, positions = list[str](), list[int]()
     for definition in definitions:
         if definition.hash in at:
-            found.append(at[definition.hash])
+            positions.append(at[definition.hash])
         elif definition.name in now:
             problems.append(f"{definition.name}: its {' and '.join(now[definition.name].changes(definition))} changed")
         else:
             problems.append(f"{definition.name}: this code does not compute it")
     if problems:
         raise FeaturesChanged("; ".join(problems))
-    return found
+    return positions
 
 
 def _definition(said: Any) -> Definition:
@@ -115,10 +115,10 @@ def _definition(said: Any) -> Definition:
 
 def _list(metadata: Mapping[str, str], name: str) -> list[Any]:
     try:
-        found = json.loads(metadata.get(name, "[]"))
+        entries = json.loads(metadata.get(name, "[]"))
     except (ValueError, RecursionError) as error:
         raise FeaturesChanged(f"its {name} cannot be read") from error
-    return found if isinstance(found, list) else []
+    return entries if isinstance(entries, list) else []
 
 
 def _hash(content: Any) -> str:

@@ -202,19 +202,19 @@ def distinct(history: History, column: Coded, days: Window) -> Ints:
 
 def category_entropy(history: History, days: Window) -> Floats:
     """Shannon entropy in bits of the customer's events over categories."""
-    found = history.counts_of("category", days)
-    share = found.count / np.bincount(found.owner, found.count, minlength=history.n)[found.owner]
-    entropy = np.bincount(found.owner, -share * np.log2(share), minlength=history.n)
-    return np.where(np.bincount(found.owner, minlength=history.n) > 0, entropy, np.nan)
+    counts = history.counts_of("category", days)
+    share = counts.count / np.bincount(counts.owner, counts.count, minlength=history.n)[counts.owner]
+    entropy = np.bincount(counts.owner, -share * np.log2(share), minlength=history.n)
+    return np.where(np.bincount(counts.owner, minlength=history.n) > 0, entropy, np.nan)
 
 
 def top_category_share(history: History, days: Window) -> Floats:
     """Events in the customer's most frequent category over all that name one."""
-    found = history.counts_of("category", days)
+    counts = history.counts_of("category", days)
     largest = np.zeros(history.n)
-    owners, begins = np.unique(found.owner, return_index=True)
-    largest[owners] = np.maximum.reduceat(found.count, begins) if len(begins) else 0
-    return ratio(largest, np.bincount(found.owner, found.count, minlength=history.n))
+    owners, begins = np.unique(counts.owner, return_index=True)
+    largest[owners] = np.maximum.reduceat(counts.count, begins) if len(begins) else 0
+    return ratio(largest, np.bincount(counts.owner, counts.count, minlength=history.n))
 
 
 # ---- Any events ------------------------------------------------------------------------------------------------------

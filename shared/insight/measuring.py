@@ -108,19 +108,19 @@ class Measuring:
     # ---- How far predictions came true -------------------------------------------------------------------------------
 
     def _calibration(self, now: Tables, day: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        told = {}
+        by_target = {}
         for target in ("churn", "conversion"):
             horizon = manifest.get("targets", {}).get(target, {}).get("horizon_days")
             before = self.exported.whole_before(day, horizon) if horizon else None
             if not horizon or before is None:
-                told[target] = {"state": "not_enough_data", "horizon_days": horizon}
+                by_target[target] = {"state": "not_enough_data", "horizon_days": horizon}
                 continue
             with TemporaryDirectory() as place:
                 then = self.exported.fetched(Path(place), {"customers": self.exported.keys("customers", before)})
                 files = {"customers": then.files.get("customers", ()), "orders": now.files.get("orders", ())}
                 bins = calibration(Tables(now.folder, files), target, horizon)
-            told[target] = {"state": "measured", "horizon_days": horizon, "said_on": before, "bins": bins}
-        return told
+            by_target[target] = {"state": "measured", "horizon_days": horizon, "said_on": before, "bins": bins}
+        return by_target
 
     # ---- Objects -----------------------------------------------------------------------------------------------------
 
@@ -130,8 +130,8 @@ class Measuring:
         except Replaced:
             return None
 
-    def _put(self, key: str, told: Mapping[str, Any]) -> None:
-        body = msgspec.json.encode(told)
+    def _put(self, key: str, content: Mapping[str, Any]) -> None:
+        body = msgspec.json.encode(content)
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/json")
 
 

@@ -84,8 +84,8 @@ def rule_size(tables: Tables, rule: Rule) -> Size:
     }
     with tables.opened(*NEEDED) as database:
         statement = _COUNTED.format(fields=_fields(rule), condition=to_sql(rule))
-        (found,) = database.rows(statement, **given)
-    return Size(found["inside"], found["everybody"], found["examples"] or (), found["as_of"])
+        (row,) = database.rows(statement, **given)
+    return Size(row["inside"], row["everybody"], row["examples"] or (), row["as_of"])
 
 
 def _is_exported(count: Count) -> bool:

@@ -72,6 +72,6 @@ class Database:
 
     def rows(self, statement: str, **given: Any) -> list[dict[str, Any]]:
         """What a statement of ours finds, a dictionary a row."""
-        found = self.run(statement, **given)
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        result = self.run(statement, **given)
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -141,8 +141,8 @@ def trials(tables: Tables, as_of_ms: int, window_days: int, designs: Mapping[str
 
 def _known(database: Database) -> frozenset[str]:
     """The columns that the exports tell: of a date that two releases wrote, those that both do."""
-    (told,) = database.rows(_FILES_WITH_VISITS)
-    return frozenset(COLUMNS) - (VISITS if told["files"] < len(database.paths["exposures"]) else frozenset())
+    (row,) = database.rows(_FILES_WITH_VISITS)
+    return frozenset(COLUMNS) - (VISITS if row["files"] < len(database.paths["exposures"]) else frozenset())
 
 
 def _trial(database: Database, campaign: str, window_days: int, design: Design, spans: Mapping[str, int]) -> Trial:

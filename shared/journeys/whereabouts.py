@@ -55,11 +55,11 @@ class Whereabouts:
         places = [*product(places_of(journey), range(SHARDS))]
         with ThreadPoolExecutor(AT_ONCE) as threads:
             counted = threads.map(lambda place: self._count(place_of(journey.key, *place), until), places)
-            found = [*zip(places, counted, strict=True)]
+            by_shard = [*zip(places, counted, strict=True)]
         by_place = Counter[Place]()
-        for (place, _), (number, _) in found:
+        for (place, _), (number, _) in by_shard:
             by_place[place] += number
-        return Counts(by_place, all(complete for _, (_, complete) in found))
+        return Counts(by_place, all(complete for _, (_, complete) in by_shard))
 
     def page(
         self, journey: str, places: Sequence[Place], limit: int, after: After | None = None
@@ -91,7 +91,7 @@ class Whereabouts:
 
     def _travellers(self, keys: Sequence[Any], places: set[Place]) -> list[Traveller]:
         """Those at the keys who still stand at one of the places, in the order of the keys."""
-        found: dict[tuple[str, str], Traveller] = {}
+        travellers: dict[tuple[str, str], Traveller] = {}
         wanted: Any = {self._table: {"Keys": [*keys]}} if keys else {}
         for _ in attempts(CALLS_AT_MOST, self._sleep):
             if not wanted:
@@ -99,11 +99,11 @@ class Whereabouts:
             answer = self._client.batch_get_item(RequestItems=wanted)
             for item in answer["Responses"].get(self._table, ()):
                 traveller = decode_traveller(item)
-                found[traveller.pk, traveller.sk] = traveller
+                travellers[traveller.pk, traveller.sk] = traveller
             wanted = answer.get("UnprocessedKeys")
         if wanted:
             raise TableOverloaded(f"items still unread after {CALLS_AT_MOST} attempts")
-        known = [found.get((key["pk"]["S"], key["sk"]["S"])) for key in keys]
+        known = [travellers.get((key["pk"]["S"], key["sk"]["S"])) for key in keys]
         return [traveller for traveller in known if traveller and traveller.place in places]
 
     def _count(self, place: str, until: float) -> tuple[int, bool]:

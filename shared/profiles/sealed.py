@@ -49,9 +49,9 @@ class Sealed:
         """Whether there are events in them."""
         return any(self.least) if self.volumes is None else any(volume.state for volume in self.volumes)
 
-    def of(self, found: Mapping[int, Volume]) -> Sealed | None:
-        """With the volumes `found`, by number; None where they are older than the profile that asks for them."""
-        volumes = tuple(found.get(number, Volume()) for number in range(len(self.least)))
+    def of(self, by_number: Mapping[int, Volume]) -> Sealed | None:
+        """With the volumes `by_number`; None where they are older than the profile that asks for them."""
+        volumes = tuple(by_number.get(number, Volume()) for number in range(len(self.least)))
         # What a former life left does not count, and is written over at the version it has.
         counted = tuple(volume if volume.version > self.since else replace(volume, state=b"") for volume in volumes)
         is_behind = any(volume.version < least for volume, least in zip(counted, self.least, strict=True))

@@ -148,11 +148,11 @@ class ProfileTable:
         done: dict[str, StoredProfile] = {}
         behind: list[str] = []
         for _ in attempts(CALLS_AT_MOST, self._sleep):
-            found, broken = self._volumes(waiting)
+            volumes, broken = self._volumes(waiting)
             unreadable |= broken
             behind = []
             for profile in waiting:
-                sealed = profile.sealed and profile.sealed.of(found.get(profile.key, {}))
+                sealed = profile.sealed and profile.sealed.of(volumes.get(profile.key, {}))
                 if profile.sealed is None or sealed is not None:
                     done[profile.key] = replace(profile, sealed=sealed)
                 else:
@@ -169,16 +169,16 @@ class ProfileTable:
 
     def _volumes(self, profiles: Sequence[StoredProfile]) -> tuple[dict[str, dict[int, Volume]], frozenset[str]]:
         """The volumes of profiles, by key and number, and the keys of those of whom some are no volumes."""
-        found: dict[str, dict[int, Volume]] = {}
+        volumes: dict[str, dict[int, Volume]] = {}
         broken = set[str]()
         keys = [volume_key(p.key, number) for p in profiles if p.sealed for number in range(len(p.sealed.least))]
         for item in self._read(keys) if keys else ():
             key = item["pk"]["S"]
             try:
-                found.setdefault(key, {})[volume_number(item)] = decode_volume(item)
+                volumes.setdefault(key, {})[volume_number(item)] = decode_volume(item)
             except (AttributeError, KeyError, TypeError, ValueError):
                 broken.add(key)
-        return found, frozenset(broken)
+        return volumes, frozenset(broken)
 
     def _read(self, keys: Iterable[dict[str, Any]]) -> list[Item]:
         """The items that exist at the distinct `keys`."""

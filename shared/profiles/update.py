@@ -143,8 +143,8 @@ class Updater:
             changes.append(self._change(loaded.get(key, profile), profile, whole))
         if self.bundle is not None:
             changes = self._decided(changes, self._kept(before, after), self.bundle)
-        told = [replace(change.after, moved=change.cause) for change in changes]
-        after_all = remembered(told, self.bundle)
+        profiles = [replace(change.after, moved=change.cause) for change in changes]
+        after_all = remembered(profiles, self.bundle)
         return [replace(change, after=profile) for change, profile in zip(changes, after_all, strict=True)]
 
     def _change(self, stored: StoredProfile, admitted: StoredProfile, whole: StoredProfile) -> Change:

@@ -60,8 +60,8 @@ def recommended_products(
     """The places of the first SENT products of both lists, which are those of `recommendations`."""
     customer = Customer.at(rows, as_of_ms, recommender.products)
     at, _ = rank_again(recommender, customer)
-    found = rank_new(recommender, customer, segment)
-    return {AGAIN_LIST: customer.product[at[:SENT]].tolist(), NEW_LIST: found.place[:SENT].tolist()}
+    new = rank_new(recommender, customer, segment)
+    return {AGAIN_LIST: customer.product[at[:SENT]].tolist(), NEW_LIST: new.place[:SENT].tolist()}
 
 
 def recommended_ids(
@@ -81,7 +81,7 @@ def rank_again(recommender: Recommender, customer: Customer) -> tuple[NDArray[np
 
 
 @dataclass(frozen=True)
-class Found:
+class NewProducts:
     """Products that are new to a customer, the likeliest to be bought first [m], and what is said of each."""
 
     place: NDArray[np.int64]
@@ -92,13 +92,13 @@ class Found:
     """How much each stands out in the customer's segment, as a logarithm [m]."""
 
 
-def rank_new(recommender: Recommender, customer: Customer, segment: int | None) -> Found:
+def rank_new(recommender: Recommender, customer: Customer, segment: int | None) -> NewProducts:
     """The products that are new to the customer."""
-    found = candidates(customer, recommender.products, segment)
-    signals = found.signals(customer, recommender.products)
+    new = candidates(customer, recommender.products, segment)
+    signals = new.signals(customer, recommender.products)
     log_odds = recommender.new.log_odds(signals)
-    order = np.lexsort((found.place, -log_odds))
-    return Found(found.place[order], log_odds[order], signals[order], found.lift[order])
+    order = np.lexsort((new.place, -log_odds))
+    return NewProducts(new.place[order], log_odds[order], signals[order], new.lift[order])
 
 
 def _again(recommender: Recommender, customer: Customer, limit: int) -> list[dict[str, Any]]:
@@ -112,13 +112,13 @@ def _again(recommender: Recommender, customer: Customer, limit: int) -> list[dic
 
 
 def _new(recommender: Recommender, customer: Customer, segment: int | None, limit: int) -> list[dict[str, Any]]:
-    found = rank_new(recommender, customer, segment)
-    scores = _scores(found.log_odds[:limit])
-    speaking = _speaking(recommender, found, len(scores))
+    new = rank_new(recommender, customer, segment)
+    scores = _scores(new.log_odds[:limit])
+    speaking = _speaking(recommender, new, len(scores))
     shown = []
-    for i, (place, score) in enumerate(zip(found.place[:limit].tolist(), scores, strict=True)):
+    for i, (place, score) in enumerate(zip(new.place[:limit].tolist(), scores, strict=True)):
         own = _own(customer, place)
-        known = segment if found.lift[i] > 0 else None
+        known = segment if new.lift[i] > 0 else None
         said = (_said_of(group, recommender, customer, place, known) for group in speaking[i])
         shown.append(_entry(recommender, place, score, own or next(filter(None, said))))
     return shown
@@ -170,13 +170,13 @@ def _title(recommender: Recommender, customer: Customer, at: int) -> str:
     return recommender.title(int(customer.product[at]))
 
 
-def _speaking(recommender: Recommender, found: Found, count: int) -> list[list[str]]:
+def _speaking(recommender: Recommender, new: NewProducts, count: int) -> list[list[str]]:
     """Of each of the first `count` products the groups, first the one without which, were it as usual in that, it would
     be least likely."""
     if not count:
         return []
-    rows = np.repeat(found.signals[:count, None], len(_GROUPS) + 1, axis=1)
-    usual = np.median(found.signals, axis=0)
+    rows = np.repeat(new.signals[:count, None], len(_GROUPS) + 1, axis=1)
+    usual = np.median(new.signals, axis=0)
     for row, names in enumerate(_GROUPS.values(), 1):
         at = [NEW.index(name) for name in names]
         rows[:, row, at] = usual[at]

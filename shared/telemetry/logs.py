@@ -41,12 +41,12 @@ class Formatter(LambdaPowertoolsFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line; of an exception where it happened and, for each that led to it, what may be said of it."""
-        told = logging.makeLogRecord(record.__dict__)
-        told.exc_info = told.exc_text = told.stack_info = None
+        safe = logging.makeLogRecord(record.__dict__)
+        safe.exc_info = safe.exc_text = safe.stack_info = None
         if record.exc_info and record.exc_info[1]:
-            told.exception = described(record.exc_info[1])
-            told.exception_name = type(record.exc_info[1]).__name__
-        return super().format(told)
+            safe.exception = described(record.exc_info[1])
+            safe.exception_name = type(record.exc_info[1]).__name__
+        return super().format(safe)
 
     def serialize(self, log: Any) -> str:
         """The line without texts under names that are not listed."""

@@ -56,10 +56,10 @@ def function_of(operation: Any) -> str:
     return uri.partition("functions/${")[2].partition(".Arn}")[0]
 
 
-CALLS = [found for found in OPERATIONS if found[1] in METHODS]
+CALLS = [call for call in OPERATIONS if call[1] in METHODS]
 PUBLIC = {"getDashboard": "/dashboard", "getDashboardFile": "/dashboard/{asset}"}
 """Operations for whoever comes, and their paths: files that hold no data (tests/functions/test_serve_dashboard.py)."""
-OF_CALLERS = [found for found in CALLS if found[2]["operationId"] not in PUBLIC]
+OF_CALLERS = [call for call in CALLS if call[2]["operationId"] not in PUBLIC]
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), CALLS)

@@ -43,26 +43,26 @@ def test_histories_attributes_and_what_was_decided_last_are_asked(dynamodb: "Dyn
     sampled, _ = sample(dynamodb, store(dynamodb, 5), TABLE)
     rule = read_rule("views(1) >= 2 and tier = 'gold' and churn_probability > 0.3 and segment < 3", NAMES)
 
-    told = preview(rule, sampled, None, Instant(AT_MS + 1, UTC_TIME))
+    estimate = preview(rule, sampled, None, Instant(AT_MS + 1, UTC_TIME))
 
-    assert (told["size"], told["of"], told["estimated"]) == (1, 5, False)
-    [example] = told["examples"]
+    assert (estimate["size"], estimate["of"], estimate["estimated"]) == (1, 5, False)
+    [example] = estimate["examples"]
     values = {"views(1)": 5.0, "attributes.tier": "gold", "churn_probability": 0.5, "segment": 2.0}
     assert example == {"customer_id": "5", "values": values}
-    assert told["attributes"] == {"tier": 0.6}
+    assert estimate["attributes"] == {"tier": 0.6}
 
 
 def test_numbers_are_told_on_the_average_of_whom_they_are_known(dynamodb: "DynamoDBClient") -> None:
     sampled, _ = sample(dynamodb, store(dynamodb, 4), TABLE)
     asked = "(churn_probability > 0.15 or tier = 'none') and (expected_ltv is null or margin >= 0)"
-    told = preview(read_rule(asked, NAMES), sampled, None, Instant(AT_MS + 1, UTC_TIME))
-    assert told["means"] == {"churn_probability": 0.3, "margin": 0.5}
+    estimate = preview(read_rule(asked, NAMES), sampled, None, Instant(AT_MS + 1, UTC_TIME))
+    assert estimate["means"] == {"churn_probability": 0.3, "margin": 0.5}
 
 
 def test_of_a_sample_the_share_is_taken_of_all(dynamodb: "DynamoDBClient") -> None:
     sampled, _ = sample(dynamodb, store(dynamodb, 4), TABLE)
-    told = preview(read_rule("views(1) > 2", NAMES), sampled, 1_000, Instant(AT_MS + 1, UTC_TIME))
-    assert (told["size"], told["of"], told["estimated"]) == (500, 1_000, True)
+    estimate = preview(read_rule("views(1) > 2", NAMES), sampled, 1_000, Instant(AT_MS + 1, UTC_TIME))
+    assert (estimate["size"], estimate["of"], estimate["estimated"]) == (500, 1_000, True)
 
 
 def test_no_more_is_read_than_a_sample_takes(dynamodb: "DynamoDBClient", monkeypatch: "pytest.MonkeyPatch") -> None:
@@ -77,8 +77,8 @@ def test_no_more_is_read_than_a_sample_takes(dynamodb: "DynamoDBClient", monkeyp
 
 def test_of_nobody_there_is_none(dynamodb: "DynamoDBClient") -> None:
     sampled, _ = sample(dynamodb, ProfileTable(dynamodb, TABLE), TABLE)
-    told = preview(read_rule("tenure > 2", NAMES), sampled, None, Instant(AT_MS, UTC_TIME))
-    assert (told["size"], told["of"], told["share"]) == (0, 0, 0.0)
+    estimate = preview(read_rule("tenure > 2", NAMES), sampled, None, Instant(AT_MS, UTC_TIME))
+    assert (estimate["size"], estimate["of"], estimate["share"]) == (0, 0, 0.0)
 
 
 def test_what_was_decided_is_told_without_histories_as_with_them(dynamodb: "DynamoDBClient") -> None:
@@ -99,5 +99,5 @@ def test_whose_history_cannot_be_read_is_left_out(dynamodb: "DynamoDBClient") ->
     table = store(dynamodb, 3)
     table.save([profile("customer#broken", version=1, state=b"\xff", decision=decision())])
     sampled, _ = sample(dynamodb, table, TABLE)
-    told = preview(read_rule("views(1) > 0", NAMES), sampled, None, Instant(AT_MS + 1, UTC_TIME))
-    assert told["size"] == 3
+    estimate = preview(read_rule("views(1) > 0", NAMES), sampled, None, Instant(AT_MS + 1, UTC_TIME))
+    assert estimate["size"] == 3

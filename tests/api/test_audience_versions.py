@@ -13,12 +13,12 @@ def version(number: int, *audiences: Audience) -> Publication:
 def test_each_version_says_what_is_new_edited_and_gone() -> None:
     first = version(1, audience("a"), audience("b"))
     second = version(2, audience("a", holdout=0.5), audience("c"))
-    told = [*described([second, first])]
-    assert [(one["version"], one["by"], one["why"]) for one in told] == [(2, "ada", "spring"), (1, "ada", "spring")]
-    assert told[0]["changed"] == [
+    versions = [*described([second, first])]
+    assert [(one["version"], one["by"], one["why"]) for one in versions] == [(2, "ada", "spring"), (1, "ada", "spring")]
+    assert versions[0]["changed"] == [
         {"key": "a", "how": "edited"}, {"key": "b", "how": "removed"}, {"key": "c", "how": "added"},
     ]  # fmt: skip
-    assert told[1]["changed"] == [{"key": "a", "how": "added"}, {"key": "b", "how": "added"}]
+    assert versions[1]["changed"] == [{"key": "a", "how": "added"}, {"key": "b", "how": "added"}]
 
 
 def test_nothing_published_is_no_version() -> None:

@@ -18,9 +18,9 @@ IN_DEAL = decision(audiences={"plain": Membership(1, "treatment"), "deal": Membe
 
 
 def test_the_bounds_are_those_of_the_first_audience_with_an_offer() -> None:
-    answer, found = offer(IN_DEAL, SOME, NOW)
+    answer, offering = offer(IN_DEAL, SOME, NOW)
 
-    assert found is SOME.all[1]
+    assert offering is SOME.all[1]
     assert (answer["audience"], answer["arm"], answer["intent"]) == ("deal", "treatment", IN_DEAL.intent)
     until = "2023-11-16T22:13:20Z"
     assert answer["bounds"] == {"greatest_discount": 0.15, "least_price": 20.0, "valid_until": until}
@@ -30,17 +30,17 @@ def test_the_bounds_are_those_of_the_first_audience_with_an_offer() -> None:
 def test_the_control_group_is_offered_nothing_and_noted() -> None:
     held_back = replace(IN_DEAL, audiences={"deal": Membership(2, "control")})
 
-    answer, found = offer(held_back, SOME, NOW)
+    answer, offering = offer(held_back, SOME, NOW)
 
     assert (answer["arm"], answer["bounds"]) == ("control", None)
-    assert found is not None
-    assert json.loads(exposure("1", held_back, found, NOW))["arm"] == "control"
+    assert offering is not None
+    assert json.loads(exposure("1", held_back, offering, NOW))["arm"] == "control"
 
 
 def test_who_is_in_no_such_audience_is_offered_nothing_and_not_noted() -> None:
-    answer, found = offer(decision(audiences={"plain": Membership(1, "treatment")}), SOME, NOW)
+    answer, offering = offer(decision(audiences={"plain": Membership(1, "treatment")}), SOME, NOW)
 
-    assert (answer["audience"], answer["arm"], answer["bounds"], found) == (None, None, None, None)
+    assert (answer["audience"], answer["arm"], answer["bounds"], offering) == (None, None, None, None)
 
 
 def test_a_page_that_asks_again_on_the_same_day_makes_no_other_exposure() -> None:

@@ -25,15 +25,19 @@ def test_it_is_told_with_what_training_found_on_the_days_held_back(s3: "S3Client
     assert published_recommender(s3, BUCKET) is None
     trained = train(shop_of(small_shop()), AS_OF_MS)
     put_live(s3, encoded(trained.report()))
-    told = published_recommender(s3, BUCKET)
-    assert told
-    assert (told["recommender_id"], told["version"], told["why"]) == (small_recommender().recommender_id, 1, "spring")
-    assert (told["as_of"], told["horizon_days"], told["products"]) == ("2017-10-01T00:00:00Z", 30, 4)
-    judged = told["evaluation"]["all"]
+    published = published_recommender(s3, BUCKET)
+    assert published
+    assert (published["recommender_id"], published["version"], published["why"]) == (
+        small_recommender().recommender_id,
+        1,
+        "spring",
+    )
+    assert (published["as_of"], published["horizon_days"], published["products"]) == ("2017-10-01T00:00:00Z", 30, 4)
+    judged = published["evaluation"]["all"]
     assert judged["customers"] == 12
     assert judged["hit_at_10"].keys() == {"popularity", "own frequency", "item cosine", "TF-IDF neighbours", "Tessera"}
     assert all(len(figure) == 3 for figure in judged["precision_at_10"].values())
-    assert told["evaluation"]["from"] == "2017-09-01T00:00:00Z"
+    assert published["evaluation"]["from"] == "2017-09-01T00:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -43,9 +47,9 @@ def test_it_is_told_with_what_training_found_on_the_days_held_back(s3: "S3Client
 )  # fmt: skip
 def test_of_a_damaged_report_nothing_is_told(s3: "S3Client", report: bytes) -> None:
     put_live(s3, report)
-    told: Any = published_recommender(s3, BUCKET)
-    assert told["recommender_id"] == small_recommender().recommender_id
-    assert (told["as_of"], told["products"], told["evaluation"]) == (None, None, None)
+    published: Any = published_recommender(s3, BUCKET)
+    assert published["recommender_id"] == small_recommender().recommender_id
+    assert (published["as_of"], published["products"], published["evaluation"]) == (None, None, None)
 
 
 def test_an_evaluation_of_another_shape_is_none(s3: "S3Client") -> None:

@@ -17,7 +17,7 @@ def test_ten_are_told_where_nobody_says_how_many() -> None:
 
 def test_who_has_no_decision_yet_is_recommended_something() -> None:
     (state,) = encode(fold(events_of(event("x", "view_item", "c1", "2017-09-29"))))
-    told = recommended("x", profile(state=state, decision=None), small_recommender(), AS_OF_MS, 3)
-    assert told["buy_again"] == []
-    assert len(told["new_for_you"]) == 3
-    assert "problem" not in told
+    lists = recommended("x", profile(state=state, decision=None), small_recommender(), AS_OF_MS, 3)
+    assert lists["buy_again"] == []
+    assert len(lists["new_for_you"]) == 3
+    assert "problem" not in lists

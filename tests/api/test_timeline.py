@@ -55,13 +55,13 @@ def test_every_event_is_on_the_shops_day_of_it(events: list[tuple[int, str, str]
         counts[day] += 1
         latest[day] = max(latest[day], round(at))
     answer = said(events, zone)
-    found = {
+    days = {
         (datetime.fromisoformat(one["at"]).astimezone(ZoneInfo(zone)).date().isoformat(), one["type"]): one
         for one in answer["days"]
     }
-    assert {day: one["count"] for day, one in found.items()} == counts
-    assert {day: round(datetime.fromisoformat(one["at"]).timestamp()) for day, one in found.items()} == latest
-    shops_days = [day for day, _ in found]
+    assert {day: one["count"] for day, one in days.items()} == counts
+    assert {day: round(datetime.fromisoformat(one["at"]).timestamp()) for day, one in days.items()} == latest
+    shops_days = [day for day, _ in days]
     assert shops_days == sorted(shops_days, reverse=True)
     assert answer["events"] == len(events)
 

@@ -81,8 +81,8 @@ def customers_of(profiles: Profiles, at: datetime, numbers: Any) -> Customers:
         "intent": some("loyal", "dormant", "steady").astype(object),
     }
     products = [product.replace("''", "'") for product in PRODUCTS]
-    told = [{name: numbers.sample(products, numbers.randrange(4)) for name in LISTS} for _ in range(n)]
-    recommended = numbers.choice([None, {name: [one[name] for one in told] for name in LISTS}])
+    by_customer = [{name: numbers.sample(products, numbers.randrange(4)) for name in LISTS} for _ in range(n)]
+    recommended = numbers.choice([None, {name: [one[name] for one in by_customer] for name in LISTS}])
     return Customers(features(profiles, at_ms), decided, Histories(profiles, recommended), np.arange(n), at_ms)
 
 

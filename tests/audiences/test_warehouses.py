@@ -114,8 +114,8 @@ def _histories() -> list[tuple[Any, Any]]:
 def _written(database: duckdb.DuckDBPyConnection, name: str, folder: Path, types: dict[str, str]) -> dict[str, str]:
     """Writes a table as exports are written, and gives its columns with their types in a warehouse."""
     kinds = {"FLOAT": "DOUBLE", '"NULL"': "VARCHAR", "TIMESTAMP_NS": "TIMESTAMP"}
-    found = database.sql(f"DESCRIBE {name}").fetchall()
-    columns = {column: kinds.get(kind, kind) for column, kind, *_ in found}
+    described = database.sql(f"DESCRIBE {name}").fetchall()
+    columns = {column: kinds.get(kind, kind) for column, kind, *_ in described}
     # What is undefined is NULL in exports.
     chosen = [
         f"CAST({f"nullif({column}, 'NaN')" if kind == 'DOUBLE' else column} AS {kind}) AS {column}"

@@ -38,7 +38,7 @@ def test_a_replay_counts_updates_of_customers_who_were_there(tmp_path: Path) -> 
     times = pd.date_range("2017-10-01T12:00:00Z", periods=4, freq="D")
     events = pd.DataFrame({"event_type": "purchase", "timestamp": times, "customer_id": ["a", "a", "b", "a"]})
     events.to_parquet(tmp_path / "events.parquet")
-    found = replay(tmp_path / "events.parquet", None)
-    assert (found["first writes"], found["updates"], found["items"]) == (2, 2, 2)
-    assert found["units to write"] == {"median": 1, "p99": 1, "mean": 1.0}
-    assert found["of that and indexes"]["mean"] == 1.0
+    facts = replay(tmp_path / "events.parquet", None)
+    assert (facts["first writes"], facts["updates"], facts["items"]) == (2, 2, 2)
+    assert facts["units to write"] == {"median": 1, "p99": 1, "mean": 1.0}
+    assert facts["of that and indexes"]["mean"] == 1.0

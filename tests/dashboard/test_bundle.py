@@ -30,11 +30,11 @@ def sources() -> list[Path]:
 
 
 def test_it_was_made_of_the_sources_as_they_are() -> None:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sources():
-        found.update(f"{path.relative_to(SOURCES).as_posix()}\n".encode() + path.read_bytes())
+        digest.update(f"{path.relative_to(SOURCES).as_posix()}\n".encode() + path.read_bytes())
     committed = (PAGE / "sources.sha256").read_text().strip()
-    assert found.hexdigest() == committed, "run: cd dashboard && npm ci && npm run build"
+    assert digest.hexdigest() == committed, "run: cd dashboard && npm ci && npm run build"
 
 
 def test_all_of_it_is_small() -> None:

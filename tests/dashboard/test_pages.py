@@ -74,9 +74,9 @@ def test_axe_finds_nothing(read_as: ReadAs, axe: Path, scheme: str) -> None:
     for view in (*PAGES, "audiences?where=tenure%20%3E%200", "customer"):
         page = reader.open(view)
         page.add_script_tag(path=str(axe))
-        found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-        told = [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found["violations"]]
-        assert told == [], view
+        result = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        violations = [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in result["violations"]]
+        assert violations == [], view
 
 
 def test_hostile_names_of_segments_categories_attributes_and_customers_stay_text(read_as: ReadAs) -> None:

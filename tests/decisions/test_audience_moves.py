@@ -21,9 +21,9 @@ def test_who_comes_into_one_and_leaves_another_makes_two_moves() -> None:
     assert (left.audience, left.entered, left.arm, left.cause) == ("a", False, "treatment", Cause.TIME)
     assert (entered.audience, entered.entered, entered.arm, entered.action) == ("b", True, "control", "offer")
     assert left.id != entered.id != replace(entered, version=8).id
-    told = answer(entered)
-    assert told["reasons"] == [{"condition": "tenure > 3", "value": 4.0}]
-    assert {"transition_id", "audience", "audience_version", "arm", "cause", "at", "predictions", "action"} < {*told}
+    move = answer(entered)
+    assert move["reasons"] == [{"condition": "tenure > 3", "value": 4.0}]
+    assert {"transition_id", "audience", "audience_version", "arm", "cause", "at", "predictions", "action"} < {*move}
 
 
 def test_who_stays_makes_none() -> None:

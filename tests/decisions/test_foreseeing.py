@@ -48,9 +48,9 @@ def test_any_rules_turn_on_the_day_and_to_what_deciding_on_every_day_says(
 
     decisions = decide(profiles, {}, bundle, Moment(as_of_ms, as_of_ms, HORIZON))
 
-    found = {key: one.next_change for key, one in decisions.items() if one.next_change}
-    told = {key: (next_.at_ms, (next_.segment, next_.intent, next_.audiences)) for key, next_ in found.items()}
-    assert told == _every_day(profiles, bundle, as_of_ms)
+    changes = {key: one.next_change for key, one in decisions.items() if one.next_change}
+    foreseen = {key: (next_.at_ms, (next_.segment, next_.intent, next_.audiences)) for key, next_ in changes.items()}
+    assert foreseen == _every_day(profiles, bundle, as_of_ms)
 
 
 def _every_day(profiles: Profiles, bundle: Bundle, as_of_ms: int) -> dict[str, Any]:

@@ -23,9 +23,9 @@ def row(**values: float) -> np.ndarray:
     [(10, 0.0), (60, 0.0), (110, 0.0), (670, 5.6), (-15, 0.25), (np.nan, np.inf)],
 )
 def test_how_far_is_told_in_widths_of_what_was_trained_on(value: float, far: float) -> None:
-    found = beyond(row(days_since_order=value), {"trained_on": {"days_since_order": SILENT}})
-    assert found[0, FEATURE_NAMES.index("days_since_order")] == pytest.approx(far)
-    assert found.sum() == pytest.approx(far)
+    widths = beyond(row(days_since_order=value), {"trained_on": {"days_since_order": SILENT}})
+    assert widths[0, FEATURE_NAMES.index("days_since_order")] == pytest.approx(far)
+    assert widths.sum() == pytest.approx(far)
 
 
 @pytest.mark.parametrize(

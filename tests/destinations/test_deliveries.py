@@ -20,15 +20,15 @@ def test_pages_are_newest_first_and_end() -> None:
     deliveries = World().deliveries
     rows = [replace(ROW, transition_id=f"t{i}", at_ms=NOW_MS + i // 2) for i in range(7)]
     deliveries.put(rows)
-    found: list[Delivery] = []
+    listed: list[Delivery] = []
     before = None
     while True:
         page, before = deliveries.page("customer#a", 2, before)
-        found += page
+        listed += page
         if before is None:
             break
         assert len(page) == 2
-    assert found == rows[::-1]
+    assert listed == rows[::-1]
 
 
 def test_of_two_claims_one_is_the_first() -> None:

@@ -260,9 +260,9 @@ def test_many_are_sent_as_many_a_call_as_the_vendor_takes(count: int) -> None:
 def test_of_audiences_those_are_told_that_name_the_destination_and_the_end_of_those_that_are_gone() -> None:
     world = World()
     world.store("a")
-    told = [("win_back", ENTERED), ("quiet", ENTERED), ("quiet", LEFT), ("gone", ENTERED), ("gone", LEFT)]
+    moves = [("win_back", ENTERED), ("quiet", ENTERED), ("quiet", LEFT), ("gone", ENTERED), ("gone", LEFT)]
     world.deliver(
-        *(message("a", number, kind, audience=key, arm="treatment") for number, (key, kind) in enumerate(told))
+        *(message("a", number, kind, audience=key, arm="treatment") for number, (key, kind) in enumerate(moves))
     )
     assert [(row.audience, row.transition_id) for row in world.rows("a")] == [("gone", "t-a-4"), ("win_back", "t-a-0")]
     assert [event["campaign"] for event in world.exposed] == ["win_back"]

@@ -70,16 +70,16 @@ IN_CART = {"cart": Membership(NOW_MS - 1, "treatment")}
 def test_what_a_journey_sends_waits_for_a_vendor_no_longer_than_the_customer_stays(arm: str) -> None:
     world = World(vendor=lambda request: Answer(503))
     world.store("a", decision=decision(audiences=IN_CART))
-    told = step("a", arm=arm, stop_when=["leaves"])
+    sending = step("a", arm=arm, stop_when=["leaves"])
     if arm == "treatment":
-        assert world.deliver(told).again == {told.id}
+        assert world.deliver(sending).again == {sending.id}
     world.store("a", version=2)
     world.vendor = HubSpot()
-    assert world.deliver(told).again == set()
+    assert world.deliver(sending).again == set()
     assert world.states("a") == [("stopped", "the customer left the audience before it could be sent")]
     assert contact_names(world) == set()
     assert len(world.exposed) == (arm == "treatment")  # once, before anything was tried
-    assert world.deliver(told).rows == []
+    assert world.deliver(sending).rows == []
 
 
 def test_who_orders_while_a_vendor_is_down_is_not_sent() -> None:
@@ -94,12 +94,12 @@ def test_nobody_is_sent_in_quiet_hours_however_late_it_became() -> None:
     world = World()
     world.store("a", "b")
     minute = NOW_MS // MINUTE_MS % DAY_MINUTES
-    told = step("a", quiet=[(minute - 5) % DAY_MINUTES, minute + 5])
-    assert world.deliver(told, step("b", quiet=[minute + 1, minute + 5])).again == {told.id}
+    sending = step("a", quiet=[(minute - 5) % DAY_MINUTES, minute + 5])
+    assert world.deliver(sending, step("b", quiet=[minute + 1, minute + 5])).again == {sending.id}
     assert contact_names(world) == {"b"}
     assert [event["customer_id"] for event in world.exposed] == ["b"]
     world.now_ms += 6 * MINUTE_MS
-    assert world.deliver(told).again == set()
+    assert world.deliver(sending).again == set()
     assert contact_names(world) == {"a", "b"}
 
 

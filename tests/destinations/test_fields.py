@@ -21,8 +21,8 @@ MANIFEST = {"segments": [{"id": 3, "name": "Loyal regulars"}], "targets": {}}
 
 
 def test_every_source_has_a_value_and_what_is_not_there_has_none() -> None:
-    told = Told(profile("customer#889"), MANIFEST, {"email": "a@x.example"})
-    assert {source: told.value(source) for source in SOURCES} == {
+    customer = Told(profile("customer#889"), MANIFEST, {"email": "a@x.example"})
+    assert {source: customer.value(source) for source in SOURCES} == {
         "customer_id": "889",
         "segment.id": 3,
         "segment.name": "Loyal regulars",
@@ -44,18 +44,18 @@ def test_every_source_has_a_value_and_what_is_not_there_has_none() -> None:
         "scored_at": "2017-07-14T02:40:00.002Z",
         "model_version": "20170930-abcdef",
     }
-    assert told.value("predictions.churn_probability") == 0.25
-    assert told.value("predictions.other") is None
-    assert told.value("attributes.email") == "a@x.example"
-    assert told.value("attributes.phone") is None
+    assert customer.value("predictions.churn_probability") == 0.25
+    assert customer.value("predictions.other") is None
+    assert customer.value("attributes.email") == "a@x.example"
+    assert customer.value("attributes.phone") is None
 
 
 def test_who_is_in_a_control_group_is_told_of_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     audiences = [{"key": "b", "arm": "treatment"}, {"key": "a", "arm": "control"}, {"key": "c", "arm": "treatment"}]
     monkeypatch.setattr("shared.destinations.fields.answer", lambda *_: {"audiences": audiences})
-    told = Told(profile(), {}, {})
-    assert told.value("audiences") == ["b", "c"]
-    assert [told.value(f"audience.{key}") for key in "abc"] == [False, True, True]
+    customer = Told(profile(), {}, {})
+    assert customer.value("audiences") == ["b", "c"]
+    assert [customer.value(f"audience.{key}") for key in "abc"] == [False, True, True]
 
 
 def test_a_source_is_one_of_the_list_or_begins_as_one_may() -> None:
@@ -98,10 +98,10 @@ def test_what_is_recommended_is_told_by_id_and_by_name() -> None:
         "new_for_you": ["b1"],
         "new_for_you.names": ["b1"],
     }
-    told = Told(profile(), {}, {}, None, lists)
-    assert {source: told.value(source) for source in lists} == lists
-    assert told.value("action.products") is None
+    customer = Told(profile(), {}, {}, None, lists)
+    assert {source: customer.value(source) for source in lists} == lists
+    assert customer.value("action.products") is None
     shows = {"actions": {"steady": {"key": "no_action", "recommend": "new_for_you"}}}
-    told = Told(profile(), shows, {}, None, lists)
-    assert (told.value("action.products"), told.value("action.products.names")) == (["b1"], ["b1"])
+    customer = Told(profile(), shows, {}, None, lists)
+    assert (customer.value("action.products"), customer.value("action.products.names")) == (["b1"], ["b1"])
     assert recommended_to(profile("customer#1", state=b""), known, AS_OF_MS)["buy_again"] == []

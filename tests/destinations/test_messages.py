@@ -32,8 +32,8 @@ def test_a_message_says_whom_it_is_about() -> None:
     assert not message("a").is_held_back
     assert message("a", audience="x").audience is None
     assert step("a").campaign == "hello"
-    told = step("a", stop_when=["orders"], quiet=[1_260, 480])
-    assert told.conditions == Conditions("cart", NOW_MS, ("orders",), Quiet(1_260, 480))
+    sending = step("a", stop_when=["orders"], quiet=[1_260, 480])
+    assert sending.conditions == Conditions("cart", NOW_MS, ("orders",), Quiet(1_260, 480))
     assert message("a", campaign="hello").campaign is None
     assert "win_back" not in repr(read_back).partition("body=")[0]
 

@@ -113,8 +113,8 @@ def test_an_erasure_is_asked_for_when_no_job_of_before_can_bring_them_back(
     world.deliver(*everybody())
     for place in [place for place in world.table.items if "customer#c1" in place[0]]:
         del world.table.items[place]
-    told = {"customer_id": "c1", "id": "c1", "step": "{}"}
-    record = queued(body("crm", ERASED, told))
+    detail = {"customer_id": "c1", "id": "c1", "step": "{}"}
+    record = queued(body("crm", ERASED, detail))
     record["attributes"]["SentTimestamp"] = str(world.now_ms + 5_000)
     erased = read(record)
     assert erase(world.destination, erased, world.calls(), world.loading, world.now_ms) is None

@@ -65,8 +65,8 @@ class Bucket:
 
 
 def message(customer: str, number: int = 1, kind: str = MOVED, receives: int = 1, **detail: Any) -> Message:
-    told = {"customer_id": customer, "transition_id": f"t-{customer}-{number}", "at": iso(NOW_MS + number), **detail}
-    return read(queued(body("crm", kind, told), f"m-{customer}-{number}", receives))
+    content = {"customer_id": customer, "transition_id": f"t-{customer}-{number}", "at": iso(NOW_MS + number), **detail}
+    return read(queued(body("crm", kind, content), f"m-{customer}-{number}", receives))
 
 
 def step(customer: str, number: int = 1, campaign: str = "hello", arm: str = "treatment", **changes: Any) -> Message:

@@ -143,7 +143,7 @@ def _false_alarms(customers: int, months: int) -> None:
     played = [month(Shop(customers, seed)) for seed in range(months)]
     wrong = [one for one in played if one.alarms]
     lines = int(np.median([one.lines for one in played]))
-    names = sorted({found.name for one in wrong for drifted in one.alarms.values() for found in drifted})
+    names = sorted({finding.name for one in wrong for drifted in one.alarms.values() for finding in drifted})
     _say(f"{customers:,} customers, {lines:,} lines a day: {len(wrong)} of {months} months with an alarm {names or ''}")
 
 
@@ -155,8 +155,10 @@ def _delays(customers: int, shops: int, what: str) -> None:
         sum(one.first is not None and one.first <= CHANGES_ON + n for one in played) for n in (0, 1, FOUND_WITHIN - 1)
     ]
     lines = int(np.median([one.lines for one in played]))
-    told = f"found on the first night by {days[0]}, the second {days[1]}, within {FOUND_WITHIN} by {days[2]} of {shops}"
-    _say(f"{what}, {customers:,} customers, {lines:,} lines a day: {told}; before it by {early}")
+    delays = (
+        f"found on the first night by {days[0]}, the second {days[1]}, within {FOUND_WITHIN} by {days[2]} of {shops}"
+    )
+    _say(f"{what}, {customers:,} customers, {lines:,} lines a day: {delays}; before it by {early}")
 
 
 def seasons(customers: int, seed: int) -> tuple[Month, Month]:

@@ -37,14 +37,14 @@ def of(shares: Shares, number: int = 2_000) -> Counts:
 
 def test_a_night_as_ever_is_none_and_another_one_is() -> None:
     assert not night(flow(), of(EVEN)).is_drift
-    found = night(flow(), of(FAR))
-    assert found.is_drift and found.index > 0.3 and found.p_value < 1e-20
+    finding = night(flow(), of(FAR))
+    assert finding.is_drift and finding.index > 0.3 and finding.p_value < 1e-20
 
 
 def test_what_is_sure_but_small_is_no_drift() -> None:
     little = EVEN + np.array([0.02, -0.02] * 4)
-    found = night(flow(number=1_000_000), of(little, 1_000_000))
-    assert found.p_value < 1e-20 and 0.02 < found.index < 0.05 and not found.is_drift
+    finding = night(flow(number=1_000_000), of(little, 1_000_000))
+    assert finding.p_value < 1e-20 and 0.02 < finding.index < 0.05 and not finding.is_drift
 
 
 def test_what_is_large_but_may_be_chance_is_no_drift() -> None:
@@ -95,8 +95,8 @@ def test_where_training_has_no_instant_so_far_back_the_nearest_counts() -> None:
     kept = [i for i, day in enumerate(measure.days_ago) if day < 20 or day > 350]
     sparse = Measure([measure.days_ago[i] for i in kept], [measure.counts[i] for i in kept], labels=measure.labels)
     for age in (20, 100, 200, 500):
-        found = night(sparse, of(FAR), age)
-        assert found.is_drift and found.natural < 0.05
+        finding = night(sparse, of(FAR), age)
+        assert finding.is_drift and finding.natural < 0.05
 
 
 def test_customers_at_instants_are_the_same_again_and_count_once() -> None:
@@ -120,5 +120,5 @@ def test_a_bin_that_nobody_ever_was_in_says_nothing(bins: int) -> None:
         measure.days_ago, [row + [0] * bins for row in measure.counts], labels=[str(i) for i in range(8 + bins)]
     )
     now = of(FAR)
-    told = night(padded, np.append(now, [0] * bins))
-    assert told.p_value == pytest.approx(night(measure, now).p_value, rel=0.5)
+    finding = night(padded, np.append(now, [0] * bins))
+    assert finding.p_value == pytest.approx(night(measure, now).p_value, rel=0.5)

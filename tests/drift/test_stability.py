@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from shared.drift.stability import Natural, by_chance, f_tail, found, p_value, stability_index
+from shared.drift.stability import Natural, by_chance, f_tail, p_value, stability_index, which_fall
 
 
 @example(value=3.3e-18, freedom=0.5, known=2.0)
@@ -57,10 +57,10 @@ def test_where_nothing_changed_at_most_the_rate_finds_anything_however_measures_
     for correlation in (0.0, 0.9):
         noise = random.normal(size=(4_000, 50))
         p = stats.norm.sf(correlation**0.5 * common + (1 - correlation) ** 0.5 * noise)
-        any_found = np.mean([any(found(row.tolist(), 0.05)) for row in p])
+        any_found = np.mean([any(which_fall(row.tolist(), 0.05)) for row in p])
         assert any_found <= 0.05
 
 
 def test_all_below_the_largest_that_falls_fall() -> None:
-    assert found([1e-9, 0.9, 2e-9, 0.02], 0.05) == [True, False, True, False]
-    assert found([], 0.05) == []
+    assert which_fall([1e-9, 0.9, 2e-9, 0.02], 0.05) == [True, False, True, False]
+    assert which_fall([], 0.05) == []

@@ -80,8 +80,8 @@ def an_audience_is_defined(stack: Stack) -> None:
     before = events_stored(stack, "csv")
     wait_until(lambda: stack.api_get("/customers/csv/offer")[1]["audience"] == "gold", SECONDS)
     wait_until(lambda: events_stored(stack, "csv") > before, SECONDS)
-    status, told = stack.api("POST", "/audiences/preview", {"where": "orders(3650) = 90"})
-    assert (status, [one["customer_id"] for one in told["examples"]]) == (200, ["long"])
+    status, estimate = stack.api("POST", "/audiences/preview", {"where": "orders(3650) = 90"})
+    assert (status, [one["customer_id"] for one in estimate["examples"]]) == (200, ["long"])
 
 
 def what_is_recommended_brings_customers_in(stack: Stack) -> None:
@@ -92,8 +92,8 @@ def what_is_recommended_brings_customers_in(stack: Stack) -> None:
     assert stack.api("POST", "/events", {"events": [bought]})[1]["accepted"] == 1
     put(stack, "events/starving.ndjson", ndjson([{**bought, "customer_id": "starving", "event_id": "starving"}]))
     wait_until(lambda: {*members(stack, "again")} == {"hungry", "peckish", "starving"}, SECONDS)
-    status, told = stack.api("POST", "/audiences/preview", {"where": "'b1' in buy_again"})
-    assert (status, told["size"]) == (200, 3)
+    status, estimate = stack.api("POST", "/audiences/preview", {"where": "'b1' in buy_again"})
+    assert (status, estimate["size"]) == (200, 3)
 
 
 HELLO = Journey("hello", "Hello", "bakers", (Send("crm", "hello"),), 1, ())

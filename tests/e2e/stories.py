@@ -102,9 +102,9 @@ def a_recommender_is_published(stack: Stack) -> None:
     bought = {**purchase("hungry"), "product_id": "b1", "category": "kind b"}
     put(stack, "events/hungry.ndjson", ndjson([bought]))
     wait_until(lambda: stack.api_get("/customers/hungry/recommendations")[0] == 200, SECONDS)
-    _, told = stack.api_get("/customers/hungry/recommendations")
-    assert [one["product_id"] for one in told["buy_again"]] == ["b1"]
-    assert "b1" not in {one["product_id"] for one in told["new_for_you"]}
+    _, lists = stack.api_get("/customers/hungry/recommendations")
+    assert [one["product_id"] for one in lists["buy_again"]] == ["b1"]
+    assert "b1" not in {one["product_id"] for one in lists["new_for_you"]}
     assert stack.api_get("/customers/long/recommendations")[0] == 200
     assert stack.api_get("/customers/nobody/recommendations")[1]["error"]["code"] == "customer_not_found"
     live = recommenders.decode_publication(

@@ -67,12 +67,12 @@ def expected(purchases: pd.DataFrame, at: str) -> Members:
 
 def members(stack: Stack) -> Members:
     """The same by what is stored."""
-    found: Members = {key: set() for key in WINDOWS}
+    by_audience: Members = {key: set() for key in WINDOWS}
     for key, profile in decided(stack).items():
         assert profile.decision
         for audience in profile.decision.audiences:
-            found[audience].add(key.removeprefix("customer#"))
-    return found
+            by_audience[audience].add(key.removeprefix("customer#"))
+    return by_audience
 
 
 def running(stack: Stack) -> bool:

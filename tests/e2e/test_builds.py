@@ -67,9 +67,9 @@ def build(aws: Emulator, build_id: str) -> Any:
 def ended(aws: Emulator, build_id: str) -> dict[str, str]:
     """How it and its phases ended."""
     wait_until(lambda: build(aws, build_id)["buildStatus"] != "IN_PROGRESS")
-    found = build(aws, build_id)
-    phases = {phase["phaseType"]: phase.get("phaseStatus", "") for phase in found["phases"]}
-    return {**phases, "": found["buildStatus"]}
+    result = build(aws, build_id)
+    phases = {phase["phaseType"]: phase.get("phaseStatus", "") for phase in result["phases"]}
+    return {**phases, "": result["buildStatus"]}
 
 
 def log(aws: Emulator, build_id: str) -> list[str]:

@@ -78,12 +78,12 @@ def test_customers_are_those_that_the_api_tells_of(stack: Stack, whole: list[str
     rows = {row["customer_id"]: row for row in exported(stack.s3, "customers", DAY, stack.bucket)}
     assert {*rows} == {*ORDERS}
     for name, row in rows.items():
-        _, told = stack.api_get(f"/customers/{quote(name)}/segment")
-        assert (row["segment_id"], row["segment_name"]) == (told["segment"]["id"], told["segment"]["name"])
+        _, answer = stack.api_get(f"/customers/{quote(name)}/segment")
+        assert (row["segment_id"], row["segment_name"]) == (answer["segment"]["id"], answer["segment"]["name"])
         assert (row["intent"], row["action"], row["model_version"]) == (
-            told["intent"], told["action"], told["model_version"],
+            answer["intent"], answer["action"], answer["model_version"],
         )  # fmt: skip
-        assert {name: row[name] for name in told["predictions"]} == told["predictions"]
+        assert {name: row[name] for name in answer["predictions"]} == answer["predictions"]
         assert row["orders_lifetime"] == ORDERS[name]
     for segment in stack.api_get("/segments")[1]["segments"]:
         there = {name for name, row in rows.items() if row["segment_id"] == segment["id"]}
@@ -95,10 +95,10 @@ def test_customers_are_those_that_the_api_tells_of(stack: Stack, whole: list[str
 
 
 def test_moves_orders_and_exposures_are_there_to_the_row(stack: Stack, whole: list[str]) -> None:
-    told = {move["transition_id"]: name for name in ORDERS for move in moves_of(stack, name)}
+    moves = {move["transition_id"]: name for name in ORDERS for move in moves_of(stack, name)}
     rows = exported(stack.s3, "moves", bucket=stack.bucket)
-    assert {row["transition_id"]: row["customer_id"] for row in rows} == told
-    assert len(rows) == len(told)
+    assert {row["transition_id"]: row["customer_id"] for row in rows} == moves
+    assert len(rows) == len(moves)
     assert len(exported(stack.s3, "orders", DAY, stack.bucket)) == sum(ORDERS.values())
     (exposure,) = exported(stack.s3, "exposures", DAY, stack.bucket)
     assert (exposure["customer_id"], exposure["campaign"], exposure["arm"]) == ("customer 1", "spring", "control")
@@ -202,5 +202,5 @@ def runs(stack: Stack) -> list[Any]:
         for one in states.list_state_machines()["stateMachines"]
         if one["name"].endswith("export-tables")
     ]
-    found: list[Any] = states.list_executions(stateMachineArn=machine)["executions"]
-    return sorted(found, key=lambda run: run["startDate"], reverse=True)
+    executions: list[Any] = states.list_executions(stateMachineArn=machine)["executions"]
+    return sorted(executions, key=lambda run: run["startDate"], reverse=True)

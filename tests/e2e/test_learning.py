@@ -116,8 +116,8 @@ def report(stack: Stack, day: str) -> dict[str, Any]:
 def runs(stack: Stack) -> list[Any]:
     """Those of the state machine, the latest first."""
     machine = resources(stack)["LearnStateMachine"]
-    found: list[Any] = client(stack, "stepfunctions").list_executions(stateMachineArn=machine)["executions"]
-    return sorted(found, key=lambda run: run["startDate"], reverse=True)
+    executions: list[Any] = client(stack, "stepfunctions").list_executions(stateMachineArn=machine)["executions"]
+    return sorted(executions, key=lambda run: run["startDate"], reverse=True)
 
 
 def start(stack: Stack, run: str | None = None) -> str:
@@ -160,11 +160,11 @@ def test_a_model_that_has_drifted_is_learned_anew_and_goes_live_once(stack: Stac
     wait_until(lambda: len(runs(stack)) == 1)  # drift is found in what was exported
     assert ended(stack, runs(stack)[0]["executionArn"]) == "SUCCEEDED"
     assert builds(stack)[0]["buildStatus"] == "SUCCEEDED"
-    told = report(stack, CLOCK[:10])
-    print(log(stack), json.dumps(told, indent=1))  # noqa: T201
-    assert told["publish"], told["why"]
-    assert told["customers"] == len(decided(stack))
-    assert (told["bundle_id"], told["live_before"]) == (current(stack)["bundle_id"], before["bundle_id"])
+    outcome = report(stack, CLOCK[:10])
+    print(log(stack), json.dumps(outcome, indent=1))  # noqa: T201
+    assert outcome["publish"], outcome["why"]
+    assert outcome["customers"] == len(decided(stack))
+    assert (outcome["bundle_id"], outcome["live_before"]) == (current(stack)["bundle_id"], before["bundle_id"])
     assert [one["detail-type"] for one in heard(stack)] == ["Model Learned"]
     assert len(current(stack)["history"]) == 2
 
@@ -184,8 +184,8 @@ def test_segments_that_go_on_keep_their_ids_and_the_names_that_people_gave_them(
 
 def segments(stack: Stack) -> list[Any]:
     """As the API tells of them."""
-    told: list[Any] = stack.api_get("/segments")[1]["segments"]
-    return told
+    listed: list[Any] = stack.api_get("/segments")[1]["segments"]
+    return listed
 
 
 def test_what_was_learned_from_is_not_learned_from_again(stack: Stack) -> None:
@@ -209,9 +209,9 @@ def test_a_build_that_is_killed_fails_and_leaves_what_is_live_and_goes_on_when_i
         client(stack, "codebuild").stop_build(id=builds(stack)[0]["id"])
     assert ended(stack, execution) == "FAILED"
     assert [one["buildStatus"] for one in builds(stack)[:2]] == ["STOPPED", "STOPPED"]
-    (told,) = heard(stack)
+    (event,) = heard(stack)
     name = execution.rpartition(":")[2]
-    assert (told["detail-type"], told["detail"]) == ("Learning Failed", {"run": name, "error": "States.TaskFailed"})
+    assert (event["detail-type"], event["detail"]) == ("Learning Failed", {"run": name, "error": "States.TaskFailed"})
     assert current(stack) == before
     # It is stopped itself, as by whoever takes the stack down, and its build with it.
     execution = start(stack, name)
@@ -232,10 +232,10 @@ def with_source(stack: Stack, module: str, more: bytes) -> None:
 
 
 def test_a_worse_model_is_never_published(stack: Stack) -> None:
-    told = report(stack, NEXT_DAY[:10])
-    print(json.dumps(told, indent=1))  # noqa: T201
-    assert not told["publish"]
-    assert "worse" in told["why"]
+    outcome = report(stack, NEXT_DAY[:10])
+    print(json.dumps(outcome, indent=1))  # noqa: T201
+    assert not outcome["publish"]
+    assert "worse" in outcome["why"]
     assert [one["detail-type"] for one in heard(stack)] == ["Model Kept"]
     assert len(current(stack)["history"]) == 2
 

@@ -58,8 +58,8 @@ def enters(stack: Stack, customer: str) -> None:
 def sent(stack: Stack) -> list[Any]:
     """E-mails that the local AWS has sent."""
     with urlopen(f"{stack.endpoint}/_ministack/ses/messages") as answer:
-        told = json.loads(answer.read())
-    return [message for messages in told["messages"].values() for message in messages]
+        mailbox = json.loads(answer.read())
+    return [message for messages in mailbox["messages"].values() for message in messages]
 
 
 def states(stack: Stack, customer: str) -> list[str]:

@@ -96,7 +96,7 @@ def test_thirty_nights(stack: Stack, tmp_path: Path) -> None:
     mark = tmp_path / "to-be-killed"
     turns = itertools.cycle(EVERYWHERE)
     shop, other = shop_events(), other_events()
-    told: list[str] = []
+    announced: list[str] = []
     why: dict[int, tuple[bool, str]] = {}
     killed = 0
     for night in NIGHTS:
@@ -117,7 +117,7 @@ def test_thirty_nights(stack: Stack, tmp_path: Path) -> None:
         assert ended(stack, start(stack)) == "SUCCEEDED"
         assert not mark.exists(), f"nobody came to {step}"
         killed += bool(step)
-        told += [one["detail-type"] for one in heard(stack)]
+        announced += [one["detail-type"] for one in heard(stack)]
         tonight = report(stack, instant(night).date().isoformat())
         why[night] = (tonight["publish"], tonight["why"])
         print(night, step and f"killed at {step}", why[night], flush=True)  # noqa: T201  # some minutes go by
@@ -127,7 +127,7 @@ def test_thirty_nights(stack: Stack, tmp_path: Path) -> None:
     learned = report(stack, instant(CHANGED).date().isoformat())["bundle_id"]
     assert [record["bundle_id"] for record in current(stack)["history"]] == [before, learned]
     # To be told of twice is allowed where a build dies between telling and its report, which none does here.
-    assert told == ["Model Learned" if night == CHANGED else "Model Kept" for night in NIGHTS]
+    assert announced == ["Model Learned" if night == CHANGED else "Model Kept" for night in NIGHTS]
     going_on = ids_before & {segment["id"] for segment in segments(stack)}
     assert going_on
     manifest = stack.s3.get_object(Bucket=stack.bucket, Key=f"models/{learned}/manifest.json")["Body"].read()

@@ -36,7 +36,7 @@ def _seed(stack: Stack) -> None:
     wait_until(lambda: stack.api_get("/customers/889/segment")[0] == 200)
     publish(stack.s3, stack.bucket, small_recommender().to_bytes(), b"{}", Publication(0, "", ""))
     events = stack.emulator.session.client("events", endpoint_url=stack.endpoint)
-    (rule,) = [found["Name"] for found in events.list_rules(NamePrefix="tessera-FileDropped")["Rules"]]
+    (rule,) = [one["Name"] for one in events.list_rules(NamePrefix="tessera-FileDropped")["Rules"]]
     events.disable_rule(Name=rule)
     csv = gzip.compress(csv_file([purchase("of the second file")]))
     stack.s3.put_object(

@@ -120,22 +120,22 @@ def look_up(stack: Stack, customer: str) -> dict[str, Any]:
 
 def test_look_ups_tell_all_of_them_with_reasons_as_offline_scoring_has_them(stack: Stack, shop: Shop) -> None:
     for offline in _scores(shop)[:5]:
-        told = look_up(stack, offline["customer_id"])
-        given = {output for output, predicted in told["predictions"].items() if predicted is not None}
+        answer = look_up(stack, offline["customer_id"])
+        given = {output for output, predicted in answer["predictions"].items() if predicted is not None}
         assert given == OUTPUTS
         for output in OUTPUTS:
-            predicted = told["predictions"][output]
+            predicted = answer["predictions"][output]
             assert predicted == pytest.approx(offline[output], rel=1e-6, abs=1e-6)
-            about = told["explanation"]["about"][output]
-            shares = [reason["contribution"] for reason in told["explanation"][output]]
+            about = answer["explanation"]["about"][output]
+            shares = [reason["contribution"] for reason in answer["explanation"][output]]
             assert sum(shares) == pytest.approx(about["sum"], abs=1e-6)
             again = SCALES[about["scale"]](about["baseline"] + sum(shares))
             assert again == pytest.approx(predicted, rel=1e-4, abs=1e-5)
-        assert told["left_out"].keys() == {"never_probability", "autumn_uplift"}
-        assert told["left_out"]["never_probability"].startswith("only 0 rows with at least 1 hovercraft")
-        assert told["left_out"]["autumn_uplift"].startswith("not enough data: 0 were approached and 0 held back")
-        assert told["horizon_days"]["coupon_probability"] == 14
-        assert told["intent"] == offline["intent"]
+        assert answer["left_out"].keys() == {"never_probability", "autumn_uplift"}
+        assert answer["left_out"]["never_probability"].startswith("only 0 rows with at least 1 hovercraft")
+        assert answer["left_out"]["autumn_uplift"].startswith("not enough data: 0 were approached and 0 held back")
+        assert answer["horizon_days"]["coupon_probability"] == 14
+        assert answer["intent"] == offline["intent"]
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_an_audience_asks_for_one_by_its_name(
     stack: Stack, shop: Shop, key: str, output: str, least: float, intents: tuple[str, str]
 ) -> None:
     rule = {"where": f"{output} > {least} and intent in {intents}"}
-    status, told = stack.api("POST", "/audiences/preview", rule)
-    assert status == 200 and told["size"] > 0
+    status, estimate = stack.api("POST", "/audiences/preview", rule)
+    assert status == 200 and estimate["size"] > 0
     assert stack.api("PUT", f"/audiences/{key}", rule)[0] == 200
     expected = {row["customer_id"] for row in _scores(shop) if row[output] > least and row["intent"] in intents}
     assert expected
@@ -190,11 +190,11 @@ def test_a_model_of_others_decides_and_is_explained(
     _publish(stack, tmp_path / "adopted", "--force-reason", "a test")
     bundle = Bundle.load(tmp_path / "adopted")
     wait_until(lambda: look_up(stack, "1")["model_version"] == bundle.bundle_id, SECONDS)
-    told = look_up(stack, "1")
+    answer = look_up(stack, "1")
     (offline,) = [row for row in _scores(shop, bundle) if row["customer_id"] == "1"]
-    assert told["predictions"]["churn_probability"] == pytest.approx(offline["churn_probability"], abs=1e-6)
-    about = told["explanation"]["about"]["churn_probability"]
-    shares = [reason["contribution"] for reason in told["explanation"]["churn_probability"]]
+    assert answer["predictions"]["churn_probability"] == pytest.approx(offline["churn_probability"], abs=1e-6)
+    about = answer["explanation"]["about"]["churn_probability"]
+    shares = [reason["contribution"] for reason in answer["explanation"]["churn_probability"]]
     assert sum(shares) == pytest.approx(about["sum"], abs=1e-6)
     if make is lightgbm_model:
         assert "standard_error" not in about
@@ -221,14 +221,14 @@ def _decisions(stack: Stack) -> dict[str, Decision]:
 
 
 def _members(stack: Stack, key: str) -> set[str]:
-    found: set[str] = set()
+    members: set[str] = set()
     cursor: str | None = ""
     while cursor is not None:
         status, page = stack.api_get(f"/audiences/{key}/customers?limit=100&cursor={cursor}")
         assert status == 200
-        found |= {member["customer_id"] for member in page["customers"]}
+        members |= {member["customer_id"] for member in page["customers"]}
         cursor = page["cursor"]
-    return found
+    return members
 
 
 def _scores(shop: Shop, bundle: Bundle | None = None) -> list[dict[str, Any]]:

@@ -47,7 +47,7 @@ def stack(purchases: Path) -> Iterator[Stack]:
     with local_stack(clock=AS_OF, RefreshMinutes="1", TimeZone=ZONE) as deployed:
         events = deployed.emulator.session.client("events", endpoint_url=deployed.endpoint)
         # The run for a new model would still be going on when the clock moves, and decide on everyone.
-        (rule,) = [found["Name"] for found in events.list_rules()["Rules"] if "StateMachinePublished" in found["Name"]]
+        (rule,) = [one["Name"] for one in events.list_rules()["Rules"] if "StateMachinePublished" in one["Name"]]
         events.disable_rule(Name=rule)
         publish(deployed.s3, BUNDLE)
         deployed.s3.upload_file(str(purchases), deployed.bucket, "events/purchases.parquet")

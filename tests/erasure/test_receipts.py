@@ -73,9 +73,9 @@ def test_what_destinations_were_heard_of_meanwhile_starts_nobody_anew(s3: Any) -
     begun.write(receipt, 0)
     for name in ("crm", "mail"):
         heard = Receipts(s3, BUCKET)
-        told = heard.read(STEP)
-        told.destinations[name] = "erased"
-        heard.write(told, 1)
+        same = heard.read(STEP)
+        same.destinations[name] = "erased"
+        heard.write(same, 1)
     receipt.lines = 3
     begun.write(receipt, 2)
     kept = Receipts(s3, BUCKET).read(STEP)

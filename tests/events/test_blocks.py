@@ -41,8 +41,8 @@ def test_odd_lines_are_those_that_need_a_look() -> None:
     odd = [b"", b"\r", b"a\tb", b"\ra", b"\xc3", b"a\r\r", b"x" * (LONGEST_LINE + 1)]
     with patch("shared.events.blocks.BLOCK", 2 * LONGEST_LINE):
         [block] = blocks(io.BytesIO(b"\n".join(kept + odd)))
-    found, backslashes = block.odd()
-    assert found.tolist() == [False] * len(kept) + [True] * len(odd)
+    is_odd, backslashes = block.odd()
+    assert is_odd.tolist() == [False] * len(kept) + [True] * len(odd)
     assert block.line_of(backslashes).tolist() == [3]
 
 

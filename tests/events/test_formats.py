@@ -150,9 +150,9 @@ HEADERS = {
 
 @pytest.mark.parametrize("content", HEADERS)
 def test_an_odd_csv_header_makes_the_file_unreadable_and_is_not_repeated(content: bytes) -> None:
-    with pytest.raises(UnreadableFile, match=HEADERS[content]) as told:
+    with pytest.raises(UnreadableFile, match=HEADERS[content]) as raised:
         read(content, "a.csv")
-    assert "jane" not in str(told.value)
+    assert "jane" not in str(raised.value)
 
 
 def test_parquet_names_that_are_not_utf8_make_the_file_unreadable() -> None:

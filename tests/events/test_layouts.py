@@ -20,7 +20,7 @@ def block_of(*lines: bytes) -> Block:
     return block
 
 
-def found(layout: Layout, line: bytes) -> dict[str, str] | None:
+def values_in(layout: Layout, line: bytes) -> dict[str, str] | None:
     """The values of the contract's fields, where the line has the layout."""
     block = block_of(line)
     quotes = np.flatnonzero(block.text == ord('"'))
@@ -39,11 +39,11 @@ def layout(line: bytes = LINE) -> Layout:
 
 def test_a_line_has_its_own_layout() -> None:
     assert layout().is_plain
-    assert found(layout(), LINE) == {name: str(value) for name, value in GOOD.items()}
+    assert values_in(layout(), LINE) == {name: str(value) for name, value in GOOD.items()}
 
 
 def test_other_values_have_the_layout_and_all_else_has_not() -> None:
-    assert found(layout(), LINE.replace(b"889", b"7").replace(b"2.5", b"1e3")) is not None
+    assert values_in(layout(), LINE.replace(b"889", b"7").replace(b"2.5", b"1e3")) is not None
     for old, new in (
         (b": {", b":{"),
         (b'"b"', b'"d"'),
@@ -52,9 +52,9 @@ def test_other_values_have_the_layout_and_all_else_has_not() -> None:
         (b'"a"', b'"A"'),
     ):
         assert old in LINE
-        assert found(layout(), LINE.replace(old, new, 1)) is None, new
+        assert values_in(layout(), LINE.replace(old, new, 1)) is None, new
     for line in (LINE + b" ", b" " + LINE, LINE[:-1]):
-        assert found(layout(), line) is None
+        assert values_in(layout(), line) is None
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_lines_that_name_a_field_twice_are_not_plain(twice: bytes) -> None:
 def test_fields_inside_of_others_are_not_the_contracts() -> None:
     inside = json.dumps({**GOOD, "a": {"price": 9, "brand": "x"}}).encode()
     assert layout(inside).is_plain
-    assert found(layout(inside), inside) == {name: str(value) for name, value in GOOD.items()}
+    assert values_in(layout(inside), inside) == {name: str(value) for name, value in GOOD.items()}

@@ -126,6 +126,6 @@ def test_an_error_tells_nothing_of_what_is_in_the_file() -> None:
 def test_a_file_without_required_columns_does_not_tell_their_names() -> None:
     with pytest.raises(
         UnreadableFile, match="no column event_type, but 2 columns, of the contract's timestamp"
-    ) as told:
+    ) as raised:
         read(written({"jane@example.com": ["x"], "timestamp": [NOW_MS]}), "a.parquet")
-    assert "jane" not in str(told.value)
+    assert "jane" not in str(raised.value)

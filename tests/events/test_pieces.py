@@ -51,13 +51,13 @@ def fetch(content: bytes) -> Fetch:
 
 def pieces(content: bytes, name: str, translator: Translator | None, least: int) -> list[Piece]:
     """The pieces of a file, each found anew from where the one before says that it begins."""
-    found = []
+    so_far = []
     position: Position | None = Position()
     while position:
         begin = msgspec.json.decode(msgspec.json.encode(position), type=Position)
-        found.append(next(text_pieces(fetch(content), name, translator, begin, least)))
-        position = found[-1].end
-    return found
+        so_far.append(next(text_pieces(fetch(content), name, translator, begin, least)))
+        position = so_far[-1].end
+    return so_far
 
 
 def check(content: bytes, name: str, least: int, translator: Translator | None = None) -> None:

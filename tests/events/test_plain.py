@@ -51,9 +51,9 @@ def test_a_line_that_keeps_them_is_plain(field: str, text: str) -> None:
 
 @pytest.mark.parametrize("field", [*GOOD, "quantity", "discount", "currency", "campaign", "arm", "channel"])
 def test_no_value_is_looked_at_that_is_longer_than_any_that_keeps_the_rules(field: str) -> None:
-    found = checked(lines_of(**{field: "7" * 100_000}), Rules(currency=None, now_ms=NOW_MS))
-    assert found.plain.tolist() == [False, True]
-    assert max(texts.sizes.max() for texts in found.lines.texts.values()) <= 1_024
+    checked_lines = checked(lines_of(**{field: "7" * 100_000}), Rules(currency=None, now_ms=NOW_MS))
+    assert checked_lines.plain.tolist() == [False, True]
+    assert max(texts.sizes.max() for texts in checked_lines.lines.texts.values()) <= 1_024
 
 
 def test_any_code_is_a_currency_where_no_one_is_counted() -> None:

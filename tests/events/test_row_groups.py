@@ -26,13 +26,13 @@ ROWS = [
 
 def pieces(content: bytes, least: int) -> list[Piece]:
     """The pieces of a file, each found anew from where the one before says that it begins."""
-    found: list[Piece] = []
+    so_far: list[Piece] = []
     position: Position | None = Position()
     while position:
         begin = msgspec.json.decode(msgspec.json.encode(position), type=Position)
-        found.append(next(parquet_pieces(fetch(content), len(content), None, begin, least)))
-        position = found[-1].end
-    return found
+        so_far.append(next(parquet_pieces(fetch(content), len(content), None, begin, least)))
+        position = so_far[-1].end
+    return so_far
 
 
 def check(content: bytes, least: int) -> int:

@@ -48,9 +48,9 @@ def test_texts_come_back(texts: list[str]) -> None:
 @given(columns)
 def test_distinct_texts_are_found_each_once(texts: list[str]) -> None:
     positions, which = Texts.of(texts).distinct()
-    found = [texts[i] for i in positions.tolist()]
-    assert len(set(found)) == len(found)
-    assert [found[i] for i in which.tolist()] == texts
+    distinct = [texts[i] for i in positions.tolist()]
+    assert len(set(distinct)) == len(distinct)
+    assert [distinct[i] for i in which.tolist()] == texts
 
 
 def test_distinct_texts_are_told_apart_even_if_their_hashes_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:

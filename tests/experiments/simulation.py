@@ -95,7 +95,7 @@ class Tally:
     """What became of experiments."""
 
     experiments: int
-    found: int
+    detected: int
     """Those that found an effect at any look."""
     blocked: int
     """Those that were blocked at any look."""
@@ -105,7 +105,7 @@ class Tally:
 
 def tally(experiments: int, seed: int, lift: float = 0.0, days: int = LOOKS) -> Tally:
     """Plays experiments, all from one seed."""
-    found = blocked = left_out = 0
+    detected = blocked = left_out = 0
     for number in range(experiments):
         chance = np.random.default_rng([seed, number])
         shop = Shop.drawn(chance)
@@ -115,10 +115,10 @@ def tally(experiments: int, seed: int, lift: float = 0.0, days: int = LOOKS) -> 
             states.add(result["state"])
             metrics: list[dict[str, float]] = result["metrics"]  # type: ignore[assignment]
             is_out |= lift == 0 and any(m["low"] is not None and not m["low"] <= 0 <= m["high"] for m in metrics[:1])
-        found += FOUND in states
+        detected += FOUND in states
         blocked += BLOCKED in states
         left_out += is_out
-    return Tally(experiments, found, blocked, left_out)
+    return Tally(experiments, detected, blocked, left_out)
 
 
 def main() -> int:
@@ -130,12 +130,12 @@ def main() -> int:
     seen = tally(given.experiments, given.seed)
     sys.stdout.write(
         f"{seen.experiments:,} experiments without an effect, each looked at on {LOOKS} days\n"
-        f"ever found an effect: {seen.found} ({seen.found / seen.experiments:.1%})\n"
+        f"ever found an effect: {seen.detected} ({seen.detected / seen.experiments:.1%})\n"
         f"ever had an interval of the conversion that left out nought: {seen.left_out}"
         f" ({seen.left_out / seen.experiments:.1%})\n"
         f"ever blocked: {seen.blocked} ({seen.blocked / seen.experiments:.1%})\n"
     )
-    return int(seen.found > 0.05 * seen.experiments)
+    return int(seen.detected > 0.05 * seen.experiments)
 
 
 if __name__ == "__main__":

@@ -47,10 +47,10 @@ def _line(number: int, event: Happened) -> bytes:
     import json
 
     at = datetime.fromtimestamp(event["timestamp"] / 1_000, UTC).isoformat()
-    told = {**event, "event_id": str(number), "timestamp": at}
+    line = {**event, "event_id": str(number), "timestamp": at}
     if event["event_type"] != "campaign_exposure":
-        told |= {"arm": None, "campaign": None}
-    return json.dumps({name: value for name, value in told.items() if value is not None}).encode()
+        line |= {"arm": None, "campaign": None}
+    return json.dumps({name: value for name, value in line.items() if value is not None}).encode()
 
 
 def _expected(events: list[Happened], campaign: str, as_of_ms: int) -> dict[str, list[list[float]]]:

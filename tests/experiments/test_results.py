@@ -75,8 +75,8 @@ def test_without_a_control_group_there_is_before_and_after_alone() -> None:
     result = _judged(trial(rows(5_000, 0.3), rows(0, 0.0)))
     assert result["state"] == NO_CONTROL
     assert result["metrics"] == [] and result["assignment"] is None
-    told = {metric["metric"]: metric for metric in result["before_and_after"]}
-    assert told["conversion"] == {"metric": "conversion", "before": 0.25, "after": 0.3}
+    metrics = {metric["metric"]: metric for metric in result["before_and_after"]}
+    assert metrics["conversion"] == {"metric": "conversion", "before": 0.25, "after": 0.3}
     assert "effect" not in str(result["before_and_after"])
 
 
@@ -114,12 +114,12 @@ def test_segments_are_told_with_what_is_likeliest_of_each() -> None:
 def test_the_return_on_cost_is_of_those_who_were_approached() -> None:
     one = trial(rows(4_000, 0.2), rows(4_000, 0.1, seed=2), planned=HALF, cost=Cost(0.1, 0.4), contacts=5_000)
     result = _judged(one)
-    told = result["return"]
+    earned = result["return"]
     revenue = result["metrics"][1]
-    assert told["cost"] == pytest.approx(500)
-    assert told["gain"] == pytest.approx(revenue["effect"] * 4_000 * 0.4)
-    assert told["on_cost"]["effect"] == pytest.approx((told["gain"] - 500) / 500)
-    assert told["on_cost"]["low"] < told["on_cost"]["effect"] < told["on_cost"]["high"]
+    assert earned["cost"] == pytest.approx(500)
+    assert earned["gain"] == pytest.approx(revenue["effect"] * 4_000 * 0.4)
+    assert earned["on_cost"]["effect"] == pytest.approx((earned["gain"] - 500) / 500)
+    assert earned["on_cost"]["low"] < earned["on_cost"]["effect"] < earned["on_cost"]["high"]
     free = _judged(trial(rows(4_000, 0.2), rows(4_000, 0.1, seed=2), planned=HALF, cost=Cost(0, 0.4), contacts=5_000))
     assert free["return"]["on_cost"] is None
 

@@ -93,8 +93,8 @@ def test_as_many_customers_as_are_needed_find_the_effect_as_often_as_is_said() -
     n = customers_needed(0.1, 2.0)
     error = 2.0 / math.sqrt(n)
     chance = np.random.default_rng(3)
-    found = np.abs(chance.normal(0.1, error, 20_000)) > width(n) * error
-    assert found.mean() == pytest.approx(POWER, abs=0.01)
+    detected = np.abs(chance.normal(0.1, error, 20_000)) > width(n) * error
+    assert detected.mean() == pytest.approx(POWER, abs=0.01)
     assert customers_needed(0.1, 2.0) > customers_needed(0.2, 2.0)
     assert customers_needed(0.0, 2.0) == MOST_CUSTOMERS
 

@@ -10,7 +10,7 @@ EXPERIMENTS = 300
 
 def test_of_experiments_without_an_effect_at_most_a_twentieth_ever_find_one() -> None:
     seen = tally(EXPERIMENTS, seed=16)
-    assert seen.found <= 0.05 * EXPERIMENTS
+    assert seen.detected <= 0.05 * EXPERIMENTS
     assert seen.left_out <= 0.05 * EXPERIMENTS
     assert seen.blocked <= 0.02 * EXPERIMENTS
 
@@ -22,8 +22,8 @@ def test_a_planted_effect_is_found_among_as_many_customers_as_the_plan_says() ->
     needed = customers_needed(buying * lift, float(np.sqrt(variance)), PLANNED_LEVEL)
     days = 20
     shop = Shop(a_day=-(-needed // days), holdout=holdout, buying=buying, spread=0.5)
-    found = 0
+    detected = 0
     for number in range(60):
         states = [result["state"] for result in looks(shop, np.random.default_rng([9, number]), lift, days)]
-        found += FOUND in states
-    assert found >= 48
+        detected += FOUND in states
+    assert detected >= 48

@@ -56,9 +56,9 @@ def read(body: bytes) -> list[dict[str, Any]]:
 )
 def test_what_goes_in_comes_out_and_what_is_unknown_is_null(values: list[tuple[Any, ...]]) -> None:
     body, count = parquet(TABLE, [rows_of(values)])
-    found = read(body)
-    assert len(found) == count == len(values)
-    for row, (text, some, whole, float_, number, money, flag, time_ms, raw) in zip(found, values, strict=True):
+    rows = read(body)
+    assert len(rows) == count == len(values)
+    for row, (text, some, whole, float_, number, money, flag, time_ms, raw) in zip(rows, values, strict=True):
         assert (row["text"], row["texts"], row["whole"], row["float"], row["number"]) == (
             text, some, whole, float_, number,
         )  # fmt: skip

@@ -119,8 +119,8 @@ def test_nobody_is_no_row() -> None:
     nothing = rows.before(profiles(), AS_OF_MS)
     assert table_of(ORDERS, rows.orders(nothing)) == table_of(EXPOSURES, rows.exposures(nothing)) == []
     nobody = rows.customers([], [], nothing, lambda *_: None, AS_OF_MS, UTC_TIME)
-    told = rows.recommended([], [], nothing, AS_OF_MS, small_recommender())
-    assert table_of(CUSTOMERS, {**nobody, **told}) == []
+    recommended = rows.recommended([], [], nothing, AS_OF_MS, small_recommender())
+    assert table_of(CUSTOMERS, {**nobody, **recommended}) == []
 
 
 def test_recommendations_are_those_of_each_customer_s_own_events() -> None:

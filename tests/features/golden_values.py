@@ -84,11 +84,11 @@ def main() -> int:
     known: dict[str, Any] = {"events": made_up_events(), "features": {}}
     if FILE.exists():
         known = json.loads(FILE.read_text())
-    found, before = values(known["events"]), known["features"]
+    computed, before = values(known["events"]), known["features"]
     written = {}
     by_hash = {old["hash"]: old["values"] for old in before.values()}
     for definition in KNOWN_DEFINITIONS:
-        now = found[label(definition)]
+        now = computed[label(definition)]
         written[label(definition)] = {"hash": definition.hash, "values": now}
         old = by_hash.get(definition.hash, [])
         if differs(old, now[: len(old)]):
@@ -100,9 +100,9 @@ def main() -> int:
     return 0
 
 
-def differs(expected: list[float | None], found: list[float | None]) -> bool:
+def differs(expected: list[float | None], computed: list[float | None]) -> bool:
     """Whether values differ by more than processors do."""
-    pairs = zip(expected, found, strict=True)
+    pairs = zip(expected, computed, strict=True)
     return any(
         (a is None) != (b is None) or not math.isclose(a or 0, b or 0, rel_tol=1e-5, abs_tol=1e-6) for a, b in pairs
     )

@@ -56,13 +56,13 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
 def histories(max_size: int = 40) -> st.SearchStrategy[list[dict[str, Any]]]:
     """Events of a few customers, each with an id of its own."""
     numbered = st.lists(events(), min_size=1, max_size=max_size)
-    return numbered.map(lambda found: [{**event, "event_id": f"e{i}"} for i, event in enumerate(found)])
+    return numbered.map(lambda drawn: [{**event, "event_id": f"e{i}"} for i, event in enumerate(drawn)])
 
 
 def corrected_histories() -> st.SearchStrategy[list[dict[str, Any]]]:
     """Events of one customer under a few ids, so that many come again with other contents."""
     given = st.lists(st.tuples(events(), st.integers(0, 5)), min_size=3, max_size=30)
-    return given.map(lambda found: [{**event, "customer_id": "a", "event_id": f"e{i}"} for event, i in found])
+    return given.map(lambda drawn: [{**event, "customer_id": "a", "event_id": f"e{i}"} for event, i in drawn])
 
 
 def folded(history: list[dict[str, Any]], own_types: tuple[str, ...] = ()) -> Profiles:

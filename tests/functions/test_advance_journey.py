@@ -56,8 +56,8 @@ def executions(app: ModuleType) -> list[Any]:
     import os
 
     arn = os.environ["JOURNEYS_ARN"]
-    found = app.states.list_executions(stateMachineArn=arn)["executions"]
-    return [json.loads(app.states.describe_execution(executionArn=one["executionArn"])["input"]) for one in found]
+    listed = app.states.list_executions(stateMachineArn=arn)["executions"]
+    return [json.loads(app.states.describe_execution(executionArn=one["executionArn"])["input"]) for one in listed]
 
 
 def test_who_enters_travels_by_an_execution_for_each_journey_that_names_nobody(advance_journey: ModuleType) -> None:

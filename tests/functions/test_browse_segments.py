@@ -220,8 +220,8 @@ def test_a_step_that_there_is_not_is_refused(browser: Browser, query: dict[str, 
 @pytest.mark.usefixtures("trip")
 def test_of_a_customer_all_journeys_are_told(browser: Browser) -> None:
     _, body = browser.get(OF_CUSTOMER, "889")
-    told = {one["journey"]: (one["step"], one["due_at"], one["outcome"]) for one in body["journeys"]}
-    assert told == {"waits": (1, "2017-11-04T06:00:00Z", None), "sends": (2, None, "finished")}
+    places = {one["journey"]: (one["step"], one["due_at"], one["outcome"]) for one in body["journeys"]}
+    assert places == {"waits": (1, "2017-11-04T06:00:00Z", None), "sends": (2, None, "finished")}
 
 
 def test_moves_between_audiences_are_told_newest_first_page_by_page(

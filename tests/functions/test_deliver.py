@@ -51,7 +51,7 @@ class Queues:
     def receive(self) -> dict[str, Any]:
         """The batch that Lambda makes of what waits."""
         records = []
-        while found := self._sqs.receive_message(
+        while messages := self._sqs.receive_message(
             QueueUrl=self.urls["crm"], MaxNumberOfMessages=10, AttributeNames=["All"]
         ).get("Messages"):
             records += [
@@ -62,7 +62,7 @@ class Queues:
                     "attributes": message["Attributes"],
                     "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:crm",
                 }
-                for message in found
+                for message in messages
             ]
         return {"Records": records}
 
@@ -81,8 +81,8 @@ class Queues:
     def counts(self) -> tuple[int, int]:
         """How many may be taken, and how many are hidden."""
         names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self._sqs.get_queue_attributes(QueueUrl=self.urls["crm"], AttributeNames=names)["Attributes"]
-        return int(found[names[0]]), int(found[names[1]])
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self.urls["crm"], AttributeNames=names)["Attributes"]
+        return int(attributes[names[0]]), int(attributes[names[1]])
 
     def bodies(self, name: str) -> list[Any]:
         messages = self._sqs.receive_message(QueueUrl=self.urls[name], MaxNumberOfMessages=10).get("Messages", [])
@@ -132,14 +132,14 @@ def test_a_move_is_sent_and_the_api_says_what_became_of_it(deliver: ModuleType, 
 def test_deliveries_are_listed_page_by_page(deliver: ModuleType, queues: Queues, api: Browser) -> None:
     moves = [{**TOLD, "transition_id": f"t{i}", "at": f"2017-11-0{i + 1}T00:00:00Z"} for i in range(5)]
     call(deliver, queues.send(*(body("crm", MOVED, move) for move in moves)), HubSpot())
-    found: list[str] = []
+    listed: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
         status, page = api.get("/customers/{customer_id}/deliveries", "889", limit="2", cursor=cursor)
         assert status == 200
-        found += [row["transition_id"] for row in page["deliveries"]]
+        listed += [row["transition_id"] for row in page["deliveries"]]
         cursor = page["cursor"]
-    assert found == ["t4", "t3", "t2", "t1", "t0"]
+    assert listed == ["t4", "t3", "t2", "t1", "t0"]
     assert api.get("/customers/{customer_id}/deliveries", "889", cursor="x")[0] == 400
 
 
@@ -193,8 +193,8 @@ def test_an_erasure_is_passed_on_and_its_receipt_told(deliver: ModuleType, queue
     hubspot = HubSpot()
     assert call(deliver, queues.send(body("crm", ERASED, detail)), hubspot) == []
     assert hubspot.erased == ["a@x.example"]
-    (told,) = queues.bodies("erasures")
-    assert (told["name"], told["receipt_id"], told["destination"], told["result"]) == (
+    (answer,) = queues.bodies("erasures")
+    assert (answer["name"], answer["receipt_id"], answer["destination"], answer["result"]) == (
         "told",
         "receipt",
         "crm",
@@ -211,8 +211,8 @@ def test_nothing_that_is_told_names_anybody(
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
     dynamodb.put_item(TableName=TABLE, Item=encode_profile(profile(f"customer#{CUSTOMER}")))
-    told = {**TOLD, "customer_id": CUSTOMER, "audience": NAME, "transition_id": EMAIL}
-    bodies = [body("crm", kind, told) for kind in (MOVED, "Customer Entered Audience", EMAIL)]
+    detail = {**TOLD, "customer_id": CUSTOMER, "audience": NAME, "transition_id": EMAIL}
+    bodies = [body("crm", kind, detail) for kind in (MOVED, "Customer Entered Audience", EMAIL)]
     bodies += [f"{NAME} {EMAIL}", body("crm", ERASED, {"customer_id": CUSTOMER, "id": EMAIL, "step": CUSTOMER})]
     reason = json.dumps({"message": f"{CUSTOMER} <{EMAIL}>"}).encode()
     with listening() as heard:

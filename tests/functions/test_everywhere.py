@@ -73,11 +73,11 @@ class Shop:
         assert self._drop({f"events/{number}.ndjson": ndjson([bought])}) == []
 
     def looked_up(self) -> Any:
-        status, told = request(importlib.reload(importlib.import_module("functions.lookup_customer.app")),
+        status, answer = request(importlib.reload(importlib.import_module("functions.lookup_customer.app")),
                                "/customers/a/segment")  # fmt: skip
         assert status == 200
-        check_answer("GET", "/customers/{customer_id}/segment", status, told)
-        return told
+        check_answer("GET", "/customers/{customer_id}/segment", status, answer)
+        return answer
 
     def recommended(self) -> Any:
         app = function("recommend_products", self._monkeypatch)
@@ -92,9 +92,9 @@ class Shop:
         asked = {"resource": "/models", "path": "/models", "httpMethod": "GET", "headers": {},
                  "requestContext": {"requestId": "r"}}  # fmt: skip
         answer = app.handler(asked, Context())
-        told = json.loads(answer["body"])
-        check_answer("GET", "/models", answer["statusCode"], told)
-        return told["live"]["targets"]
+        models = json.loads(answer["body"])
+        check_answer("GET", "/models", answer["statusCode"], models)
+        return models["live"]["targets"]
 
     def exported(self) -> Any:
         self._monkeypatch.setenv("SETTLE_SECONDS", "0")
@@ -112,9 +112,9 @@ class Shop:
         self.s3.put_object(
             Bucket=BUCKET, Key="destinations/crm.toml", Body=MAPPED.replace(b"OUTPUT", self.output.encode())
         )
-        told = {"customer_id": "a", "transition_id": "t1", "at": "2017-11-01T00:00:00Z"}
+        detail = {"customer_id": "a", "transition_id": "t1", "at": "2017-11-01T00:00:00Z"}
         hubspot = HubSpot(properties=frozenset({"email", "own", "churn", "again", "new", "called", "shown"}))
-        assert call(app, queues.send(body("crm", MOVED, told)), hubspot) == []
+        assert call(app, queues.send(body("crm", MOVED, detail)), hubspot) == []
         return hubspot.contacts["a"]
 
 
@@ -139,14 +139,14 @@ def shop(
 
 
 def test_a_prediction_of_the_shop_s_own_stands_everywhere(shop: Shop, queues: Queues) -> None:
-    told, row, contact = shop.looked_up(), shop.exported(), shop.sent(queues)
-    probability = told["predictions"]["churn_probability"]
-    audience = [one["key"] for one in told["audiences"]]
+    looked_up, row, contact = shop.looked_up(), shop.exported(), shop.sent(queues)
+    probability = looked_up["predictions"]["churn_probability"]
+    audience = [one["key"] for one in looked_up["audiences"]]
     assert {
-        "look-up": told["predictions"][shop.output],
+        "look-up": looked_up["predictions"][shop.output],
         "rule of an audience": audience,
-        "intent": told["intent"],
-        "action": (told["action"], told["action_details"]["title"]),
+        "intent": looked_up["intent"],
+        "action": (looked_up["action"], looked_up["action_details"]["title"]),
         "export": json.loads(row["own_predictions"]),
         "audience in the export": row["audiences"],
         "field of a destination": float(contact["own"]),
@@ -169,9 +169,9 @@ def test_recommendations_are_the_same_where_they_are_asked_for_exported_and_sent
     shop.api.put("again", "'a1' in buy_again and 'a1' not in new_for_you")
     shop.buys(3)
     asked, row, contact = shop.recommended(), shop.exported(), shop.sent(queues)
-    told = shop.looked_up()
-    assert {one["key"] for one in told["audiences"]} == {"again", "responders"}
-    assert told["action_details"]["recommend"] == "buy_again"
+    looked_up = shop.looked_up()
+    assert {one["key"] for one in looked_up["audiences"]} == {"again", "responders"}
+    assert looked_up["action_details"]["recommend"] == "buy_again"
     assert contact["shown"] == contact["again"]
     _, tried = shop.api.ask("POST", "/audiences/preview", body={"where": "'b1' in new_for_you"})
     assert (tried["size"], tried["of"]) == (1, 1)
@@ -196,5 +196,5 @@ def test_before_there_is_a_recommender_nothing_is_said(shop: Shop, queues: Queue
 @pytest.mark.parametrize("shop", OWN[:1], indirect=True)
 def test_a_preview_says_that_the_recommender_cannot_be_used(shop: Shop) -> None:
     shop.s3.put_object(Bucket=BUCKET, Key=CURRENT_KEY, Body=b"{")
-    status, told = shop.api.ask("POST", "/audiences/preview", body={"where": "'a1' in buy_again"})
-    assert (status, told["error"]["code"]) == (409, "recommender_refused")
+    status, refusal = shop.api.ask("POST", "/audiences/preview", body={"where": "'a1' in buy_again"})
+    assert (status, refusal["error"]["code"]) == (409, "recommender_refused")

@@ -195,10 +195,10 @@ def test_a_large_file_that_cannot_be_read_is_quarantined_whole(
 ) -> None:
     drop(s3, queue, f"events/{name}", content)
     queue.work_off()
-    told = [key for key in quarantined(s3) if key.endswith("reason.json")]
-    assert bool(told) == bool(reason)
+    reasons = [key for key in quarantined(s3) if key.endswith("reason.json")]
+    assert bool(reasons) == bool(reason)
     if reason:
-        assert reason in json.loads(body(s3, told[0]))["reason"]
+        assert reason in json.loads(body(s3, reasons[0]))["reason"]
         assert any("/whole" in key for key in quarantined(s3))
 
 

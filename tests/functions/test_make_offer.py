@@ -47,9 +47,9 @@ def ask(app: Any, customer: str) -> tuple[int, Any]:
         "requestContext": {"requestId": "r", "stage": "v1"},
     }
     answer = app.handler(request, Context())
-    status, told = answer["statusCode"], json.loads(answer["body"])
-    check_answer("GET", ROUTE, status, told)
-    return status, told
+    status, body = answer["statusCode"], json.loads(answer["body"])
+    check_answer("GET", ROUTE, status, body)
+    return status, body
 
 
 def queued(queue: str) -> list[Any]:
@@ -58,9 +58,9 @@ def queued(queue: str) -> list[Any]:
 
 
 def test_the_page_is_told_the_bounds_and_the_exposure_is_queued(app: Any, queue: str) -> None:
-    status, told = ask(app, "in")
+    status, offer = ask(app, "in")
 
-    assert (status, told["arm"], told["bounds"]["greatest_discount"]) == (200, "treatment", 0.15)
+    assert (status, offer["arm"], offer["bounds"]["greatest_discount"]) == (200, "treatment", 0.15)
     (event,) = queued(queue)
     assert (event["event_type"], event["campaign"], event["arm"]) == ("campaign_exposure", "deal", "treatment")
     assert event["customer_id"] == "in"

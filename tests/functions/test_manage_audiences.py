@@ -46,14 +46,14 @@ class Api:
             "isBase64Encoded": False,
         }
         answer = self.app.handler(request, Context())
-        status, told = answer["statusCode"], json.loads(answer["body"])
-        check_answer(method, route, status, told)
-        return status, told
+        status, content = answer["statusCode"], json.loads(answer["body"])
+        check_answer(method, route, status, content)
+        return status, content
 
     def put(self, key: str, where: str, **more: Any) -> Any:
-        status, told = self.ask("PUT", ONE, key, {"where": where, **more})
+        status, published = self.ask("PUT", ONE, key, {"where": where, **more})
         assert status == 200
-        return told
+        return published
 
 
 @pytest.fixture
@@ -95,10 +95,10 @@ def test_who_is_in_a_new_audience_is_listed_counted_and_announced(
     decide_anew()
     publisher.handler({"Records": stream.records()}, Context())
 
-    told = bus.events()
-    assert {kind for kind, _ in told} == {"Customer Entered Audience"}
-    assert sorted(detail["customer_id"] for _, detail in told) == ["3", "4", "5"]
-    detail = next(detail for _, detail in told if detail["customer_id"] == "4")
+    events = bus.events()
+    assert {kind for kind, _ in events} == {"Customer Entered Audience"}
+    assert sorted(detail["customer_id"] for _, detail in events) == ["3", "4", "5"]
+    detail = next(detail for _, detail in events if detail["customer_id"] == "4")
     assert (detail["audience"], detail["cause"], detail["action"]) == ("vip", "rule", "offer")
     assert detail["reasons"] == [{"condition": "orders_365d >= 3", "value": 4.0}]
     assert detail["arm"] in {"treatment", "control"}
@@ -166,13 +166,13 @@ def test_who_comes_in_by_events_does_so_at_once(
 
 
 def test_a_rule_is_tried_out_before_it_is_published(api: Api, shop: None) -> None:
-    status, told = api.ask("POST", "/audiences/preview", body={"where": f"{RULE} and region is null"})
+    status, estimate = api.ask("POST", "/audiences/preview", body={"where": f"{RULE} and region is null"})
 
     assert status == 200
-    assert (told["size"], told["of"], told["share"], told["estimated"]) == (3, 5, 0.6, False)
-    assert {one["customer_id"] for one in told["examples"]} == {"3", "4", "5"}
-    assert {one["values"]["orders_365d"] for one in told["examples"]} == {3.0, 4.0, 5.0}
-    assert told["attributes"] == {"region": 0.0}
+    assert (estimate["size"], estimate["of"], estimate["share"], estimate["estimated"]) == (3, 5, 0.6, False)
+    assert {one["customer_id"] for one in estimate["examples"]} == {"3", "4", "5"}
+    assert {one["values"]["orders_365d"] for one in estimate["examples"]} == {3.0, 4.0, 5.0}
+    assert estimate["attributes"] == {"region": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -187,15 +187,15 @@ def test_a_rule_is_tried_out_before_it_is_published(api: Api, shop: None) -> Non
     ],
 )
 def test_what_cannot_be_published_is_refused_with_what_is_wrong(api: Api, body: Any, code: str) -> None:
-    status, told = api.ask("PUT", ONE, "vip", body)
-    assert (status, told["error"]["code"]) == (400, code)
+    status, refusal = api.ask("PUT", ONE, "vip", body)
+    assert (status, refusal["error"]["code"]) == (400, code)
     assert api.ask("GET", "/audiences")[1]["audiences"] == []
 
 
 def test_mistakes_of_a_preview_say_where_they_are(api: Api) -> None:
-    status, told = api.ask("POST", "/audiences/preview", body={"where": "tenure > 1 and tenur > 2"})
+    status, refusal = api.ask("POST", "/audiences/preview", body={"where": "tenure > 1 and tenur > 2"})
     assert status == 400
-    assert told["error"]["message"].startswith("at character 16: nothing is called 'tenur'; probably meant: tenure")
+    assert refusal["error"]["message"].startswith("at character 16: nothing is called 'tenur'; probably meant: tenure")
 
 
 def test_nobody_is_in_an_audience_that_is_not_there(api: Api) -> None:

@@ -77,14 +77,14 @@ def export(s3: "S3Client", night: int) -> None:
     known = known.take(np.flatnonzero(known.event_counts > 0))
     bundle = Bundle.from_files(*BUNDLE)
     decided = bundle.decide(bundle.features_at(known, at(night)))
-    told = rows.customers(known.keys, [None] * len(known), known, lambda *_: None, at(night), bundle.zone)
-    told = {
-        **told,
+    columns = rows.customers(known.keys, [None] * len(known), known, lambda *_: None, at(night), bundle.zone)
+    columns = {
+        **columns,
         **rows.recommended(known.keys, [None] * len(known), known, at(night), None),
         "churn_probability": decided.predictions["churn_probability"].astype(float),
     }
     plan = Plan(f"night-{night}", day(night), at(night), at(night))
-    tables = ((STATES, rows.states(known)), (CUSTOMERS, told), (ORDERS, rows.orders(known)), (SNAPSHOTS, None))
+    tables = ((STATES, rows.states(known)), (CUSTOMERS, columns), (ORDERS, rows.orders(known)), (SNAPSHOTS, None))
     for table, own in tables:
         place = folder(table.name, plan.date)
         objects = []
@@ -120,14 +120,14 @@ def test_nights_as_ever_are_steady_and_a_tracking_outage_is_found_told_once_and_
         }
     assert bus.events() == []
     export(s3, 15)
-    told = measure_drift.handler({"date": day(15)}, Context())
-    assert (told["state"], told["drifted"]) == ("drifted", 1)
+    summary = measure_drift.handler({"date": day(15)}, Context())
+    assert (summary["state"], summary["drifted"]) == ("drifted", 1)
     ((kind, detail),) = bus.events()
     assert (kind, [one["name"] for one in detail["measures"]]) == ("Model Drifted", [TYPES])
     assert (detail["model_version"], detail["date"], detail["report"]) == (LIVE, day(15), report_key(DRIFT))
 
     # The same night again, and the next one, tell nobody a second time.
-    assert measure_drift.handler({"date": day(15)}, Context()) == told
+    assert measure_drift.handler({"date": day(15)}, Context()) == summary
     export(s3, 16)
     assert measure_drift.handler({"date": day(16)}, Context())["state"] == "drifted"
     assert bus.events() == []

@@ -65,8 +65,8 @@ def test_what_was_exported_is_measured_and_answered(measure_results: ModuleType,
     assert browser.get("/results")[1]["error"]["code"] == "not_measured_yet"
     assert browser.get("/reports/{name}", "revenue")[1]["error"]["code"] == "not_measured_yet"
     browser.app = importlib.reload(browser.app)  # it looks again after a minute
-    told = measure_results.handler({"date": DAY}, Context())
-    assert told == {"date": DAY, "whole": True, "results": 1, "reports": len(REPORTS)}
+    summary = measure_results.handler({"date": DAY}, Context())
+    assert summary == {"date": DAY, "whole": True, "results": 1, "reports": len(REPORTS)}
     status, body = browser.get("/results")
     (result,) = body["results"]
     assert (status, result["campaign"]) == (200, "win_back")

@@ -45,9 +45,9 @@ def ask(app: Any, customer: str, query: dict[str, str] | None = None) -> tuple[i
         "requestContext": {"requestId": "r", "stage": "v1"},
     }
     answer = app.handler(request, Context())
-    status, told = answer["statusCode"], json.loads(answer["body"])
-    check_answer("GET", ROUTE, status, told)
-    return status, told
+    status, body = answer["statusCode"], json.loads(answer["body"])
+    check_answer("GET", ROUTE, status, body)
+    return status, body
 
 
 def put_live(s3: "S3Client") -> None:
@@ -56,35 +56,35 @@ def put_live(s3: "S3Client") -> None:
 
 def test_both_lists_are_answered_with_reasons(app: Any, s3: "S3Client") -> None:
     put_live(s3)
-    status, told = ask(app, "x")
+    status, lists = ask(app, "x")
     assert status == 200
-    assert [entry["product_id"] for entry in told["buy_again"]] == ["a2"]
-    assert told["buy_again"][0]["reason"] == "bought every 7 days, last 14 days ago"
-    assert {entry["product_id"] for entry in told["new_for_you"]} == {"a1", "b1", "c1"}
-    assert (told["recommender_version"], told["horizon_days"]) == (small_recommender().recommender_id, 30)
-    assert (told["as_of"], told["trained_as_of"]) == ("2017-11-01T00:00:00Z", "2017-10-01T00:00:00Z")
+    assert [entry["product_id"] for entry in lists["buy_again"]] == ["a2"]
+    assert lists["buy_again"][0]["reason"] == "bought every 7 days, last 14 days ago"
+    assert {entry["product_id"] for entry in lists["new_for_you"]} == {"a1", "b1", "c1"}
+    assert (lists["recommender_version"], lists["horizon_days"]) == (small_recommender().recommender_id, 30)
+    assert (lists["as_of"], lists["trained_as_of"]) == ("2017-11-01T00:00:00Z", "2017-10-01T00:00:00Z")
 
 
 def test_the_answer_knows_what_was_done_a_moment_ago(app: Any, s3: "S3Client", dynamodb: "DynamoDBClient") -> None:
     put_live(s3)
     assert "b1" in {entry["product_id"] for entry in ask(app, "x")[1]["new_for_you"]}
     store(dynamodb, "x", [event("x", "purchase", "b1", "2017-10-31")], version=2)
-    _, told = ask(app, "x")
-    assert [entry["product_id"] for entry in told["buy_again"]] == ["b1"]
+    _, lists = ask(app, "x")
+    assert [entry["product_id"] for entry in lists["buy_again"]] == ["b1"]
 
 
 def test_a_limit_counts_for_each_list_and_nonsense_is_refused(app: Any, s3: "S3Client") -> None:
     put_live(s3)
-    _, told = ask(app, "x", {"limit": "1"})
-    assert [len(told[name]) for name in ("buy_again", "new_for_you")] == [1, 1]
+    _, lists = ask(app, "x", {"limit": "1"})
+    assert [len(lists[name]) for name in ("buy_again", "new_for_you")] == [1, 1]
     for limit in ("0", "51", "-1", "many", "", "1" * 99, "¹"):
-        status, told = ask(app, "x", {"limit": limit})
-        assert (status, told["error"]["code"]) == (400, "invalid_limit")
+        status, refusal = ask(app, "x", {"limit": limit})
+        assert (status, refusal["error"]["code"]) == (400, "invalid_limit")
 
 
 def test_nobody_is_recommended_anything_before_a_recommender_is_published(app: Any) -> None:
-    status, told = ask(app, "x")
-    assert (status, told["error"]["code"]) == (404, "no_recommender_yet")
+    status, refusal = ask(app, "x")
+    assert (status, refusal["error"]["code"]) == (404, "no_recommender_yet")
 
 
 def test_whoever_is_not_known_or_was_erased_is_not_found(app: Any, s3: "S3Client", dynamodb: "DynamoDBClient") -> None:
@@ -94,8 +94,8 @@ def test_whoever_is_not_known_or_was_erased_is_not_found(app: Any, s3: "S3Client
     assert kept is not None
     ProfileTable(dynamodb, TABLE).delete(kept)
     for customer in ("nobody", "nothing", "x" * 200):
-        status, told = ask(app, customer)
-        assert (status, told["error"]["code"]) == (404, "customer_not_found")
+        status, refusal = ask(app, customer)
+        assert (status, refusal["error"]["code"]) == (404, "customer_not_found")
 
 
 @pytest.mark.parametrize("state", [b"\xff", b"\x01broken"])
@@ -104,12 +104,12 @@ def test_a_history_that_cannot_be_read_leads_to_empty_lists_that_say_so(
 ) -> None:
     put_live(s3)
     ProfileTable(dynamodb, TABLE).save([profile("customer#odd", state=state)])
-    status, told = ask(app, "odd")
-    assert (status, told["buy_again"], told["new_for_you"]) == (200, [], [])
-    assert told["problem"]
+    status, lists = ask(app, "odd")
+    assert (status, lists["buy_again"], lists["new_for_you"]) == (200, [], [])
+    assert lists["problem"]
 
 
 def test_a_recommender_that_cannot_be_read_is_none(app: Any, s3: "S3Client") -> None:
     s3.put_object(Bucket=BUCKET, Key=CURRENT_KEY, Body=b"{")
-    status, told = ask(app, "x")
-    assert (status, told["error"]["code"]) == (404, "no_recommender_yet")
+    status, refusal = ask(app, "x")
+    assert (status, refusal["error"]["code"]) == (404, "no_recommender_yet")

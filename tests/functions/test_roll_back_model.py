@@ -34,9 +34,9 @@ def roll_back(app: ModuleType, **body: Any) -> tuple[int, Any]:
         "requestContext": {"requestId": "r"},
     }  # fmt: skip
     answer = app.handler(request, Context())
-    told = json.loads(answer["body"])
-    check_answer("POST", ROUTE, answer["statusCode"], told)
-    return answer["statusCode"], told.get("error", {}).get("code", told)
+    content = json.loads(answer["body"])
+    check_answer("POST", ROUTE, answer["statusCode"], content)
+    return answer["statusCode"], content.get("error", {}).get("code", content)
 
 
 def test_the_earlier_one_is_live_again_and_the_switch_is_remembered(app: ModuleType, s3: "S3Client") -> None:

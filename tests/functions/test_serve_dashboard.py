@@ -53,8 +53,8 @@ def test_no_other_file_is_served(app: ModuleType, name: str) -> None:
 
 
 def test_the_page_is_told_the_shops_currency_time_zone_and_clock(app: ModuleType) -> None:
-    told = json.loads(ask(app, "/dashboard/config.json")["body"])
-    assert told == {"currency": "USD", "time_zone": "UTC", "now": "2017-11-01T00:00:00Z", "sign_in": None}
+    config = json.loads(ask(app, "/dashboard/config.json")["body"])
+    assert config == {"currency": "USD", "time_zone": "UTC", "now": "2017-11-01T00:00:00Z", "sign_in": None}
 
 
 def test_where_people_sign_in_is_told_and_may_be_called(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,10 +36,10 @@ def ask(s3: "S3Client", monkeypatch: pytest.MonkeyPatch) -> Ask:
             "requestContext": {"requestId": "r"},
         }  # fmt: skip
         answer = app.handler(request, Context())
-        told = json.loads(answer["body"])
-        check_answer("GET", path, answer["statusCode"], told)
+        body = json.loads(answer["body"])
+        check_answer("GET", path, answer["statusCode"], body)
         assert answer["statusCode"] == 200
-        return told
+        return body
 
     return get
 
@@ -77,15 +77,15 @@ def test_models_say_how_good_the_live_one_is_and_which_one_can_go_back_to(ask: A
     history = [{"bundle_id": "20170801-gone", "published_at": "2017-08-01T00:00:00Z"}, {"bundle_id": live}]
     s3.put_object(Bucket=BUCKET, Key="models/current.json", Body=json.dumps({**body, "history": history}).encode())
 
-    told = ask("/models")
-    assert told["live"]["bundle_id"] == live
-    assert told["live"]["targets"].keys() == {"churn", "conversion", "ltv"}
-    assert [(one["bundle_id"], one["is_latest"]) for one in told["published"]] == [
+    models = ask("/models")
+    assert models["live"]["bundle_id"] == live
+    assert models["live"]["targets"].keys() == {"churn", "conversion", "ltv"}
+    assert [(one["bundle_id"], one["is_latest"]) for one in models["published"]] == [
         (live, True),
         ("20170801-gone", False),
     ]
-    assert not told["published"][1]["can_be_live"]
-    assert told["features"]["orders_365d"]["unit"]
+    assert not models["published"][1]["can_be_live"]
+    assert models["features"]["orders_365d"]["unit"]
 
 
 def test_models_say_which_recommender_is_live(ask: Ask, s3: "S3Client") -> None:
@@ -104,13 +104,13 @@ def test_reasons_come_without_values_and_lines_with_them(ask: Ask, drop: Callabl
     broken = [{**purchase("889", n), "price": f"<b>{n}</b>"} for n in range(3)]
     drop({"events/broken.ndjson": ndjson([*broken, {**purchase("7"), "quantity": 0}])})
 
-    told = ask("/quarantine")
-    assert [(one["reason"], one["lines"]) for one in told["reasons"]] == [
+    quarantine = ask("/quarantine")
+    assert [(one["reason"], one["lines"]) for one in quarantine["reasons"]] == [
         ("price must be a number from 0 to 1,000,000,000", 3),
         ("quantity must be a number above 0 and at most 1,000,000", 1),
     ]
-    assert told["complete"]
-    assert "<b>" not in json.dumps(told)
+    assert quarantine["complete"]
+    assert "<b>" not in json.dumps(quarantine)
     lines = ask("/quarantine/lines")["lines"]
     assert sorted(line["line"] for line in lines) == [1, 2, 3, 4]
     assert {line["source"] for line in lines} == {"events/broken.ndjson"}

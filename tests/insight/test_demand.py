@@ -52,13 +52,13 @@ def test_the_backtest_knows_nothing_of_what_it_is_tried_on() -> None:
 
 
 def test_a_report_says_which_forecast_it_is_and_how_far_both_were_off() -> None:
-    told = json.loads(json.dumps(report(_sales()), allow_nan=False))
-    assert (told["state"], told["method"]) == ("forecast", "rates")
+    demand = json.loads(json.dumps(report(_sales()), allow_nan=False))
+    assert (demand["state"], demand["method"]) == ("forecast", "rates")
     assert (
-        told["errors"]["rates"]["mean_absolute_percentage"]
-        < told["errors"]["seasonal_naive"]["mean_absolute_percentage"]
+        demand["errors"]["rates"]["mean_absolute_percentage"]
+        < demand["errors"]["seasonal_naive"]["mean_absolute_percentage"]
     )
-    pairs = {(one["segment"], one["category"]): one for one in told["demand"]}
+    pairs = {(one["segment"], one["category"]): one for one in demand["demand"]}
     assert pairs["new", "a"]["a_week"] == pytest.approx(200, rel=0.1)
     assert ("loyal", "c") not in pairs
 
@@ -66,9 +66,9 @@ def test_a_report_says_which_forecast_it_is_and_how_far_both_were_off() -> None:
 def test_the_week_before_is_taken_where_it_was_better() -> None:
     sales = _sales(noise=0.0)
     rising = sales.bought * 1.5 ** np.arange(30)
-    told = report(Sales(sales.segments, sales.categories, rising, sales.customers))
-    assert told["method"] == "seasonal_naive"
-    assert told["demand"][0]["a_week"] == told["demand"][0]["last_week"]
+    demand = report(Sales(sales.segments, sales.categories, rising, sales.customers))
+    assert demand["method"] == "seasonal_naive"
+    assert demand["demand"][0]["a_week"] == demand["demand"][0]["last_week"]
 
 
 @pytest.mark.parametrize("weeks", [0, LEAST_WEEKS, LEAST_WEEKS + WEEKS_AHEAD - 1])
@@ -78,5 +78,5 @@ def test_too_few_weeks_are_said_to_be(weeks: int) -> None:
 
 def test_nothing_that_is_bought_often_enough_is_no_forecast() -> None:
     sales = _sales()
-    told = report(Sales(sales.segments, sales.categories, sales.bought / 1_000, sales.customers))
-    assert told["state"] == "not_enough_data"
+    demand = report(Sales(sales.segments, sales.categories, sales.bought / 1_000, sales.customers))
+    assert demand["state"] == "not_enough_data"

@@ -63,8 +63,8 @@ def _exposed(n: int, days_ago: float = 20.0) -> list[dict[str, Any]]:
 
 
 def _read(s3: "S3Client", key: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
-    return told
+    document: dict[str, Any] = json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    return document
 
 
 def test_results_and_reports_come_of_a_whole_date(s3: "S3Client", measuring: Measuring, tmp_path: Path) -> None:
@@ -76,8 +76,8 @@ def test_results_and_reports_come_of_a_whole_date(s3: "S3Client", measuring: Mea
     win_back = replace(audience("win_back"), holdout=0.2, action="reward")
     publish(s3, BUCKET, lambda live: replace(live, all=(win_back,)), Reason("2023-12-01T00:00:00Z", "me", ""))
 
-    told = measuring.measure(DAY, MANIFEST_OF_BUNDLE)
-    assert told == {"date": DAY, "whole": True, "results": 1, "reports": len(REPORTS)}
+    summary = measuring.measure(DAY, MANIFEST_OF_BUNDLE)
+    assert summary == {"date": DAY, "whole": True, "results": 1, "reports": len(REPORTS)}
     results = _read(s3, LATEST_RESULTS)
     assert _read(s3, f"{RESULTS}{DAY}.json") == results
     (result,) = results["results"]
@@ -113,14 +113,14 @@ def test_predictions_of_one_horizon_ago_are_held_to_what_came(
     put(s3, tmp_path, "2023-12-01", then, customers=customers)
     put(s3, tmp_path, DAY, AS_OF_MS, orders=[_line("c1", 15)])
     measuring.measure(DAY, MANIFEST_OF_BUNDLE)
-    told = _read(s3, report_key("calibration"))
-    assert told["churn"] == {
+    by_target = _read(s3, report_key("calibration"))
+    assert by_target["churn"] == {
         "state": "measured",
         "horizon_days": 30,
         "said_on": "2023-12-01",
         "bins": [{"bin": 3, "customers": 1, "said": 0.35, "came_true": 0.0}],
     }
-    assert told["conversion"]["state"] == "not_enough_data"
+    assert by_target["conversion"]["state"] == "not_enough_data"
 
 
 def test_a_date_that_is_not_whole_is_left_to_the_run_that_is_at_work_on_it(

@@ -23,8 +23,8 @@ def _line(customer: str, days_ago: float, amount: float = 10.0, **more: Any) -> 
 
 def _move(customer: str, days_ago: float, to: int | None, came_from: int | None = None) -> dict[str, Any]:
     at = AS_OF_MS - round(days_ago * DAY_MS)
-    told = {"transition_id": f"{customer}{at}", "customer_id": customer, "happened_at": at, "recorded_at": at}
-    return {**told, "type": "segment", "cause": "events", "from_segment_id": came_from, "to_segment_id": to}
+    move = {"transition_id": f"{customer}{at}", "customer_id": customer, "happened_at": at, "recorded_at": at}
+    return {**move, "type": "segment", "cause": "events", "from_segment_id": came_from, "to_segment_id": to}
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def tables(tmp_path: Path) -> Tables:
 
 
 def test_revenue_counts_for_the_segment_that_who_bought_was_in(tables: Tables) -> None:
-    told = segment_reports(tables, AS_OF_MS)["revenue"]["weeks"]
-    weeks = {(row["week"], row["segment"]): row for row in told}
+    rows = segment_reports(tables, AS_OF_MS)["revenue"]["weeks"]
+    weeks = {(row["week"], row["segment"]): row for row in rows}
     last = weeks["2023-12-18", "loyal"]
     assert (last["revenue"], last["orders"], last["buyers"]) == (11.0, 2, 1)
     assert weeks["2023-12-18", "new"]["revenue"] == 103.0
@@ -55,28 +55,28 @@ def test_revenue_counts_for_the_segment_that_who_bought_was_in(tables: Tables) -
 
 
 def test_sizes_are_told_by_day(tables: Tables) -> None:
-    told = segment_reports(tables, AS_OF_MS)["sizes"]["days"]
-    days = {(row["day"], row["segment"]): row["customers"] for row in told}
+    rows = segment_reports(tables, AS_OF_MS)["sizes"]["days"]
+    days = {(row["day"], row["segment"]): row["customers"] for row in rows}
     assert (days["2024-01-01", "new"], days["2024-01-01", "loyal"]) == (1, 2)
     assert (days["2023-12-22", "new"], days["2023-12-22", "loyal"]) == (2, 1)
     assert ("2023-10-05", "new") not in days
 
 
 def test_flows_are_told_by_day(tables: Tables) -> None:
-    told = segment_reports(tables, AS_OF_MS)["flows"]["days"]
-    moved = [row for row in told if row["from"]]
+    rows = segment_reports(tables, AS_OF_MS)["flows"]["days"]
+    moved = [row for row in rows if row["from"]]
     assert moved == [{"day": "2023-12-22", "from": "new", "to": "loyal", "cause": "events", "customers": 1}]
-    assert sum(row["customers"] for row in told) == 4
+    assert sum(row["customers"] for row in rows) == 4
 
 
 def test_retention_is_of_who_bought_again_in_the_month_after(tables: Tables) -> None:
-    told = segment_reports(tables, AS_OF_MS)["retention"]["months"]
-    assert told == [{"month": "2023-11", "segment": "new", "customers": 1, "again": 1}]
+    months = segment_reports(tables, AS_OF_MS)["retention"]["months"]
+    assert months == [{"month": "2023-11", "segment": "new", "customers": 1, "again": 1}]
 
 
 def test_demand_needs_weeks(tables: Tables, tmp_path: Path) -> None:
-    told = segment_reports(tables, AS_OF_MS)["demand"]
-    assert told["lines"]["state"] == "not_enough_data"
+    demand = segment_reports(tables, AS_OF_MS)["demand"]
+    assert demand["lines"]["state"] == "not_enough_data"
     days = 7 * (LEAST_WEEKS + WEEKS_AHEAD)
     lines = [_line("a", ago + 0.5, 2.0, line_id=100 * ago + i) for ago in range(days) for i in range(3)]
     more = write(tmp_path / "more", orders=[*lines, _line("a", days + 0.1)], moves=[_move("a", 1, 0)], segments=NAMES)
@@ -94,15 +94,15 @@ def test_predictions_are_held_to_what_came(tmp_path: Path) -> None:
     customers.append({"customer_id": "unknown", "snapshot_at": snapshot})
     orders = [_line(f"c{i}", 29.5) for i in (0, 10, 11, 12, 13)]
     orders += [_line("c14", 31), _line("c15", 0, happened_at=AS_OF_MS), _line("c16", 5, type="refund")]
-    told = calibration(write(tmp_path, customers=customers, orders=orders), "churn", 30)
-    low, high = told
+    bins = calibration(write(tmp_path, customers=customers, orders=orders), "churn", 30)
+    low, high = bins
     assert (low["bin"], low["customers"], low["said"], low["came_true"]) == (1, 10, pytest.approx(0.1), 0.6)
     assert (high["bin"], high["customers"], high["came_true"]) == (9, 10, 0.9)
     assert calibration(write(tmp_path, customers=customers, orders=orders), "conversion", 7) == []
 
 
 def test_nothing_exported_yet_makes_empty_reports(tmp_path: Path) -> None:
-    told = segment_reports(write(tmp_path), AS_OF_MS)
-    assert {*told, "calibration"} == {*REPORTS}
-    assert told["revenue"] == {"weeks": []}
-    assert told["demand"]["lines"]["state"] == "not_enough_data"
+    reports = segment_reports(write(tmp_path), AS_OF_MS)
+    assert {*reports, "calibration"} == {*REPORTS}
+    assert reports["revenue"] == {"weeks": []}
+    assert reports["demand"]["lines"]["state"] == "not_enough_data"

@@ -21,12 +21,12 @@ def test_whole_weeks_are_told_by_segment_and_category(tmp_path: Path) -> None:
     tables = write(tmp_path, orders=orders, moves=moves, segments=NAMES[:1])
     with tables.opened(*NEEDED) as database:
         prepare(database, AS_OF_MS)
-        told = sold(database, AS_OF_MS)
-    assert (told.lines.segments, told.lines.categories) == (["new", "segment 1"], ["shoes", "hats"])
-    np.testing.assert_array_equal(told.amount.bought[0], [[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
-    np.testing.assert_array_equal(told.amount.bought[1], [[0.0, 0.0, 5.0], [0.0, 0.0, 2.0]])
-    np.testing.assert_array_equal(told.lines.bought[0], [[1, 0, 0], [0, 0, 0]])
-    np.testing.assert_array_equal(told.lines.customers, [[1, 1, 1, 0], [1, 1, 1, 1]])
+        weekly = sold(database, AS_OF_MS)
+    assert (weekly.lines.segments, weekly.lines.categories) == (["new", "segment 1"], ["shoes", "hats"])
+    np.testing.assert_array_equal(weekly.amount.bought[0], [[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    np.testing.assert_array_equal(weekly.amount.bought[1], [[0.0, 0.0, 5.0], [0.0, 0.0, 2.0]])
+    np.testing.assert_array_equal(weekly.lines.bought[0], [[1, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(weekly.lines.customers, [[1, 1, 1, 0], [1, 1, 1, 1]])
 
 
 def test_sizes_are_of_who_was_in_a_segment_before_an_instant(tmp_path: Path) -> None:

@@ -48,9 +48,9 @@ def test_of_many_campaigns_those_that_are_designed_and_the_largest_of_the_others
 def test_exports_tell_what_histories_tell(events: list[Happened]) -> None:
     experiments = Experiments(_profiles(events), AS_OF_MS)
     with TemporaryDirectory() as folder:
-        told = _told(events, Path(folder))
-    assert [*told] == experiments.campaigns
-    for campaign, one in told.items():
+        exported = _told(events, Path(folder))
+    assert [*exported] == experiments.campaigns
+    for campaign, one in exported.items():
         expected = experiments.trial(campaign, WINDOW_DAYS)
         if expected.window_days < WINDOW_DAYS:
             continue
@@ -69,8 +69,8 @@ def _without_visits(folder: Path, rows: list[dict[str, Any]], name: str) -> Path
     (path,) = write(folder, exposures=rows).files["exposures"]
     older = folder / name
     with duckdb.connect() as connection:
-        told = connection.sql(f"SELECT * EXCLUDE (last_visit_at, next_visit_at) FROM read_parquet('{path}')")
-        told.write_parquet(str(older))
+        without = connection.sql(f"SELECT * EXCLUDE (last_visit_at, next_visit_at) FROM read_parquet('{path}')")
+        without.write_parquet(str(older))
     return older
 
 
@@ -79,8 +79,8 @@ def test_exports_of_before_do_not_tell_visits_nor_do_those_of_both(tmp_path: Pat
     profiles = _profiles([_exposure("a", 0), _exposure("b", 0, CONTROL), visit])
     now = write(tmp_path / "now", exposures=exposures(profiles), orders=orders(profiles))
     older = _without_visits(tmp_path / "older", exposures(profiles)[:1], "older.parquet")
-    (told,) = trials(now, AS_OF_MS, WINDOW_DAYS, {})
-    assert told.arm(TREATMENT).mean[COLUMNS.index("visited")] == 1
+    (whole,) = trials(now, AS_OF_MS, WINDOW_DAYS, {})
+    assert whole.arm(TREATMENT).mean[COLUMNS.index("visited")] == 1
     for files in ([older], [*now.files["exposures"], older], [older, *now.files["exposures"]]):
         (trial,) = trials(Tables(now.folder, {**now.files, "exposures": files}), AS_OF_MS, WINDOW_DAYS, {})
         assert {*COLUMNS} - trial.columns == VISITS
@@ -90,8 +90,8 @@ def test_exports_of_before_do_not_tell_visits_nor_do_those_of_both(tmp_path: Pat
 
 def _moved(customer: str, day: float, segment: int, recorded: int = 0) -> dict[str, Any]:
     at = BEGIN_MS + round(day * DAY_MS)
-    told = {"customer_id": customer, "happened_at": at, "to_segment_id": segment, "recorded_at": at + recorded}
-    return {**told, "transition_id": f"{customer}{day}{recorded}", "type": "segment"}
+    row = {"customer_id": customer, "happened_at": at, "to_segment_id": segment, "recorded_at": at + recorded}
+    return {**row, "transition_id": f"{customer}{day}{recorded}", "type": "segment"}
 
 
 def test_the_segment_is_the_one_at_the_exposure(tmp_path: Path) -> None:
@@ -114,10 +114,10 @@ def test_the_segment_is_the_one_at_the_exposure(tmp_path: Path) -> None:
 def test_who_was_exposed_under_another_plan_is_left_out(tmp_path: Path) -> None:
     planned, cost = Planned(0.2, "audience"), Cost(0.1, 0.3)
     events = [_exposure("a", 0), _exposure("b", 2, CONTROL), _exposure("c", 3)]
-    told = _told(events, tmp_path, x=Design(planned, BEGIN_MS + DAY_MS, cost))["x"]
-    assert told.assigned == {TREATMENT: 1, CONTROL: 1}
-    assert len(told.exposed_ms) == told.observed == 2
-    assert (told.planned, told.cost) == (planned, cost)
+    trial = _told(events, tmp_path, x=Design(planned, BEGIN_MS + DAY_MS, cost))["x"]
+    assert trial.assigned == {TREATMENT: 1, CONTROL: 1}
+    assert len(trial.exposed_ms) == trial.observed == 2
+    assert (trial.planned, trial.cost) == (planned, cost)
 
 
 def test_nothing_exported_yet_is_no_campaign(tmp_path: Path) -> None:

@@ -155,11 +155,11 @@ def test_a_recommender_comes_with_the_bundle_where_a_rule_asks_for_it(s3: "S3Cli
 
 
 def counted(live: LiveBundle) -> dict[str, float]:
-    told: dict[str, float] = {}
-    metrics: Any = SimpleNamespace(add_metric=lambda name, unit, value: told.update({name: value}))
+    counts: dict[str, float] = {}
+    metrics: Any = SimpleNamespace(add_metric=lambda name, unit, value: counts.update({name: value}))
     logger: Any = SimpleNamespace(error=lambda *_, **__: None, warning=lambda *_: None)
     live.watched(logger, metrics)
-    return told
+    return counts
 
 
 class FailsOn:

@@ -90,9 +90,9 @@ def test_the_command_names_every_service_and_the_sum(capsys: pytest.CaptureFixtu
         if isinstance(PRICES[service], dict) and service != "platform":
             assert f"{service}: " in out, service
     assert main([*arguments, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["total"] == pytest.approx(sum(line["dollars"] for line in told["lines"]), abs=0.01)
-    assert f"{told['total']:,.2f}" in out
+    costs = json.loads(capsys.readouterr().out)
+    assert costs["total"] == pytest.approx(sum(line["dollars"] for line in costs["lines"]), abs=0.01)
+    assert f"{costs['total']:,.2f}" in out
 
 
 @pytest.mark.parametrize("wrong", ["-1", "nan", "many", "inf"])

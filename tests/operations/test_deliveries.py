@@ -42,10 +42,10 @@ def queue(s3: "S3Client", dynamodb: "DynamoDBClient", monkeypatch: pytest.Monkey
 
 def messages(queue: str) -> list[Any]:
     sqs = boto3.client("sqs")
-    found: list[Any] = []
+    bodies: list[Any] = []
     while some := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-        found += [json.loads(message["Body"]) for message in some]
-    return found
+        bodies += [json.loads(message["Body"]) for message in some]
+    return bodies
 
 
 @pytest.mark.usefixtures("queue")

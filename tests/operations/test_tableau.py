@@ -47,12 +47,12 @@ def test_tableau_finds_every_table_of_the_last_whole_date(s3: "S3Client", tmp_pa
     assert tableau.write_hyper(s3, BUCKET, path) == LAST
     command = [str(tableau.OWN_PYTHON), "-c", COUNTS, str(path)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    found = json.loads(answer.stdout)
-    assert found["counts"].keys() == {table.name for table in FOR_WAREHOUSES}
-    assert (found["counts"]["customers"], found["counts"]["orders"]) == (3, len(CONTENT[LAST]["orders"]))
-    assert found["counts"]["moves"] == 2  # of both dates
-    assert found["a"] == [[LAST, "Two", "gold"]]
-    assert found["spent"] == [[60.0]]
+    results = json.loads(answer.stdout)
+    assert results["counts"].keys() == {table.name for table in FOR_WAREHOUSES}
+    assert (results["counts"]["customers"], results["counts"]["orders"]) == (3, len(CONTENT[LAST]["orders"]))
+    assert results["counts"]["moves"] == 2  # of both dates
+    assert results["a"] == [[LAST, "Two", "gold"]]
+    assert results["spent"] == [[60.0]]
 
 
 def test_without_a_whole_date_it_says_what_to_do(s3: "S3Client", tmp_path: Path) -> None:

@@ -53,9 +53,9 @@ def test_a_volume_ahead_of_the_profile_counts() -> None:
     assert ahead.rewritten({0: b"more"}, 9).read == (Volume(10, b"more", replaces=9),)
 
 
-@pytest.mark.parametrize("found", [{}, {0: Volume(4, b"older")}])
-def test_a_volume_behind_the_profile_is_not_taken(found: dict[int, Volume]) -> None:
-    assert Sealed(3, (5,)).of(found) is None
+@pytest.mark.parametrize("stored", [{}, {0: Volume(4, b"older")}])
+def test_a_volume_behind_the_profile_is_not_taken(stored: dict[int, Volume]) -> None:
+    assert Sealed(3, (5,)).of(stored) is None
 
 
 def test_a_volume_is_written_once_however_often_it_was_changed_before() -> None:
@@ -73,9 +73,9 @@ def test_a_table_reads_writes_and_sweeps_volumes(dynamodb: "DynamoDBClient") -> 
     table = ProfileTable(dynamodb, TABLE)
     opened = profile(version=4, born=3, sealed=OPENED)
     assert table.save([opened]) == set()
-    (found,) = table.load(["customer#1"]).values()
-    assert found.sealed and found.sealed.read == (Volume(),)
-    sealed = replace(found, version=5, state=b"new", sealed=found.sealed.rewritten({0: b"old"}, 5))
+    (loaded,) = table.load(["customer#1"]).values()
+    assert loaded.sealed and loaded.sealed.read == (Volume(),)
+    sealed = replace(loaded, version=5, state=b"new", sealed=loaded.sealed.rewritten({0: b"old"}, 5))
     assert table.save([sealed]) == set()
     (stored,) = table.load(["customer#1"]).values()
     assert stored.states == [b"new", b"old"]

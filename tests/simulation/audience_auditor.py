@@ -62,7 +62,7 @@ class AudienceAuditor:
 
     def _announcements(self) -> Iterator[str]:
         """Who is in an audience came in last by what was published, and comes in and leaves by turns."""
-        told: dict[tuple[str, str], list[str]] = defaultdict(list)
+        announced: dict[tuple[str, str], list[str]] = defaultdict(list)
         contents: dict[str, Any] = {}
         for entry in self._cloud.published:
             if entry["DetailType"] not in (ENTERED, LEFT):
@@ -73,11 +73,11 @@ class AudienceAuditor:
                     yield f"{detail['transition_id']} was published with two contents"
                 continue
             contents[detail["transition_id"]] = detail
-            told[customer_key(detail["customer_id"]), detail["audience"]].append(entry["DetailType"])
-        for who, kinds in told.items():
+            announced[customer_key(detail["customer_id"]), detail["audience"]].append(entry["DetailType"])
+        for who, kinds in announced.items():
             if kinds != [ENTERED if i % 2 == 0 else LEFT for i in range(len(kinds))]:
                 yield f"it was published of {who} that they {kinds}"
-        inside = {who for who, kinds in told.items() if kinds[-1] == ENTERED}
+        inside = {who for who, kinds in announced.items() if kinds[-1] == ENTERED}
         for who in inside ^ self._in.keys():
             yield f"by what was published last {who} is {'in' if who in inside else 'not in'} the audience"
 

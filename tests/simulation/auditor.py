@@ -82,9 +82,9 @@ class Auditor:
     def _whole(self, head: StoredProfile) -> StoredProfile:
         """With its sealed events, where all of them are there."""
         items = {place: self._items.get((head.key, f"{SEALED}{place}")) for place in range(_places(head))}
-        found = {place: decode_volume(item) for place, item in items.items() if item}
+        volumes = {place: decode_volume(item) for place, item in items.items() if item}
         return replace(
-            head, sealed=(head.sealed.of(found) or replace(head.sealed, volumes=())) if head.sealed else None
+            head, sealed=(head.sealed.of(volumes) or replace(head.sealed, volumes=())) if head.sealed else None
         )
 
     def _volumes(self) -> Iterator[str]:

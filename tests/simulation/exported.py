@@ -52,10 +52,10 @@ def _whole(cloud: Cloud, day: str) -> Iterator[str]:
     if counted.keys() != {table.name for table in TABLES} - {"snapshots"}:
         yield f"{day} is whole, but lacks tables: it has {sorted(counted)}"
     for table, row in counted.items():
-        found = len(_rows(cloud, table, day))
+        number = len(_rows(cloud, table, day))
         # Who was erased since is counted, and there no more.
-        if found > row["row_count"] or (found < row["row_count"] and not cloud.asked):
-            yield f"{table} has {found} rows of {day}, and says {row['row_count']}"
+        if number > row["row_count"] or (number < row["row_count"] and not cloud.asked):
+            yield f"{table} has {number} rows of {day}, and says {row['row_count']}"
         manifest = json.loads(cloud.objects.latest(f"exports/{table}/date={day}/_manifest.json") or b"{}")
         named = {one["key"] for one in manifest.get("objects", ())}
         there = {key for key in cloud.objects.keys(f"exports/{table}/date={day}/") if key.endswith(".parquet")}
@@ -64,16 +64,16 @@ def _whole(cloud: Cloud, day: str) -> Iterator[str]:
 
 
 def _customers(cloud: Cloud, day: str, profiles: Mapping[str, StoredProfile]) -> Iterator[str]:
-    found = _rows(cloud, "customers", day)
+    customers = _rows(cloud, "customers", day)
     stored = {customer_id(key): profile for key, profile in profiles.items() if not is_visitor(key)}
-    if sorted(row["customer_id"] for row in found) != sorted(stored):
-        yield f"{day} has the customers {sorted(row['customer_id'] for row in found)}, not {sorted(stored)}"
+    if sorted(row["customer_id"] for row in customers) != sorted(stored):
+        yield f"{day} has the customers {sorted(row['customer_id'] for row in customers)}, not {sorted(stored)}"
         return
     as_of_ms = _ms(_rows(cloud, "snapshots", day)[0]["snapshot_at"])
     lines = Counter(row["customer_id"] for row in _rows(cloud, "orders", day))
     exposures = Counter(row["customer_id"] for row in _rows(cloud, "exposures", day))
     states = {row["customer_id"]: row["state"] for row in _rows(cloud, "states", day)}
-    for row in found:
+    for row in customers:
         name = row["customer_id"]
         profile = stored[name]
         decided = profile.decision
@@ -92,8 +92,8 @@ def _customers(cloud: Cloud, day: str, profiles: Mapping[str, StoredProfile]) ->
 
 def _moves(cloud: Cloud, truth: Truth) -> Iterator[str]:
     until_ms = max(_ms(row["recorded_until"]) for row in _rows(cloud, "snapshots") if row["recorded_until"])
-    told = Counter(row["transition_id"] for row in _rows(cloud, "moves"))
-    if twice := [one for one, times in told.items() if times > 1]:
+    counts = Counter(row["transition_id"] for row in _rows(cloud, "moves"))
+    if twice := [one for one, times in counts.items() if times > 1]:
         yield f"{len(twice)} moves are exported twice"
     sent = Counter((row["customer_id"], row["transition_id"], row["updated_at"]) for row in _rows(cloud, "deliveries"))
     if any(times > 1 for times in sent.values()):
@@ -104,8 +104,8 @@ def _moves(cloud: Cloud, truth: Truth) -> Iterator[str]:
             continue
         one = audience_rows.decode_move if sk.startswith(audience_rows.PREFIX) else rows.decode_transition
         move = one(item)
-        if (int(item[RECORDED]["N"]) <= until_ms) != bool(told[move.id]):
-            yield f"the move of {move.key} recorded at {item[RECORDED]['N']} is exported {told[move.id]} times"
+        if (int(item[RECORDED]["N"]) <= until_ms) != bool(counts[move.id]):
+            yield f"the move of {move.key} recorded at {item[RECORDED]['N']} is exported {counts[move.id]} times"
     known = {customer_key(row["customer_id"]) for row in _rows(cloud, "deliveries")}
     for pk, sk in cloud.table.items:
         key = pk.removeprefix(PARTITION)
@@ -117,16 +117,16 @@ def _moves(cloud: Cloud, truth: Truth) -> Iterator[str]:
 
 
 def _measured(cloud: Cloud, day: str) -> Iterator[str]:
-    told = json.loads(cloud.objects.latest("reports/results/latest.json") or b"{}")
-    if told.get("date") != day:
-        yield f"results are of {told.get('date')}, where {day} is the last whole date"
+    results = json.loads(cloud.objects.latest("reports/results/latest.json") or b"{}")
+    if results.get("date") != day:
+        yield f"results are of {results.get('date')}, where {day} is the last whole date"
         return
     people: dict[str, set[str]] = {}
     for row in _rows(cloud, "exposures", day):
         people.setdefault(row["campaign"], set()).add(row["customer_id"])
     counted = {
         result["campaign"]: sum(result["customers"][kind] for kind in ("treatment", "control", "waiting"))
-        for result in told["results"]
+        for result in results["results"]
     }
     # Who was erased since is counted, and there no more; who was exposed under another plan is not counted.
     if counted.keys() != people.keys() and not cloud.asked:

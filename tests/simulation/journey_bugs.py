@@ -40,7 +40,7 @@ def _journeys_of_the_erased(code: Planting) -> None:
 
 def _begun_by_each_telling(code: Planting) -> None:
     numbers = count()
-    code.set(_module(code, "shared.journeys.travellers").Travellers, "entry", lambda self, told: f"{next(numbers)}")
+    code.set(_module(code, "shared.journeys.travellers").Travellers, "entry", lambda self, step: f"{next(numbers)}")
 
 
 def _other_step_each_time(code: Planting) -> None:

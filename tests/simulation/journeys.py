@@ -118,9 +118,9 @@ class Steps:
     def __init__(self, cloud: Cloud) -> None:
         self._items = cloud.table.items
         self._asked = cloud.asked
-        told = [json.loads(entry["Detail"]) for entry in cloud.published if entry["DetailType"] == STEP]
+        details = [json.loads(entry["Detail"]) for entry in cloud.published if entry["DetailType"] == STEP]
         self._contents: dict[str, list[Item]] = defaultdict(list)
-        for detail in told:
+        for detail in details:
             self._contents[detail["transition_id"]].append(detail)
         self._steps = [_step(contents[0]) for contents in self._contents.values()]
 
@@ -181,11 +181,11 @@ class Steps:
                 left_before[item["customer"]["S"]].add(int(item["sent_ms"]["N"]))
         for key in lasting & partitions.keys():
             counted = sorted(kept.get(partitions[key], []))
-            told = sorted(step.at_ms for step in self._steps if step.key == key)
-            if counted != sorted([*told, *(left_before[key] - {*told})]):
-                yield f"of {key} sendings at {counted} are counted, but told were {told}"
-            if any(late - early < CAP.days * DAY_MS for early, late in zip(told, told[CAP.sends :], strict=False)):
-                yield f"{key} was sent more than the cap allows: {told}"
+            sent = sorted(step.at_ms for step in self._steps if step.key == key)
+            if counted != sorted([*sent, *(left_before[key] - {*sent})]):
+                yield f"of {key} sendings at {counted} are counted, but told were {sent}"
+            if any(late - early < CAP.days * DAY_MS for early, late in zip(sent, sent[CAP.sends :], strict=False)):
+                yield f"{key} was sent more than the cap allows: {sent}"
 
     def _left_ms(self, step: Step) -> int:
         """When they left by the ledger after they had begun; never by what nobody knows any more.

@@ -102,13 +102,16 @@ class People:
     def _known(self) -> Event:
         """Products, attributes and exposures, by what was drawn already: worlds go on as they did without them."""
         count = self._count
-        told: Event = {"product_id": f"p{count % 7}.{MARKER}", "region": f"{MARKER} {count % 3}" if count % 4 else None}
+        event: Event = {
+            "product_id": f"p{count % 7}.{MARKER}",
+            "region": f"{MARKER} {count % 3}" if count % 4 else None,
+        }
         if count % 5 == 0:
-            told["attributes"] = {"tier": f"{MARKER} {count % 11}", f"a{count % 40}": count % 2 == 0}
+            event["attributes"] = {"tier": f"{MARKER} {count % 11}", f"a{count % 40}": count % 2 == 0}
         if count % 9 == 4:
             arm = "treatment" if count % 2 else "control"
-            told |= {"event_type": "campaign_exposure", "campaign": f"{MARKER} {count % 4}", "arm": arm}
-        return told
+            event |= {"event_type": "campaign_exposure", "campaign": f"{MARKER} {count % 4}", "arm": arm}
+        return event
 
     def _customer(self, visitor: str | None) -> str | None:
         if visitor == TABLET:

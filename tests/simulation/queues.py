@@ -98,7 +98,7 @@ class Queues:
         queue = self.queues[_name(request)]
         now = self._clock()
         some = [one for one in queue.visible(now)[: request["MaxNumberOfMessages"]] if queue.received(one, now)]
-        found = [
+        messages = [
             {
                 "MessageId": message.id,
                 "ReceiptHandle": message.id,
@@ -110,7 +110,7 @@ class Queues:
             }
             for message in some
         ]
-        return {"Messages": found} if found else {}
+        return {"Messages": messages} if messages else {}
 
     def delete_message_batch(self, request: Item) -> Item:
         queue = self.queues[_name(request)]

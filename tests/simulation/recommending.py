@@ -36,6 +36,6 @@ def publish_recommender(objects: Any) -> None:
 
 def recommended_twice(answer: Any) -> str | None:
     """A finding, where something is both bought before and new."""
-    told = json.loads(answer["body"])
-    lists = [{entry["product_id"] for entry in told.get(name, ())} for name in ("buy_again", "new_for_you")]
+    content = json.loads(answer["body"])
+    lists = [{entry["product_id"] for entry in content.get(name, ())} for name in ("buy_again", "new_for_you")]
     return "a product is recommended both as bought before and as new" if lists[0] & lists[1] else None

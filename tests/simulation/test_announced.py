@@ -20,14 +20,14 @@ def entries(*details: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)} for detail in details]
 
 
-@pytest.mark.parametrize("told", [[TOLD, BARE, TOLD], [BARE, TOLD, BARE], [BARE, BARE, TOLD]])
-def test_reasons_may_be_missing_where_the_history_is_a_newer_one_alone(told: list[Any]) -> None:
-    assert announced(entries(*told), {"a"}) == ([TOLD], [])
-    assert announced(entries(*told), {"b"})[1] != []
+@pytest.mark.parametrize("details", [[TOLD, BARE, TOLD], [BARE, TOLD, BARE], [BARE, BARE, TOLD]])
+def test_reasons_may_be_missing_where_the_history_is_a_newer_one_alone(details: list[Any]) -> None:
+    assert announced(entries(*details), {"a"}) == ([TOLD], [])
+    assert announced(entries(*details), {"b"})[1] != []
 
 
 @pytest.mark.parametrize(
-    "told",
+    "details",
     [
         [TOLD, OTHERWISE],
         [BARE, TOLD, OTHERWISE],
@@ -36,8 +36,8 @@ def test_reasons_may_be_missing_where_the_history_is_a_newer_one_alone(told: lis
         [{**BARE, "at": "later"}, TOLD],
     ],
 )
-def test_whatever_else_differs_is_found(told: list[Any]) -> None:
-    assert announced(entries(*told), {"a"})[1] == ["a"]
+def test_whatever_else_differs_is_found(details: list[Any]) -> None:
+    assert announced(entries(*details), {"a"})[1] == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,9 @@ def test_it_says_the_whole_as_json(tmp_path: Path, capsys: Captured) -> None:
     _write(tmp_path / "events", campaign="autumn")
     arguments = ["--events", str(tmp_path / "events"), "--campaign", "autumn", "--holdout", "autumn=0.5", "--json"]
     assert main(arguments) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [result["campaign"] for result in told["results"]] == ["autumn"]
-    assert told["results"][0]["assignment"]["planned_by"] == "given"
+    document = json.loads(capsys.readouterr().out)
+    assert [result["campaign"] for result in document["results"]] == ["autumn"]
+    assert document["results"][0]["assignment"]["planned_by"] == "given"
 
 
 def test_arms_that_are_not_as_planned_are_told_instead_of_an_effect(tmp_path: Path, capsys: Captured) -> None:

@@ -108,9 +108,9 @@ def test_a_prediction_says_how_far_it_looks_and_what_it_was_not_trained_on() -> 
     targets = {**MANIFEST["targets"], "churn": {"trained": True, "horizon_days": 30}}
     outside = {"days_since_order": 1670.25, "tenure": None}
     decided = replace(PROFILE, decision=replace(DECISION, outside_training=outside))
-    told = profile_facts(decided, {**MANIFEST, "targets": targets, "trained_on": trained_on}, "EUR")
-    assert ("Churn", "12% within 30 days") in told
-    assert [text for name, text in told if name == "Outside of training"] == [
+    shown = profile_facts(decided, {**MANIFEST, "targets": targets, "trained_on": trained_on}, "EUR")
+    assert ("Churn", "12% within 30 days") in shown
+    assert [text for name, text in shown if name == "Outside of training"] == [
         "tenure undefined",
         "days_since_order 1,670.25, trained on 0 to 1,200.5",
     ]

@@ -57,8 +57,8 @@ def test_a_foreign_file_becomes_a_model(
     assert main(training) == 0
     printed = capsys.readouterr()
     trained = squeezed(printed.out + printed.err)
-    told = shown(f"uv run tessera train --mapping {mapping} --events {path}")
-    assert [line for line in told if squeezed(line) not in trained] == []
+    lines = shown(f"uv run tessera train --mapping {mapping} --events {path}")
+    assert [line for line in lines if squeezed(line) not in trained] == []
     manifest = json.loads(Path("model", "manifest.json").read_text())
     assert sum(segment["size"] for segment in manifest["segments"]) == customers
     assert [target for target in ("churn", "conversion", "ltv") if f"{target}:" not in trained] == []

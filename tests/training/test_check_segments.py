@@ -110,9 +110,9 @@ def test_a_broken_promise_is_said(
 
 def test_too_many_unusual_customers_are_said(everyone: Matrix, config: Config) -> None:
     asked = replace(config, clustering="dbscan")
-    found = fit_segments(everyone, asked, FEATURES)
-    segments, _ = catalogue(found, everyone)
-    wrong = broken(found, segments, shares(found, segments, everyone), replace(config, most_unusual=0.0))
+    by_density = fit_segments(everyone, asked, FEATURES)
+    segments, _ = catalogue(by_density, everyone)
+    wrong = broken(by_density, segments, shares(by_density, segments, everyone), replace(config, most_unusual=0.0))
     assert "of the customers are unusual, above most_unusual" in "; ".join(wrong)
 
 

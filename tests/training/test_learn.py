@@ -99,8 +99,8 @@ def test_nights(shop: Shop, s3: "S3Client", bus: Any, capsys: pytest.CaptureFixt
     assert main(first) == 0
     live = current(s3)["bundle_id"]
     assert (report(s3)["publish"], report(s3)["bundle_id"], report(s3)["customers"]) == (True, live, len(shop.profiles))
-    (told,) = bus()
-    assert (told["detail-type"], told["detail"]["bundle_id"]) == ("Model Learned", live)
+    (event,) = bus()
+    assert (event["detail-type"], event["detail"]["bundle_id"]) == ("Model Learned", live)
 
     # The same snapshot again is not learned from twice; and where the report was lost, the bundle is live already.
     assert main(first) == 0

@@ -74,7 +74,7 @@ def test_thirty_nights(
     put_snapshot(s3, "2024-09-01", profiles(*until(shop, FIRST_DAY)))
     assert main([*command, "--config", str(config)]) == 0
     first = current(s3)["bundle_id"]
-    told = [one["detail-type"] for one in bus()]
+    announced = [one["detail-type"] for one in bus()]
     turns = itertools.cycle(EVERYWHERE)
     why = {}
     for night in NIGHTS:
@@ -92,13 +92,13 @@ def test_thirty_nights(
                     with pytest.raises(KeyboardInterrupt):
                         main(command)
             assert main(command) == 0
-        told += [one["detail-type"] for one in bus()]
+        announced += [one["detail-type"] for one in bus()]
         why[night] = (report(s3, day)["publish"], report(s3, day)["why"])
         print(night, why[night], flush=True)  # noqa: T201  # some minutes go by
     assert [night for night, (published, _) in why.items() if published] == [CHANGED]
     assert all("worse" in why[night][1] for night in SABOTAGED)
     assert [record["bundle_id"] for record in current(s3)["history"]] == [first, report(s3, changed_day())["bundle_id"]]
-    assert told == ["Model Learned"] + ["Model Learned" if night == CHANGED else "Model Kept" for night in NIGHTS]
+    assert announced == ["Model Learned"] + ["Model Learned" if night == CHANGED else "Model Kept" for night in NIGHTS]
     assert kept_segments(s3)
 
 

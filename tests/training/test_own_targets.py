@@ -152,8 +152,8 @@ def test_an_intent_of_their_own_marks_the_share_that_was_asked_for(scores: Any, 
 
 def test_the_report_tells_of_them(own: Path) -> None:
     page = (own / "report.html").read_text()
-    for told in ("at least 1 coupon_redeemed", "coupon lover", "Coupon probability", "only 0 rows with at least 1"):
-        assert told in page
+    for text in ("at least 1 coupon_redeemed", "coupon lover", "Coupon probability", "only 0 rows with at least 1"):
+        assert text in page
 
 
 def test_training_without_them_gives_the_bytes_that_it_gave(
@@ -192,14 +192,14 @@ def test_they_are_held_to_what_came_after(coupons: Shop, own: Path, capsys: pyte
     folder = str(own)
     arguments = ["--events", str(coupons.file), "--as-of", "2024-09-01", "--champion", folder, "--challenger", folder]
     assert shadow.main(arguments) == 0
-    told = capsys.readouterr().out
-    assert "coupon auc" in told and "c1 spearman" in told and "coupon_probability" in told
+    printed = capsys.readouterr().out
+    assert "coupon auc" in printed and "c1 spearman" in printed and "coupon_probability" in printed
 
 
 def test_evaluation_counts_their_outcomes_too(coupons: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate.main(["--events", str(coupons.file), "--as-of", "2024-09-25", "--config", str(coupons.config)]) == 0
-    told = capsys.readouterr().out
-    assert "| coupon, 14 days | " in told and "| c1, 30 days | " in told
+    printed = capsys.readouterr().out
+    assert "| coupon, 14 days | " in printed and "| c1, 30 days | " in printed
 
 
 def test_ten_of_them_fit_one_bundle(coupons: Shop, tmp_path: Path) -> None:

@@ -197,9 +197,9 @@ def _of_scores(model: ModelProto) -> str:
     producer = {name: node for node in graph.node for name in node.output}
     outputs = [value.name for value in graph.output]
     mapped = {name: producer[name].input[0] for name in outputs if name in producer and _is_zipmap(producer[name])}
-    told = {value.name: ValueInfoProto.FromString(value.SerializeToString()) for value in graph.output}
+    by_name = {value.name: ValueInfoProto.FromString(value.SerializeToString()) for value in graph.output}
     numbers = (TensorProto.FLOAT, TensorProto.DOUBLE)
-    scores = [name for name in outputs if name in mapped or told[name].type.tensor_type.elem_type in numbers]
+    scores = [name for name in outputs if name in mapped or by_name[name].type.tensor_type.elem_type in numbers]
     if len(scores) != 1:
         raise InputError(f"{len(scores)} of its outputs are numbers; there is to be one")
     output: str = mapped.get(scores[0], scores[0])
@@ -215,7 +215,9 @@ def _of_scores(model: ModelProto) -> str:
     del graph.node[:], graph.initializer[:], graph.output[:], graph.value_info[:]
     graph.node.extend(kept)
     graph.initializer.extend(values)
-    graph.output.append(told.get(output) or helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", "classes"]))
+    graph.output.append(
+        by_name.get(output) or helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", "classes"])
+    )
     return output
 
 

@@ -78,32 +78,32 @@ class TargetEntry(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 
     def mistakes(self) -> list[str]:
         """What does not fit together, in words."""
-        found = []
+        mistakes = []
         is_amount = self.kind == "amount"
         for kind, ending in ENDINGS.items():
             if self.output.endswith(ending) != (self.kind == kind):
-                found.append(f'output must {"" if self.kind == kind else "not "}end with "{ending}"')
+                mistakes.append(f'output must {"" if self.kind == kind else "not "}end with "{ending}"')
         if self.kind == "uplift" and self.whom != "exposed":
-            found.append('uplift is of those exposed, in either arm: leave "for" out')
+            mistakes.append('uplift is of those exposed, in either arm: leave "for" out')
         if (self.output not in TARGETS and not is_free(self.output)) or self.output in FEATURE_NAMES:
-            found.append(f'output "{self.output}" is the name of something else')
+            mistakes.append(f'output "{self.output}" is the name of something else')
         if self.name not in DEFAULTS and self.output in TARGETS:
-            found.append(f'output "{self.output}" is that of the target "{TARGETS[self.output]}"')
+            mistakes.append(f'output "{self.output}" is that of the target "{TARGETS[self.output]}"')
         if self.name in DEFAULTS and self.output not in TARGETS:
-            found.append(f'"{self.name}" keeps its output')
+            mistakes.append(f'"{self.name}" keeps its output')
         if is_amount and not self.is_of_money and {*self.event} & {*MONEY}:
-            found.append("an amount is either of purchases and refunds, or how many there are of other events")
+            mistakes.append("an amount is either of purchases and refunds, or how many there are of other events")
         if is_amount and (self.least > 1 or self.least_spent or not self.happens):
-            found.append("least, least_spent and happens are of probabilities")
+            mistakes.append("least, least_spent and happens are of probabilities")
         if self.least_spent and not self.is_of_money:
-            found.append("least_spent is of purchases and refunds")
+            mistakes.append("least_spent is of purchases and refunds")
         if self.campaign and "campaign_exposure" not in self.event and self.whom != "exposed":
-            found.append('campaign is of exposures: name the event "campaign_exposure", or for = "exposed"')
+            mistakes.append('campaign is of exposures: name the event "campaign_exposure", or for = "exposed"')
         if self.intent in ACTIONS:
-            found.append(f'intent "{self.intent}" is there already')
+            mistakes.append(f'intent "{self.intent}" is there already')
         if self.action and not self.intent:
-            found.append("action needs an intent")
-        return found
+            mistakes.append("action needs an intent")
+        return mistakes
 
 
 def default_entries(churn_days: int, conversion_days: int, ltv_days: int) -> tuple[TargetEntry, ...]:
@@ -131,14 +131,14 @@ def read_entries(given: Any) -> tuple[Any, list[str]]:
 
 def table_mistakes(entries: Sequence[TargetEntry]) -> list[str]:
     """What is wrong with each of the config's own entries, and between them."""
-    found = [f'target "{entry.name}": {mistake}' for entry in entries for mistake in entry.mistakes()]
+    mistakes = [f'target "{entry.name}": {mistake}' for entry in entries for mistake in entry.mistakes()]
     for part in ("name", "output", "intent"):
         named = [value for entry in entries if (value := getattr(entry, part))]
         twice = sorted({value for value in named if named.count(value) > 1})
-        found += [f'two targets have the {part} "{value}"' for value in twice]
+        mistakes += [f'two targets have the {part} "{value}"' for value in twice]
     if len(entries) > MOST_TARGETS:
-        found.append(f"there are {len(entries)} targets, more than {MOST_TARGETS}")
-    return found
+        mistakes.append(f"there are {len(entries)} targets, more than {MOST_TARGETS}")
+    return mistakes
 
 
 def own_types(entries: Sequence[TargetEntry]) -> tuple[str, ...]:

@@ -77,9 +77,11 @@ def clip_ends(model: ModelProto) -> tuple[NDArray[np.int64], NDArray[np.float32]
 def split_rows(X: Matrix, model: ModelProto, seed: int) -> Matrix:
     """Four rows for every split of every tree, each a row of X [n, n_features] that is changed until it comes to the
     split: with the split's value exactly at the threshold, a float32 step to either side, and undefined."""
-    found = [split for node in model.graph.node if node.op_type.startswith("TreeEnsemble") for split in splits(node)]
+    every_split = [
+        split for node in model.graph.node if node.op_type.startswith("TreeEnsemble") for split in splits(node)
+    ]
     random = np.random.default_rng(seed)
-    chosen = [found[i] for i in np.sort(random.permutation(len(found))[:MOST_SPLITS]).tolist()]
+    chosen = [every_split[i] for i in np.sort(random.permutation(len(every_split))[:MOST_SPLITS]).tolist()]
     rows = X[random.integers(len(X), size=len(chosen))]
     on_the_way = [(i, f, low, high) for i, (_, _, way) in enumerate(chosen) for f, (low, high) in way.items()]
     if on_the_way:

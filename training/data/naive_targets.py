@@ -24,12 +24,12 @@ def naive_outcome(events: list[Event], entry: TargetEntry, cutoff: datetime, exp
     if entry.whom == "buyers" and not any(e["event_type"] == "purchase" for e in before):
         return None
     end = start + timedelta(days=entry.within_days)
-    found = [e for e in once if start <= time_of(e) < end and _counts(e, entry)]
+    counted = [e for e in once if start <= time_of(e) < end and _counts(e, entry)]
     if entry.kind == "amount" and entry.is_of_money:
-        return _spent(found)
+        return _spent(counted)
     if entry.kind == "amount":
-        return float(_times(found))
-    happened = _times(found) >= entry.least and (not entry.least_spent or _spent(found) >= entry.least_spent - 1e-9)
+        return float(_times(counted))
+    happened = _times(counted) >= entry.least and (not entry.least_spent or _spent(counted) >= entry.least_spent - 1e-9)
     return float(happened == entry.happens)
 
 

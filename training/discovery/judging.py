@@ -89,11 +89,11 @@ def screened(
         model = _fitted(target.task, Sample(X[~own], y[~own], whole.weight[~own]), config)
         margin[own] = model.margin(X[own])
     left, weight = _open(target, y, margin)
-    told = [_told(column, left, weight) for column in values.T]
+    scores = [_told(column, left, weight) for column in values.T]
     ranks = _Ranks(X)
     chosen: list[Candidate] = []
-    for place in np.argsort(told)[::-1].tolist():
-        if len(chosen) == most or told[place] <= 0:
+    for place in np.argsort(scores)[::-1].tolist():
+        if len(chosen) == most or scores[place] <= 0:
             break
         if ranks.are_new(values[:, place]):
             chosen.append(synthesised.candidates[place])

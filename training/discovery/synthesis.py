@@ -36,8 +36,8 @@ def run(folder: Path) -> None:
         max_depth=2,
         features_only=True,
     )
-    told = {feature.get_name(): (feature, said) for feature in made if (said := _described(feature))}
-    chosen = [told[name] for name in sorted(told)]
+    by_name = {feature.get_name(): (feature, said) for feature in made if (said := _described(feature))}
+    chosen = [by_name[name] for name in sorted(by_name)]
     lasting = [each for each in chosen if each[1]["measure"] == "time_since_last"]
     windowed = [each for each in chosen if each[1]["measure"] != "time_since_last"]
     columns = []

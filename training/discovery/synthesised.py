@@ -85,16 +85,16 @@ def synthesise(
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), profiles.take(who), max(cutoffs), asked, runs)
         _run(Path(folder), engine, advance)
-        told = json.loads((Path(folder) / "candidates.json").read_text())
+        document = json.loads((Path(folder) / "candidates.json").read_text())
         read = [_read(Path(folder) / f"{number}.parquet") for number in range(len(runs))]
-    every = [one for number in range(steps()) for one in _candidates(told["columns"][number], runs[number]["days"])]
+    every = [one for number in range(steps()) for one in _candidates(document["columns"][number], runs[number]["days"])]
     kept = [place for place, one in enumerate(every) if one.measure in KINDS or one.measure == SINCE]
     counts = [every[place].measure.startswith("num_unique") for place in kept]
     values = {}
     for at, cutoff in enumerate(cutoffs):
         some = np.column_stack(read[at * steps() : (at + 1) * steps()])[:, kept]
         values[cutoff] = np.where(counts & np.isnan(some), 0.0, some)  # of nothing there is nothing different
-    return Synthesised(who, [every[place] for place in kept], values, told["made"])
+    return Synthesised(who, [every[place] for place in kept], values, document["made"])
 
 
 def steps() -> int:

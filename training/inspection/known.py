@@ -42,13 +42,13 @@ def as_it_is(sample: Sample) -> str | None:
 
 def known_exports(path: Path, sample: Sample) -> list[Known]:
     """The mappings that a file may be read by, the likeliest first. Raises InputError."""
-    found = []
+    exports = []
     for name in mappings.NAMES:
         mapping = read_mapping(mappings.document(name))
         share = _share(mapping, sample)
         if share >= LEAST[sample.format]:
-            found.append(Known(name, mapping, share, read_sample(path, mapping=mapping)))
-    return sorted(found, key=lambda known: -known.share)
+            exports.append(Known(name, mapping, share, read_sample(path, mapping=mapping)))
+    return sorted(exports, key=lambda known: -known.share)
 
 
 def _share(mapping: MappingFile, sample: Sample) -> float:

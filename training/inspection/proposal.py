@@ -78,12 +78,12 @@ def _tried(document: str, records: Sequence[Row], export: Known | None = None) -
     untold = 0
     for record in records:
         try:
-            told = translator.events(record)
+            of_record = translator.events(record)
         except LineBroken as broken:
             refused[str(broken)] += 1
             continue
-        events += told
-        untold += not told
+        events += of_record
+        untold += not of_record
     return Proposal(document, len(records), events, refused, untold, export)
 
 

@@ -220,12 +220,12 @@ def out_of_fold(of: Trial, learner: Callable[[Trial, int], Ranking], seed: int) 
     return predicted
 
 
-def _figures(target: Target, of: Trial, predicted: Vector, found: Qini) -> Metrics:
-    low, high = found.interval()
+def _figures(target: Target, of: Trial, predicted: Vector, ranking: Qini) -> Metrics:
+    low, high = ranking.interval()
     return {
         **measure(target, of.transformed, predicted),
         "approached": int(of.treated.sum()),
-        "qini": found.value,
+        "qini": ranking.value,
         "qini_low": low,
         "qini_high": high,
     }

@@ -97,10 +97,10 @@ def examples(
         yes = np.isin(customer.product[at], bought[i])
         kept, weight = _lot(yes, rng)
         again.append(Examples(again_signals(customer, products, at[kept]), yes[kept], stands_for * weight))
-        found = candidates(customer, products, None if segment is None else int(segment[i]))
-        yes = np.isin(found.place, bought[i])
+        unbought = candidates(customer, products, None if segment is None else int(segment[i]))
+        yes = np.isin(unbought.place, bought[i])
         kept, weight = _lot(yes, rng)
-        new.append(Examples(found.take(kept).signals(customer, products), yes[kept], stands_for * weight))
+        new.append(Examples(unbought.take(kept).signals(customer, products), yes[kept], stands_for * weight))
     return Examples.together(again, len(AGAIN)), Examples.together(new, len(NEW))
 
 

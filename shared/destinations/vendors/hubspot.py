@@ -77,10 +77,10 @@ def outcomes(records: Sequence[Record], answer: Answer) -> Sequence[Outcome]:
     )
     if of_rest.state == "rejected":
         of_rest = Outcome("apart", of_rest.reason)
-    found = {str(place): of_rest for place in range(len(records))}
-    found |= {str(result.get("objectWriteTraceId")): ACCEPTED for result in results}
-    found |= {place: _outcome(error) for error in errors for place in _places(error)}
-    listed = [found[str(place)] for place in range(len(records))]
+    by_place = {str(place): of_rest for place in range(len(records))}
+    by_place |= {str(result.get("objectWriteTraceId")): ACCEPTED for result in results}
+    by_place |= {place: _outcome(error) for error in errors for place in _places(error)}
+    listed = [by_place[str(place)] for place in range(len(records))]
     return everyone(records, listed[0]) if len(records) == 1 else listed
 
 

@@ -51,8 +51,8 @@ def _spread_discount(events: list[Event]) -> list[Event]:
 
 def _traits(record: Record) -> Mapping[str, Any]:
     """Traits of the person: a group's are another's. What tells who it is, is no attribute."""
-    found = [value_at(record, "context.traits"), None if record["type"] == "group" else record.get("traits")]
-    traits = {name: value for each in found if isinstance(each, dict) for name, value in each.items()}
+    sources = [value_at(record, "context.traits"), None if record["type"] == "group" else record.get("traits")]
+    traits = {name: value for each in sources if isinstance(each, dict) for name, value in each.items()}
     return {name: value for name, value in traits.items() if name not in _WHO}
 
 

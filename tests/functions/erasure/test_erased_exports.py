@@ -32,14 +32,14 @@ PERSONAL = ("customers", "states", "orders", "exposures", "decisions", "moves")
 
 def names_in(s3: "S3Client") -> set[tuple[str, str]]:
     """Who is in which table of the exports, in any version of any object."""
-    found = set[tuple[str, str]]()
+    names = set[tuple[str, str]]()
     for version in s3.list_object_versions(Bucket=BUCKET, Prefix="exports/").get("Versions", []):
         key = version["Key"]
         if key.endswith(".parquet"):
             body = s3.get_object(Bucket=BUCKET, Key=key, VersionId=version["VersionId"])["Body"].read()
             rows = read_table(io.BytesIO(body)).to_pylist()
-            found |= {(key.split("/")[1], row["customer_id"]) for row in rows}
-    return found
+            names |= {(key.split("/")[1], row["customer_id"]) for row in rows}
+    return names
 
 
 @pytest.mark.usefixtures("shop")

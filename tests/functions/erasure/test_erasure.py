@@ -53,7 +53,7 @@ def test_nothing_of_an_erased_customer_is_left_and_the_same_files_bring_nothing_
 ) -> None:
     bus.details()
     sizes = Members(dynamodb, TABLE).sizes()
-    assert [told for told in ("889", "those of 889", "win 889 back") if told not in everything(s3, dynamodb)] == []
+    assert [text for text in ("889", "those of 889", "win 889 back") if text not in everything(s3, dynamodb)] == []
     receipt = ask("889")
     work()
     assert Members(dynamodb, TABLE).sizes() == {2: sizes[2] - 1}
@@ -139,8 +139,8 @@ def test_two_who_begin_a_customer_in_the_same_millisecond_begin_two_lives(
     work(before_the_last=late)
     assert {*Members(dynamodb, TABLE).sizes().values()} == {0}
     assert Ledger(dynamodb, TABLE).history("customer#889", 10) == ([], None)
-    told = {detail["transition_id"]: (detail["from"], detail["to"]) for detail in bus.details()}
-    assert [*told.values()] == [(None, 0), (0, None), (None, 0), (0, 1), (1, None)]
+    moves = {detail["transition_id"]: (detail["from"], detail["to"]) for detail in bus.details()}
+    assert [*moves.values()] == [(None, 0), (0, None), (None, 0), (0, 1), (1, None)]
 
 
 def test_someone_nobody_knows_is_kept_out_as_well(

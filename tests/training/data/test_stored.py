@@ -53,9 +53,13 @@ def halves(whole: Profiles) -> tuple[Profiles, Profiles]:
 def test_a_snapshot_is_what_was_stored(s3: "S3Client") -> None:
     stored = profiles(purchase("a", 1), purchase("a", 2, category="Food"), purchase("b", 3, product_id="p"))
     put_snapshot(s3, "2017-10-14", *halves(stored))
-    found = read_snapshot(BUCKET)
-    assert (found.date, found.as_of_ms, found.profiles.keys) == ("2017-10-14", end_of("2017-10-14"), stored.keys)
-    assert encode(found.profiles) == encode(stored)
+    snapshot = read_snapshot(BUCKET)
+    assert (snapshot.date, snapshot.as_of_ms, snapshot.profiles.keys) == (
+        "2017-10-14",
+        end_of("2017-10-14"),
+        stored.keys,
+    )
+    assert encode(snapshot.profiles) == encode(stored)
 
 
 def test_the_last_whole_day_counts(s3: "S3Client") -> None:

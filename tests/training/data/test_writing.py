@@ -43,8 +43,8 @@ def test_blocks_begin_at_the_same_rows_however_these_came(sizes: list[int]) -> N
     parts = [
         ([*map(str, rows[end - size : end])], rows[end - size : end]) for end, size in zip(ends, sizes, strict=True)
     ]
-    found = [(keys, each.tolist()) for keys, each in blocks(parts, 4)]
-    assert found == [([*map(str, each)], each) for each in ([0, 1, 2, 3], [4, 5, 6, 7], [8, 9])]
+    in_blocks = [(keys, each.tolist()) for keys, each in blocks(parts, 4)]
+    assert in_blocks == [([*map(str, each)], each) for each in ([0, 1, 2, 3], [4, 5, 6, 7], [8, 9])]
 
 
 def test_of_nothing_there_are_no_blocks() -> None:

@@ -53,8 +53,8 @@ def judge(target: Target, effect: float, *columns: Column) -> Judgement:
 @pytest.mark.parametrize("target", [CONVERSION, LTV], ids=lambda target: target.name)
 def test_what_decides_is_found_and_what_says_nothing_is_not(target: Target) -> None:
     judgement = judge(target, 0.5, hidden, random_column(1))
-    found = [gain.is_found(judgement.by_chance) for gain in judgement.gains]
-    assert found == [True, False]
+    beyond_chance = [gain.is_found(judgement.by_chance) for gain in judgement.gains]
+    assert beyond_chance == [True, False]
     assert judgement.gains[0].low > 0.01
     assert len(judgement.gains[0].by_cutoff) == 3
     assert judgement.rows == 3 * CUSTOMERS

@@ -12,9 +12,9 @@ from training.inspection.sample import read_sample
 
 @pytest.mark.parametrize("name", mappings.NAMES)
 def test_an_export_is_known_by_its_columns(name: str) -> None:
-    found = known_exports(SAMPLES[name], read_sample(SAMPLES[name]))
-    assert [export.name for export in found] == [name]
-    assert found[0].share > 0.9
+    exports = known_exports(SAMPLES[name], read_sample(SAMPLES[name]))
+    assert [export.name for export in exports] == [name]
+    assert exports[0].share > 0.9
 
 
 @pytest.mark.parametrize(

@@ -94,31 +94,31 @@ def fitted(events: list[Event]) -> FittedTarget:
 
 
 def test_a_campaign_of_the_shops_is_learnt_from(large: list[Event]) -> None:
-    found = fitted(approached(large, by_lot=True, planted=True))
-    assert found.model is not None and found.reason is None
-    assert found.metrics["qini_low"] > 0
-    assert found.notes["effect"]["low"] > 0 and found.notes["balance"]["by_lot"]
-    assert set(found.leaderboard) == set(LEARNERS)
+    uplift = fitted(approached(large, by_lot=True, planted=True))
+    assert uplift.model is not None and uplift.reason is None
+    assert uplift.metrics["qini_low"] > 0
+    assert uplift.notes["effect"]["low"] > 0 and uplift.notes["balance"]["by_lot"]
+    assert set(uplift.leaderboard) == set(LEARNERS)
 
 
 def test_nothing_is_claimed_of_a_campaign_that_changes_nobody(large: list[Event]) -> None:
-    found = fitted(approached(large, by_lot=True, planted=False))
-    assert found.model is None and found.reason is not None
-    assert found.reason.startswith("not enough data: whom the campaign changes more cannot be told")
-    assert found.reason.endswith("which holds 0")
+    uplift = fitted(approached(large, by_lot=True, planted=False))
+    assert uplift.model is None and uplift.reason is not None
+    assert uplift.reason.startswith("not enough data: whom the campaign changes more cannot be told")
+    assert uplift.reason.endswith("which holds 0")
 
 
 def test_of_arms_that_were_not_drawn_by_lot_no_effect_is_claimed(large: list[Event]) -> None:
-    found = fitted(approached(large, by_lot=False, planted=True))
-    assert found.model is None and found.reason is not None
-    assert found.reason.startswith("who was approached was not drawn by lot (")
-    assert "effect" not in found.notes and not found.notes["balance"]["by_lot"]
+    uplift = fitted(approached(large, by_lot=False, planted=True))
+    assert uplift.model is None and uplift.reason is not None
+    assert uplift.reason.startswith("who was approached was not drawn by lot (")
+    assert "effect" not in uplift.notes and not uplift.notes["balance"]["by_lot"]
 
 
 def test_without_a_control_group_there_is_not_enough_data(large: list[Event]) -> None:
     events = [{**event, "arm": "treatment"} if "arm" in event else event for event in approached(large, True, True)]
-    found = fitted(events)
-    assert found.reason is not None and found.reason.startswith("not enough data: 0 were approached and 0 held back")
+    uplift = fitted(events)
+    assert uplift.reason is not None and uplift.reason.startswith("not enough data: 0 were approached and 0 held back")
 
 
 def test_a_trial_has_the_first_exposure_of_everybody_whose_days_are_over(large: list[Event]) -> None:
@@ -170,8 +170,8 @@ def test_hillstroms_effects_are_reproduced_and_its_ranking_found_where_there_is_
     zeros = np.zeros(len(X), np.int64)
     of = Trial(X, people.visit.to_numpy(float), treated, np.full(len(X), treated.mean()), zeros, zeros)
     assert of.effect[0] == pytest.approx(effect, abs=5e-5)
-    found = qini(of.y, out_of_fold(of, LEARNERS["transformed outcome"], 7), treated, 7)
-    assert found.is_sure is (email == "Womens")
+    ranking = qini(of.y, out_of_fold(of, LEARNERS["transformed outcome"], 7), treated, 7)
+    assert ranking.is_sure is (email == "Womens")
 
 
 @pytest.mark.skipif(not hillstrom.FILE.exists(), reason="the data of Hillstrom's e-mail test are not there")

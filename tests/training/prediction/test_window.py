@@ -88,11 +88,11 @@ def test_slices_of_every_target_are_the_same(both: tuple[PointsInTime, Elsewhere
     rows = 0
     for target in targets(CONFIG):
         for cutoff in cutoffs(*window.span_ms, target.horizon_days, CONFIG):
-            expected, found = (points.slice(target, cutoff) for points in (here, there))
+            expected, actual = (points.slice(target, cutoff) for points in (here, there))
             for name in ("customers", "X", "y"):
-                ours, theirs = getattr(found, name), getattr(expected, name)
+                ours, theirs = getattr(actual, name), getattr(expected, name)
                 assert (ours.dtype, ours.tobytes()) == (theirs.dtype, theirs.tobytes()), (target.name, name)
-            rows += len(found.y)
+            rows += len(actual.y)
     assert rows > 500
     assert [*there.keys] == [*here.keys]
 
@@ -100,10 +100,10 @@ def test_slices_of_every_target_are_the_same(both: tuple[PointsInTime, Elsewhere
 def test_so_are_trials_buyers_and_what_intents_promise(both: tuple[PointsInTime, Elsewhere, Turns, Window]) -> None:
     here, there, _, window = both
     lift = targets(CONFIG)[-1]
-    expected, found = (trial(lift, points, window.end_ms) for points in (here, there))
-    assert len(found.y) > 10
+    expected, actual = (trial(lift, points, window.end_ms) for points in (here, there))
+    assert len(actual.y) > 10
     for name in ("X", "y", "treated", "share", "campaign", "at_ms"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+        np.testing.assert_array_equal(getattr(actual, name), getattr(expected, name))
     at = window.end_ms - 10 * 86_400_000
     everyone = np.arange(len(here.keys))
     for name, values in outcomes(here, everyone, at, CONFIG).items():
@@ -114,9 +114,9 @@ def test_so_are_trials_buyers_and_what_intents_promise(both: tuple[PointsInTime,
 def test_some_of_them_come_whole(both: tuple[PointsInTime, Elsewhere, Turns, Window]) -> None:
     here, there, _, _ = both
     index = np.arange(0, len(here.keys), 9)
-    expected, found = (points.some(index) for points in (here, there))
-    assert found.keys == expected.keys
-    for ours, theirs in zip(found.rows.columns(), expected.rows.columns(), strict=True):
+    expected, actual = (points.some(index) for points in (here, there))
+    assert actual.keys == expected.keys
+    for ours, theirs in zip(actual.rows.columns(), expected.rows.columns(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 

@@ -70,9 +70,9 @@ def test_lines_find_what_there_is_to_find_and_are_calibrated() -> None:
     truth = probability(np.abs(signals[:, 0]) * 2 - 3)
     bought = rng.random(20_000) < truth
     blend = fit(Examples(signals, bought, np.ones(20_000)), ("a", "b"))
-    found = probability(blend.log_odds(signals))
-    assert np.corrcoef(found, truth)[0, 1] > 0.98
-    assert abs(found.mean() - truth.mean()) < 0.005
+    predicted = probability(blend.log_odds(signals))
+    assert np.corrcoef(predicted, truth)[0, 1] > 0.98
+    assert abs(predicted.mean() - truth.mean()) < 0.005
     assert np.ptp(blend.values[1]) < np.ptp(blend.values[0]) / 5
 
 

@@ -28,9 +28,9 @@ def test_neighbours_are_those_with_the_largest_cosine(dealt: list[tuple[int, int
     cosine = weights.T @ weights / np.maximum(np.outer(lengths, lengths), 1e-18)
     np.fill_diagonal(cosine, 0)
     for product in range(PRODUCTS):
-        found = near[product][near[product] != NOWHERE]
-        assert {*found.tolist()} >= {*np.flatnonzero(cosine[product] > 1e-6).tolist()}
-        assert np.allclose(alike[product][: len(found)], cosine[product][found], atol=1e-5)
+        nearest = near[product][near[product] != NOWHERE]
+        assert {*nearest.tolist()} >= {*np.flatnonzero(cosine[product] > 1e-6).tolist()}
+        assert np.allclose(alike[product][: len(nearest)], cosine[product][nearest], atol=1e-5)
         assert (np.diff(alike[product]) <= 0).all()
 
 
