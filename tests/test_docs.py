@@ -11,6 +11,7 @@ import pytest
 from local.emulator import ROOT
 from local.flat_template import flat
 from local.samples import SAMPLES, function_of
+from shared.destinations.vendors import VENDORS
 from shared.events import FIELDS
 from shared.features import EVENT_TYPES, FEATURES
 from shared.features.__main__ import markdown
@@ -74,6 +75,11 @@ def test_every_parameter_it_names_is_in_the_template() -> None:
 
 def test_it_counts_the_features() -> None:
     assert f"The {len(FEATURES)} numbers" in README
+
+
+def test_the_page_of_destinations_lists_every_vendor() -> None:
+    listed = re.findall(r"^\| [^|]+ \| `(\w+)` \|", (ROOT / "docs/destinations.md").read_text(), re.M)
+    assert sorted(listed) == [*VENDORS]
 
 
 def test_a_number_the_readme_quotes_from_the_decisions_is_there() -> None:

@@ -3,7 +3,8 @@
 from typing import Any
 
 import schemathesis
-from schemathesis.checks import CheckFunction, not_a_server_error
+from schemathesis import Response
+from schemathesis.checks import CheckContext, CheckFunction, not_a_server_error
 from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -14,7 +15,15 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.support.document import document
+from tests.support.document import check_names, document
+
+
+def nothing_unnamed(context: CheckContext, response: Response, case: schemathesis.Case[Any]) -> None:
+    """Answers hold nothing that the document does not name."""
+    is_json = response.headers.get("content-type", [""])[0].startswith("application/json")
+    if is_json and case.operation.responses.get(str(response.status_code)) is not None:
+        check_names(case.method, case.path, response.status_code, response.json())
+
 
 CHECKS: list[CheckFunction] = [
     not_a_server_error,
@@ -22,6 +31,7 @@ CHECKS: list[CheckFunction] = [
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
+    nothing_unnamed,
     positive_data_acceptance,
     negative_data_rejection,
 ]

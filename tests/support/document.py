@@ -1,6 +1,8 @@
 """The OpenAPI document as API Gateway imports it, for tests that hold answers against it."""
 
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, reduce
+from operator import getitem
 from typing import Any
 
 from jsonschema import Draft4Validator, FormatChecker
@@ -15,11 +17,43 @@ def document() -> dict[str, Any]:
 
 def check_answer(method: str, path: str, status: int, body: Any) -> None:
     """Fails unless the document allows such an answer; `path` is the document's, with its braces."""
-    answers = document()["paths"][path][method.lower()]["responses"]
-    schema = answers[str(status)]["content"]["application/json"]["schema"]
+    schema = _schema(method, path, status)
     whole = {**_with_null(schema), "components": _with_null(document()["components"])}
     errors = [error.message for error in Draft4Validator(whole, format_checker=FormatChecker()).iter_errors(body)]
     assert errors == []
+    check_names(method, path, status, body)
+
+
+def check_names(method: str, path: str, status: int, body: Any) -> None:
+    """Fails where an answer says what the document does not name, which JSON Schema takes for allowed."""
+    unnamed = sorted(set(_unnamed(body, _schema(method, path, status), "answer")))
+    assert not unnamed, f"{method} {path} says what api/openapi.yaml does not name: {', '.join(unnamed)}"
+
+
+def _schema(method: str, path: str, status: int) -> Any:
+    answers = document()["paths"][path][method.lower()]["responses"]
+    content = _resolved(answers[str(status)]).get("content", {})
+    return content["application/json"]["schema"] if "application/json" in content else {}
+
+
+def _unnamed(value: Any, schema: Any, place: str) -> Iterator[str]:
+    schema = _resolved(schema)
+    if isinstance(value, list):
+        for entry in value:
+            yield from _unnamed(entry, schema.get("items", {}), place)
+    if isinstance(value, dict) and "properties" in schema:
+        for name, entry in value.items():
+            if name in schema["properties"]:
+                yield from _unnamed(entry, schema["properties"][name], f"{place}.{name}")
+            elif "additionalProperties" not in schema:
+                yield f"{place}.{name}"
+
+
+def _resolved(schema: Any) -> Any:
+    while "$ref" in schema:
+        place = schema["$ref"].removeprefix("#/").split("/")
+        schema = reduce(getitem, place, document())
+    return schema
 
 
 def _with_null(schema: Any) -> Any:
