@@ -138,7 +138,10 @@ class Erasing:
         mark = self.marks.load([step.key])[step.key]
         if mark.announced < mark.ended and not is_visitor(step.key) and self.now_ms() < step.marked_ms + STREAM_MS:
             return False
-        self.ledger.forget(step.key, mark.ended)
+        profile = self.table.heads([step.key]).get(step.key)
+        self.ledger.forget(
+            step.key, mark.ended, inside=profile.decision.audiences if profile and profile.decision else ()
+        )
         return True
 
     def _search(self, step: Step, receipt: Receipt, go_on: Callable[[], bool]) -> bool:

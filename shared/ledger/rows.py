@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -75,16 +75,19 @@ class Ledger:
                 return
         raise LedgerOverloaded(f"an erasure was still uncounted after {CALLS_AT_MOST} attempts")
 
-    def forget(self, key: str, version: int, *, former: bool = True) -> None:
+    def forget(self, key: str, version: int, *, former: bool = True, inside: Collection[str] = ()) -> None:
         """Removes a customer's rows and memberships up to a version; the rows of releases before only if `former`.
 
-        Raises LedgerOverloaded and what the table raises.
+        The audiences that they are `inside` still, who came back before they were erased, go on listing them. Raises
+        LedgerOverloaded and what the table raises.
         """
         if former:
             rows = {":first": {"S": PREFIX}, ":last": {"S": f"{PREFIX}{version:010d}"}}
             self._forget(self._rows(key, "pk = :key AND sk BETWEEN :first AND :last", rows), version)
         until = {":version": {"N": str(version)}}
-        self._forget(self._rows(partition(key), "pk = :key", until, FilterExpression="version <= :version"), version)
+        earlier = self._rows(partition(key), "pk = :key", until, FilterExpression="version <= :version")
+        listed = {MEMBER + audience for audience in inside}
+        self._forget([row for row in earlier if row["sk"]["S"] not in listed], version)
 
     def _rows(self, where: str, condition: str, values: Item, **more: Any) -> list[Item]:
         pages = self._client.get_paginator("query").paginate(

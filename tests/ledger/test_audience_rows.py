@@ -103,6 +103,16 @@ def test_what_is_forgotten_is_gone_but_not_who_came_back(
     assert members.audience_page("other", 10)[0] == []
 
 
+def test_who_came_back_before_they_were_erased_stays_listed_where_they_are(
+    ledger: AudienceLedger, members: Members, dynamodb: "DynamoDBClient"
+) -> None:
+    ledger.record([move(1), move(2, audience="other")])
+    Ledger(dynamodb, TABLE).forget("customer#1", 5, inside={"vip": ...})
+    assert ledger.history("customer#1", 10)[0] == []
+    assert members.audience_page("vip", 10)[0] == ["customer#1"]
+    assert members.audience_page("other", 10)[0] == []
+
+
 def test_the_erased_are_counted_out_with_what_happens_once(
     ledger: AudienceLedger, members: Members, dynamodb: "DynamoDBClient"
 ) -> None:

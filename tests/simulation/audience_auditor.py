@@ -88,7 +88,9 @@ class AudienceAuditor:
             if sk.startswith("audience#"):
                 last[pk.removeprefix(MOVES), item["audience"]["S"]] = item
         inside = {who for who, row in last.items() if row["entered"]["BOOL"]}
-        for who in inside ^ self._in.keys():
+        # Of who came back before they were erased, rows of before are gone.
+        forgotten = {who for who in self._in if who[0] in self._cloud.asked} - last.keys()
+        for who in (inside ^ self._in.keys()) - forgotten:
             yield f"by the ledger {who} is {'in' if who in inside else 'not in'} the audience"
         for who in inside & self._in.keys():
             stored = (self._in[who].since_ms, self._in[who].arm)
