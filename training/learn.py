@@ -3,7 +3,7 @@
 Each step may be cut off, and the command given again: what was decided on a snapshot is not decided anew.
 
 python -m training.learn --bucket NAME [--bus NAME] [--config FILE] [--least-gain SHARE] [--margin SHARE] [--again]
-    [--engine memory|spark]
+    [--engine memory|spark] [--spark-from CUSTOMERS --application ID --job-role ARN]
 python -m training.learn --bucket NAME --install
 """
 
@@ -32,11 +32,13 @@ from training.base.config import Config
 from training.base.errors import InputError
 from training.bundle import gate
 from training.bundle.contest import MARGIN, Comparison
-from training.data.stored import latest_day, latest_snapshot
+from training.data.stored import Snapshot, latest_day, latest_snapshot
 from training.engines import options
 from training.engines.engine import Engine
 from training.engines.stored import OpenStored
 from training.publish import against
+from training.registry.jobs import Jobs
+from training.registry.packed import pack
 from training.registry.published import Registry, connect
 from training.registry.source import SOURCE_KEY, install
 from training.score import scores
@@ -205,6 +207,15 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
         help="share of a live figure that a figure may be worse by all the same; default: %(default)s",
     )
     options.add_stored_engine(parser)
+    parser.add_argument(
+        "--spark-from",
+        type=int,
+        default=0,
+        metavar="CUSTOMERS",
+        help="from so many customers on, have it done by a job of EMR Serverless; default: never",
+    )
+    parser.add_argument("--application", metavar="ID", help="of EMR Serverless, for --spark-from")
+    parser.add_argument("--job-role", metavar="ARN", help="role whose rights the job has, for --spark-from")
     parser.add_argument("--again", action="store_true", help="although this snapshot was learned from before")
     parser.add_argument("--install", action="store_true", help="only put there what the stack itself trains with")
     return command.run(parser, _run, arguments)
@@ -227,8 +238,29 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _learned(registry: Registry, arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.spark_from:
+        snapshot = latest_snapshot(registry.bucket)
+        if snapshot.customers >= arguments.spark_from:
+            return _by_job(registry, snapshot, arguments)
     config = Config.load(arguments.config) if arguments.config else None
     return learn(registry, options.stored(arguments), config, arguments.least_gain, arguments.margin)
+
+
+def _by_job(registry: Registry, snapshot: Snapshot, arguments: argparse.Namespace) -> dict[str, Any]:
+    """The report of a job that does what this command would, but for telling of it: EMR Serverless reaches no bus."""
+    if not (arguments.application and arguments.job_role):
+        raise InputError("--spark-from needs --application and --job-role")
+    if arguments.config:
+        raise InputError("--config is a file of this machine: a job trains as the live bundle was trained")
+    command.say(f"{snapshot.customers:,} customers of the snapshot of {snapshot.date} are for Spark")
+    same = [f"--bucket={registry.bucket}", f"--least-gain={arguments.least_gain}", f"--margin={arguments.margin}"]
+    same += ["--again"] if arguments.again else []
+    jobs = Jobs(arguments.application, arguments.job_role)
+    jobs.run(f"learn-{snapshot.date}", pack(registry), ["learn", *same, f"--engine={options.SPARK}"])
+    report = _done(registry)
+    if report is None:
+        raise InputError(f"the job left no report on the snapshot of {snapshot.date}: give the command again")
+    return report
 
 
 def _done(registry: Registry) -> dict[str, Any] | None:
