@@ -72,7 +72,7 @@ nightly: build ## Try delivery on 10,000 generated histories, play 2,000 seeds o
 delivery: build ## Deliver a busy shop's files and live events twice, from 8 producers, and compare all with offline scoring
 	@$(PYTHON) -m pytest tests/e2e/test_delivery.py -m delivery
 
-drills: build $(ROOT)/.venv-featuretools/.ready $(ROOT)/.venv-warehouses/.ready ## Restore a lost table, upgrade, roll back, learn, and try every command of the runbook, on local stacks
+drills: build $(SPARK) $(ROOT)/.venv-featuretools/.ready $(ROOT)/.venv-warehouses/.ready ## Restore a lost table, upgrade, roll back, learn, and try every command of the runbook, on local stacks
 	@$(PYTHON) -m pytest $$(grep -l pytest.mark.drill tests/e2e/test_*.py) -m drill --numprocesses 2 --dist loadfile
 
 bench: build $(ROOT)/.venv-featuretools/.ready ## Measure speed, memory and size against the limit and the usual way; a table and bench/results.json

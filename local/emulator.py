@@ -137,6 +137,8 @@ def _settings(host: str, port: int, folder: Path) -> dict[str, str]:
                 "UV_OFFLINE": "1",
             }
         ),
+        # What stands for what a job of EMR Serverless is given: `make spark` installs it.
+        "SPARK_ENVIRONMENT": str(ROOT / ".venv-spark"),
         # Listeners on fixed ports, which would keep a second stack from starting.
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",

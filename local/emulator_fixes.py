@@ -13,7 +13,8 @@ Two things are as a machine with few processors and a clock that is moved by han
 functions at once, and whoever waits in one for minutes or days is woken when the functions are given another time.
 
 What it lacks of the checks of rights is in `emulator_rights.py` beside this file, how builds are run in
-`emulator_builds.py`, and how state machines start them, with rights of their own, in `emulator_machines.py`.
+`emulator_builds.py`, how jobs of EMR Serverless are in `emulator_jobs.py`, and how state machines start builds, with
+rights of their own, in `emulator_machines.py`.
 
 And it unpacks the layer, all 230 MB of it, again for each worker of each function; here all workers of all emulators
 share one copy, below the folder that LAYERS names.
@@ -34,6 +35,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import emulator_builds  # type: ignore[import-not-found]  # it stands beside this script
+import emulator_jobs  # type: ignore[import-not-found]  # so does it
 import emulator_machines  # type: ignore[import-not-found]  # so does it
 import emulator_rights  # type: ignore[import-not-found]  # so does it
 from ministack.app import main
@@ -259,5 +261,6 @@ if __name__ == "__main__":
     stepfunctions._call_lambda = _call_a_few
     emulator_rights.install()
     emulator_builds.install()
+    emulator_jobs.install()
     emulator_machines.install()
     sys.exit(main())

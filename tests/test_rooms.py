@@ -27,6 +27,8 @@ TESTED_BY = {
     "training/discovery/synthesis": "training/discovery/test_synthesised.py",
     "training/data/naive_targets": "training/prediction/test_happenings.py",
     "training/prediction/models": "training/bundle/test_export.py",
+    "training/engines/stored": "training/engines/test_spark.py",
+    "training/registry/jobs": "training/test_learn_elsewhere.py",
     "training/bundle/fitted": "training/test_train.py",
     "training/bundle/gate": "training/test_publish.py",
     "training/bundle/graph": "training/bundle/test_export.py",

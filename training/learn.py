@@ -3,6 +3,7 @@
 Each step may be cut off, and the command given again: what was decided on a snapshot is not decided anew.
 
 python -m training.learn --bucket NAME [--bus NAME] [--config FILE] [--least-gain SHARE] [--margin SHARE] [--again]
+    [--engine memory|spark] [--spark-from CUSTOMERS --application ID --job-role ARN]
 python -m training.learn --bucket NAME --install
 """
 
@@ -20,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import msgspec
-import pyarrow as pa
 import pyarrow.compute as pc
 from botocore.exceptions import ClientError
 
@@ -32,12 +32,17 @@ from training.base.config import Config
 from training.base.errors import InputError
 from training.bundle import gate
 from training.bundle.contest import MARGIN, Comparison
-from training.data.stored import Snapshot, latest_day, read_snapshot
+from training.data.stored import Snapshot, latest_day, latest_snapshot
+from training.engines import options
+from training.engines.engine import Engine
+from training.engines.stored import OpenStored
 from training.publish import against
+from training.registry.jobs import Jobs
+from training.registry.packed import pack
 from training.registry.published import Registry, connect
 from training.registry.source import SOURCE_KEY, install
+from training.score import scores
 from training.segmentation.matching import S3, load_previous
-from training.shadow import side_by_side
 from training.train import train_on
 
 if TYPE_CHECKING:
@@ -51,6 +56,8 @@ REPORTS = "reports/learning/"
 DECIDED = ("segment_name", "intent", "action")
 LEARNED, KEPT = "Model Learned", "Model Kept"
 """What is told on the bus."""
+TOLD = "told"
+"""Field of a report: the bus that was told of it, or none yet."""
 
 
 @dataclass(frozen=True)
@@ -87,18 +94,18 @@ def judge(comparisons: Sequence[Comparison], live_id: str | None, own_id: str, l
 
 
 def learn(
-    registry: Registry, bus: str | None, config: Config | None, least_gain: float, margin: float
+    registry: Registry, stored: OpenStored, config: Config | None, least_gain: float, margin: float
 ) -> dict[str, Any]:
     """Trains on the latest snapshot and publishes what is better; the report, which stands in the bucket then too.
 
     Without a `config` it is trained as the live bundle was. Raises InputError and Refused.
     """
-    snapshot = read_snapshot(registry.bucket)
+    snapshot = latest_snapshot(registry.bucket)
     live = registry.live()
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, stored(snapshot) as engine:
         folder = Path(place)
         previous = load_previous(S3 + registry.bucket)
-        train_on(snapshot.profiles, folder, None, config or _config_of(previous), previous)
+        train_on(engine, folder, None, config or _config_of(previous), previous)
         bundle, parity = gate.run(folder)
         comparisons = against(registry, live, bundle, folder, margin)
         verdict = judge(comparisons, live.bundle_id, bundle.bundle_id, least_gain)
@@ -106,25 +113,27 @@ def learn(
             registry.upload(folder, bundle.bundle_id)
             compared = {comparison.target: comparison.as_dict() for comparison in comparisons}
             registry.switch(live, bundle.bundle_id, compared=compared, learned=verdict.why)
+        would_change = _shadowed(engine, snapshot.as_of_ms, previous, bundle)
     report = {
         "snapshot": snapshot.date,
-        "customers": len(snapshot.profiles),
+        "customers": snapshot.customers,
         "learned_at": iso(int(datetime.now(UTC).timestamp()) * 1_000),
         "bundle_id": bundle.bundle_id,
         "live_before": live.bundle_id,
         **asdict(verdict),
         "gate": str(parity),
         "compared": {comparison.target: comparison.as_dict() for comparison in comparisons},
-        "would_change": _shadowed(snapshot, previous, bundle),
+        "would_change": would_change,
+        TOLD: None,
     }
-    _announce(bus, report)
-    registry.s3.put_object(
-        Bucket=registry.bucket,
-        Key=report_key(snapshot.date),
-        Body=json.dumps(report, indent=2).encode(),
-        ContentType="application/json",
-    )
+    _keep(registry, report)
     return report
+
+
+def _keep(registry: Registry, report: Mapping[str, Any]) -> None:
+    body = json.dumps(report, indent=2).encode()
+    key = report_key(report["snapshot"])
+    registry.s3.put_object(Bucket=registry.bucket, Key=key, Body=body, ContentType="application/json")
 
 
 def report_key(date: str) -> str:
@@ -141,25 +150,30 @@ def _config_of(live: Bundle | None) -> Config:
         ) from error
 
 
-def _shadowed(snapshot: Snapshot, live: Bundle | None, bundle: Bundle) -> dict[str, float]:
+def _shadowed(engine: Engine, as_of_ms: int, live: Bundle | None, bundle: Bundle) -> dict[str, float]:
     """The share of the customers for whom something is decided otherwise than by the live bundle."""
     if live is None:
         return {}
+    customers = 0
+    changed = dict.fromkeys(DECIDED, 0)
     try:
-        both = side_by_side(snapshot.profiles, live, bundle, snapshot.as_of_ms)
+        for before, now in zip(*(scores(engine, each, as_of_ms) for each in (live, bundle)), strict=True):
+            customers += len(now)
+            for name in DECIDED:
+                changed[name] += pc.sum(pc.not_equal(before[name], now[name])).as_py() or 0
     except BundleMismatch:
         return {}
-    return {name: _share(pc.not_equal(both[f"champion_{name}"], both[f"challenger_{name}"])) for name in DECIDED}
+    return {name: round(count / customers, 6) for name, count in changed.items()}
 
 
-def _share(differ: pa.ChunkedArray) -> float:
-    return round(float(pc.mean(differ.cast(pa.int8())).as_py() or 0.0), 6)
+def tell(registry: Registry, bus: str, report: Mapping[str, Any]) -> None:
+    """Says on the bus what came of it, unless it was said before: at least once, whatever breaks off in between."""
+    if report.get(TOLD, bus) is None:
+        _announce(bus, report)
+        _keep(registry, {**report, TOLD: bus})
 
 
-def _announce(bus: str | None, report: Mapping[str, Any]) -> None:
-    """At least once: before the report, without which the run is done again."""
-    if bus is None:
-        return
+def _announce(bus: str, report: Mapping[str, Any]) -> None:
     detail = {name: report[name] for name in ("snapshot", "bundle_id", "live_before", "publish", "why", "gains")}
     entry: PutEventsRequestEntryTypeDef = {
         "Source": "tessera",
@@ -192,24 +206,61 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m training
         metavar="SHARE",
         help="share of a live figure that a figure may be worse by all the same; default: %(default)s",
     )
+    options.add_stored_engine(parser)
+    parser.add_argument(
+        "--spark-from",
+        type=int,
+        default=0,
+        metavar="CUSTOMERS",
+        help="from so many customers on, have it done by a job of EMR Serverless; default: never",
+    )
+    parser.add_argument("--application", metavar="ID", help="of EMR Serverless, for --spark-from")
+    parser.add_argument("--job-role", metavar="ARN", help="role whose rights the job has, for --spark-from")
     parser.add_argument("--again", action="store_true", help="although this snapshot was learned from before")
     parser.add_argument("--install", action="store_true", help="only put there what the stack itself trains with")
     return command.run(parser, _run, arguments)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    config = Config.load(arguments.config) if arguments.config else None
     with connect(arguments.bucket) as registry:
         if arguments.install:
             command.say(f"{SOURCE_KEY}: {install(registry):,} bytes, with which the stack trains from now on")
             return
-        done = None if arguments.again else _done(registry)
-        if done:
-            command.say(f"the snapshot of {done['snapshot']} was learned from before: {done['why']}")
-            return
-        report = learn(registry, arguments.bus, config, arguments.least_gain, arguments.margin)
-    became = "is live" if report["publish"] else f"is not published, {report['live_before']} stays live"
-    command.say(f"{report['bundle_id']} {became}: {report['why']}")
+        report = None if arguments.again else _done(registry)
+        if report:
+            command.say(f"the snapshot of {report['snapshot']} was learned from before: {report['why']}")
+        else:
+            report = _learned(registry, arguments)
+            became = "is live" if report["publish"] else f"is not published, {report['live_before']} stays live"
+            command.say(f"{report['bundle_id']} {became}: {report['why']}")
+        if arguments.bus:
+            tell(registry, arguments.bus, report)
+
+
+def _learned(registry: Registry, arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.spark_from:
+        snapshot = latest_snapshot(registry.bucket)
+        if snapshot.customers >= arguments.spark_from:
+            return _by_job(registry, snapshot, arguments)
+    config = Config.load(arguments.config) if arguments.config else None
+    return learn(registry, options.stored(arguments), config, arguments.least_gain, arguments.margin)
+
+
+def _by_job(registry: Registry, snapshot: Snapshot, arguments: argparse.Namespace) -> dict[str, Any]:
+    """The report of a job that does what this command would, but for telling of it: EMR Serverless reaches no bus."""
+    if not (arguments.application and arguments.job_role):
+        raise InputError("--spark-from needs --application and --job-role")
+    if arguments.config:
+        raise InputError("--config is a file of this machine: a job trains as the live bundle was trained")
+    command.say(f"{snapshot.customers:,} customers of the snapshot of {snapshot.date} are for Spark")
+    same = [f"--bucket={registry.bucket}", f"--least-gain={arguments.least_gain}", f"--margin={arguments.margin}"]
+    same += ["--again"] if arguments.again else []
+    jobs = Jobs(arguments.application, arguments.job_role)
+    jobs.run(f"learn-{snapshot.date}", pack(registry), ["learn", *same, f"--engine={options.SPARK}"])
+    report = _done(registry)
+    if report is None:
+        raise InputError(f"the job left no report on the snapshot of {snapshot.date}: give the command again")
+    return report
 
 
 def _done(registry: Registry) -> dict[str, Any] | None:

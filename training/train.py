@@ -2,7 +2,7 @@
 
 python -m training.train --events PATH [PATH …] --out DIR [--as-of TIMESTAMP] [--config FILE]
     [--engine memory|disk|spark]
-python -m training.train --bucket NAME --out DIR
+python -m training.train --bucket NAME --out DIR [--engine memory|spark]
 """
 
 import argparse
@@ -41,15 +41,15 @@ from training.bundle.fitted import Fitted
 from training.bundle.manifest import leaderboard, manifest, write_json, write_leaderboard
 from training.bundle.promises import foreseen as promised
 from training.bundle.promises import in_words, promises
-from training.data.stored import read_snapshot
+from training.data.stored import latest_snapshot
 from training.engines import options
-from training.engines.engine import Question
+from training.engines.engine import Engine, Question
 from training.prediction import holdout, predictions
 from training.prediction.predictions import FittedTarget, fit_target
 from training.prediction.questions import DigestBefore, EventsBefore, FeaturesAt
 from training.prediction.targets import PointsInTime, Target, targets
 from training.prediction.uplift import fit_uplift
-from training.prediction.window import Window, known, known_in, source
+from training.prediction.window import Window, known_in, known_of, source
 from training.report.findings import find
 from training.report.page import report
 from training.report.reasons import reasons_section
@@ -76,11 +76,9 @@ def train(
         _train(points, window, out, config, previous)
 
 
-def train_on(
-    profiles: Profiles, out: Path, as_of_ms: int | None, config: Config, previous: Bundle | None = None
-) -> None:
-    """The same on customers, wherever their events were read."""
-    _train(*known(profiles, as_of_ms, config), out, config, previous)
+def train_on(engine: Engine, out: Path, as_of_ms: int | None, config: Config, previous: Bundle | None = None) -> None:
+    """The same on customers whom an engine has, wherever their events were read."""
+    _train(*known_of(engine, as_of_ms, config), out, config, previous)
 
 
 def _train(points: PointsInTime, window: Window, out: Path, config: Config, previous: Bundle | None) -> None:
@@ -277,9 +275,11 @@ def _run(arguments: argparse.Namespace) -> None:
         with known_in(files, config, options.engine(arguments)) as (points, window):
             _train(points, window, arguments.out, config, previous)
         return
-    snapshot = read_snapshot(arguments.bucket)
-    command.say(f"{len(snapshot.profiles):,} customers of the snapshot of {snapshot.date}")
-    train_on(snapshot.profiles, arguments.out, as_of_ms, config, previous)
+    stored = options.stored(arguments)
+    snapshot = latest_snapshot(arguments.bucket)
+    command.say(f"{snapshot.customers:,} customers of the snapshot of {snapshot.date}")
+    with stored(snapshot) as engine:
+        train_on(engine, arguments.out, as_of_ms, config, previous)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
 
 LEARNING, PROVING, REGISTERING = "training/learn.py", "training/bundle/gate.py", "training/registry/published.py"
 EVERYWHERE = (
-    (LEARNING, "read_snapshot"), (LEARNING, "train_on"), (PROVING, "run"), (LEARNING, "against"), (LEARNING, "judge"),
+    (LEARNING, "latest_snapshot"), (LEARNING, "train_on"), (PROVING, "run"), (LEARNING, "against"), (LEARNING, "judge"),
     (LEARNING, "_announce"),
 )  # fmt: skip
 PUBLISHING = (REGISTERING, "Registry.switch")

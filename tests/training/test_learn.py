@@ -14,7 +14,7 @@ from tests.training.conftest import Shop
 from tests.training.data.test_stored import put_snapshot
 from training import learn
 from training.bundle.contest import Comparison
-from training.learn import judge, main, report_key
+from training.learn import judge, main, report_key, tell
 from training.registry.published import Registry
 
 if TYPE_CHECKING:
@@ -142,6 +142,24 @@ def test_a_run_that_breaks_off_anywhere_is_whole_when_it_is_done_again(
     assert report(s3)["publish"]
     assert len(current(s3)["history"]) == 1
     assert [one["detail-type"] for one in bus()] == ["Model Learned"]
+
+
+def test_what_came_of_a_run_without_a_bus_is_told_by_the_next_that_has_one(
+    shop: Shop, s3: "S3Client", bus: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_snapshot(s3, DAY, shop.profiles)
+    assert main(["--bucket", BUCKET, "--config", str(shop.config)]) == 0
+    assert (bus(), report(s3)["told"]) == ([], None)
+    for _ in range(2):
+        assert main(["--bucket", BUCKET, "--bus", "news"]) == 0
+        assert "was learned from before" in capsys.readouterr().out
+    assert [one["detail-type"] for one in bus()] == ["Model Learned"]
+    assert report(s3)["told"] == "news"
+
+
+def test_reports_of_before_it_was_noted_whom_they_were_told_are_not_told_again(s3: "S3Client", bus: Any) -> None:
+    tell(Registry(s3, BUCKET), "news", {"snapshot": DAY, "publish": True})
+    assert bus() == []
 
 
 def test_a_bucket_without_a_snapshot_is_told_so(s3: "S3Client", capsys: pytest.CaptureFixture[str]) -> None:

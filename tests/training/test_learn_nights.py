@@ -42,7 +42,7 @@ FIRST_DAY = 269
 """Of the shop, before the first night."""
 CHANGED = 10
 SABOTAGED = (7, 20)
-EVERYWHERE = ((learn, "read_snapshot"), (learn, "train_on"), (gate, "run"), (learn, "against"), (learn, "judge"))
+EVERYWHERE = ((learn, "latest_snapshot"), (learn, "train_on"), (gate, "run"), (learn, "against"), (learn, "judge"))
 PUBLISHING = ((Registry, "upload"), (Registry, "switch"), (learn, "_announce"))
 """Steps that only a night has on which something goes live; to have told of it comes last."""
 

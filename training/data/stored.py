@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws.fresh_object import ABSENT
 from shared.events.locked import locked_database
-from shared.exports.plan import days_written, manifest_of
+from shared.exports.plan import Written, days_written, manifest_of
 from shared.exports.tables import SNAPSHOTS, STATES
 from shared.features import BrokenState, Profiles, UnknownStateVersion, merge
 from shared.identity.keys import customer_key
@@ -33,50 +35,77 @@ MEMORY = "1GB"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everybody who was stored at an instant."""
+    """Everybody who was stored at an instant, in objects of which each row is a whole customer."""
 
+    bucket: str
     date: str
     as_of_ms: int
-    profiles: Profiles
+    objects: tuple[Written, ...]
+
+    @property
+    def customers(self) -> int:
+        """How many they are."""
+        return sum(one.rows for one in self.objects)
 
 
-def read_snapshot(bucket: str) -> Snapshot:
-    """The histories of the last day whose exports are whole; who was erased since is gone from them as well.
+def latest_snapshot(bucket: str) -> Snapshot:
+    """The last day whose exports are whole; who was erased since is gone from them as well.
 
-    Raises InputError where there is none, or it cannot be read.
+    Raises InputError where there is none, or where it is of nobody.
     """
+    with _explained(bucket):
+        s3 = boto3.client("s3")
+        day = latest_day(s3, bucket)
+        manifest = manifest_of(s3, bucket, STATES.name, day)
+    if manifest is None:
+        raise InputError(f"bucket {bucket}: the release that exported {day} kept no states; export once more")
+    if not manifest.rows:
+        raise InputError(f"bucket {bucket}: nobody was stored on {day}")
+    return Snapshot(bucket, day, manifest.plan.as_of_ms, tuple(manifest.objects))
+
+
+def read_snapshot(snapshot: Snapshot) -> Profiles:
+    """The histories of all customers. Raises InputError where they cannot be read."""
+    states: list[Profiles] = []
+    with progress("reading the snapshot", snapshot.customers) as advance:
+        for written in snapshot.objects:
+            states += read_object(snapshot, written.key, max(1, written.rows))
+            advance(written.rows, f"{sum(map(len, states)):,} customers")
+    return merge(*states)
+
+
+def read_object(snapshot: Snapshot, key: str, at_once: int) -> Iterator[Profiles]:
+    """The histories of the customers of one object, `at_once` of them at a time. Raises InputError where they cannot be
+    read."""
+    with _explained(snapshot.bucket), tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "states.parquet"
+        _fetch(snapshot, key, path)
+        with locked_database(path, memory=MEMORY) as database:
+            database.execute("SELECT customer_id, state FROM read_parquet(?)", [str(path)])
+            for rows in batched(_rows(database), at_once, strict=False):
+                yield gathered((customer_key(customer), state) for customer, state in rows)
+
+
+@contextmanager
+def _explained(bucket: str) -> Iterator[None]:
+    """What goes wrong with a bucket, in a line. Raises InputError."""
     try:
-        return _read(boto3.client("s3"), bucket)
+        yield
     except (ClientError, BotoCoreError) as error:
         raise InputError(f"bucket {bucket}: {error}") from error
     except (BrokenState, UnknownStateVersion, duckdb.Error, msgspec.MsgspecError) as error:
         raise InputError(f"bucket {bucket}: its snapshot cannot be read by this release: {error}") from error
 
 
-def _read(s3: S3Client, bucket: str) -> Snapshot:
-    day = latest_day(s3, bucket)
-    manifest = manifest_of(s3, bucket, STATES.name, day)
-    if manifest is None:
-        raise InputError(f"bucket {bucket}: the release that exported {day} kept no states; export once more")
-    states: list[Profiles] = []
-    with progress("reading the snapshot", max(1, manifest.rows)) as advance, tempfile.TemporaryDirectory() as place:
-        for number, written in enumerate(manifest.objects):
-            path = Path(place) / f"{number}.parquet"
-            _fetch(s3, bucket, written.key, path, day)
-            states.append(gathered(_states(path)))
-            path.unlink()
-            advance(written.rows, f"{sum(map(len, states)):,} customers")
-    return Snapshot(day, manifest.plan.as_of_ms, merge(*states))
-
-
-def _fetch(s3: S3Client, bucket: str, key: str, path: Path, day: str) -> None:
+def _fetch(snapshot: Snapshot, key: str, path: Path) -> None:
     try:
-        s3.download_file(bucket, key, str(path))
+        boto3.client("s3").download_file(snapshot.bucket, key, str(path))
     except ClientError as error:
         if error.response["Error"]["Code"] not in ABSENT:
             raise
         # A week after, or while the day is exported anew.
-        raise InputError(f"bucket {bucket} keeps the snapshot of {day} no more: `tessera export --wait`") from error
+        kept = f"bucket {snapshot.bucket} keeps the snapshot of {snapshot.date} no more"
+        raise InputError(f"{kept}: `tessera export --wait`") from error
 
 
 def latest_day(s3: S3Client, bucket: str) -> str:
@@ -87,8 +116,6 @@ def latest_day(s3: S3Client, bucket: str) -> str:
     return day
 
 
-def _states(path: Path) -> Iterator[tuple[str, bytes]]:
-    with locked_database(path, memory=MEMORY) as database:
-        database.execute("SELECT customer_id, state FROM read_parquet(?)", [str(path)])
-        while rows := database.fetchmany(10_000):
-            yield from ((customer_key(customer), state) for customer, state in rows)
+def _rows(database: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, bytes]]:
+    while rows := database.fetchmany(10_000):
+        yield from rows

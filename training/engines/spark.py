@@ -7,6 +7,7 @@ Spark moves tables of ours alone, and neither parses what users wrote nor runs a
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,17 @@ from training.data.events import Source, nothing_in
 from training.data.places import EventFile, event_files
 from training.data.reading import Reading, read_one
 from training.engines.engine import Part, Question, Whom, asked, kinds
-from training.engines.tables import EVENT, KEY, OWNER, answer_schema, answer_table, answers_of, event_table, histories
+from training.engines.tables import (
+    EVENT,
+    KEY,
+    OWNER,
+    Kind,
+    answer_schema,
+    answer_table,
+    answers_of,
+    event_table,
+    histories,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -54,13 +65,14 @@ class Spark:
         from pyspark.sql import functions as f
 
         self._session = session
-        self._stored = StorageLevel.DISK_ONLY
         self.reading = Reading()
         files = event_files(source.paths)
         rows = [{"number": number, "place": file.place, "size": file.size} for number, file in enumerate(files)]
         table = pa.Table.from_pylist(rows, FILE)
         spread = session.createDataFrame(table).repartition(len(files), "number")
-        read = spread.mapInArrow(_Reader(source.rules(), source.translator), _in_words(READ)).persist(self._stored)
+        read = spread.mapInArrow(_Reader(source.rules(), source.translator), in_words(READ)).persist(
+            StorageLevel.DISK_ONLY
+        )
         for note in read.where(f.col(NOTE).isNotNull()).select(NOTE).toLocalIterator():
             self.reading.include(_reading(note[NOTE]))
         if not self.reading.accepted:
@@ -86,14 +98,31 @@ class Spark:
         schema = answer_schema(of)
         asker = _Asker(whom, questions, self.reading.category_names, self._from_ms)
         # It takes two arguments for a group's key and its rows, and counts an object's own among them.
-        grouped = self._events.groupBy("group").applyInArrow(lambda events: asker(events), _in_words(schema))
-        answers = grouped.persist(self._stored)
-        try:
-            rows = answers.orderBy(KEY).toLocalIterator(prefetchPartitions=True)
-            for table in _tables(rows, schema):
-                yield Part(table[KEY].to_pylist(), answers_of(table, of))
-        finally:
-            answers.unpersist()
+        grouped = self._events.groupBy("group").applyInArrow(lambda events: asker(events), in_words(schema))
+        yield from in_order(grouped, of)
+
+
+def in_order(answers: DataFrame, of: Sequence[Kind]) -> Iterator[Part]:
+    """The rows of answers of these kinds in the order of their keys; some thousand at a time. Raises InputError where a
+    worker did."""
+    from py4j.protocol import Py4JJavaError
+    from pyspark import StorageLevel
+    from pyspark.errors import PySparkException
+
+    schema = answer_schema(of)
+    kept = answers.persist(StorageLevel.DISK_ONLY)
+    try:
+        rows = kept.orderBy(KEY).toLocalIterator(prefetchPartitions=True)
+        for table in _tables(rows, schema):
+            yield Part(table[KEY].to_pylist(), answers_of(table, of))
+    except (PySparkException, Py4JJavaError) as error:
+        # A worker's errors come as the text of what it printed.
+        said = re.search(rf"\b{InputError.__name__}: (.+)", str(error))
+        if said is None:
+            raise
+        raise InputError(said[1]) from error
+    finally:
+        kept.unpersist()
 
 
 @dataclass(frozen=True)
@@ -150,7 +179,7 @@ def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
     return pa.table([pa.array(values, field.type) for field, values in columns], schema=schema)
 
 
-def _in_words(schema: pa.Schema) -> str:
+def in_words(schema: pa.Schema) -> str:
     """A schema of ours as Spark reads it."""
     words = {pa.string(): "string", pa.binary(): "binary", pa.int8(): "byte", pa.int32(): "int", pa.int64(): "long"}
     return ", ".join(f"`{field.name}` {words[field.type]}" for field in schema)
@@ -164,12 +193,13 @@ def by_spark(source: Source, session: SparkSession | None = None, groups: int | 
     Customers are asked in so many `groups`, by default as many as EVENTS_A_GROUP asks for. Raises InputError where
     there are no events, or no Spark.
     """
-    with _session(session) as begun:
+    with begun_or(session) as begun:
         yield Spark(begun, source, groups)
 
 
 @contextmanager
-def _session(session: SparkSession | None) -> Iterator[SparkSession]:
+def begun_or(session: SparkSession | None) -> Iterator[SparkSession]:
+    """The session, or one that is begun and ends with what is done in it."""
     if session is not None:
         yield session
         return

@@ -67,6 +67,13 @@ def known_by(engine: Engine, as_of_ms: int | None, config: Config) -> tuple[Poin
     return Elsewhere(engine, int(spans[:, 3].sum()), window.as_of_ms, config), window
 
 
+def known_of(engine: Engine, as_of_ms: int | None, config: Config) -> tuple[PointsInTime, Window]:
+    """The same of whichever engine, in memory where it has them there."""
+    if isinstance(engine, Memory):
+        return known(engine.profiles, as_of_ms, config)
+    return known_by(engine, as_of_ms, config)
+
+
 def _everyone(profiles: Profiles) -> NDArray[np.bool_]:
     return np.ones(len(profiles), bool)
 
@@ -115,10 +122,7 @@ def known_in(files: Source, config: Config, engine: Open = Memory.open) -> Itera
     with engine(files) as gathered:
         command.say(*gathered.reading.summary())
         refuse_unread(gathered.reading, config)
-        if isinstance(gathered, Memory):
-            yield known(gathered.profiles, files.as_of_ms, config)
-        else:
-            yield known_by(gathered, files.as_of_ms, config)
+        yield known_of(gathered, files.as_of_ms, config)
 
 
 class Elsewhere(PointsInTime):

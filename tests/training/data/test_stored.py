@@ -19,7 +19,7 @@ from tests.conftest import BUCKET
 from tests.support.event_files import profiles, purchase
 from tests.training.conftest import Shop
 from training.base.errors import InputError
-from training.data.stored import read_snapshot
+from training.data.stored import latest_snapshot, read_snapshot
 from training.train import main
 
 if TYPE_CHECKING:
@@ -53,13 +53,10 @@ def halves(whole: Profiles) -> tuple[Profiles, Profiles]:
 def test_a_snapshot_is_what_was_stored(s3: "S3Client") -> None:
     stored = profiles(purchase("a", 1), purchase("a", 2, category="Food"), purchase("b", 3, product_id="p"))
     put_snapshot(s3, "2017-10-14", *halves(stored))
-    snapshot = read_snapshot(BUCKET)
-    assert (snapshot.date, snapshot.as_of_ms, snapshot.profiles.keys) == (
-        "2017-10-14",
-        end_of("2017-10-14"),
-        stored.keys,
-    )
-    assert encode(snapshot.profiles) == encode(stored)
+    snapshot = latest_snapshot(BUCKET)
+    assert (snapshot.date, snapshot.as_of_ms, snapshot.customers) == ("2017-10-14", end_of("2017-10-14"), 2)
+    assert read_snapshot(snapshot).keys == stored.keys
+    assert encode(read_snapshot(snapshot)) == encode(stored)
 
 
 def test_the_last_whole_day_counts(s3: "S3Client") -> None:
@@ -67,26 +64,32 @@ def test_the_last_whole_day_counts(s3: "S3Client") -> None:
     put_snapshot(s3, "2017-10-15", profiles(purchase("b", 1)))
     put_snapshot(s3, "2017-10-16", profiles(purchase("c", 1)))
     s3.delete_object(Bucket=BUCKET, Key=folder(SNAPSHOTS.name, "2017-10-16") + MANIFEST)
-    assert read_snapshot(BUCKET).profiles.keys == ["customer#b"]
+    assert read_snapshot(latest_snapshot(BUCKET)).keys == ["customer#b"]
 
 
 def test_without_a_snapshot_it_is_said_how_to_make_one(s3: "S3Client") -> None:
     with pytest.raises(InputError, match="tessera export"):
-        read_snapshot(BUCKET)
+        read_snapshot(latest_snapshot(BUCKET))
+
+
+def test_a_snapshot_of_nobody_is_told_so(s3: "S3Client") -> None:
+    put_snapshot(s3, "2017-10-14")
+    with pytest.raises(InputError, match="nobody was stored on 2017-10-14"):
+        latest_snapshot(BUCKET)
 
 
 def test_a_snapshot_that_has_expired_is_told_so(s3: "S3Client") -> None:
     put_snapshot(s3, "2017-10-14", profiles(purchase("a", 1)))
     s3.delete_object(Bucket=BUCKET, Key=f"{folder(STATES.name, '2017-10-14')}part-0.parquet")
     with pytest.raises(InputError, match="no more"):
-        read_snapshot(BUCKET)
+        read_snapshot(latest_snapshot(BUCKET))
 
 
 def test_a_snapshot_of_a_release_that_kept_no_states_is_told_so(s3: "S3Client") -> None:
     put_snapshot(s3, "2017-10-14", profiles(purchase("a", 1)))
     s3.delete_object(Bucket=BUCKET, Key=folder(STATES.name, "2017-10-14") + MANIFEST)
     with pytest.raises(InputError, match="kept no states"):
-        read_snapshot(BUCKET)
+        read_snapshot(latest_snapshot(BUCKET))
 
 
 @pytest.mark.parametrize("damage", [b"", b"no parquet"])
@@ -94,7 +97,14 @@ def test_what_cannot_be_read_is_said_in_a_line(s3: "S3Client", damage: bytes) ->
     put_snapshot(s3, "2017-10-14", profiles(purchase("a", 1)))
     s3.put_object(Bucket=BUCKET, Key=f"{folder(STATES.name, '2017-10-14')}part-0.parquet", Body=damage)
     with pytest.raises(InputError, match="cannot be read by this release"):
-        read_snapshot(BUCKET)
+        read_snapshot(latest_snapshot(BUCKET))
+
+
+def test_an_engine_that_gathers_event_files_alone_is_refused(
+    s3: "S3Client", tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--bucket", BUCKET, "--out", str(tmp_path / "m"), "--engine", "disk"]) == 2
+    assert "is read by memory or spark" in capsys.readouterr().err
 
 
 def test_a_bundle_of_what_is_stored_is_that_of_the_files_to_the_byte(
