@@ -67,8 +67,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def jobs(stack: Stack) -> list[Any]:
     """All of them."""
     application = resources(stack)["SparkApplication"]
-    jobs: list[Any] = client(stack, "emr-serverless").list_job_runs(applicationId=application)["jobRuns"]
-    return jobs
+    runs: list[Any] = client(stack, "emr-serverless").list_job_runs(applicationId=application)["jobRuns"]
+    return runs
 
 
 def test_a_build_that_is_killed_while_a_job_learns_follows_it_when_it_is_started_again(stack: Stack) -> None:
