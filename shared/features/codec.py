@@ -40,6 +40,8 @@ _LONG = 128
 """Rows from which on both forms of a body are tried: below, bits take fewer bytes, or a few more and far less time."""
 _ROWS_AT_ONCE = 32_768
 """Of profiles that are encoded at once: what is in between stays in the processor's cache."""
+_ROW_BYTES, _BESIDE_BYTES = 256, 4_096
+"""More than a body holds for each row, and beside rows and texts, however large its numbers are."""
 _FINGERPRINT_BYTES = FINGERPRINT_BITS // 8
 _HASH_BYTES = 4
 
@@ -157,9 +159,10 @@ def _with_sketch(blob: bytes, sketch: NDArray[np.uint64], body: Body) -> bytes:
 def _decoded(keys: list[str], blobs: list[bytes]) -> Profiles:
     heads = _Heads(*np.array([_header(blob) for blob in blobs], np.int64).T)
     (fingerprints, *hashes, sketches), begins = _split_hashes(heads, blobs)
+    largest = _ROW_BYTES * heads.rows + _BESIDE_BYTES + heads.text_bytes
     contents = [
-        zlib.decompress(blob[begin:], wbits=-15) if flags & _DEFLATED else blob[begin:]
-        for blob, begin, flags in zip(blobs, begins, heads.flags.tolist(), strict=True)
+        _inflated(blob[begin:], most) if flags & _DEFLATED else blob[begin:]
+        for blob, begin, flags, most in zip(blobs, begins, heads.flags.tolist(), largest.tolist(), strict=True)
     ]
     bodies = _read_bodies(contents, heads)
     distinct = {name: name.decode() for name in sorted({*bodies.names}, reverse=True)}
@@ -176,6 +179,14 @@ def _decoded(keys: list[str], blobs: list[bytes]) -> Profiles:
     known = {key: _fingerprints(sketch) for key, sketch in zip(keys, sketches, strict=True) if sketch}
     attributes = attributes_from(bodies.attributes, rows.time_ms, starts)
     return Profiles(keys, starts, rows, category_names, known, attributes)
+
+
+def _inflated(packed: bytes, most: int) -> bytes:
+    inflater = zlib.decompressobj(wbits=-15)
+    body = inflater.decompress(packed, most)
+    if not inflater.eof:
+        raise BrokenState("a profile's state is broken: it ends too early, or expands too far")
+    return body
 
 
 def _header(blob: bytes) -> tuple[int, ...]:

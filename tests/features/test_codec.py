@@ -1,6 +1,8 @@
 """Encoded profiles: small, exact, and readable by the code that comes after."""
 
 import json
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,29 @@ def test_a_long_history_comes_back(n: int) -> None:
     state = folded([*events, {**events[0], "customer_id": "b"}])
     for mine, theirs in zip(state.rows.columns(), decode(state.keys, encode(state)).rows.columns(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_state_that_expands_further_than_its_rows_allow_is_refused_before_it_does() -> None:
+    events = [
+        {"event_id": f"{i}", "event_type": "purchase", "timestamp": 1e9 + 977 * i, "customer_id": "a", "price": i % 2}
+        for i in range(1_000)
+    ]
+    state = folded(events)
+    (blob,) = encode(state)
+    deflated = next(begin for begin in range(len(blob)) if _inflates(blob[begin:]))
+    bomb = blob[:deflated] + zlib.compress(bytes(50 << 20), wbits=-15)
+    tracemalloc.start()
+    with pytest.raises(BrokenState, match="expands too far"):
+        decode(state.keys, [bomb])
+    assert tracemalloc.get_traced_memory()[1] < 5 << 20
+    tracemalloc.stop()
+
+
+def _inflates(content: bytes) -> bool:
+    try:
+        return len(zlib.decompress(content, wbits=-15)) > 1_000
+    except zlib.error:
+        return False
 
 
 def test_the_version_written_now_has_its_golden_file() -> None:
