@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -59,6 +59,10 @@ class Translator:
         self._zone = ZoneInfo(mapping.times.zone)
         self._time = lru_cache(TIMES_REMEMBERED, typed=True)(self._parsed_time)
         self._conversions = {field: self._conversion(field) for part in self._parts for field in part.paths}
+
+    def __reduce__(self) -> tuple[type[Self], tuple[MappingFile]]:
+        """Sent to another process it is made anew there: what it remembers of times stays here."""
+        return type(self), (self.mapping,)
 
     def suits(self, name: str) -> bool:
         """Whether the mapping is for the file of this name or object of this key."""

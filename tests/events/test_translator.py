@@ -1,5 +1,6 @@
 """A shop's own columns and words become events, or are refused by the names of its columns."""
 
+import pickle
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -62,6 +63,11 @@ def test_a_row_of_an_invoice_is_a_purchase() -> None:
         "85123A",
     )
     assert (event.quantity, event.price) == (6, 2.55)
+
+
+def test_sent_to_another_process_it_says_the_same() -> None:
+    sent = pickle.loads(pickle.dumps(translator(INVOICES)))  # our own bytes
+    assert sent.events(ROW) == translator(INVOICES).events(ROW)
 
 
 def test_times_without_an_offset_are_the_shops_own() -> None:
