@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from shared.events.mapping import read_mapping
+from shared.events.translator import Translator
 from shared.features import Profiles
 from shared.models.bundle import Bundle
 from shared.models.layout import MANIFEST_FILE, ONNX_FILE
@@ -73,6 +75,15 @@ def test_batches_and_groups_of_any_size_answer_what_memory_answers(
     source = Source(written(tmp_path / "events", files), as_of_ms=AS_OF_MS)
     with batches(spark, rows):
         assert differences(partial(by_spark, session=spark, groups=groups), source) == []
+
+
+def test_files_in_a_shop_s_own_columns_are_read_by_their_mapping(tmp_path: Path, spark: "SparkSession") -> None:
+    rows = [{"who": f"c{i % 5}", "what": "view", "when": f"2024-09-{1 + i % 28:02d}"} for i in range(40)]
+    files = written(tmp_path / "events", [rows[:15], rows[15:]])
+    columns = b'[columns]\ncustomer_id = "who"\nevent_type = "what"\ntimestamp = "when"'
+    mapping = read_mapping(columns + b'\n[event_types]\nview = "view_item"')
+    source = Source(files, as_of_ms=AS_OF_MS, translator=Translator(mapping))
+    assert differences(partial(by_spark, session=spark), source) == []
 
 
 def test_keys_come_in_the_order_that_python_sorts_them_in(tmp_path: Path, spark: "SparkSession") -> None:
