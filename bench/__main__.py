@@ -11,18 +11,23 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
-from bench.dashboard import dashboard_lines, measure_dashboard
-from bench.freshness import freshness_lines, measure_freshness
-from bench.imports import ROOT, functions, import_seconds, is_built
-from bench.own_models import CAMPAIGNS, DISCOVERY, OWN_MODELS, own_lines, runs_here
+from bench.costs import cost_rows
+from bench.dashboard import dashboard_rows, measure_dashboard
+from bench.file_tasks import FILE_TASKS
+from bench.freshness import freshness_rows, measure_freshness
+from bench.growth import growth_rows, measure_growth
+from bench.imports import CLIENT, ROOT, USUAL, functions, import_rows, import_seconds, is_built, peer_seconds, size_rows
+from bench.own_models import CAMPAIGNS, DISCOVERY, OWN_MODELS, own_rows, runs_here
 from bench.reasons import bundle_folder
-from bench.report import Line, import_lines, markdown, reason_lines, refresh, speed_lines, stream_lines, table, write
-from bench.rule_change import measure_rule_change, rule_change_lines
-from bench.sending import measure_sending, sending_lines
+from bench.report import markdown, refresh, table, write
+from bench.row import Row
+from bench.rows import stream_rows, task_rows
+from bench.rule_change import measure_rule_change, rule_change_rows
+from bench.scale import measure_scale, scale_rows
+from bench.sending import measure_sending, sending_rows
 from bench.tasks import TASKS
-from bench.text_tasks import TEXT_TASKS
-from bench.training import measure_training, training_lines
-from bench.usage import measure_usage
+from bench.training import measure_training, training_rows
+from bench.usage import measure_usage, usage_rows
 from bench.work import Inputs
 from bench.worker import Measurement, measure
 from local.complete_journey import read_lines
@@ -41,8 +46,8 @@ STREAMS = (50, 100, 200, 400)
 FIVE_GIGABYTES = 5_000
 _STREAM = "take_in_stream"
 _ONCE_A_ROUND = (
-    "fold_file", "duckdb_group_by", "duckdb_columns", "fold_file_to_features", "pandas_file", "shop_file_to_features",
-    "pandas_shop_file", "day_file", "pandas_day_file", "pandas_of_shop", *TEXT_TASKS, *CAMPAIGNS, *DISCOVERY,
+    *FILE_TASKS, "shop_file_to_features", "pandas_shop_file", "day_file", "pandas_day_file", "pandas_of_shop",
+    "pandas_score_one", "pandas_score_one_explained", "pandas_score_batch_forecast", *CAMPAIGNS, *DISCOVERY,
 )  # fmt: skip
 
 
@@ -80,34 +85,39 @@ def _everything() -> None:
     speed = _speed(inputs, TASKS)
     streams = _streams(inputs, STREAMS)
     imports = _imports()
-    fresh = measure_freshness(bundle_folder(inputs.purchases))
-    built = all(map(is_built, imports))
-    lines = [*speed_lines(speed), *reason_lines(speed), *own_lines(speed), *stream_lines(streams)]
-    sending = measure_sending(bundle_folder(inputs.purchases))
-    lines += [*import_lines(imports, built), *freshness_lines(fresh), *sending_lines(sending)]
-    measured = speed | fresh | sending | {f"{_STREAM}_{megabytes}_mb": stream for megabytes, stream in streams.items()}
-    _show(lines, measured, "python -m bench")
+    bundle = bundle_folder(inputs.purchases)
+    stacks = measure_freshness(bundle) | measure_sending(bundle)
+    with step("Trained on shops of three sizes"):
+        growth = measure_growth()
+    with step("Scored shops of three sizes"):
+        scale = [*measure_scale(bundle)]
+    rows = [*task_rows(speed), *own_rows(speed), *usage_rows()]
+    rows += [*stream_rows(streams, speed["pandas_ndjson"].peak_bytes), *import_rows(imports)]
+    rows += size_rows() if all(map(is_built, functions())) else []
+    rows += [*growth_rows(growth), *scale_rows(scale), *cost_rows(), *freshness_rows(stacks), *sending_rows(stacks)]
+    measured = speed | stacks | growth | {f"{_STREAM}_{megabytes}_mb": one for megabytes, one in streams.items()}
+    _show(rows, measured, "python -m bench")
 
 
 def _five_gigabytes() -> None:
     streams = _streams(Inputs(PURCHASES), (STREAMS[-1], FIVE_GIGABYTES))
     measured = {f"{_STREAM}_{megabytes}_mb": stream for megabytes, stream in streams.items()}
-    _show([*stream_lines(streams)], measured, "python -m bench --five-gigabytes")
+    _show([*stream_rows(streams)], measured, "python -m bench --five-gigabytes")
 
 
 def _own_models() -> None:
     measured = _speed(_inputs(), OWN_MODELS)
-    _show([*own_lines(measured)], measured, "python -m bench --own-models")
+    _show([*own_rows(measured)], measured, "python -m bench --own-models")
 
 
 def _training() -> None:
     measured = measure_training()
-    _show([*training_lines(measured)], measured, "python -m bench --training")
+    _show([*training_rows(measured)], measured, "python -m bench --training")
 
 
 def _freshness() -> None:
     measured = measure_freshness(bundle_folder(_inputs().purchases))
-    _show([*freshness_lines(measured)], measured, "python -m bench --freshness")
+    _show([*freshness_rows(measured)], measured, "python -m bench --freshness")
 
 
 def _usage() -> None:
@@ -118,22 +128,22 @@ def _usage() -> None:
 
 def _sending() -> None:
     measured = measure_sending(bundle_folder(_inputs().purchases))
-    _show([*sending_lines(measured)], measured, "python -m bench --sending")
+    _show([*sending_rows(measured)], measured, "python -m bench --sending")
 
 
 def _rule_change() -> None:
     measured = measure_rule_change(bundle_folder(_inputs().purchases))
-    _show([*rule_change_lines(measured)], measured, "python -m bench --rule-change")
+    _show([*rule_change_rows(measured)], measured, "python -m bench --rule-change")
 
 
 def _dashboard() -> None:
     measured = measure_dashboard(bundle_folder(_inputs().purchases))
-    _show([*dashboard_lines(measured)], measured, "python -m bench --dashboard")
+    _show([*dashboard_rows(measured)], measured, "python -m bench --dashboard")
 
 
-def _show(lines: list[Line], measured: dict[str, Measurement], command: str) -> None:
-    console.print(table(lines), width=None if console.is_terminal else 130)
-    write(RESULTS, lines, measured, command)
+def _show(rows: list[Row], measured: dict[str, Measurement], command: str) -> None:
+    console.print(table(rows), width=None if console.is_terminal else 130)
+    write(RESULTS, rows, measured, command)
     refresh(PAGE, markdown(RESULTS))
     console.print(f"All of it is in {RESULTS.relative_to(ROOT)}, and the table in {PAGE.relative_to(ROOT)}.")
 
@@ -148,6 +158,8 @@ def _inputs() -> Inputs:
 
 def _speed(inputs: Inputs, asked: Iterable[str]) -> dict[str, Measurement]:
     tasks = [task for task in asked if task != _STREAM and runs_here(task)]
+    if not all(map(runs_here, DISCOVERY)):
+        console.print("[yellow]![/] What `tessera discover` takes is not measured: it needs `make featuretools`")
     measured: dict[str, Measurement] = {}
     with progress("speed", ROUNDS * len(tasks)) as advance:
         for _ in range(ROUNDS):
@@ -170,12 +182,13 @@ def _streams(inputs: Inputs, sizes: tuple[int, ...]) -> dict[int, Measurement]:
 
 
 def _imports() -> dict[str, list[float]]:
-    measured: dict[str, list[float]] = {function: [] for function in functions()}
+    peers = (CLIENT, USUAL)
+    measured: dict[str, list[float]] = {name: [] for name in (*peers, *functions())}
     with progress("imports", IMPORT_ROUNDS * len(measured)) as advance:
         for _ in range(IMPORT_ROUNDS):
-            for function, seconds in measured.items():
-                seconds.append(import_seconds(function))
-                advance(1, function)
+            for name, seconds in measured.items():
+                seconds.append(peer_seconds(name) if name in peers else import_seconds(name))
+                advance(1, name)
     return measured
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.freshness import publish_bundle
-from bench.report import Line
+from bench.row import Row
 from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.worker import Measurement
 from local.console import step
@@ -102,20 +102,19 @@ def measure_dashboard(bundle: Path) -> dict[str, Measurement]:
         raise LocalStackError(str(error)) from None
 
 
-def dashboard_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
-    """The lines of the table."""
+def dashboard_rows(measured: Mapping[str, Measurement]) -> Iterator[Row]:
+    """The rows of the table."""
     for name in PAGES:
         one = measured[f"dashboard_{name}"]
         facts = one.facts
-        worst = max(one.seconds)
-        yield Line(
+        yield Row(
+            f"dashboard_{name}",
             f"Dashboard of {one.units:,} customers, {name}: first chart or row, median",
-            f"{facts['median_seconds']:.2f} s",
-            f"worst of {len(one.seconds)} {worst:.2f} s; all of it {facts['all_median_seconds']:.2f} s,"
+            facts["median_seconds"],
+            "s",
+            note=f"worst of {len(one.seconds)} {max(one.seconds):.2f} s; all of it {facts['all_median_seconds']:.2f} s,"
             f" slowest answer {facts['slowest_answer_median_seconds']:.2f} s",
-            aim=f"≤ {AIM_SECONDS:g} s",
-            met=facts["median_seconds"] <= AIM_SECONDS,
-        )
+        ).at_most(AIM_SECONDS)
 
 
 def fill(stack: Stack, bundle: Path, customers: int = CUSTOMERS) -> None:

@@ -2,9 +2,10 @@
 that it looks for. `make bench OPTIONS=--own-models` measures these alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 
-from bench.report import Line, rate
+from bench.row import Row
+from bench.rows import rate
 from bench.targets import MORE
 from bench.worker import Measurement
 from training.discovery.synthesised import OWN_PYTHON
@@ -26,92 +27,90 @@ def runs_here(task: str) -> bool:
     return task not in DISCOVERY or OWN_PYTHON.exists()
 
 
-def own_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
-    """The lines of the table."""
-    yield from _target_lines(measured)
-    yield from _campaign_lines(measured)
-    recommending = measured["recommend_products"].facts["median_ms"]
-    look_up = measured["look_up"].facts["median_ms"]
-    yield Line(
-        "Recommendations, median",
-        f"{recommending:.2f} ms",
-        f"a look-up {look_up:.2f} ms",
-        aim=f"≤ {_RECOMMENDATIONS_AIM_MS:g} ms more",
-        met=recommending - look_up <= _RECOMMENDATIONS_AIM_MS,
-    )
+def own_rows(measured: Mapping[str, Measurement]) -> Iterator[Row]:
+    """The rows of the table."""
+    yield from _target_rows(measured)
+    yield from _campaign_rows(measured)
+    recommending, look_up = (measured[task].facts["median_ms"] for task in ("recommend_products", "look_up"))
+    yield Row(
+        "recommend",
+        "The answer of what to recommend, median",
+        recommending,
+        "ms",
+        limit="a look-up's",
+        limit_value=look_up,
+    ).held(f"≤ {_RECOMMENDATIONS_AIM_MS:g} ms more", recommending - look_up <= _RECOMMENDATIONS_AIM_MS)
     asked, decided = measured["recommend_to_batch"], measured["decide_batch"]
-    yield Line(
-        "Decisions where a rule asks what is recommended",
-        f"{asked.best / asked.units * 1e3:.2f} ms a customer more",
-        f"the decision itself {decided.best / decided.units * 1e3:.3f} ms",
+    yield Row(
+        "recommend_in_rules",
+        "Decisions where a rule asks what is recommended, more a customer",
+        1_000 * asked.best / asked.units,
+        "ms",
+        limit="the decision itself",
+        limit_value=1_000 * decided.best / decided.units,
     )
-    yield from _adoption_lines(measured)
-    yield _discovery_line(measured)
+    yield from _adoption_rows(measured)
+    yield from _discovery_rows(measured)
 
 
-def _target_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
-    for what, task in (("Decisions", "decide_batch"), ("Decisions, one by one", "decide_alone")):
+def _target_rows(measured: Mapping[str, Measurement]) -> Iterator[Row]:
+    for task, what in (("decide_batch", "Decisions"), ("decide_alone", "Decisions, one by one,")):
         three, ten_more = measured[task], measured[f"{task}_with_targets"]
         each_us = (ten_more.best / ten_more.units - three.best / three.units) * 1e6 / MORE
-        yield Line(
+        yield Row(
+            f"{task}_targets",
             f"{what} with {MORE} more targets",
-            rate(ten_more, "customers"),
-            f"{each_us:,.1f} µs each a target more than without",
-            aim=f"< {_TARGET_AIM_US} µs",
-            met=each_us < _TARGET_AIM_US,
-        )
+            rate(ten_more),
+            "customers/s",
+            limit="without",
+            limit_value=rate(three),
+            note=f"{each_us:,.1f} µs a target",
+        ).held(f"< {_TARGET_AIM_US} µs a target", each_us < _TARGET_AIM_US)
 
 
-def _campaign_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
+def _campaign_rows(measured: Mapping[str, Measurement]) -> Iterator[Row]:
     uplift, theirs, response = (measured[task] for task in CAMPAIGNS)
     low, high = Qini(uplift.facts["qini"], uplift.facts["error"]).interval()
-    ours = f"{uplift.facts['qini']:.3f} ({low:.3f} to {high:.3f})"
-    others = f"scikit-uplift's two models: {theirs.facts['qini']:.3f}"
-    yield Line(
-        f"Whom a campaign of {uplift.units:,} customers changes: Qini",
-        ours,
-        others,
-        aim="no less, but for chance",
-        met=theirs.facts["qini"] <= high,
-    )
-    answers = f"by who answers it: {response.facts['qini']:.3f}"
-    yield Line("", ours, answers, aim="more, beyond chance", met=response.facts["qini"] < low)
-    yield Line(
-        "The same learnt and judged",
-        f"{uplift.best:.2f} s, three ways",
-        f"scikit-uplift: {theirs.best:.2f} s, one way",
-        uplift.best / theirs.best,
-        "the time",
-    )
+    for name, what, other, aim, met in (
+        ("uplift", "scikit-uplift's two models", theirs, "no less, but for chance", theirs.facts["qini"] <= high),
+        ("uplift_response", "by who answers it", response, "more, beyond chance", response.facts["qini"] < low),
+    ):
+        yield Row(
+            name,
+            f"Whom a campaign of {uplift.units:,} customers changes",
+            uplift.facts["qini"],
+            "Qini",
+            what,
+            other.facts["qini"],
+            note=f"{low:.3f} to {high:.3f}",
+        ).held(aim, met)
+    note = "three ways, beside one way"
+    yield Row("uplift_seconds", "The same learnt and judged", uplift.best, "s", "scikit-uplift", theirs.best, note=note)
 
 
-def _adoption_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
-    for what, task in (("Decisions", "batch"), ("Decisions, one by one", "alone")):
-        adopted, own, theirs = (
-            measured[name] for name in (f"decide_{task}_adopted", f"decide_{task}", f"lightgbm_{task}")
-        )
-        ours = rate(adopted, "customers")
-        yield Line(
+def _adoption_rows(measured: Mapping[str, Measurement]) -> Iterator[Row]:
+    for task, what in (("batch", "Decisions"), ("alone", "Decisions, one by one,")):
+        yield Row(
+            f"decide_{task}_adopted",
             f"{what} with an adopted LightGBM",
-            ours,
-            f"with our own model {rate(own, 'customers')}",
-            own.best / adopted.best,
-            "the speed",
+            rate(measured[f"decide_{task}_adopted"]),
+            "customers/s",
+            "LightGBM alone, one prediction",
+            rate(measured[f"lightgbm_{task}"]),
+            "with our own model",
+            rate(measured[f"decide_{task}"]),
         )
-        alone = f"LightGBM alone, that one prediction: {rate(theirs, 'customers')}"
-        yield Line("", ours, alone, theirs.best / adopted.best, "the speed")
 
 
-def _discovery_line(measured: Mapping[str, Measurement]) -> Line:
+def _discovery_rows(measured: Mapping[str, Measurement]) -> Iterator[Row]:
     ours, theirs = (measured.get(task) for task in DISCOVERY)
-    if ours is None or theirs is None:
-        return Line(
-            "Features that are missing, looked for", "not measured: FeatureTools is not there", "make featuretools"
+    if ours and theirs:
+        yield Row(
+            "discover",
+            f"Features that are missing, looked for in a shop of {ours.units:,}",
+            ours.best,
+            "s",
+            "FeatureTools alone, which judges none",
+            theirs.best,
+            note=f"{ours.facts['found']:.0f} found",
         )
-    return Line(
-        f"Features that are missing, looked for in a shop of {ours.units:,}",
-        f"{ours.best:.1f} s, {ours.facts['found']:.0f} found",
-        f"FeatureTools alone, which judges none: {theirs.best:.1f} s",
-        ours.best / theirs.best,
-        "the time",
-    )

@@ -13,14 +13,14 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.audiences import hundred_audiences
-from bench.report import Line
+from bench.row import Row
 from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.units import item_bytes
 from bench.worker import Measurement, peak_bytes
@@ -126,23 +126,14 @@ def measure_rule_change(folder: Path, customers: int = CUSTOMERS) -> dict[str, M
     raise AssertionError
 
 
-def rule_change_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
-    """The lines of the table."""
+def rule_change_rows(measured: Mapping[str, Measurement]) -> Iterator[Row]:
+    """The rows of the table."""
     rule, model = measured[RULE], measured[MODEL]
-    for what, unit, ours, theirs in (
-        ("decided anew by a changed rule", "s of CPU", rule.best, model.best),
-        ("the same, written", "units", _units(rule), _units(model)),
+    for name, what, unit, ours, theirs in (
+        ("rule_change", "decided anew by a changed rule", "s of CPU", rule.best, model.best),
+        ("rule_change_units", "the same, written", "units", _units(rule), _units(model)),
     ):
-        ratio = ours / theirs
-        yield Line(
-            f"{rule.units:,} customers {what}",
-            f"{ours:,.0f} {unit}",
-            f"by a new model {theirs:,.0f} {unit}",
-            ratio,
-            "of that",
-            f"≤ {AIM}",
-            ratio <= AIM,
-        )
+        yield Row(name, f"{rule.units:,} customers {what}", ours, unit, "by a new model", theirs).of_peer(AIM)
 
 
 def _units(run: Measurement) -> float:

@@ -23,9 +23,11 @@ from pathlib import Path
 import duckdb
 
 from bench.imports import ROOT
-from bench.report import Line, table
+from bench.report import table
+from bench.row import Row
 from bench.worker import peak_bytes
 from local.console import console
+from shared.events.event import parse_timestamp
 from training import score
 from training.simulator import write
 
@@ -35,6 +37,10 @@ MADE_UP = 1_000_000
 SIZES = (100_000, 1_000_000, 10_000_000)
 AS_OF = "2024-11-01"
 ENGINES = ("memory", "disk")
+USUAL, LIMIT = "usual", "limit"
+"""What they are held against: pandas and pickles, and a sort by DuckDB."""
+USUAL_UP_TO = 1_000_000
+"""Beyond, pandas has not memory enough on the machine at hand."""
 AIM_EXPONENT = 1.05
 AIM_GIGABYTES = 8
 GIGABYTE = 10**9
@@ -66,28 +72,47 @@ def measure(engine: str, events: int, model: Path) -> Run:
     return Run(engine, int(made.stdout.splitlines()[-1]), **json.loads(done.stdout.splitlines()[-1]))
 
 
-def exponent(runs: Sequence[Run], of: Callable[[Run], float]) -> float:
-    """Of which power of the events it grows, by least squares of the logarithms."""
-    x = [math.log(run.events) for run in runs]
-    y = [math.log(of(run)) for run in runs]
+def measure_scale(
+    model: Path, sizes: Sequence[int] = SIZES, engines: Sequence[str] = (*ENGINES, USUAL, LIMIT)
+) -> Iterator[Run]:
+    """Each of the engines on shops of each of the sizes, as far as it goes. Raises CalledProcessError."""
+    for size in sizes:
+        for engine in engines:
+            if engine != USUAL or size <= USUAL_UP_TO:
+                yield measure(engine, size, model)
+
+
+def exponent(grown: Sequence[tuple[float, float]]) -> float:
+    """Of which power of the first of each pair the second grows, by least squares of the logarithms."""
+    x, y = ([math.log(value) for value in values] for values in zip(*grown, strict=True))
     mean_x, mean_y = (sum(values) / len(values) for values in (x, y))
     return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
 
 
-def lines(runs: Sequence[Run]) -> Iterator[Line]:
-    """A line a run, and what each engine's runs come to."""
+def scale_rows(runs: Sequence[Run]) -> Iterator[Row]:
+    """A row a run of ours, beside the usual way and the limit on the same shop, and what each engine's runs come to."""
+    others = {(run.engine, run.events): run.cpu_seconds for run in runs}
     for run in runs:
-        per = run.events / run.cpu_seconds
-        ours = f"{run.seconds:,.0f} s ({run.cpu_seconds:,.0f} s of CPU, {per / 1_000:,.0f} k events/s of it)"
-        against = f"{run.peak_bytes / GIGABYTE:.2f} GB of memory, {run.scratch_bytes / GIGABYTE:.2f} GB of scratch"
-        met = run.peak_bytes < AIM_GIGABYTES * GIGABYTE
-        yield Line(f"{run.events:,} events, {run.engine}", ours, against, aim=f"< {AIM_GIGABYTES} GB", met=met)
-    for engine in dict.fromkeys(run.engine for run in runs):
-        own = [run for run in runs if run.engine == engine]
+        if run.engine not in ENGINES:
+            continue
+        usual, limit = (others.get((engine, run.events)) for engine in (USUAL, LIMIT))
+        yield Row(
+            f"scale_{run.engine}_{run.events}",
+            f"{run.events:,} events scored, {run.engine}",
+            run.cpu_seconds,
+            "s of CPU",
+            "pandas and pickles" if usual else "",
+            usual,
+            "DuckDB's sort of them" if limit else "",
+            limit,
+            note=f"{run.seconds:,.0f} s; GB of memory: {run.peak_bytes / GIGABYTE:.2f},"
+            f" of scratch: {run.scratch_bytes / GIGABYTE:.2f}",
+        ).held(f"< {AIM_GIGABYTES} GB of memory", run.peak_bytes < AIM_GIGABYTES * GIGABYTE)
+    for engine in ENGINES:
+        own = [(run.events, run.cpu_seconds) for run in runs if run.engine == engine]
         if len(own) > 1:
-            grows = exponent(own, lambda run: run.cpu_seconds)
-            name = f"Exponent of CPU time, {engine}"
-            yield Line(name, f"{grows:.3f}", aim=f"≤ {AIM_EXPONENT}", met=grows <= AIM_EXPONENT)
+            what = f"Power of the events that CPU time grows with, {engine}"
+            yield Row(f"scale_{engine}_exponent", what, exponent(own), "").at_most(AIM_EXPONENT)
 
 
 # ---- Steps, in processes of their own --------------------------------------------------------------------------------
@@ -100,13 +125,39 @@ def _step(what: str, place: Path, argument: str) -> None:
         return
     scratch = place / "scratch"
     scratch.mkdir()
+    others: dict[str, Callable[[Path], int]] = {USUAL: _usual, LIMIT: _sorted}
+    work = others.get(what) or (lambda place: score.main(_arguments(what, place, argument)))
     began, cpu = time.perf_counter(), time.process_time()
     with _watched(scratch) as most:
-        status = score.main(_arguments(what, place, argument))
+        status = work(place)
     took = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
     if status:
         raise SystemExit(status)
     sys.stdout.write(json.dumps({**took, "peak_bytes": peak_bytes(), "scratch_bytes": most["bytes"]}) + "\n")
+
+
+def _usual(place: Path) -> int:
+    """Features with pandas, and four models of scikit-learn."""
+    import pandas as pd
+
+    from bench.pandas_all_features import COLUMNS
+    from bench.usual_way import predicted
+
+    events = pd.read_parquet(place / "events", columns=[name for name in COLUMNS if name != "quantity"])
+    events = events.assign(timestamp=pd.to_datetime(events.timestamp, unit="ms"), quantity=1.0)
+    predicted(_bench_folder(), events.sort_values("timestamp", kind="stable"), parse_timestamp(AS_OF))
+    return 0
+
+
+def _sorted(place: Path) -> int:
+    """The events by customer and time, as whoever scores customers by their histories needs them, and their gaps."""
+    query = (
+        "SELECT count(*), sum(length(customer_id)), sum(gap) FROM (SELECT *, timestamp - lag(timestamp)"
+        " OVER (PARTITION BY customer_id ORDER BY timestamp) AS gap FROM read_parquet($1))"
+    )
+    with duckdb.connect(config={"memory_limit": "4GB", "temp_directory": str(place / "scratch")}) as database:
+        database.execute(query, [str(place / "events" / "*.parquet")]).fetchall()
+    return 0
 
 
 def _make(place: Path, events: int) -> int:
@@ -169,19 +220,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--model", metavar="DIR", help="a bundle's folder")
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, metavar="N", help="events; default: %(default)s")
-    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
+    parser.add_argument("--engines", nargs="+", choices=(*ENGINES, USUAL, LIMIT), default=ENGINES)
     parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.step:
         what, place, argument = given.step
         _step(what, Path(place), argument)
         return
-    runs = []
-    for size in given.sizes:
-        for engine in given.engines:
-            runs.append(measure(engine, size, Path(given.model)))
-            console.print(table(lines(runs)))
-            _write(runs)
+    runs: list[Run] = []
+    for run in measure_scale(Path(given.model), given.sizes, given.engines):
+        runs.append(run)
+        console.print(table(scale_rows(runs)))
+        _write(runs)
 
 
 def _write(runs: Sequence[Run]) -> None:

@@ -9,12 +9,12 @@ import base64
 import secrets
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.freshness import PATIENCE_SECONDS, WARM_UP, publish_bundle, send_live, summary, wait_for
-from bench.report import Line
+from bench.freshness import PATIENCE_SECONDS, WARM_UP, median_row, publish_bundle, send_live, summary, wait_for
+from bench.row import Row
 from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.worker import Measurement
 from local.acting import keep_secret
@@ -73,29 +73,22 @@ def measure_sending(bundle: Path) -> dict[str, Measurement]:
         return {"sending": healthy, "sending_beside_a_dead_one": beside}
 
 
-def sending_lines(measured: Mapping[str, Measurement]) -> Iterable[Line]:
-    """The lines of the table."""
+def sending_rows(measured: Mapping[str, Measurement]) -> Iterator[Row]:
+    """The rows of the table."""
     before, beside = (measured[task].facts for task in ("sending", "sending_beside_a_dead_one"))
-    ratio = beside["within_seconds_95"] / before["within_seconds_95"]
-    for what, facts in (
-        ("Event accepted to request received, median", before),
-        ("The same beside a dead tool", beside),
+    for name, what, facts in (
+        ("sending", "Event accepted to request received, median", before),
+        ("sending_beside_dead", "The same beside a dead tool", beside),
     ):
-        within = facts["within_seconds_95"]
-        percentile = f"95 % within {within:.2f} s"
-        yield Line(
-            what,
-            f"{facts['median_seconds']:.2f} s",
-            percentile,
-            aim=f"95 % within {AIM_SECONDS:g} s",
-            met=within <= AIM_SECONDS,
-        )
-    yield Line(
+        yield median_row(name, what, facts, AIM_SECONDS)
+    yield Row(
+        "sending_beside_dead_95",
         "95th percentile beside a dead tool",
-        f"{ratio:.2f} of that without",
-        aim=f"≤ {AIM_RATIO}",
-        met=ratio <= AIM_RATIO,
-    )
+        beside["within_seconds_95"],
+        "s",
+        "without one",
+        before["within_seconds_95"],
+    ).of_peer(AIM_RATIO)
 
 
 def _measure(stack: Stack, received: Received, customers: list[str]) -> Measurement:

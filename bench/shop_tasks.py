@@ -1,8 +1,14 @@
 """What is measured on the made-up shop; as in `bench.tasks`, each task gives the work to be timed."""
 
+from __future__ import annotations
+
+import json
+import zlib
 from collections.abc import Iterable
 from io import BytesIO
-from itertools import batched, chain
+from itertools import batched, chain, groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +18,11 @@ from bench.work import Inputs, Work
 from shared.durations import DAY_MS
 from shared.events import Rules, read_file
 from shared.features import EventColumns, Profiles, decode, encode, features, fold, merge
+from shared.features.columns import COLUMN_TYPES
 from shared.intake.ingest import PROFILES_AT_ONCE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def shop_file_to_features(inputs: Inputs) -> Work:
@@ -93,6 +103,27 @@ def merge_profiles(inputs: Inputs) -> Work:
     return Work(lambda: merge(*halves), len(events))
 
 
+def pandas_merge(inputs: Inputs) -> Work:
+    """The same of two data frames: put together, sorted by customer and time, repeats of an event dropped."""
+    import pandas as pd
+
+    events = shop_events(inputs.customers)
+    halves = [_frame(events).iloc[first::2] for first in (0, 1)]
+
+    def run() -> object:
+        together = pd.concat(halves).sort_values(["customer", "time_ms"], kind="stable")
+        return together.drop_duplicates(["customer", "fingerprint"])
+
+    return Work(run, len(events))
+
+
+def read_columns(inputs: Inputs) -> Work:
+    """Each column of everybody's histories summed up: the least that whoever uses them does."""
+    profiles = fold(shop_events(inputs.customers))
+    columns = [np.ascontiguousarray(column) for column in profiles.rows.columns()]
+    return Work(lambda: [column.sum() for column in columns], len(profiles))
+
+
 def encode_profiles(inputs: Inputs) -> Work:
     """Profiles to bytes, as many at once as are written at once."""
     batches = _batches(inputs)
@@ -108,6 +139,37 @@ def decode_profiles(inputs: Inputs) -> Work:
     """Bytes to profiles, as many at once as are read at once."""
     stored = [(batch.keys, encode(batch)) for batch in _batches(inputs)]
     return Work(lambda: [decode(keys, blobs) for keys, blobs in stored], sum(len(keys) for keys, _ in stored))
+
+
+def json_encode(inputs: Inputs) -> Work:
+    """The usual way: each customer's events as JSON, compressed by zlib."""
+    records = _records(inputs)
+    sizes = [len(one) for one in _documents(records)]
+    facts = {"bytes_median": float(np.median(sizes)), "bytes_99th_percentile": float(np.percentile(sizes, 99))}
+    return Work(lambda: _documents(records), len(records), facts)
+
+
+def json_decode(inputs: Inputs) -> Work:
+    """The same the other way."""
+    documents = _documents(_records(inputs))
+    return Work(lambda: [json.loads(zlib.decompress(document)) for document in documents], len(documents))
+
+
+def _documents(records: list[list[dict[str, Any]]]) -> list[bytes]:
+    return [zlib.compress(json.dumps(events).encode()) for events in records]
+
+
+def _records(inputs: Inputs) -> list[list[dict[str, Any]]]:
+    frame = _frame(shop_events(inputs.customers // 10)).sort_values("customer", kind="stable")
+    lines: Any = frame.to_dict(orient="records")
+    return [list(events) for _, events in groupby(lines, itemgetter("customer"))]
+
+
+def _frame(events: EventColumns) -> pd.DataFrame:
+    import pandas as pd
+
+    names = zip(COLUMN_TYPES, events.rows.columns(), strict=True)
+    return pd.DataFrame({"customer": events.profile, **dict(names)})
 
 
 def _folded(file: bytes) -> Profiles:

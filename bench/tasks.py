@@ -7,6 +7,7 @@ from typing import Any
 from bench.adopting import decide_alone_adopted, decide_batch_adopted, lightgbm_alone, lightgbm_batch
 from bench.campaigns import learn_response, learn_uplift, scikit_uplift
 from bench.discovering import discover_features, featuretools_alone
+from bench.file_tasks import FILE_TASKS
 from bench.previewing import count_export, pandas_export
 from bench.reasons import (
     look_up,
@@ -16,20 +17,30 @@ from bench.reasons import (
     update_batch_with_next_change,
 )
 from bench.recommending import recommend_products, recommend_to_batch
+from bench.scoring import onnx_alone, onnx_batch, score_batch, score_batch_forecast, score_one, score_one_explained
 from bench.shop_tasks import (
     day_file,
     decode_profiles,
     encode_profiles,
     feature_matrix,
+    json_decode,
+    json_encode,
     merge_profiles,
     pandas_day_file,
+    pandas_merge,
     pandas_of_shop,
     pandas_shop_file,
+    read_columns,
     shop_file_to_features,
 )
 from bench.stream import EventStream
 from bench.targets import decide_alone, decide_alone_with_targets, decide_batch, decide_batch_with_targets
-from bench.text_tasks import TEXT_TASKS
+from bench.usual_way import (
+    pandas_score_batch,
+    pandas_score_batch_forecast,
+    pandas_score_one,
+    pandas_score_one_explained,
+)
 from bench.work import Inputs, Task, Work
 from local.complete_journey import AS_OF
 from shared.clock import Moment
@@ -42,58 +53,9 @@ from shared.profiles.table import ProfileTable
 
 MEGABYTE = 1_000_000
 _YEAR_END_MS = parse_timestamp(AS_OF)
-_GROUP_BY = "SELECT customer_id, count(*), sum(price * quantity) FROM read_parquet(?) GROUP BY customer_id"
-_COLUMNS = (
-    "SELECT event_id, event_type, timestamp, customer_id, session_id, order_id, category, brand, quantity, price,"
-    " discount, currency FROM read_parquet(?)"
-)
-
-
-# ---- Files -----------------------------------------------------------------------------------------------------------
-
-
-def fold_file(inputs: Inputs) -> Work:
-    """Read, check and fold a file of events into profiles."""
-    return Work(lambda: _profiles(inputs.purchases), _rows(inputs.purchases))
-
-
-def fold_file_to_features(inputs: Inputs) -> Work:
-    """The same, and then the features of all customers."""
-    return Work(lambda: features(_profiles(inputs.purchases), _YEAR_END_MS), _rows(inputs.purchases))
-
-
-def duckdb_group_by(inputs: Inputs) -> Work:
-    """Count and sum a customer, of the same file: no check, no distinct events, nothing kept of them."""
-    return Work(lambda: _duckdb(_GROUP_BY, inputs.purchases), _rows(inputs.purchases))
-
-
-def duckdb_columns(inputs: Inputs) -> Work:
-    """Only get the columns that folding needs out of the same file, as NumPy arrays."""
-    return Work(lambda: _duckdb(_COLUMNS, inputs.purchases), _rows(inputs.purchases))
-
-
-def pandas_file(inputs: Inputs) -> Work:
-    """Recompute the features from the same file with pandas."""
-    import pandas as pd
-    import pyarrow.parquet  # noqa: F401  what read_parquet would import first, which is not its work
-
-    from bench.pandas_features import COLUMNS, pandas_features
-
-    as_of = pd.Timestamp(_YEAR_END_MS, unit="ms")
-
-    def run() -> object:
-        return pandas_features(pd.read_parquet(inputs.purchases, columns=COLUMNS), as_of)
-
-    return Work(run, _rows(inputs.purchases))
 
 
 # ---- In memory -------------------------------------------------------------------------------------------------------
-
-
-def fold_columns(inputs: Inputs) -> Work:
-    """Fold events that are columns already, part by part as a file gives them."""
-    parts = _parts(inputs.purchases)
-    return Work(lambda: [fold(part) for part in parts], sum(map(len, parts)))
 
 
 def features_of_profiles(inputs: Inputs) -> Work:
@@ -144,23 +106,21 @@ def take_in_stream(inputs: Inputs) -> Work:
     return Work(run, inputs.megabytes, facts)
 
 
-TASKS: dict[str, Task] = TEXT_TASKS | {
+TASKS: dict[str, Task] = FILE_TASKS | {
     task.__name__: task
     for task in (
-        fold_file,
-        fold_file_to_features,
-        duckdb_group_by,
-        duckdb_columns,
-        pandas_file,
         shop_file_to_features,
         pandas_shop_file,
         day_file,
         pandas_day_file,
-        fold_columns,
         merge_profiles,
+        pandas_merge,
         encode_profiles,
+        json_encode,
         decode_profiles,
+        json_decode,
         feature_matrix,
+        read_columns,
         features_of_profiles,
         pandas_of_frame,
         pandas_of_shop,
@@ -186,6 +146,16 @@ TASKS: dict[str, Task] = TEXT_TASKS | {
         featuretools_alone,
         count_export,
         pandas_export,
+        score_one,
+        pandas_score_one,
+        score_one_explained,
+        pandas_score_one_explained,
+        onnx_alone,
+        score_batch,
+        pandas_score_batch,
+        score_batch_forecast,
+        pandas_score_batch_forecast,
+        onnx_batch,
         take_in_stream,
     )
 }
@@ -197,18 +167,3 @@ def _parts(path: Path) -> list[EventColumns]:
 
 def _profiles(path: Path) -> Profiles:
     return fold(*_parts(path))
-
-
-def _rows(path: Path) -> int:
-    import duckdb
-
-    with duckdb.connect() as database:
-        row = database.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _duckdb(query: str, path: Path) -> object:
-    import duckdb
-
-    with duckdb.connect(config={"threads": 1}) as database:
-        return database.execute(query, [str(path)]).fetchnumpy()

@@ -17,8 +17,8 @@ from types import CodeType, FrameType
 from typing import Any
 
 from bench.imports import ROOT
-from bench.report import Line
-from bench.tasks import MEGABYTE
+from bench.row import Row
+from bench.rows import MEGABYTE
 from bench.worker import Measurement, peak_bytes
 from training.base import command
 from training.base.config import Config
@@ -131,23 +131,18 @@ def measure_training(customers: int = CUSTOMERS) -> dict[str, Measurement]:
     return {name: Measurement(**measured) for name, measured in stages.items()}
 
 
-def training_lines(measured: Mapping[str, Measurement]) -> Iterator[Line]:
-    """The lines of training as a whole, and of its stages from the longest to the shortest."""
+def training_rows(measured: Mapping[str, Measurement]) -> Iterator[Row]:
+    """The rows of training as a whole, and of its stages from the longest to the shortest."""
     whole = measured[WHOLE]
+    cpu = whole.facts["cpu_seconds"]
     events = f"{whole.units / 1e6:.1f} M events of {whole.facts['customers']:,.0f} customers"
-    minutes = AIM_SECONDS // 60
-    met = whole.best < AIM_SECONDS
-    yield Line(f"Training on {events}", _time(whole), aim=f"< {minutes} min", met=met)
-    met = whole.peak_bytes < AIM_GIGABYTES * GIGABYTE
-    yield Line("Its peak memory", f"{whole.peak_bytes / GIGABYTE:.1f} GB", aim=f"< {AIM_GIGABYTES} GB", met=met)
+    yield Row("training", f"Training on {events}", whole.best, "s", note=f"{cpu:,.0f} s of CPU").at_most(AIM_SECONDS)
+    yield Row("training_memory", "Its peak memory", whole.peak_bytes / GIGABYTE, "GB").at_most(AIM_GIGABYTES)
     stages = {stage: one for stage, one in measured.items() if stage != WHOLE}
     for stage, one in sorted(stages.items(), key=lambda item: -item[1].facts["cpu_seconds"]):
-        share = one.facts["cpu_seconds"] / whole.facts["cpu_seconds"]
-        yield Line(f"· {stage}", _time(one), f"{share:.0%} of it; {one.peak_bytes / GIGABYTE:.1f} GB")
-
-
-def _time(one: Measurement) -> str:
-    return f"{one.best:,.0f} s ({one.facts['cpu_seconds']:,.0f} s of CPU)"
+        spent = one.facts["cpu_seconds"]
+        note = f"{spent:,.0f} s of CPU, {spent / cpu:.0%} of it; {one.peak_bytes / GIGABYTE:.1f} GB"
+        yield Row(f"training: {stage}", f"· {stage}", one.best, "s", note=note)
 
 
 def main() -> None:

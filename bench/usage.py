@@ -6,9 +6,10 @@ python -m bench --usage
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.units import item_bytes
+from bench.row import Row
+from bench.units import WRITE_UNIT_BYTES, item_bytes
 from bench.write_units import Table
+from operations.cost import USAGE_FILE
 from shared.clock import Moment
 from shared.durations import DAY_MS
 from shared.events import Chunk, Rules, read_file, read_lines
@@ -79,6 +82,26 @@ def measure_usage(folder: Path, customers: int = CUSTOMERS) -> dict[str, Any]:
     }
 
 
+def usage_rows() -> Iterator[Row]:
+    """What `operations/usage.json` says that an update writes, beside one write of the whole profile for each event."""
+    usage = json.loads(USAGE_FILE.read_bytes())
+    each = -(-usage["profile_bytes"] // WRITE_UNIT_BYTES)
+    for way in ("file", "live"):
+        used = usage[way]
+        yield Row(
+            f"capacity_units_{way}",
+            f"Units of an update {'of a file of a day' if way == 'file' else 'of live events'}, mean",
+            used["write_units"] + used["index_units"],
+            "units",
+            "a write of the profile an event",
+            each * used["events_an_update"],
+            "one",
+            1,
+            note=f"{used['write_units']:.2f} of items, {used['index_units']:.2f} of indexes; median"
+            f" {used['write_units_median']:g} and 99th percentile {used['write_units_99']:g} of items",
+        )
+
+
 def _deliver(
     parts: Iterable[Part], table: Table, bundle: Bundle, advance: Callable[[float, str], None]
 ) -> dict[str, float]:
@@ -87,6 +110,7 @@ def _deliver(
     calls, moved = table.calls.total(), table.moved
     batches = updates = events = 0
     units = np.zeros(3)
+    written: list[int] = []
     seconds = 0.0
     for read, now_ms in parts:
         for counter in (table.written, table.indexed, table.read):
@@ -99,6 +123,7 @@ def _deliver(
         seconds += time.process_time() - began
         batches += 1
         updates += len(table.written)
+        written += table.written.values()
         events += intake.accepted
         units += [counter.total() for counter in (table.read, table.written, table.indexed)]
         advance(1, "")
@@ -109,6 +134,8 @@ def _deliver(
         "read_units": reads,
         "write_units": writes,
         "index_units": indexes,
+        "write_units_median": float(np.percentile(written, 50, method="inverted_cdf")),
+        "write_units_99": float(np.percentile(written, 99, method="inverted_cdf")),
         "requests_a_batch": round((table.calls.total() - calls) / batches, 2),
         "milliseconds": round(1_000 * seconds / updates, 3),
         "moved": round((table.moved - moved) / updates, 4),

@@ -30,6 +30,10 @@ class Measurement:
         """The shortest time in seconds: what is above it is other processes' doing."""
         return min(self.seconds)
 
+    def recorded(self) -> dict[str, object]:
+        """For results.json."""
+        return {"best_seconds": self.best, "units_a_second": self.units / self.best, **asdict(self)}
+
     def __add__(self, other: Self) -> Self:
         seconds = self.seconds + other.seconds
         peak = max(self.peak_bytes, other.peak_bytes)

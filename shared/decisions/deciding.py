@@ -13,6 +13,7 @@ from shared.decisions.memberships import Look
 from shared.decisions.next_change import midnight_after, next_changes
 from shared.decisions.outside import outside_training
 from shared.decisions.recommended import LOOKED_AHEAD_DAYS, recommended_now
+from shared.decisions.shortest import shortest
 from shared.features import Profiles
 from shared.models.labels import action
 
@@ -42,12 +43,15 @@ def decide(
     numbers = _numbers(decided)
     automated = profiles.automated.tolist()
     outside = outside_training(known, bundle.manifest)
+    segments = decided.segment.tolist()
+    pairs = set(zip(now.intent, segments, strict=True))
+    actions = {(intent, segment): action(bundle.manifest, intent, segment)["key"] for intent, segment in pairs}
     return {
         key: Decision(
             **numbers[i],
-            since_ms=_since(before.get(key), numbers[i]["segment"], moment),
+            since_ms=_since(before.get(key), segments[i], moment),
             intent=now.intent[i],
-            action=action(bundle.manifest, now.intent[i], numbers[i]["segment"])["key"],
+            action=actions[now.intent[i], segments[i]],
             as_of_ms=moment.as_of_ms,
             scored_at_ms=moment.scored_at_ms,
             model_version=bundle.bundle_id,
@@ -67,10 +71,10 @@ def decide(
 def _numbers(decided: Decisions) -> list[dict[str, Any]]:
     """What a bundle decided, a row each, by the names of a decision's fields."""
     rows = range(len(decided))
-    predictions = {name: _shortest(values) for name, values in decided.predictions.items()}
+    predictions = {name: shortest(values) for name, values in decided.predictions.items()}
     columns = {
         "segment": decided.segment.tolist(),
-        "margin": _shortest(decided.margin),
+        "margin": shortest(decided.margin),
         "runner_up": decided.runner_up.tolist(),
         "micro_segment": [None for _ in rows] if decided.micro_segment is None else decided.micro_segment.tolist(),
         "predictions": [{name: values[i] for name, values in predictions.items()} for i in rows],
@@ -90,8 +94,3 @@ def _due_ms(change: NextChange | None, moment: Moment, bundle: Bundle) -> int | 
 
 def _since(before: Decision | None, segment: int, moment: Moment) -> int:
     return before.since_ms if before and before.segment == segment else moment.as_of_ms
-
-
-def _shortest(values: Floats) -> list[float]:
-    # 0.12 rather than 0.11999999731779099: the fewest digits that are still the same float32.
-    return [float(str(value)) for value in values]

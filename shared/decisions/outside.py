@@ -52,12 +52,14 @@ def outside_training(features: NDArray[np.float32], manifest: Mapping[str, Any])
     """For each row of `features` [n, len(FEATURE_NAMES)], the values that lie outside by the feature's name, None where
     it is undefined; the farthest first."""
     far = beyond(features, manifest)
-    order = np.argsort(-far, axis=1, kind="stable")[:, :MOST_NAMED]
-    return [
-        {
+    outside: list[dict[str, float | None]] = [{} for _ in far]
+    some = np.flatnonzero((far > TOLERATED).any(axis=1))  # few, of those whom a bundle was trained for
+    order = np.argsort(-far[some], axis=1, kind="stable")[:, :MOST_NAMED]
+    for i, columns in zip(some.tolist(), order.tolist(), strict=True):
+        values, row = features[i], far[i]
+        outside[i] = {
             FEATURE_NAMES[j]: float(str(values[j])) if np.isfinite(values[j]) else None
-            for j in columns.tolist()
+            for j in columns
             if row[j] > TOLERATED
         }
-        for values, row, columns in zip(features, far, order, strict=True)
-    ]
+    return outside

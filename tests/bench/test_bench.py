@@ -1,4 +1,5 @@
 import io
+import json
 import math
 import time
 from dataclasses import replace
@@ -8,18 +9,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.dashboard import PAGES, dashboard_lines
-from bench.freshness import freshness_lines, summary
-from bench.imports import ROOT, functions, import_seconds
-from bench.own_models import CAMPAIGNS, DISCOVERY, own_lines, runs_here
+from bench.costs import cost_rows
+from bench.dashboard import PAGES, dashboard_rows
+from bench.freshness import freshness_rows, summary
+from bench.growth import SIZES, USUAL_UP_TO, growth_rows
+from bench.imports import CLIENT, LOOKUP, ROOT, USUAL, functions, import_rows, import_seconds, peer_seconds
+from bench.own_models import CAMPAIGNS, DISCOVERY, own_rows, runs_here
 from bench.pandas_all_features import pandas_all_features
 from bench.pandas_features import pandas_features
-from bench.report import import_lines, markdown, reason_lines, speed_lines, stream_lines, table
-from bench.sending import sending_lines
+from bench.report import markdown, table
+from bench.row import Row
+from bench.rows import stream_rows, task_rows
+from bench.scale import LIMIT, Run, exponent, scale_rows
+from bench.sending import sending_rows
 from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.stream import EventStream
 from bench.tasks import TASKS
-from bench.training import GIGABYTE, REST, WHOLE, profile, training_lines
+from bench.training import GIGABYTE, REST, WHOLE, profile, training_rows
+from bench.usage import usage_rows
 from bench.work import Inputs
 from bench.worker import Measurement, measure, peak_bytes, timed
 from local.complete_journey import read_lines
@@ -66,29 +73,60 @@ def test_every_task_takes_some_time_for_some_units(task: str, measured: dict[str
 
 
 def test_a_task_runs_in_a_process_of_its_own(purchases: Path) -> None:
-    measurement = measure("fold_file", Inputs(purchases), repeats=2)
+    measurement = measure("fold_parquet", Inputs(purchases), repeats=2)
     assert len(measurement.seconds) == 2
     assert measurement.peak_bytes > 20_000_000
 
 
-def test_every_line_of_the_table_can_be_written(measured: dict[str, Measurement]) -> None:
+def test_every_row_of_the_table_can_be_written_and_read_again(measured: dict[str, Measurement]) -> None:
     stream = measured["take_in_stream"]
-    lines = [
-        *speed_lines(measured),
-        *reason_lines(measured),
-        *own_lines(measured),
-        *stream_lines({1: stream, 2: stream}),
-        *import_lines({"x": [1.0, 2.0]}, True),
+    rows = [
+        *task_rows(measured),
+        *own_rows(measured),
+        *stream_rows({1: stream, 2: stream}, 1_000_000),
+        *import_rows({LOOKUP: [1.0, 2.0], "x": [1.0], CLIENT: [1.0], USUAL: [3.0]}),
+        *usage_rows(),
+        *cost_rows(),
     ]
-    assert all(line.ours or line.ratio for line in lines)
-    assert table(lines).row_count == len(lines)
+    assert len({row.name for row in rows}) == len(rows)
+    assert all(math.isfinite(row.value) and row.what for row in rows)
+    assert [Row.of(json.loads(json.dumps(row.recorded()))) for row in rows] == rows
+    assert table(rows).row_count == len(rows)
 
 
-def test_without_featuretools_its_line_says_how_to_get_it(measured: dict[str, Measurement]) -> None:
-    *_, with_it = own_lines({**measured, **dict.fromkeys(DISCOVERY, Measurement([2.0], 400, {"found": 3}, 0))})
-    assert (with_it.ours, with_it.ratio) == ("2.0 s, 3 found", 1)
-    *_, without = own_lines({task: one for task, one in measured.items() if task not in DISCOVERY})
-    assert without.ours == "not measured: FeatureTools is not there" and without.against == "make featuretools"
+def test_a_row_says_how_many_times_as_good_it_is_as_its_peer_and_how_far_its_limit_is() -> None:
+    fast = Row("fast", "", 200.0, "events/s", "pandas", 50.0, "a scan", 1_000.0)
+    assert (fast.ratio, fast.of_limit) == (4, 5)
+    assert fast.times_peer(4).met and not fast.times_peer(5).met and fast.near_limit(5).met
+    assert fast.at_least(200).met and not fast.at_least(201).met
+    soon = Row("soon", "", 2.0, "ms", "boto3", 1.0, "the wire", 0.5)
+    assert (soon.ratio, soon.of_limit) == (0.5, 4)
+    assert soon.of_peer(2).met and not soon.of_peer(1.9).met and soon.at_most(2).met
+    both = soon.at_most(2).near_limit(3)
+    assert (both.met, both.aim) == (False, "≤ 2 ms, ≤ 3x the limit")
+    assert both.near_limit(9).met is False
+
+
+def test_without_featuretools_the_table_goes_without_what_it_is_held_against(
+    measured: dict[str, Measurement],
+) -> None:
+    *_, with_it = own_rows({**measured, **dict.fromkeys(DISCOVERY, Measurement([2.0], 400, {"found": 3}, 0))})
+    assert (with_it.value, with_it.ratio, with_it.note) == (2, 1, "3 found")
+    without = own_rows({task: one for task, one in measured.items() if task not in DISCOVERY})
+    assert "discover" not in {row.name for row in without}
+
+
+def test_time_that_grows_as_the_square_has_an_exponent_of_two_and_misses_its_aim() -> None:
+    assert exponent([(1, 5), (10, 500), (100, 50_000)]) == pytest.approx(2)
+    square = {f"train_{n}": Measurement([1.0], n, {"cpu_seconds": float(n) ** 2}, 1) for n in SIZES}
+    usual = {f"train_{n}_usual": Measurement([2.0], n, {"cpu_seconds": 1.0}, 1) for n in SIZES if n <= USUAL_UP_TO}
+    *sizes, grown = growth_rows(square | usual)
+    assert [row.ratio for row in sizes] == [2, 2, None]
+    assert (round(grown.value, 3), grown.met) == (2, False)
+    runs = [Run(engine, n, 1, n, 10**9, 0) for n in (10, 100) for engine in ("disk", LIMIT)]
+    *sizes, grown = scale_rows(runs)
+    assert [row.of_limit for row in sizes] == [1, 1]
+    assert grown.met and grown.value == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -100,22 +138,22 @@ def test_an_uplift_is_held_to_that_of_others_and_to_who_answers(
 ) -> None:
     facts = [{"qini": 0.2, "error": 0.02}, {"qini": theirs}, {"qini": response}]
     made_up = {task: Measurement([1.0], 4_000, one, 0) for task, one in zip(CAMPAIGNS, facts, strict=True)}
-    lines = [line for line in own_lines({**measured, **made_up}) if line.ours.startswith("0.200")]
-    assert [line.met for line in lines] == met
+    rows = [row for row in own_rows({**measured, **made_up}) if row.value == 0.2 and row.unit == "Qini"]
+    assert [row.met for row in rows] == met
 
 
 def test_decisions_are_fresh_where_nineteen_of_twenty_follow_within_two_seconds() -> None:
     fast, slow = summary([0.1] * 96 + [9.0] * 4), summary([0.1] * 90 + [9.0] * 10)
-    lines = [*freshness_lines({"freshness_live": fast, "freshness_files": slow})]
-    assert [(line.ours, line.met) for line in lines] == [("0.10 s", True), ("0.10 s", False)]
+    rows = [*freshness_rows({"freshness_live": fast, "freshness_files": slow})]
+    assert [(row.value, row.met) for row in rows] == [(0.1, True), (0.1, False)]
 
 
 def test_a_dead_tool_makes_no_other_late_where_its_95th_percentile_stays() -> None:
     alone, beside, late = summary([2.0] * 100), summary([2.2] * 100), summary([5.5] * 100)
-    unchanged = [*sending_lines({"sending": alone, "sending_beside_a_dead_one": beside})]
-    assert [line.met for line in unchanged] == [True, True, True]
-    slower = [*sending_lines({"sending": alone, "sending_beside_a_dead_one": late})]
-    assert [line.met for line in slower] == [True, False, False]
+    unchanged = [*sending_rows({"sending": alone, "sending_beside_a_dead_one": beside})]
+    assert [row.met for row in unchanged] == [True, True, True]
+    slower = [*sending_rows({"sending": alone, "sending_beside_a_dead_one": late})]
+    assert [row.met for row in slower] == [True, False, False]
 
 
 def test_a_page_is_soon_there_where_its_first_chart_comes_within_a_second_on_the_median() -> None:
@@ -128,9 +166,9 @@ def test_a_page_is_soon_there_where_its_first_chart_comes_within_a_second_on_the
         return Measurement([*seconds], 100_000, facts, 0)
 
     measured = {f"dashboard_{name}": opened(0.5, 0.9, 4) for name in PAGES} | {"dashboard_data": opened(0.5, 1.1, 1.2)}
-    lines = [*dashboard_lines(measured)]
-    assert [line.met for line in lines] == [True] * (len(PAGES) - 1) + [False]
-    assert "worst of 3 4.00 s" in lines[0].against
+    rows = [*dashboard_rows(measured)]
+    assert [row.met for row in rows] == [True] * (len(PAGES) - 1) + [False]
+    assert "worst of 3 4.00 s" in rows[0].note
 
 
 @pytest.mark.parametrize("day", ["2017-03-01T13:07:00.005", "2018-01-02"])
@@ -184,6 +222,11 @@ def test_the_import_of_a_function_takes_some_time(function: str) -> None:
     assert 0 < import_seconds(function) < 60
 
 
+@pytest.mark.parametrize("peer", [CLIENT, USUAL])
+def test_so_does_what_it_is_held_against(peer: str) -> None:
+    assert 0 < peer_seconds(peer) < 60
+
+
 def test_a_stream_read_in_pieces_is_the_stream_read_at_once() -> None:
     whole, pieces = EventStream(10_000, 5), EventStream(10_000, 5)
     assert b"".join(iter(lambda: pieces.read(777), b"")) == whole.read()
@@ -216,7 +259,7 @@ def test_training_is_held_to_its_aims_and_its_longest_stages_come_first() -> Non
         return Measurement([seconds], 13_000_000, facts, int(gigabytes * GIGABYTE))
 
     parts = {"report": spent(100, 100, 4), "read the events": spent(250, 300, 8.5)}
-    lines = list(training_lines({WHOLE: spent(350, 400, 8.5), **parts}))
-    assert [line.met for line in lines] == [True, False, None, None]
-    assert [line.what for line in lines[2:]] == ["· read the events", "· report"]
-    assert lines[2].against == "75% of it; 8.5 GB"
+    rows = list(training_rows({WHOLE: spent(350, 400, 8.5), **parts}))
+    assert [row.met for row in rows] == [True, False, None, None]
+    assert [row.what for row in rows[2:]] == ["· read the events", "· report"]
+    assert rows[2].note == "300 s of CPU, 75% of it; 8.5 GB"

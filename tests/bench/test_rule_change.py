@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bench.rule_change import MODEL, RULE, measure_rule_change, rule_change_lines
+from bench.rule_change import MODEL, RULE, measure_rule_change, rule_change_rows
 from shared.models.layout import MANIFEST_FILE, ONNX_FILE
 from tests.support.bundles import make_bundle
 
@@ -17,4 +17,4 @@ def test_both_decide_on_everybody_once_and_write_as_much(tmp_path: Path) -> None
 
     assert {name: one.units for name, one in measured.items()} == {MODEL: 40, RULE: 40}
     assert all(one.facts["write_units"] >= 40 for one in measured.values())
-    assert [*rule_change_lines(measured)][1].met
+    assert [*rule_change_rows(measured)][1].met
