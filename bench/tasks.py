@@ -6,7 +6,9 @@ from typing import Any
 
 from bench.adopting import decide_alone_adopted, decide_batch_adopted, lightgbm_alone, lightgbm_batch
 from bench.campaigns import learn_response, learn_uplift, scikit_uplift
+from bench.delivering import deliver, deliver_naive
 from bench.discovering import discover_features, featuretools_alone
+from bench.live_events import ingest_live_1, ingest_live_10, ingest_live_100, ingest_live_naive
 from bench.previewing import count_export, pandas_export
 from bench.reasons import (
     look_up,
@@ -16,6 +18,7 @@ from bench.reasons import (
     update_batch_with_next_change,
 )
 from bench.recommending import recommend_products, recommend_to_batch
+from bench.serving import bare_get_item, lookup, store_requests, store_requests_naive
 from bench.shop_tasks import (
     day_file,
     decode_profiles,
@@ -186,6 +189,16 @@ TASKS: dict[str, Task] = TEXT_TASKS | {
         featuretools_alone,
         count_export,
         pandas_export,
+        ingest_live_1,
+        ingest_live_10,
+        ingest_live_100,
+        ingest_live_naive,
+        store_requests,
+        store_requests_naive,
+        lookup,
+        bare_get_item,
+        deliver,
+        deliver_naive,
         take_in_stream,
     )
 }
