@@ -30,6 +30,7 @@ from bench.shop_tasks import (
     pandas_shop_file,
     shop_file_to_features,
 )
+from bench.snapshots import snapshot, snapshot_pandas
 from bench.stream import EventStream
 from bench.targets import decide_alone, decide_alone_with_targets, decide_batch, decide_batch_with_targets
 from bench.text_tasks import TEXT_TASKS
@@ -199,6 +200,8 @@ TASKS: dict[str, Task] = TEXT_TASKS | {
         bare_get_item,
         deliver,
         deliver_naive,
+        snapshot,
+        snapshot_pandas,
         take_in_stream,
     )
 }
