@@ -19,6 +19,7 @@ from shared.audiences.rules import Comparison, Literal
 from shared.destinations.known_destinations import destination_key
 from shared.destinations.messages import ENTERED, body
 from shared.features import fold
+from shared.identity.keys import customer_id
 from shared.models.bundle import Bundle
 from shared.profiles.item import encode_profile
 
@@ -45,7 +46,7 @@ class Deliveries:
     def __init__(self, inputs: Inputs) -> None:
         customers = min(inputs.customers, _CHANGES)
         stored = stored_profiles(fold(shop_events(customers)), Bundle.load(bundle_folder(inputs.purchases)))
-        self.customers = [profile.key.partition("#")[2] for profile in stored]
+        self.customers = [customer_id(profile.key) for profile in stored]
         self.aws = AwsStub({f"{DESTINATIONS}hook": _SECRET})
         self.aws.store(map(encode_profile, stored))
         self.receiver = ReceiverStub()

@@ -14,8 +14,10 @@ from bench.containers import MARKS, Container, publish
 from bench.reasons import bundle_folder
 from bench.shop_day import shop_day
 from bench.work import Inputs, Work
+from shared.identity.keys import customer_key
 from shared.intake.live_events import packed
 from shared.profiles.item import encode_profile
+from shared.profiles.stored_profile import item_key
 
 MESSAGES_A_BATCH = 10
 """What the live queue hands to one invocation where enough are waiting, as template.yaml says."""
@@ -63,7 +65,7 @@ class Naive:
                     self._add(event)
 
     def _add(self, event: Event) -> None:
-        key = {"pk": {"S": f"customer#{event['customer_id']}"}, "sk": {"S": "profile"}}
+        key = item_key(customer_key(event["customer_id"]))
         empty = {**key, "count": {"N": "0"}, "spent": {"N": "0"}, "events": {"L": []}}
         item = self._client.get_item(TableName=TABLE, Key=key).get("Item", empty)
         spent = event.get("price", 0) * event.get("quantity", 1) if event["event_type"] == "purchase" else 0

@@ -21,6 +21,7 @@ from bench.shop import shop_events
 from bench.shop_day import shop_day, stored_profiles
 from bench.work import Inputs, Work
 from shared.features import fold
+from shared.identity.keys import customer_id, customer_key
 from shared.models.bundle import Bundle
 from shared.profiles.item import encode_profile
 from shared.profiles.stored_profile import item_key
@@ -29,38 +30,43 @@ from shared.profiles.table import READS_A_CALL, ProfileTable
 _LOOKED_UP = 300
 
 
+class Requests:
+    """The profiles that the made-up shop's last events touch, before and after them."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.day = shop_day(inputs)
+        self.aws = AwsStub()
+        self.aws.store(map(encode_profile, self.day.stored))
+        self._client = self.aws.client("dynamodb")
+        self._table = ProfileTable(self._client, TABLE)
+        self._items = {profile.key: encode_profile(profile) for profile in self.day.updated}
+        self._touched = [customer_key(line["customer_id"]) for line in self.day.lines]
+
+    def together(self) -> None:
+        """Loads and saves them, as many at once as a function does."""
+        self.aws.table.restore()
+        for some in batched(self.day.updated, READS_A_CALL, strict=False):
+            self._table.load(profile.key for profile in some)
+            self._table.save(some)
+
+    def one_by_one(self) -> None:
+        """Gets and puts such an item for each event."""
+        self.aws.table.restore()
+        for key in self._touched:
+            self._client.get_item(TableName=TABLE, Key=item_key(key))
+            self._client.put_item(TableName=TABLE, Item=self._items[key])
+
+
 def store_requests(inputs: Inputs) -> Work:
-    """Load and save the profiles that the same events touch, as many at once as the function does, and nothing else."""
-    day = shop_day(inputs)
-    aws = AwsStub()
-    aws.store(map(encode_profile, day.stored))
-    table = ProfileTable(aws.client("dynamodb"), TABLE)
-
-    def run() -> None:
-        aws.table.restore()
-        for some in batched(day.updated, READS_A_CALL, strict=False):
-            table.load(profile.key for profile in some)
-            table.save(some)
-
-    return metered(run, len(day.lines), aws)
+    """Load and save the profiles that events touch, and nothing else."""
+    requests = Requests(inputs)
+    return metered(requests.together, len(requests.day.lines), requests.aws)
 
 
 def store_requests_naive(inputs: Inputs) -> Work:
-    """Get and put such an item for each of the same events."""
-    day = shop_day(inputs)
-    aws = AwsStub()
-    aws.store(map(encode_profile, day.stored))
-    client = aws.client("dynamodb")
-    items = {profile.key: encode_profile(profile) for profile in day.updated}
-    keys = [f"customer#{line['customer_id']}" for line in day.lines]
-
-    def run() -> None:
-        aws.table.restore()
-        for key in keys:
-            client.get_item(TableName=TABLE, Key=item_key(key))
-            client.put_item(TableName=TABLE, Item=items[key])
-
-    return metered(run, len(keys), aws)
+    """Get and put for each of the same events; the items are there already."""
+    requests = Requests(inputs)
+    return metered(requests.one_by_one, len(requests.day.lines), requests.aws)
 
 
 class LookUps:
@@ -75,7 +81,7 @@ class LookUps:
         self.aws.store(map(encode_profile, stored))
         self._function = Container("lookup_customer", self.aws)
         asked = json.loads((ROOT / "events/lookup_customer.json").read_text())
-        self._events = [_of_customer(asked, key.partition("#")[2]) for key in self.keys]
+        self._events = [_of_customer(asked, customer_id(key)) for key in self.keys]
         self.facts: dict[str, float] = {}
         self.run()
 
