@@ -131,8 +131,9 @@ def metered(run: Callable[[], object], units: int, aws: AwsStub) -> Work:
         run()
         cpu_us = (time.process_time() - cpu) / units * 1e6
         facts["cpu_us"] = round(min(cpu_us, facts.get("cpu_us", cpu_us)), 2)
-        facts["requests"] = round((aws.requests - requests) / units, 4)
-        facts["answering_us"] = round((aws.seconds - answering) / units * 1e6, 2)
+        if aws.requests > requests:
+            facts["requests"] = round((aws.requests - requests) / units, 4)
+            facts["answering_us"] = round((aws.seconds - answering) / units * 1e6, 2)
 
     return Work(measured, units, facts)
 

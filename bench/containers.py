@@ -74,16 +74,16 @@ class Container:
     @contextmanager
     def awake(self) -> Iterator[None]:
         """Meanwhile there is the function's environment, and what it says of itself goes where nobody reads it."""
-        from shared.telemetry.logs import logger, metrics
-
         with ExitStack() as stack:
+            stack.enter_context(patch.dict(os.environ, _ENVIRONMENT))
+            from shared.telemetry.logs import logger, metrics  # which look at the environment when they are loaded
+
             nowhere = stack.enter_context(Path(os.devnull).open("w"))
             stack.enter_context(redirect_stdout(nowhere))
             for handler in logger.handlers:
                 if isinstance(handler, logging.StreamHandler):
                     stack.callback(handler.setStream, handler.stream)
                     handler.setStream(nowhere)
-            stack.enter_context(patch.dict(os.environ, _ENVIRONMENT))
             stack.enter_context(
                 patch.dict(
                     "aws_lambda_powertools.utilities.parameters.base.DEFAULT_PROVIDERS", {"secrets": self._secrets}
