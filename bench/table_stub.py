@@ -2,7 +2,6 @@
 
 import re
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -108,8 +107,3 @@ def _understood(statement: str) -> tuple[bool, list[str], list[str]]:
 def _key(item: Attributes) -> Key:
     # All come out of the same serialiser, so that equal keys are equal bytes.
     return bytes(item["pk"]), bytes(item["sk"])
-
-
-def plain(item: Attributes) -> dict[str, Any]:
-    """An item as a client gives it, its binary values apart, which stay base64."""
-    return {name: msgspec.json.decode(value) for name, value in item.items()}
