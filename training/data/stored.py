@@ -67,19 +67,21 @@ def latest_snapshot(bucket: str) -> Snapshot:
 def read_snapshot(snapshot: Snapshot) -> Profiles:
     """The histories of all customers. Raises InputError where they cannot be read."""
     states: list[Profiles] = []
+    with _explained(snapshot.bucket):
+        s3 = boto3.client("s3")  # once for all objects: it takes longer to make than a small one takes to fetch
     with progress("reading the snapshot", snapshot.customers) as advance:
         for written in snapshot.objects:
-            states += read_object(snapshot, written.key, max(1, written.rows))
+            states += read_object(snapshot, written.key, max(1, written.rows), s3)
             advance(written.rows, f"{sum(map(len, states)):,} customers")
     return merge(*states)
 
 
-def read_object(snapshot: Snapshot, key: str, at_once: int) -> Iterator[Profiles]:
-    """The histories of the customers of one object, `at_once` of them at a time. Raises InputError where they cannot be
-    read."""
+def read_object(snapshot: Snapshot, key: str, at_once: int, s3: S3Client | None = None) -> Iterator[Profiles]:
+    """The histories of the customers of one object, `at_once` of them at a time, by a client of one's own where there
+    is none. Raises InputError where they cannot be read."""
     with _explained(snapshot.bucket), tempfile.TemporaryDirectory() as place:
         path = Path(place) / "states.parquet"
-        _fetch(snapshot, key, path)
+        _fetch(s3 or boto3.client("s3"), snapshot, key, path)
         with locked_database(path, memory=MEMORY) as database:
             database.execute("SELECT customer_id, state FROM read_parquet(?)", [str(path)])
             for rows in batched(_rows(database), at_once, strict=False):
@@ -97,9 +99,9 @@ def _explained(bucket: str) -> Iterator[None]:
         raise InputError(f"bucket {bucket}: its snapshot cannot be read by this release: {error}") from error
 
 
-def _fetch(snapshot: Snapshot, key: str, path: Path) -> None:
+def _fetch(s3: S3Client, snapshot: Snapshot, key: str, path: Path) -> None:
     try:
-        boto3.client("s3").download_file(snapshot.bucket, key, str(path))
+        s3.download_file(snapshot.bucket, key, str(path))
     except ClientError as error:
         if error.response["Error"]["Code"] not in ABSENT:
             raise
