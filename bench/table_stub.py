@@ -17,6 +17,12 @@ _encode = msgspec.json.Encoder().encode
 
 class _Keys(msgspec.Struct):
     Keys: list[Attributes]
+    ProjectionExpression: str = ""
+
+    def of(self, item: Attributes) -> Attributes:
+        """What is asked for of an item."""
+        names = self.ProjectionExpression.split(", ")
+        return {name: item[name] for name in names} if self.ProjectionExpression else item
 
 
 class _Statement(msgspec.Struct):
@@ -66,8 +72,10 @@ class TableStub:
 
     def _BatchGetItem(self, request: Attributes) -> bytes:  # noqa: N802
         asked = msgspec.json.decode(request["RequestItems"], type=dict[str, _Keys])
-        found = {name: [self.items.get(_key(key)) for key in keys.Keys] for name, keys in asked.items()}
-        items = {name: [item for item in some if item is not None] for name, some in found.items()}
+        items = {
+            name: [keys.of(item) for key in keys.Keys if (item := self.items.get(_key(key))) is not None]
+            for name, keys in asked.items()
+        }
         return _encode({"Responses": items, "UnprocessedKeys": {}})
 
     def _BatchWriteItem(self, request: Attributes) -> bytes:  # noqa: N802

@@ -19,7 +19,7 @@ from shared.models.labels import action
 
 if TYPE_CHECKING:
     from shared.clock import Moment
-    from shared.models.bundle import Bundle, Decisions, Floats
+    from shared.models.bundle import Bundle, Decisions
 
 
 def decide(

@@ -18,7 +18,7 @@ _LEAST, _MOST = 1e-4, 1e7
 
 
 def shortest(values: NDArray[np.float32]) -> list[float]:
-    """Each of `values` [n] by the fewest digits that are still the same float32: 0.12 rather than 0.11999999731779099."""
+    """Each of `values` [n] in the fewest digits that are the same float32 still: 0.12, not 0.11999999731779099."""
     if len(values) < _MANY:
         return [float(str(value)) for value in values]
     wide = values.astype(np.float64)

@@ -115,11 +115,7 @@ class Customers:
     def changed(self, records: Iterable[Record]) -> set[str]:
         """The keys of those whose profile is not the one any more that their record is of. Raises TableOverloaded."""
         versions = {record.key: record.version for record in records}
-        try:
-            heads = self._table.heads(versions)
-        except ItemsUnreadable as error:
-            heads = error.profiles
-        return {key for key, head in heads.items() if head.version != versions[key]}
+        return {key for key, version in self._table.versions(versions).items() if version != versions[key]}
 
     def _load(
         self, destination: Destination, keys: Iterable[str]

@@ -14,7 +14,7 @@ def test_many_numbers_are_written_as_each_is_alone(numbers: list[float]) -> None
     values = np.array(numbers, np.float32)
     for together, value in zip(shortest(values), values, strict=True):
         [alone] = shortest(np.array([value]))
-        assert together == alone or math.isnan(together) and math.isnan(alone)
+        assert together == alone or (math.isnan(together) and math.isnan(alone))
         assert math.copysign(1, together) == math.copysign(1, alone) or math.isnan(alone)
 
 

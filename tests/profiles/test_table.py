@@ -33,6 +33,13 @@ def test_profiles_beyond_one_call_are_saved_and_loaded(table: ProfileTable) -> N
     assert table.get("customer#unknown") is None
 
 
+def test_versions_are_those_of_the_profiles_that_are_there(table: ProfileTable) -> None:
+    profiles = [profile(f"customer#{i}", state=b"x") for i in range(150)]
+    table.save(profiles)
+    versions = {one.key: one.version for one in profiles}
+    assert table.versions([*versions, "customer#nobody"]) == versions
+
+
 def test_existing_profile_is_replaced_only_at_the_version_seen(table: ProfileTable) -> None:
     table.save([profile(version=1)])
     assert table.save([profile(version=2, state=b"second")]) == set()

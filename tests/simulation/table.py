@@ -57,7 +57,7 @@ class Table:
             if not 0 < len(keys) <= 100 or len({*keys}) < len(keys):
                 raise Refused("ValidationException", "1 to 100 different keys")
             items = (self._read(key, wanted.get("ConsistentRead", False)) for key in keys)
-            answer["Responses"][table] = [item for item in items if item]
+            answer["Responses"][table] = [_projected(item, wanted) for item in items if item]
         return answer
 
     def query(self, request: Item) -> Item:
@@ -106,9 +106,7 @@ class Table:
         names = request.get("ExpressionAttributeNames", {})
         values = request.get("ExpressionAttributeValues", {})
         kept = [item for item in page if holds(request.get("FilterExpression"), item, names, values)]
-        if wanted := request.get("ProjectionExpression"):
-            paths = {names.get(path.strip(), path.strip()) for path in wanted.split(",")}
-            kept = [{name: item[name] for name in item if name in paths} for item in kept]
+        kept = [_projected(item, request) for item in kept]
         answer: Item = {"Items": kept, "Count": len(kept), "ScannedCount": len(page)}
         # As DynamoDB, which cannot know whether anything follows a page that is exactly full.
         if len(page) == limit:
@@ -281,3 +279,12 @@ def _sizes(value: Any) -> Iterator[int]:
 
 def _key(item: Item) -> Key:
     return item["pk"]["S"], item["sk"]["S"]
+
+
+def _projected(item: Item, request: Item) -> Item:
+    """What of an item is asked for."""
+    if "ProjectionExpression" not in request:
+        return item
+    names = request.get("ExpressionAttributeNames", {})
+    paths = {names.get(path.strip(), path.strip()) for path in request["ProjectionExpression"].split(",")}
+    return {name: item[name] for name in item if name in paths}

@@ -27,7 +27,7 @@ class MemoryTable(ProfileTable):
         self.requests = 0
         self._sleep = lambda seconds: None
 
-    def _read(self, keys: Iterable[Item]) -> list[Item]:
+    def _read(self, keys: Iterable[Item], attributes: str | None = None) -> list[Item]:
         self.requests += 1
         return [self.items[name] for name in map(item_name, keys) if name in self.items]
 
@@ -99,9 +99,9 @@ class Writer(MemoryTable):
         self._crashes = True
         self.step()
 
-    def _read(self, keys: Iterable[Item]) -> list[Item]:
+    def _read(self, keys: Iterable[Item], attributes: str | None = None) -> list[Item]:
         self._wait()
-        return super()._read(keys)
+        return super()._read(keys, attributes)
 
     def _put(self, write: Write) -> bool:
         self._wait()
