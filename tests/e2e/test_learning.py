@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -45,15 +46,10 @@ UNASKED = {("LearnRole", action) for action in ("logs:CreateLogStream", "logs:Pu
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Trained on one shop, when another, of other habits, has just been added to it."""
-    folder = tmp_path_factory.mktemp("live")
-    (folder / "config.toml").write_text(CONFIG)
-    (folder / "shop.ndjson").write_bytes(ndjson(shop_events()))
-    first = ["--events", str(folder / "shop.ndjson"), "--out", str(folder / "model")]
-    assert train.main([*first, "--config", str(folder / "config.toml")]) == 0
+    model = trained(tmp_path_factory.mktemp("live"))
     with local_stack(clock=CLOCK, RefreshMinutes="60", LearnSchedule="cron(0 4 ? * SUN *)") as deployed:
         with credentials(deployed):
-            assert publish.main(["--model", str(folder / "model"), "--bucket", deployed.bucket]) == 0
-            assert learn.main(["--bucket", deployed.bucket, "--install"]) == 0
+            installed(deployed, model)
             registry = Registry(boto3.client("s3"), deployed.bucket)
             live = str(registry.live().bundle_id)
             ids = [segment["id"] for segment in registry.manifest(live)["segments"]]
@@ -65,6 +61,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         wait_until(lambda: len(decided(deployed)) == len(everybody), SECONDS)
         hear(deployed)
         yield deployed
+
+
+def trained(folder: Path) -> Path:
+    """A model of the shop before anything else happened."""
+    (folder / "config.toml").write_text(CONFIG)
+    (folder / "shop.ndjson").write_bytes(ndjson(shop_events()))
+    first = ["--events", str(folder / "shop.ndjson"), "--out", str(folder / "model")]
+    assert train.main([*first, "--config", str(folder / "config.toml")]) == 0
+    return folder / "model"
+
+
+def installed(stack: Stack, model: Path) -> None:
+    """Makes it the stack's, and gives the stack what it learns by itself with."""
+    assert publish.main(["--model", str(model), "--bucket", stack.bucket]) == 0
+    assert learn.main(["--bucket", stack.bucket, "--install"]) == 0
 
 
 def named(segment: int) -> str:

@@ -22,15 +22,15 @@ from tests.e2e.test_learning import (
     ended,
     hear,
     heard,
+    installed,
     log,
     report,
     start,
+    trained,
 )
 from tests.e2e.test_time import decided
 from tests.support.event_files import ndjson
 from tests.support.shop import shop_events
-from tests.training.conftest import CONFIG
-from training import learn, publish, train
 from training.registry import packed
 from training.registry.published import Registry
 
@@ -45,16 +45,11 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Trained on a shop that is as large as the size from which on Spark learns."""
-    folder = tmp_path_factory.mktemp("live")
-    (folder / "config.toml").write_text(CONFIG)
-    (folder / "shop.ndjson").write_bytes(ndjson(shop_events()))
-    first = ["--events", str(folder / "shop.ndjson"), "--out", str(folder / "model")]
-    assert train.main([*first, "--config", str(folder / "config.toml")]) == 0
+    model = trained(tmp_path_factory.mktemp("live"))
     everybody = {event["customer_id"] for event in shop_events()}
     with local_stack(clock=CLOCK, RefreshMinutes="60", SparkFromCustomers=str(len(everybody))) as deployed:
         with credentials(deployed), pytest.MonkeyPatch.context() as little:
-            assert publish.main(["--model", str(folder / "model"), "--bucket", deployed.bucket]) == 0
-            assert learn.main(["--bucket", deployed.bucket, "--install"]) == 0
+            installed(deployed, model)
             # What stands for it on the local AWS is there already.
             little.setattr(packed, "write", lambda path, checkout: path.write_bytes(b"an environment"))
             packed.pack(Registry(boto3.client("s3"), deployed.bucket))
