@@ -116,4 +116,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     terminalreporter.section("left to make test")
     terminalreporter.write_line(f"whole: {', '.join(name.removeprefix('tests/') for name in WHOLE)}")
     terminalreporter.write_line(f"in part, {sum(_left.values())} tests: {parts}")
-    terminalreporter.write_line("all but 20 examples of each property; left to make lint: links, sam validate, the scans")
+    terminalreporter.write_line("all but 20 examples of each property")
+    terminalreporter.write_line("left to make lint: links, sam validate, the scans")
