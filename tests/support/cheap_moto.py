@@ -57,7 +57,7 @@ def _urls(backend: BaseBackend) -> Any:
 
 def _possible_keys_once(picker: XFormedAttributePicker, context: AttributePickerContext) -> list[str]:
     """By what names an object of a type may hold a member, kept beside what the member is described by."""
-    known = vars(context.shape).setdefault("possible_keys", {})
+    known: dict[Any, list[str]] = vars(context.shape).setdefault("possible_keys", {})
     asked = (type(context.obj), context.key)
     if asked not in known:
         known[asked] = [*dict.fromkeys(_possible_keys(picker, context))]
