@@ -55,7 +55,7 @@ check: $(ROOT)/.cache/.template-linted ## Run the quick part of lint, and all te
 	ruff check
 	mypy
 	lint-imports
-	@HYPOTHESIS_PROFILE=check OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -p tests.support.check --ignore tests/e2e --numprocesses 2 --dist loadfile \
+	@HYPOTHESIS_PROFILE=check OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -p tests.support.check --numprocesses 2 --dist loadfile \
 		--no-loadscope-reorder $(ARGS)
 
 $(ROOT)/.cache/.template-linted: $(ROOT)/template.yaml $(ROOT)/api/openapi.yaml | $(ROOT)/.venv/.ready

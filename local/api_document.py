@@ -19,7 +19,7 @@ SAID_ONCE = ("parameters", "responses")
 
 def imported(text: str) -> dict[str, Any]:
     """The document of a text, with nothing left in it that refers to an answer or a parameter."""
-    document = yaml.safe_load(text)
+    document = yaml.load(text, yaml.CSafeLoader)
     parts = {
         f"#/components/{kind}/{name}": part
         for kind in SAID_ONCE

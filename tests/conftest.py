@@ -1,6 +1,5 @@
 """In-process AWS: moto, with the table of template.yaml."""
 
-import functools
 import gc
 import os
 import re
@@ -8,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import jsonpath_ng.ext.parser
 import pytest
 from hypothesis import HealthCheck, settings
 from moto import mock_aws
@@ -18,7 +16,7 @@ from moto.sqs.models import SQSBackend
 from xdist.scheduler import LoadFileScheduling
 
 from tests.support.cheap_moto import client as cheap_client
-from tests.support.cheap_moto import transact_write_items
+from tests.support.cheap_moto import remember, transact_write_items
 from tests.support.partiql import PartiQL, respond
 from tests.support.template import table_definition
 
@@ -68,8 +66,7 @@ os.environ.update(
     POWERTOOLS_TRACE_DISABLED="true",
 )
 
-# moto parses these few expressions anew, with a parser made anew, for each event of a bus and each rule.
-setattr(jsonpath_ng.ext, "parse", functools.cache(jsonpath_ng.ext.parser.parse))  # noqa: B010
+remember()
 
 
 SHARED_STACK = {f"tests/e2e/test_{name}.py" for name in ("contract", "erasure", "live", "stack")}
@@ -102,8 +99,14 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.process_cpu_count() or 1) + 1
 
 
+def pytest_collection() -> None:
+    """Of what is imported nothing goes again, so that looking for garbage meanwhile is in vain."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """What was imported stays to the end; looking through it for garbage took a tenth of the time of `tests/intake`."""
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
+
+from tests.support.examples import sampled
 
 _LONG = "x" * 129
 VALUES: dict[str, list[str]] = {
@@ -74,11 +77,12 @@ _ESCAPES = {
     "o": "\\ud800",
     "e": "\\u00E9",
 }
-_BYTES = [b"", b"\x00", b"\xff", b'"', b"\\", b",", b"\r", b"\t", b" ", b"{", b"}", b"\xef\xbb\xbf", b"\xc3", b"\x7f"]
+_BYTES = (b"", b"\x00", b"\xff", b'"', b"\\", b",", b"\r", b"\t", b" ", b"{", b"}", b"\xef\xbb\xbf", b"\xc3", b"\x7f")
 _ALWAYS = {"event_id", "event_type", "timestamp", "customer_id"}
 
 
-def _mostly(values: list[str]) -> st.SearchStrategy[str]:
+@cache
+def _mostly(values: tuple[str, ...]) -> st.SearchStrategy[str]:
     return st.just(values[0]) | st.just(values[0]) | st.just(values[0]) | st.sampled_from(values)
 
 
@@ -93,13 +97,13 @@ def _damaged(draw: st.DrawFn, line: bytes) -> bytes:
     if draw(st.integers(0, 9)):
         return line
     at = draw(st.integers(0, len(line)))
-    return line[:at] + draw(st.sampled_from(_BYTES)) + line[at + draw(st.integers(0, 1)) :]
+    return line[:at] + draw(sampled(_BYTES)) + line[at + draw(st.integers(0, 1)) :]
 
 
 def _file(draw: st.DrawFn, lines: list[bytes]) -> bytes:
-    ending = draw(st.sampled_from((b"\n", b"\n", b"\r\n")))
-    mark = draw(st.sampled_from((b"", b"", b"\xef\xbb\xbf")))
-    return mark + ending.join(lines) + draw(st.sampled_from((b"", b"\n")))
+    ending = draw(sampled((b"\n", b"\n", b"\r\n")))
+    mark = draw(sampled((b"", b"", b"\xef\xbb\xbf")))
+    return mark + ending.join(lines) + draw(sampled((b"", b"\n")))
 
 
 def _json_text(draw: st.DrawFn, text: str) -> str:
@@ -111,10 +115,10 @@ def _json_text(draw: st.DrawFn, text: str) -> str:
 
 def _json_value(draw: st.DrawFn, name: str) -> str:
     if draw(st.integers(0, 15)) == 0:
-        return draw(st.sampled_from(("null", "7", "true", "{}", '["a"]', '"9.99"', '""')))
+        return draw(sampled(("null", "7", "true", "{}", '["a"]', '"9.99"', '""')))
     if name in NUMBERS and (name not in VALUES or draw(st.booleans())):
-        return draw(_mostly(NUMBERS[name]))
-    text = draw(_mostly(VALUES[name]))
+        return draw(_mostly(tuple(NUMBERS[name])))
+    text = draw(_mostly(tuple(VALUES[name])))
     return "null" if not text and draw(st.booleans()) else _json_text(draw, text)
 
 
@@ -122,12 +126,12 @@ def _json_value(draw: st.DrawFn, name: str) -> str:
 def ndjson_files(draw: st.DrawFn) -> bytes:
     """Lines of JSON, many of them with the same names in the same order."""
     names = draw(_columns({**VALUES, **NUMBERS}))
-    comma, colon = draw(st.sampled_from(((",", ":"), (", ", ": "))))
+    comma, colon = draw(sampled(((",", ":"), (", ", ": "))))
     lines = []
     for _ in range(draw(st.integers(1, 12))):
         own = draw(st.sampled_from((names, names, names, names[1:], names[::-1], [*names, names[0]])))
         line = "{" + comma.join(f'"{name}"{colon}{_json_value(draw, name)}' for name in own) + "}"
-        ending = draw(st.sampled_from(("", "", "", " ", ",", "x", "\r")))
+        ending = draw(sampled(("", "", "", " ", ",", "x", "\r")))
         lines.append(draw(_damaged((line + ending).encode())))
     return _file(draw, lines)
 
@@ -142,11 +146,11 @@ def _csv_value(draw: st.DrawFn, text: str, quoting: int) -> str:
 @st.composite
 def csv_files(draw: st.DrawFn) -> bytes:
     """Records of CSV, with quotes around no, some or all values."""
-    texts = {name: [*VALUES.get(name, []), *NUMBERS.get(name, [])] for name in {**VALUES, **NUMBERS}}
+    texts = {name: (*VALUES.get(name, []), *NUMBERS.get(name, [])) for name in {**VALUES, **NUMBERS}}
     names = draw(_columns(texts))
     quoting = draw(st.integers(0, 2))
     rows = [names] + [[draw(_mostly(texts[name])) for name in names] for _ in range(draw(st.integers(1, 12)))]
     lines = [",".join(_csv_value(draw, value, quoting) for value in row).encode() for row in rows]
-    ragged = [line + draw(st.sampled_from((b"",) * 9 + (b",", b"\r", b",x,y"))) for line in lines[1:]]
+    ragged = [line + draw(sampled((b"",) * 9 + (b",", b"\r", b",x,y"))) for line in lines[1:]]
     blank = draw(st.sampled_from(([], [], [b""], [b" "], [b"\r"])))
     return _file(draw, [lines[0], *[draw(_damaged(line)) for line in ragged], *blank])

@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.play import play
 
 SEEDS = 50
-AT_ONCE = 5
+AT_ONCE = 2
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))

@@ -76,8 +76,11 @@ class Writer(MemoryTable):
 
     def __init__(self, table: MemoryTable, job: Job) -> None:
         super().__init__(table.items)
-        self._turn = threading.Semaphore(0)
-        self._stopped = threading.Semaphore(0)
+        # Each is released by one side and acquired by the other, in turns; semaphores take a dozen locks for that.
+        self._turn = threading.Lock()
+        self._stopped = threading.Lock()
+        self._turn.acquire()
+        self._stopped.acquire()
         self.job = job
         self.alive = True
         self._crashes = False
