@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,21 +15,23 @@ from bench.scale import exponent
 from bench.shop import AS_OF_MS, shop_events, shop_file
 from bench.worker import Measurement, peak_bytes
 
-SIZES = (10_000, 100_000, 1_000_000)
+SIZES = (10_000, 30_000, 100_000, 1_000_000)
 """Customers of the made-up shop, of 24 events each."""
+SOON = SIZES[:-1]
+"""Those that take no more than a few minutes each."""
 USUAL_UP_TO = 100_000
 """Beyond, pandas has not memory enough on the machine at hand."""
 AIM_EXPONENT = 1.1
 _FILE_CUSTOMERS = 100_000
 
 
-def measure_growth() -> dict[str, Measurement]:
+def measure_growth(sizes: Sequence[int] = SIZES) -> dict[str, Measurement]:
     """Training on shops of these sizes, and the usual way, each in a process of its own with all cores.
 
     Raises CalledProcessError.
     """
     measured = {}
-    for customers in SIZES:
+    for customers in sizes:
         shop = _shop(customers)
         measured[f"train_{customers}"] = _measured(shop)
         if customers <= USUAL_UP_TO:
@@ -39,8 +41,8 @@ def measure_growth() -> dict[str, Measurement]:
 
 def growth_rows(measured: Mapping[str, Measurement]) -> Iterator[Row]:
     """A row a size, and the power of the customers that time grows with."""
-    runs = [measured[f"train_{customers}"] for customers in SIZES]
-    for customers, run in zip(SIZES, runs, strict=True):
+    runs = {customers: run for customers in SIZES if (run := measured.get(f"train_{customers}"))}
+    for customers, run in runs.items():
         usual = measured.get(f"train_{customers}_usual")
         yield Row(
             f"train_{customers}",
@@ -51,7 +53,7 @@ def growth_rows(measured: Mapping[str, Measurement]) -> Iterator[Row]:
             usual.best if usual else None,
             note=f"{run.facts['cpu_seconds']:,.0f} s of CPU, {run.peak_bytes / 1e9:.1f} GB",
         )
-    grows = exponent([(customers, run.facts["cpu_seconds"]) for customers, run in zip(SIZES, runs, strict=True)])
+    grows = exponent([(customers, run.facts["cpu_seconds"]) for customers, run in runs.items()])
     yield Row("train_exponent", "Power of the customers that its CPU time grows with", grows, "").at_most(AIM_EXPONENT)
 
 
