@@ -62,7 +62,8 @@ $(ROOT)/.cache/.template-linted: $(ROOT)/template.yaml $(ROOT)/api/openapi.yaml 
 	cfn-lint $(ROOT)/template.yaml
 	@mkdir -p $(@D) && touch $@
 
-nightly: build ## Try delivery on 10,000 generated histories, play 2,000 seeds of the simulation, look at 2,000 experiments daily, learn for 30 nights, give parsers 100,000 damaged inputs
+nightly: build ## Play the tests in an order of chance, try delivery on 10,000 generated histories, play 2,000 seeds of the simulation, look at 2,000 experiments daily, learn for 30 nights, give parsers 100,000 damaged inputs
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -p tests.support.shuffled --ignore tests/e2e --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest tests/features tests/events tests/audiences tests/intake/test_memory.py --numprocesses auto --maxprocesses 4
 	@$(PYTHON) -W ignore -m tests.simulation --seeds 2000 --processes $$(nproc)
 	@$(PYTHON) -m tests.experiments.simulation --experiments 2000
