@@ -30,7 +30,7 @@ type Stored = tuple[str, bytes]
 def score_one(inputs: Inputs) -> Work:
     """Score customers one by one, each from the stored state: features, segment, predictions, next best action."""
     bundle = _bundle(inputs)
-    stored = _stored(min(inputs.customers, _ALONE))
+    stored = _stored(min(inputs.customers // 10, _ALONE))
     return Work(lambda: [_decided([one], bundle, NOW) for one in stored], len(stored))
 
 
@@ -39,7 +39,7 @@ def score_one_explained(inputs: Inputs) -> Work:
     folder = bundle_folder(inputs.purchases)
     bundle = _bundle(inputs)
     reasons = Reasons.from_bytes((folder / FILE).read_bytes(), bundle.manifest)
-    stored = _stored(min(inputs.customers, _ALONE))
+    stored = _stored(min(inputs.customers // 10, _ALONE))
 
     def explained(key: str, state: bytes) -> object:
         decision = _decided([(key, state)], bundle, NOW)[key]
@@ -60,7 +60,7 @@ def score_batch_forecast(inputs: Inputs) -> Work:
 
 def onnx_alone(inputs: Inputs) -> Work:
     """The bundle's models alone, one customer after another, of features that are known already."""
-    return _models(inputs, lambda run, X: [run(X[i : i + 1]) for i in range(_ALONE)], _ALONE)
+    return _models(inputs, lambda run, X: [run(X[i : i + 1]) for i in range(len(X))], _ALONE)
 
 
 def onnx_batch(inputs: Inputs) -> Work:

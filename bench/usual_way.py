@@ -33,7 +33,7 @@ _FITTED_ON = 5_000
 
 def pandas_score_one(inputs: Inputs) -> Work:
     """Score customers one by one, each from the JSON of their events."""
-    models = _models(inputs.purchases.parent)
+    models = _models(inputs.purchases.parent, min(inputs.customers, _FITTED_ON))
     stored = _documents(inputs)
     return Work(lambda: [_predicted(models, _frame(document)) for document in stored], len(stored))
 
@@ -42,7 +42,7 @@ def pandas_score_one_explained(inputs: Inputs) -> Work:
     """The same, with what each feature contributed to the three predictions."""
     import shap
 
-    models = _models(inputs.purchases.parent)
+    models = _models(inputs.purchases.parent, min(inputs.customers, _FITTED_ON))
     explainers = [shap.TreeExplainer(model) for model in models[1:]]
     stored = _documents(inputs)
 
@@ -55,7 +55,7 @@ def pandas_score_one_explained(inputs: Inputs) -> Work:
 
 def pandas_score_batch(inputs: Inputs) -> Work:
     """Score many customers at once, from a Parquet file of their events."""
-    models = _models(inputs.purchases.parent)
+    models = _models(inputs.purchases.parent, min(inputs.customers, _FITTED_ON))
     customers = min(inputs.customers, _FITTED_ON)
     file = shop_file(shop_events(customers))
     return Work(lambda: _predicted(models, _read(file)), customers)
@@ -63,7 +63,7 @@ def pandas_score_batch(inputs: Inputs) -> Work:
 
 def pandas_score_batch_forecast(inputs: Inputs) -> Work:
     """The same, and again as of every tenth of the 90 days ahead: when a score changes if nothing happens."""
-    models = _models(inputs.purchases.parent)
+    models = _models(inputs.purchases.parent, min(inputs.customers, _FITTED_ON))
     customers = min(inputs.customers, _FITTED_ON)
     file = shop_file(shop_events(customers))
     days = range(0, HORIZON_DAYS + 1, AHEAD_EVERY_DAYS)
@@ -97,10 +97,10 @@ def fit_models(X: np.ndarray) -> list[Any]:
 
 
 @cache
-def _models(folder: Path) -> list[Any]:
-    path = folder / f"pickles-{FEATURE_SET_HASH}.pickle"
+def _models(folder: Path, customers: int = _FITTED_ON) -> list[Any]:
+    path = folder / f"pickles-of-{customers}-{FEATURE_SET_HASH}.pickle"
     if not path.exists():
-        path.write_bytes(pickle.dumps(fit_models(_features(_shop_frame(_FITTED_ON), AS_OF_MS))))
+        path.write_bytes(pickle.dumps(fit_models(_features(_shop_frame(customers), AS_OF_MS))))
     models: list[Any] = pickle.loads(path.read_bytes())  # noqa: S301  ours, written just above
     return models
 
@@ -134,7 +134,7 @@ def _read(file: bytes) -> pd.DataFrame:
 
 def _documents(inputs: Inputs) -> list[str]:
     """Customers' events as an item of a table would hold them."""
-    frame = _shop_frame(min(inputs.customers, ALONE))
+    frame = _shop_frame(min(inputs.customers // 100, ALONE))
     return [events.to_json(orient="records", date_format="iso") for _, events in frame.groupby("customer_id")]
 
 
