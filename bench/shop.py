@@ -4,11 +4,15 @@ Visits, the depth they reach, devices, categories, baskets and refunds are drawn
 as the median customer of the Google Merchandise Store's public GA4 data has.
 """
 
+import os
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.imports import ROOT
 from shared.durations import DAY_MS, HOUR_MS
 from shared.features.codec import category_hash
 from shared.features.columns import (
@@ -32,6 +36,8 @@ from shared.features.columns import (
 AS_OF_MS = 1_514_764_800_000
 """2018-01-01; the events lie in the 365 days before it."""
 
+_LARGE = 50_000
+"""Customers from which on a shop is kept in build/bench."""
 _VISITS_MEAN = 3.6
 _EVENTS_BEYOND_FIRST_MEAN = 5.2
 _BROWSING = np.array([PAGE_VIEW, VIEW_ITEM, SEARCH, SELECT_PROMOTION, ADD_TO_CART])
@@ -80,7 +86,31 @@ def shop_file(events: EventColumns) -> bytes:
 
 
 def shop_events(customers: int, seed: int = 7, first_customer: int = 0) -> EventColumns:
-    """About 24 events of each of `customers` customers over a year, in the order of time."""
+    """About 24 events of each of `customers` customers over a year, in the order of time.
+
+    A large shop is made once and kept: each task has a process of its own, and many ask for the same.
+    """
+    if customers < _LARGE or first_customer:
+        return _made(customers, seed, first_customer)
+    code = crc32(Path(__file__).read_bytes() + " ".join(COLUMN_TYPES).encode())
+    kept = ROOT / f"build/bench/shop-of-{customers}-{seed}-{code:08x}.npz"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        made = _made(customers, seed, first_customer)
+        names = zip(COLUMN_TYPES, made.rows.columns(), strict=True)
+        written = kept.with_suffix(f".{os.getpid()}.npz")
+        np.savez(written, profile=made.profile, **dict(names))
+        written.rename(kept)
+    with np.load(kept) as read:
+        rows = Rows(*(read[name] for name in COLUMN_TYPES))
+        return EventColumns(_keys(customers, first_customer), read["profile"], rows, _NAMES)
+
+
+def _keys(customers: int, first_customer: int) -> list[str]:
+    return [f"customer#{first_customer + i:07d}" for i in range(customers)]
+
+
+def _made(customers: int, seed: int, first_customer: int) -> EventColumns:
     rng = np.random.default_rng(seed)
     visits_of = rng.geometric(1 / _VISITS_MEAN, customers)
     customer = np.repeat(np.arange(customers), visits_of)
@@ -126,5 +156,4 @@ def shop_events(customers: int, seed: int = 7, first_customer: int = 0) -> Event
     }
     order = np.argsort(time_ms, kind="stable")
     rows = Rows(*(columns[name][order].astype(dtype) for name, dtype in COLUMN_TYPES.items()))
-    keys = [f"customer#{first_customer + i:07d}" for i in range(customers)]
-    return EventColumns(keys, customer[visit][order], rows, _NAMES)
+    return EventColumns(_keys(customers, first_customer), customer[visit][order], rows, _NAMES)
