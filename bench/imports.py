@@ -29,6 +29,7 @@ LAMBDA_MB = 250
 """What Lambda lets a function and its layers have, unzipped."""
 _CLOUD = {
     "CALLERS": "roles",
+    "TIME_ZONE": "UTC",
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_ACCESS_KEY_ID": "none",
     "AWS_SECRET_ACCESS_KEY": "none",

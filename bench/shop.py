@@ -97,9 +97,9 @@ def shop_events(customers: int, seed: int = 7, first_customer: int = 0) -> Event
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         made = _made(customers, seed, first_customer)
-        names = zip(COLUMN_TYPES, made.rows.columns(), strict=True)
+        columns: Any = dict(zip(COLUMN_TYPES, made.rows.columns(), strict=True))
         written = kept.with_suffix(f".{os.getpid()}.npz")
-        np.savez(written, profile=made.profile, **dict(names))
+        np.savez(written, profile=made.profile, **columns)
         written.rename(kept)
     with np.load(kept) as read:
         rows = Rows(*(read[name] for name in COLUMN_TYPES))

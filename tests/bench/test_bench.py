@@ -216,7 +216,7 @@ def test_every_line_of_the_stream_is_a_valid_event() -> None:
     assert not any(chunk.rejections for chunk in chunks)
 
 
-@pytest.mark.parametrize("function", ["lookup_customer", "ingest_events"])
+@pytest.mark.parametrize("function", ["lookup_customer", "ingest_events", "deliver", "export_tables"])
 def test_the_import_of_a_function_takes_some_time(function: str) -> None:
     assert function in functions()
     assert 0 < import_seconds(function) < 60
