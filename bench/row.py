@@ -85,10 +85,10 @@ class Row:
         mark = {None: "", True: ": met", False: ": not met"}[self.met]
         return self.what, ours, peer, ratio, f"{limit}{times}", f"{self.aim}{mark}", self.note
 
-    def _times(self, good: float, than: float) -> float:
-        """How many times as good the first value is as the second; of nothing as good as nothing once."""
+    def _times(self, good: float, than: float) -> float | None:
+        """How many times as good the first value is as the second; None where one of them is nothing or less."""
         better, worse = (good, than) if self.unit.endswith(_MORE_IS_BETTER) else (than, good)
-        return better / worse if worse else float("inf") if better else 1.0
+        return better / worse if min(better, worse) > 0 else None
 
     def _aims(self, aim: str, met: bool) -> Row:
         return replace(self, aim=f"{self.aim}, {aim}" if self.aim else aim, met=met and self.met is not False)
