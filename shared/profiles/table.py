@@ -97,9 +97,10 @@ class ProfileTable:
         return profiles
 
     def versions(self, keys: Iterable[str]) -> dict[str, int]:
-        """Which version of each profile there is: a small answer, where no more is asked. Raises TableOverloaded."""
+        """The version of each profile that is there, by key: a small answer, where no more is asked. An item that is
+        broken has none. Raises TableOverloaded."""
         items = self._read(map(item_key, keys), "pk, sk, version")
-        return {item["pk"]["S"]: int(item["version"]["N"]) for item in items if "version" in item}
+        return {item["pk"]["S"]: int(item["version"]["N"]) for item in items if "N" in item.get("version", {})}
 
     def complete(self, profiles: Iterable[StoredProfile]) -> dict[str, StoredProfile]:
         """The profiles with their sealed events; whoever changed since they were read is read anew, or gone.

@@ -7,6 +7,7 @@ import pytest
 
 from shared.identity.keys import anonymous
 from shared.identity.links import Copy, Link, LinkState
+from shared.profiles.stored_profile import item_key
 from shared.profiles.table import ProfileNotWritten, ProfileTable, TableOverloaded
 from tests.conftest import TABLE
 from tests.support.partiql import PartiQL
@@ -38,6 +39,14 @@ def test_versions_are_those_of_the_profiles_that_are_there(table: ProfileTable) 
     table.save(profiles)
     versions = {one.key: one.version for one in profiles}
     assert table.versions([*versions, "customer#nobody"]) == versions
+
+
+@pytest.mark.parametrize("broken", [{}, {"version": {"S": "1"}}])
+def test_an_item_that_is_broken_has_no_version(
+    table: ProfileTable, dynamodb: "DynamoDBClient", broken: dict[str, Any]
+) -> None:
+    dynamodb.put_item(TableName=TABLE, Item=item_key("customer#1") | broken)
+    assert table.versions(["customer#1"]) == {}
 
 
 def test_existing_profile_is_replaced_only_at_the_version_seen(table: ProfileTable) -> None:
