@@ -1,9 +1,12 @@
 """A shop behind a gateway, and a browser that looks at its dashboard."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -11,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from local.browser import browser
+from local.emulator import ROOT
 from shared.models.switching import FILES
 from tests.conftest import BUCKET
 from tests.dashboard.gateway import ROLE, Gateway, gateway
@@ -64,6 +68,18 @@ class Reader:
 def chromium() -> Iterator[Browser]:
     with browser() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the page's sources, with the libraries of their lock: nobody else installs or removes any there."""
+    npm = shutil.which("npm") or pytest.skip("there is no node here; .ci/run has one")
+    folder = tmp_path_factory.mktemp("page") / "dashboard"
+    shutil.copytree(ROOT / "dashboard", folder, ignore=shutil.ignore_patterns("node_modules"))
+    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+    if subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode:
+        pytest.skip("the registry of npm is out of reach")
+    return folder
 
 
 @pytest.fixture
