@@ -24,6 +24,8 @@ PART_BYTES = 64 << 20
 PIECES_A_PART = 8
 """After each of them an invocation looks whether it has time for another."""
 
+FIRST_RANGE, LONGEST_RANGE = 1 << 20, 16 << 20
+"""Bytes that S3 is asked for at once: a few, as that may be all, and more and more of what is read on and on."""
 
 LEAST_SHARE = 1 / 1_000
 """Of what is told by checkpoints, between which a packed file may hold several parts."""
@@ -130,7 +132,11 @@ class Opened:
         return self.bodies.pop() if self.bodies else self._fetch(0), 0
 
     def _fetch(self, begin: int, end: int | None = None) -> ByteStream:
-        end = self.size if end is None else end
+        if end is None:
+            return _Ranges(self._range, begin, self.size)
+        return self._range(begin, end)
+
+    def _range(self, begin: int, end: int) -> ByteStream:
         if begin >= end:
             return io.BytesIO()
         wanted = {**self.part.source, "IfMatch": self.etag, "Range": f"bytes={begin}-{end - 1}"}
@@ -139,6 +145,27 @@ class Opened:
             # Who is asked for a range may give all, and other lines would be counted than those of the part.
             raise WrongRange("the bucket gave other bytes of an object than it was asked for")
         return cast(ByteStream, answer["Body"])
+
+
+class _Ranges:
+    """The bytes of an object range by range, so that little is sent of what nobody reads."""
+
+    def __init__(self, fetch: Callable[[int, int], ByteStream], begin: int, end: int) -> None:
+        self._fetch = fetch
+        self._next, self._end = begin, end
+        self._length = FIRST_RANGE
+        self._range: ByteStream = io.BytesIO()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes; none at the end. Raises what S3 raises, and WrongRange."""
+        while True:
+            block = self._range.read(size)
+            if block or self._next >= self._end:
+                return block
+            until = min(self._next + self._length, self._end)
+            self._range = self._fetch(self._next, until)
+            self._next = until
+            self._length = min(2 * self._length, LONGEST_RANGE)
 
 
 def parts_of(opened: Opened, has_time: Callable[[], bool]) -> Iterator[Part]:

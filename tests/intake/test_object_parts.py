@@ -2,18 +2,21 @@
 
 import gzip
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from shared.events import Rules, checkpoints
 from shared.events.checkpoints import Checkpoint
 from shared.events.pieces import START, Position
+from shared.intake import object_parts
 from shared.intake.dropped_file import announced, as_message
 from shared.intake.object_parts import LEAST_SHARE, PIECES_A_PART, Opened, Part, WrongRange, parts_of
 from shared.intake.quarantine import Quarantine
 from tests.conftest import BUCKET
 from tests.simulation.objects import Objects
-from tests.support.event_files import ndjson, purchase
+from tests.support.event_files import csv_file, ndjson, purchase
 from tests.support.memory_client import Client
 from tests.support.runs import short_runs
 
@@ -24,6 +27,7 @@ def checkpoints_everywhere() -> Iterator[None]:
         yield
 
 
+AS_OF_MS = 1_700_000_000_000
 LINES = ndjson(purchase(str(i), i) for i in range(200))
 
 
@@ -67,6 +71,30 @@ def test_what_is_packed_is_large_sooner(key: str, size: int, is_large: bool) -> 
 
 def test_a_part_without_a_width_has_some_share_all_the_same() -> None:
     assert opened(Part("a.csv.gz", begin=Position(line=2), until=0), b"x" * 100, 10).share() == LEAST_SHARE
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson", "a.csv.gz"])
+def test_of_a_large_object_little_is_asked_for_that_nobody_reads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_parts, "FIRST_RANGE", 1_024)
+    monkeypatch.setattr(object_parts, "LONGEST_RANGE", 4_096)
+    monkeypatch.setattr(checkpoints, "BLOCK", 512)
+    text = LINES if name == "a.ndjson" else csv_file([purchase(str(i), i) for i in range(1_000)])
+    content = gzip.compress(text) if name.endswith(".gz") else text
+    begin = [*opened(Part(f"events/{name}"), content, 4_096).pieces()][2].begin
+    part = opened(Part(f"events/{name}", begin=begin, length=1), content, 4_096)
+    get = part.quarantine.s3.get_object
+    asked = []
+
+    def get_some(**wanted: Any) -> Any:
+        first, last = map(int, wanted["Range"].removeprefix("bytes=").split("-"))
+        asked.append(last + 1 - first)
+        return get(**wanted)
+
+    monkeypatch.setattr(part.quarantine.s3, "get_object", get_some)
+    (piece,) = part.pieces()
+    assert sum(len(chunk.events) for chunk in piece.chunks(Rules("USD", AS_OF_MS))) > 0
+    assert max(asked) <= 4_096 and sum(asked) < len(content) / 2
+    assert all(later <= 2 * earlier for earlier, later in pairwise(asked))
 
 
 def test_a_bucket_that_gives_all_for_a_range_is_no_source_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
