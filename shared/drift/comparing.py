@@ -8,8 +8,9 @@ far from it as the night is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ LEAST_INDEX = 0.1
 LEAST = 30
 """Customers, events or orders, of a night and of an instant, to be compared at all."""
 LEAST_INSTANTS = 6
+ENOUGH = 120
+"""Of a season, so that what it makes of a night is not mostly chance."""
 NEAR_DAYS = 28
 """From the middle of the reference: what a shop does by itself in a month."""
 YEAR_DAYS = 364
@@ -161,13 +164,25 @@ class _Look:
             return seasons
         bins = self._matrix.shape[1]
         recent = _shares(self._before)
-        # One by one, as a season begins and ends on a day.
-        for season in self._matrix[np.abs(self._days - (YEAR_DAYS - self._age)) <= SEASON_DAYS]:
+        # Day by day, as a season begins and ends on one, or by a few where these say little.
+        for season in _gathered(self._matrix[np.abs(self._days - (YEAR_DAYS - self._age)) <= SEASON_DAYS]):
             # A bin that was all but empty then would be multiplied by anything; what it gained or lost is bounded.
             expected = np.maximum(recent + _shares(season) - _shares(then), recent / 10)
             more = by_chance(bins, int(season.sum()), float(then.sum()))
             seasons.append((expected / expected.sum() * self._before.sum(), more))
         return seasons
+
+
+def _gathered(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Sums of rows that follow each other, each of ENOUGH at least; what is left at the end belongs to the last."""
+    numbers = rows.sum(axis=1)
+    begins = [0]
+    for end in range(1, len(rows)):
+        if numbers[begins[-1] : end].sum() >= ENOUGH <= numbers[end:].sum():
+            begins.append(end)
+    for begin, end in pairwise([*begins, len(rows)]):
+        if begin < end:
+            yield rows[begin:end].sum(axis=0)
 
 
 def _usual(beyond: Ups) -> tuple[float, float]:

@@ -33,14 +33,18 @@ TYPES = f"{EVENTS}/types"
 CAME = f"{EVENTS}/came"
 LINE = f"{ORDERS}/line"
 BASKET = f"{ORDERS}/basket"
-PRICE = f"{ORDERS}/price"
-"""Lines beside what the same product usually came to: prices change long before the amounts of all lines tell."""
+PRICE = f"{ORDERS}/product_price"
+"""Lines beside what the same product usually came to: prices change long before the amounts of all lines tell. As the
+lines of a day may be few, they are those of the last days that have ENOUGH_LINES together."""
 REASONS = f"{REFUSED}/reasons"
 """Why lines were refused, beside those that were not."""
 
 LINES_BEFORE = 20
 """Of a product, on days before, which tell what a line of it usually comes to."""
 LEAST_LINES_BEFORE = 3
+ENOUGH_LINES = 30
+MOST_DAYS = 7
+"""That are taken together, however few lines they have."""
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -103,14 +107,14 @@ def days(profiles: Profiles, as_of_ms: int, number: int) -> dict[str, Values]:
     basket, basket_ago = _baskets(owner[bought], rows.order[bought], amount, ago[bought])
     usual = before & (ago < number + ACTIVE_DAYS) & (rows.kind == PURCHASE) & (rows.net > 0) & (rows.product > 0)
     price, price_ago = _prices(rows.product[usual], rows.net[usual], ago[usual])
-    recent = price_ago < number
+    price_at, price_ago = together(price_ago, number)
     came, came_ago = _came(owner, ago, len(profiles), number)
     return {
         TYPES: Values(rows.kind[own].astype(np.float64), ago[own], EVENT_TYPES),
         CAME: Values(came, came_ago, ("no", "yes")),
         LINE: Values(amount, ago[bought]),
         BASKET: Values(basket, basket_ago),
-        PRICE: Values(price[recent], price_ago[recent]),
+        PRICE: Values(price[price_at], price_ago),
     }
 
 
@@ -138,22 +142,48 @@ def _baskets(owner: Ints, order: NDArray[np.uint32], amount: Floats, ago: Ints) 
 
 def _prices(product: NDArray[np.uint32], net: Ints, ago: Ints) -> tuple[Floats, Ints]:
     """The logarithm of each line over what lines of the same product came to on the days before, and its day; of those
-    products alone that were bought before often enough."""
+    products alone that were bought before often enough.
+
+    What they came to is their median: most lines are of one piece, and none of several moves it.
+    """
     order = np.lexsort((-ago, product))
     product, ago = product[order], ago[order]
     logs = np.log(net[order])
-    sums = np.concatenate(([0.0], np.cumsum(logs)))
     at = np.arange(len(product))
     another = np.concatenate(([True], product[1:] != product[:-1]))[: len(product)]
     next_day = another | np.concatenate(([True], ago[1:] != ago[:-1]))[: len(product)]
-    begin = np.maximum.accumulate(np.where(another, at, 0))
-    today = np.maximum.accumulate(np.where(next_day, at, 0))
+    today = np.flatnonzero(next_day)
+    begin = np.maximum.accumulate(np.where(another, at, 0))[today]
     first = np.maximum(begin, today - LINES_BEFORE)
     number = today - first
     known = number >= LEAST_LINES_BEFORE
-    usual = (sums[today[known]] - sums[first[known]]) / number[known]
+    usual = np.full(len(today), np.nan)
+    usual[known] = _medians(logs, first[known], number[known])
+    beside = logs - usual[np.cumsum(next_day) - 1]
+    seen = ~np.isnan(beside)
     # What is the same to the cent is the same.
-    return np.round(logs[known] - usual, 3), ago[known]
+    return np.round(beside[seen], 3), ago[seen]
+
+
+def _medians(values: Floats, first: Ints, number: Ints) -> Floats:
+    """The lower median of `number` values from each `first` on, LINES_BEFORE at most [n]."""
+    place = np.arange(LINES_BEFORE)
+    own = values[np.minimum(first[:, None] + place, len(values) - 1)]
+    in_order = np.sort(np.where(place < number[:, None], own, np.inf), axis=1)
+    medians: Floats = np.take_along_axis(in_order, (number[:, None] - 1) // 2, axis=1)[:, 0]
+    return medians
+
+
+def together(ago: Ints, number: int) -> tuple[Ints, Ints]:
+    """Which lines belong to each of a number of days, by their index and with that day: its own, and those of as many
+    days before as it takes for ENOUGH_LINES, MOST_DAYS in all at most. `ago` is the day of each line."""
+    until = np.concatenate(([0], np.cumsum(np.bincount(ago, minlength=number + MOST_DAYS))))
+    day = np.arange(number)
+    # Of each day, how many of the days before belong to it.
+    more = np.sum([until[day + k] - until[day] < ENOUGH_LINES for k in range(1, MOST_DAYS)], axis=0)
+    at_each = [np.flatnonzero((k <= ago) & (ago < number + k)) for k in range(MOST_DAYS)]
+    at_each = [at[more[ago[at] - k] >= k] for k, at in enumerate(at_each)]
+    return np.concatenate(at_each), np.concatenate([ago[at] - k for k, at in enumerate(at_each)])
 
 
 def _came(owner: Ints, ago: Ints, customers: int, number: int) -> tuple[Floats, Ints]:

