@@ -12,6 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api.answers import Refused, resolver
+from shared.aws.requests import UNCHECKED
 from shared.clock import keep_days, now_ms, read_clock
 from shared.events import Rules
 from shared.intake.accepting import rejections
@@ -28,7 +29,7 @@ EVENTS_A_CALL = 500
 app = resolver(logger, "write", "The events were not accepted, for a failure on our side; please send them again.")
 bucket = os.environ["DATA_BUCKET"]
 queue = os.environ["LIVE_QUEUE_URL"]
-s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
+s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb", config=UNCHECKED)
 epoch = int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), KeptMarks(s3, bucket), epoch)
 places = Places(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), now_ms, keep_days)

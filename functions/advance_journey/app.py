@@ -10,6 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.aws.message_text import message_text
+from shared.aws.requests import UNCHECKED
 from shared.clock import read_clock
 from shared.destinations.messages import STEP
 from shared.durations import DAY_SECONDS
@@ -28,7 +29,11 @@ LONGEST_WAIT_SECONDS = DAY_SECONDS
 """The state machine looks once a day at who waits longer, so that who is to stop does not stand there for months."""
 
 table_name = os.environ["TABLE_NAME"]
-dynamodb, events, states = boto3.client("dynamodb"), boto3.client("events"), boto3.client("stepfunctions")
+dynamodb, events, states = (
+    boto3.client("dynamodb", config=UNCHECKED),
+    boto3.client("events"),
+    boto3.client("stepfunctions"),
+)
 known = KnownJourneys(boto3.client("s3"), os.environ["DATA_BUCKET"])
 
 

@@ -9,6 +9,7 @@ import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.aws.requests import UNCHECKED
 from shared.bulk.backfill import Batch, BatchProgress, FilesFailed, take_batch
 from shared.bulk.run_parts import RunParts
 from shared.clock import keep_days, now_ms, read_clock
@@ -34,7 +35,7 @@ RESERVE_MS = 300_000
 """A file is begun only with as much time left: to read it, and to write what has gathered."""
 
 bucket = os.environ["DATA_BUCKET"]
-s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
+s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb", config=UNCHECKED)
 table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
 epoch = int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), KeptMarks(s3, bucket), epoch)

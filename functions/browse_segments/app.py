@@ -26,6 +26,7 @@ from shared.api.answers import Refused, resolver
 from shared.api.cursors import Cursors
 from shared.api.paging import Paging
 from shared.aws.fresh_object import FreshObject
+from shared.aws.requests import UNCHECKED
 from shared.decisions import audience_moves
 from shared.decisions.transitions import answer
 from shared.destinations import deliveries as sent
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 MOST_JOURNEYS_SHOWN = 100
 
 app = resolver(logger, "read", "The answer failed on our side; please try again.")
-dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
+dynamodb, s3 = boto3.client("dynamodb", config=UNCHECKED), boto3.client("s3")
 table_name = os.environ["TABLE_NAME"]
 profiles = ProfileTable(dynamodb, table_name)
 ledger = Ledger(dynamodb, table_name)

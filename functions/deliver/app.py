@@ -16,6 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.audiences.audience import Audiences
 from shared.audiences.live_audiences import LiveAudiences
+from shared.aws.requests import UNCHECKED
 from shared.clock import now_ms, read_clock
 from shared.destinations import jobs
 from shared.destinations.calling import Calls
@@ -48,7 +49,7 @@ MILLISECONDS_OF_A_JOB = 120_000
 """From the last message that is gathered for it to its end."""
 
 bucket, table_name = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"]
-s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
+s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb", config=UNCHECKED)
 
 
 def secret(name: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.aws.requests import UNCHECKED
 from shared.clock import keep_days, now_ms
 from shared.destinations.deliveries import Deliveries
 from shared.erasure.elsewhere import telling
@@ -26,7 +27,7 @@ RESERVE_MS = 60_000
 
 bucket = os.environ["DATA_BUCKET"]
 table_name = os.environ["TABLE_NAME"]
-s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
+s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb", config=UNCHECKED)
 epoch = int(os.environ["TABLE_EPOCH"] or 0)
 mark_secret = secret(os.environ["MARK_SECRET"])
 erasing = Erasing(

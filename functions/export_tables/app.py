@@ -9,6 +9,7 @@ import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.aws.requests import UNCHECKED
 from shared.bulk.run_parts import RunParts
 from shared.clock import now_ms, read_clock
 from shared.exports.objects import ExportObjects
@@ -30,7 +31,7 @@ RESERVE_MS = 180_000
 
 bucket = os.environ["DATA_BUCKET"]
 table_name = os.environ["TABLE_NAME"]
-s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
+s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb", config=UNCHECKED)
 zone = TimeZone.of(os.environ["TIME_ZONE"])
 table = ProfileTable(dynamodb, table_name)
 epoch = int(os.environ["TABLE_EPOCH"] or 0)

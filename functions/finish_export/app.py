@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.audiences.audience import NONE, UNKNOWN
 from shared.audiences.live_audiences import LiveAudiences
+from shared.aws.requests import UNCHECKED
 from shared.bulk.run_parts import RunParts, span
 from shared.clock import read_clock
 from shared.exports.finishing import Finishing
@@ -22,7 +23,7 @@ from shared.telemetry.logs import logger, watched
 
 bucket = os.environ["DATA_BUCKET"]
 s3 = boto3.client("s3")
-members = Members(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
+members = Members(boto3.client("dynamodb", config=UNCHECKED), os.environ["TABLE_NAME"])
 manifests = Manifests(s3, bucket, check_every=0)
 live_audiences = LiveAudiences(s3, bucket, check_every=0)
 REPLACED = {"date": "", "unfinished": 0, "superseded": True, "reconciles": True}

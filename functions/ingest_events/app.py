@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.aws.requests import UNCHECKED
 from shared.clock import keep_days, now_ms, read_clock
 from shared.erasure.receipts import asking
 from shared.events import Rules
@@ -30,7 +31,7 @@ from shared.profiles.table import ProfileTable
 from shared.telemetry.logs import logger, metrics, watched
 
 bucket = os.environ["DATA_BUCKET"]
-s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
+s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb", config=UNCHECKED)
 table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
 epoch = int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), KeptMarks(s3, bucket), epoch)

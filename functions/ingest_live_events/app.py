@@ -10,6 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.aws.requests import UNCHECKED
 from shared.clock import keep_days, now_ms, read_clock
 from shared.erasure.receipts import asking
 from shared.events import Rules
@@ -31,7 +32,7 @@ from shared.telemetry.errors import why
 from shared.telemetry.logs import logger, metrics, watched
 
 bucket = os.environ["DATA_BUCKET"]
-s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
+s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb", config=UNCHECKED)
 table = ProfileTable(dynamodb, os.environ["TABLE_NAME"])
 epoch = int(os.environ["TABLE_EPOCH"] or 0)
 marks = Marks(dynamodb, os.environ["TABLE_NAME"], secret(os.environ["MARK_SECRET"]), KeptMarks(s3, bucket), epoch)

@@ -19,6 +19,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api.answers import IMPATIENT, Refused, resolver
+from shared.aws.requests import UNCHECKED
 from shared.decisions.decision import answer
 from shared.identity.keys import LONGEST_ID, customer_key
 from shared.models.manifests import Manifests
@@ -40,7 +41,7 @@ def _to_json(body: dict[str, Any]) -> str:
 
 
 app = resolver(logger, "read", "The look-up failed on our side; please try again.", _to_json)
-table = ProfileTable(boto3.client("dynamodb", config=IMPATIENT), os.environ["TABLE_NAME"])
+table = ProfileTable(boto3.client("dynamodb", config=UNCHECKED.merge(IMPATIENT)), os.environ["TABLE_NAME"])
 s3 = boto3.client("s3", config=IMPATIENT)
 manifests = Manifests(s3, os.environ["DATA_BUCKET"])
 

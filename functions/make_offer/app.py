@@ -14,13 +14,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.api.answers import Refused, resolver
 from shared.api.offers import exposure, offer
 from shared.audiences.live_audiences import CHECK_EVERY_SECONDS, LiveAudiences
+from shared.aws.requests import UNCHECKED
 from shared.clock import read_clock
 from shared.identity.keys import LONGEST_ID, customer_key
 from shared.profiles.table import ProfileTable
 from shared.telemetry.logs import logger, metrics, watched
 
 app = resolver(logger, "read", "The answer failed on our side; please try again.")
-table = ProfileTable(boto3.client("dynamodb"), os.environ["TABLE_NAME"])
+table = ProfileTable(boto3.client("dynamodb", config=UNCHECKED), os.environ["TABLE_NAME"])
 live_audiences = LiveAudiences(boto3.client("s3"), os.environ["DATA_BUCKET"], CHECK_EVERY_SECONDS)
 sqs = boto3.client("sqs")
 

@@ -31,6 +31,7 @@ from shared.audiences.publishing import Reason, current, publish, versions
 from shared.audiences.reading import Names, read_rule
 from shared.audiences.rules import asks_recommendations
 from shared.audiences.terms import Mistake
+from shared.aws.requests import UNCHECKED
 from shared.aws.versioned_document import EditedMeanwhile
 from shared.clock import read_clock
 from shared.decisions.decision import iso
@@ -45,7 +46,7 @@ from shared.telemetry.logs import logger, metrics, watched
 
 app = resolver(logger, None, "The answer failed on our side; please try again.")
 bucket, table_name = os.environ["DATA_BUCKET"], os.environ["TABLE_NAME"]
-dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
+dynamodb, s3 = boto3.client("dynamodb", config=UNCHECKED), boto3.client("s3")
 table = ProfileTable(dynamodb, table_name)
 members = Members(dynamodb, table_name)
 live_recommender = LiveRecommender(s3, bucket)

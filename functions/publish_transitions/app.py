@@ -11,6 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.aws.requests import UNCHECKED
 from shared.clock import now_ms
 from shared.decisions.audience_moves import AudienceMove
 from shared.decisions.transitions import Cause, Transition
@@ -34,7 +35,7 @@ bucket = os.environ["DATA_BUCKET"]
 s3 = boto3.client("s3")
 manifests = Manifests(s3, bucket)
 explainer = Explainer(s3, bucket)
-dynamodb = boto3.client("dynamodb")
+dynamodb = boto3.client("dynamodb", config=UNCHECKED)
 table_name = os.environ["TABLE_NAME"]
 ledger = Ledger(dynamodb, table_name)
 audience_ledger = AudienceLedger(dynamodb, table_name)

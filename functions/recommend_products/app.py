@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api.answers import IMPATIENT, Refused, resolver
 from shared.api.recommended import limit_of, recommended
+from shared.aws.requests import UNCHECKED
 from shared.clock import read_clock
 from shared.identity.keys import LONGEST_ID, customer_key
 from shared.profiles.table import ProfileTable
@@ -19,7 +20,7 @@ from shared.recommending.live_recommender import LiveRecommender
 from shared.telemetry.logs import logger, metrics, watched
 
 app = resolver(logger, "read", "The answer failed on our side; please try again.")
-table = ProfileTable(boto3.client("dynamodb", config=IMPATIENT), os.environ["TABLE_NAME"])
+table = ProfileTable(boto3.client("dynamodb", config=UNCHECKED.merge(IMPATIENT)), os.environ["TABLE_NAME"])
 live_recommender = LiveRecommender(boto3.client("s3"), os.environ["DATA_BUCKET"])
 
 

@@ -8,6 +8,7 @@ import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.aws.requests import UNCHECKED
 from shared.bulk.refresh import Refreshed, due_page, refresh_shards
 from shared.bulk.rescore import Rescorer
 from shared.clock import Moment, read_clock
@@ -24,7 +25,7 @@ RESERVE_MS = 60_000
 bucket = os.environ["DATA_BUCKET"]
 table_name = os.environ["TABLE_NAME"]
 queue = os.environ["REFRESH_QUEUE_URL"]
-s3, dynamodb, sqs = boto3.client("s3"), boto3.client("dynamodb"), boto3.client("sqs")
+s3, dynamodb, sqs = boto3.client("s3"), boto3.client("dynamodb", config=UNCHECKED), boto3.client("sqs")
 table = ProfileTable(dynamodb, table_name)
 live_bundle = LiveBundle(s3, bucket, time_zone=os.environ["TIME_ZONE"])
 

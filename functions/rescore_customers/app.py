@@ -9,6 +9,7 @@ import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.aws.requests import UNCHECKED
 from shared.bulk.partitions import PartitionProgress, published, rescore_partition, resumed, scan_page
 from shared.bulk.rescore import Rescorer
 from shared.bulk.run_parts import RunParts
@@ -25,7 +26,7 @@ RESERVE_MS = 60_000
 
 bucket = os.environ["DATA_BUCKET"]
 table_name = os.environ["TABLE_NAME"]
-s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
+s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb", config=UNCHECKED)
 table = ProfileTable(dynamodb, table_name)
 # Asked before every page, so that a run ends soon after another model went live.
 live_bundle = LiveBundle(s3, bucket, check_every=0, time_zone=os.environ["TIME_ZONE"])

@@ -18,7 +18,7 @@ WINDOWS = sorted({feature.window_days for feature in FEATURES if feature.window_
 OVERDUE = "order_overdue"
 OVERDUE_RESTS_ON = ("days_since_order", "order_interval_mean")
 """It grows with the first, over the second."""
-FEW_ROWS = 2_000
+FEW_ROWS = 10_000
 """Events of all instants at which something leaves a window, up to which features are computed at once for all of them:
 so few take less time than to ask again and again."""
 ROWS_AT_ONCE = 500_000
