@@ -67,7 +67,7 @@ def main() -> int:
             _rule_change,
             "only decide on 100,000 customers anew by a rule and by a model, some ten minutes",
         ),
-        ("--growth", _growth, "only train on up to a million customers, which takes some twenty minutes and 16 GB"),
+        ("--growth", _growth, "only train on up to a million customers, which takes a quarter of an hour and 20 GB"),
         ("--training", _training, "only train on 13 million events, on two cores, which takes minutes"),
     )
     for option, work, explained in only:

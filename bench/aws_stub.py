@@ -63,6 +63,11 @@ class AwsStub:
         """Puts an object into the bucket."""
         self._objects[key] = body, f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
+    @property
+    def object_keys(self) -> list[str]:
+        """Of the bucket's objects."""
+        return [*self._objects]
+
     def _answer(self, request: AWSPreparedRequest, **_: Any) -> Any:
         began = time.perf_counter()
         target = request.headers.get("X-Amz-Target")

@@ -160,6 +160,8 @@ def _serving_rows(measured: Measured) -> Iterator[Row]:
         "events/s",
         "get and put an event",
         rate(measured["store_requests_naive"]),
+        "bare batches of the items",
+        rate(measured["store_requests_bare"]),
     ).times_peer(20)
     bare = measured["bare_get_item"].facts["median_ms"]
     yield Row(
@@ -191,6 +193,8 @@ def _serving_rows(measured: Measured) -> Iterator[Row]:
         "changes/s",
         "a request each",
         rate(measured["deliver_naive"]),
+        "one for all",
+        rate(measured["deliver_at_once"]),
     )
     counted, theirs = measured["count_export"], measured["pandas_export"]
     yield (
@@ -201,6 +205,8 @@ def _serving_rows(measured: Measured) -> Iterator[Row]:
             "s",
             "pandas",
             theirs.best,
+            "DuckDB's scan of the columns",
+            measured["scan_export"].best,
         ).at_most(_PREVIEW_AIM_SECONDS)
     )
     yield Row(
@@ -210,13 +216,16 @@ def _serving_rows(measured: Measured) -> Iterator[Row]:
         "events/s",
         "pandas, of the raw events, sorted",
         rate(measured["snapshot_pandas"]),
+        "its columns read",
+        rate(measured["snapshot_scan"]),
     )
 
 
 def _update_rows(measured: Measured) -> Iterator[Row]:
     now, ahead, audiences = (measured[f"update_batch{what}"] for what in ("", "_with_next_change", "_with_audiences"))
     pandas = ("pandas and pickles, features and scores alone", rate(measured["pandas_score_batch"]))
-    yield Row("update", "Updates from a file, decided on and encoded", rate(now), "customers/s", *pandas)
+    models = ("its models alone", rate(measured["onnx_batch"]))
+    yield Row("update", "Updates from a file, decided on and encoded", rate(now), "customers/s", *pandas, *models)
     yield Row(
         "update_forecast",
         "The same, 90 days ahead",

@@ -20,6 +20,7 @@ from bench.reasons import bundle_folder
 from bench.shop import shop_events
 from bench.shop_day import shop_day, stored_profiles
 from bench.work import Inputs, Work
+from shared.aws.requests import UNCHECKED
 from shared.features import fold
 from shared.identity.keys import customer_id, customer_key
 from shared.models.bundle import Bundle
@@ -28,6 +29,8 @@ from shared.profiles.stored_profile import item_key
 from shared.profiles.table import READS_A_CALL, ProfileTable
 
 _LOOKED_UP = 300
+_PUTS_A_CALL = 25
+"""What DynamoDB takes at the most."""
 
 
 class Requests:
@@ -38,7 +41,8 @@ class Requests:
         self.aws = AwsStub()
         self.aws.store(map(encode_profile, self.day.stored))
         self._client = self.aws.client("dynamodb")
-        self._table = ProfileTable(self._client, TABLE)
+        self._unchecked = self.aws.client("dynamodb", config=UNCHECKED)
+        self._table = ProfileTable(self._unchecked, TABLE)
         self._items = {profile.key: encode_profile(profile) for profile in self.day.updated}
         self._touched = [customer_key(line["customer_id"]) for line in self.day.lines]
 
@@ -48,6 +52,16 @@ class Requests:
         for some in batched(self.day.updated, READS_A_CALL, strict=False):
             self._table.load(profile.key for profile in some)
             self._table.save(some)
+
+    def bare(self) -> None:
+        """Gets and puts the items as they are, by as few requests as take them; no condition is kept."""
+        self.aws.table.restore()
+        for some in batched(self.day.updated, READS_A_CALL, strict=False):
+            wanted: Any = {"Keys": [item_key(profile.key) for profile in some]}
+            self._unchecked.batch_get_item(RequestItems={TABLE: wanted})
+            for few in batched(some, _PUTS_A_CALL, strict=False):
+                puts: Any = [{"PutRequest": {"Item": self._items[profile.key]}} for profile in few]
+                self._unchecked.batch_write_item(RequestItems={TABLE: puts})
 
     def one_by_one(self) -> None:
         """Gets and puts such an item for each event."""
@@ -61,6 +75,12 @@ def store_requests(inputs: Inputs) -> Work:
     """Load and save the profiles that events touch, and nothing else."""
     requests = Requests(inputs)
     return metered(requests.together, len(requests.day.lines), requests.aws)
+
+
+def store_requests_bare(inputs: Inputs) -> Work:
+    """Only get and put the items that these profiles are, many at once."""
+    requests = Requests(inputs)
+    return metered(requests.bare, len(requests.day.lines), requests.aws)
 
 
 def store_requests_naive(inputs: Inputs) -> Work:

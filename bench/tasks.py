@@ -6,11 +6,11 @@ from typing import Any
 
 from bench.adopting import decide_alone_adopted, decide_batch_adopted, lightgbm_alone, lightgbm_batch
 from bench.campaigns import learn_response, learn_uplift, scikit_uplift
-from bench.delivering import deliver, deliver_naive
+from bench.delivering import deliver, deliver_at_once, deliver_naive
 from bench.discovering import discover_features, featuretools_alone
 from bench.file_tasks import FILE_TASKS
 from bench.live_events import ingest_live_1, ingest_live_10, ingest_live_100, ingest_live_naive
-from bench.previewing import count_export, pandas_export
+from bench.previewing import count_export, pandas_export, scan_export
 from bench.reasons import (
     look_up,
     look_up_with_reasons,
@@ -20,7 +20,7 @@ from bench.reasons import (
 )
 from bench.recommending import recommend_products, recommend_to_batch
 from bench.scoring import onnx_alone, onnx_batch, score_batch, score_batch_forecast, score_one, score_one_explained
-from bench.serving import bare_get_item, lookup, store_requests, store_requests_naive
+from bench.serving import bare_get_item, lookup, store_requests, store_requests_bare, store_requests_naive
 from bench.shop_tasks import (
     day_file,
     decode_profiles,
@@ -36,7 +36,7 @@ from bench.shop_tasks import (
     read_columns,
     shop_file_to_features,
 )
-from bench.snapshots import snapshot, snapshot_pandas
+from bench.snapshots import snapshot, snapshot_pandas, snapshot_scan
 from bench.stream import EventStream
 from bench.targets import decide_alone, decide_alone_with_targets, decide_batch, decide_batch_with_targets
 from bench.usual_way import (
@@ -150,6 +150,7 @@ TASKS: dict[str, Task] = FILE_TASKS | {
         featuretools_alone,
         count_export,
         pandas_export,
+        scan_export,
         score_one,
         pandas_score_one,
         score_one_explained,
@@ -166,12 +167,15 @@ TASKS: dict[str, Task] = FILE_TASKS | {
         ingest_live_naive,
         store_requests,
         store_requests_naive,
+        store_requests_bare,
         lookup,
         bare_get_item,
         deliver,
         deliver_naive,
+        deliver_at_once,
         snapshot,
         snapshot_pandas,
+        snapshot_scan,
         take_in_stream,
     )
 }

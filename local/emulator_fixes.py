@@ -4,6 +4,7 @@ ministack 1.5.33 forgets these, which AWS does:
 - PartiQL writes reach a table's stream;
 - an announced object has the version that was written;
 - of a version of an object a range can be read;
+- a queue hands a function as many messages as its batches take, not ten at the most;
 - conditions of a template may join, split and select;
 - a schedule is on time, not up to ten seconds late;
 - an imported OpenAPI document brings its gateway responses, request validators, the models these check with, and what
@@ -40,7 +41,7 @@ import emulator_machines  # type: ignore[import-not-found]  # so does it
 import emulator_rights  # type: ignore[import-not-found]  # so does it
 from ministack.app import main
 from ministack.core import lambda_runtime
-from ministack.services import apigateway_v1, dynamodb, eventbridge, lambda_svc, s3, stepfunctions
+from ministack.services import apigateway_v1, dynamodb, eventbridge, lambda_svc, s3, sqs, stepfunctions
 from ministack.services.cloudformation import changesets, engine, handlers, stacks
 
 PLACES = {"path": "path", "query": "querystring", "header": "header"}
@@ -48,6 +49,7 @@ PLACES = {"path": "path", "query": "querystring", "header": "header"}
 _import_routes = apigateway_v1._import_rest_api
 _fire_event, _dispatch_event = s3._fire_s3_event, eventbridge._dispatch_event
 _get_object = s3._get_object
+_receive: Any = sqs._receive_messages_for_esm
 _evaluate = engine._evaluate_conditions
 _announced = threading.local()
 """Which version of an object is being announced."""
@@ -66,6 +68,13 @@ def _get_range(bucket: str, key: str, headers: Any, query: Any = None) -> Any:
     first, last = span
     size = {"Content-Length": str(last + 1 - first), "Content-Range": f"bytes {first}-{last}/{len(body)}"}
     return 206, {**answered, **size}, body[first : last + 1]
+
+
+def _receive_batch(queue_url: str, most: int) -> list[Any]:
+    batch: list[Any] = []
+    while len(batch) < most and (some := _receive(queue_url, most - len(batch))):
+        batch += some
+    return batch
 
 
 def _reach_the_stream(name: str) -> None:
@@ -253,6 +262,7 @@ if __name__ == "__main__":
         module._evaluate_conditions = _evaluate_texts
     s3._fire_s3_event = _announce
     s3._get_object = _get_range
+    sqs._receive_messages_for_esm = _receive_batch
     eventbridge._dispatch_event = _dispatch
     eventbridge._SCHEDULER_TICK_INTERVAL = 1
     waits = _Waits()

@@ -6,12 +6,13 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
-from botocore.exceptions import ParamValidationError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from bench.table_stub import TableStub
 from shared.aws.requests import UNCHECKED
 from shared.profiles.stored_profile import StoredProfile
 from shared.profiles.table import ProfileTable
+from tests.conftest import TABLE
 
 
 def sent_by(config: Config | None) -> list[Any]:
@@ -22,7 +23,8 @@ def sent_by(config: Config | None) -> list[Any]:
 
     def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         bodies.append((request.headers["X-Amz-Target"], request.body))
-        operation = str(request.headers["X-Amz-Target"], "ascii").partition(".")[2]
+        target: Any = request.headers["X-Amz-Target"]
+        operation = target.decode().partition(".")[2]
         content: Any = table.answer(operation, request.body)  # type: ignore[arg-type]
         raw: Any = type("Raw", (), {"stream": lambda *_, **__: iter([content]), "read": lambda *_: content})()
         headers: Any = {"Content-Type": "application/x-amz-json-1.0"}
@@ -41,7 +43,9 @@ def test_they_are_the_same_to_the_byte() -> None:
     assert len(checked) >= 4 and sent_by(UNCHECKED) == checked
 
 
-def test_they_are_not_looked_at() -> None:
+def test_what_is_none_of_its_types_dynamodb_refuses(dynamodb: object) -> None:
+    wrong: Any = {"TableName": TABLE, "Key": {"pk": {"S": 5}}}
     with pytest.raises(ParamValidationError):
-        boto3.client("dynamodb").get_item(TableName="t", Key={"pk": {"S": 5}})  # type: ignore[typeddict-item]
-    assert UNCHECKED.parameter_validation is False
+        boto3.client("dynamodb").get_item(**wrong)
+    with pytest.raises(ClientError):
+        boto3.client("dynamodb", config=UNCHECKED).get_item(**wrong)
