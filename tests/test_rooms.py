@@ -15,7 +15,6 @@ TESTED_BY = {
     "shared/insight/fetching": "insight/test_measuring.py",
     "shared/features/released": "models/test_bundle_features.py",
     "shared/events/dialects": "events/test_dialects.py",
-    "training/check_features": "tessera/test_commands.py",
     "training/check_reasons": "tessera/test_commands.py",
     "training/inspect": "training/inspection/test_inspect.py",
     "training/inspection": "training/inspection/test_inspect.py",
