@@ -119,7 +119,8 @@ def test_without_featuretools_the_table_goes_without_what_it_is_held_against(
 def test_time_that_grows_as_the_square_has_an_exponent_of_two_and_misses_its_aim() -> None:
     assert exponent([(1, 5), (10, 500), (100, 50_000)]) == pytest.approx(2)
     square = {f"train_{n}": Measurement([1.0], n, {"cpu_seconds": float(n) ** 2}, 1) for n in SIZES}
-    usual = {f"train_{n}_usual": Measurement([2.0], n, {"cpu_seconds": 1.0}, 1) for n in SIZES if n <= USUAL_UP_TO}
+    facts = {"cpu_seconds": 1.0, "fitting_seconds": 0.5}
+    usual = {f"train_{n}_usual": Measurement([2.0], n, facts, 1) for n in SIZES if n <= USUAL_UP_TO}
     *sizes, grown = growth_rows(square | usual)
     assert [row.ratio for row in sizes] == [2, 2, 2, None]
     assert (round(grown.value, 3), grown.met) == (2, False)
