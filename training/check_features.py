@@ -34,7 +34,7 @@ from training.data.naive_features import naive_features
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
 INSTANTS = 4
 CUSTOMERS_A_TASK = 50
-FILES_AT_ONCE = 10
+FILES_AT_ONCE = 50
 """As many as one invocation takes in."""
 SEED = 11
 

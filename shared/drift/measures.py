@@ -42,6 +42,8 @@ REASONS = f"{REFUSED}/reasons"
 LINES_BEFORE = 20
 """Of a product, on days before, which tell what a line of it usually comes to."""
 LEAST_LINES_BEFORE = 3
+MEDIANS_AT_ONCE = 100_000
+"""Of a product and day each, which bounds the memory."""
 ENOUGH_LINES = 30
 MOST_DAYS = 7
 """That are taken together, however few lines they have."""
@@ -168,9 +170,12 @@ def _prices(product: NDArray[np.uint32], net: Ints, ago: Ints) -> tuple[Floats, 
 def _medians(values: Floats, first: Ints, number: Ints) -> Floats:
     """The lower median of `number` values from each `first` on, LINES_BEFORE at most [n]."""
     place = np.arange(LINES_BEFORE)
-    own = values[np.minimum(first[:, None] + place, len(values) - 1)]
-    in_order = np.sort(np.where(place < number[:, None], own, np.inf), axis=1)
-    medians: Floats = np.take_along_axis(in_order, (number[:, None] - 1) // 2, axis=1)[:, 0]
+    medians = np.empty(len(first))
+    for begin in range(0, len(first), MEDIANS_AT_ONCE):
+        some = slice(begin, begin + MEDIANS_AT_ONCE)
+        own = values[np.minimum(first[some, None] + place, len(values) - 1)]
+        in_order = np.sort(np.where(place < number[some, None], own, np.inf), axis=1)
+        medians[some] = np.take_along_axis(in_order, (number[some, None] - 1) // 2, axis=1)[:, 0]
     return medians
 
 

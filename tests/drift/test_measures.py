@@ -74,6 +74,15 @@ def test_a_price_is_held_against_what_the_product_came_to_on_days_before(monkeyp
     assert prices(known) == pytest.approx([np.log(1.3)] * 2, abs=1e-3)
 
 
+def test_prices_are_the_same_however_many_are_worked_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = profiles(*(bought("a", n, 1 + n % 9, 5.0 + n % 7, f"p{n % 5}") for n in range(90)))
+    at_once = days(known, AS_OF_MS, 8)[PRICE]
+    monkeypatch.setattr(measures, "MEDIANS_AT_ONCE", 4)
+    few = days(known, AS_OF_MS, 8)[PRICE]
+    assert len(few.value) > 50
+    assert (few.value.tolist(), few.days_ago.tolist()) == (at_once.value.tolist(), at_once.days_ago.tolist())
+
+
 def test_lines_of_several_pieces_do_not_move_what_a_product_usually_comes_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measures, "ENOUGH_LINES", 1)
     before = [bought("a", n, 1 + n, 10.0 * pieces) for n, pieces in enumerate((1, 4, 1, 1, 3, 1))]
