@@ -30,7 +30,8 @@ def dataset(path: Path, stamped: str) -> Path:
             "customer_id": random.choice([f"c{i}" for i in range(12)], number),
             "session_id": random.choice([f"s{i}" for i in range(80)], number),
             "category": random.choice(["Bread", "Milk", "Tea"], number),
-            "price": random.integers(1, 90, number).astype(float),
+            "quantity": random.integers(1, 4, number).astype(float),
+            "price": (random.integers(1, 90, number) / 3).round(6),
         }
     )
     frame.to_parquet(path / "events.parquet", index=False)

@@ -210,8 +210,8 @@ def _midnight(at: datetime) -> datetime:
 
 
 def net_of(event: Event) -> float:
-    """What the line amounts to."""
-    return float((event.get("price") or 0.0) * (event.get("quantity") or 1.0))
+    """What the line amounts to, to a ten-thousandth as amounts are kept: a unit's price may have more digits."""
+    return round((event.get("price") or 0.0) * (event.get("quantity") or 1.0) * 10_000) / 10_000
 
 
 def _discounted(event: Event) -> bool:
