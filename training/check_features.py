@@ -58,7 +58,7 @@ class Parity:
 def check(path: Path, workers: int, zone: str = "UTC") -> Parity:
     """Fold the file both ways and compare all features with the oracle's, in a time zone."""
     whole = read_events([path]).profiles
-    frame = pd.read_parquet(path)
+    frame = _counted(path)
     frame["timestamp"] = _in_utc(frame.timestamp)
     piecemeal = _fold_daily(frame)
     states = dict(zip(whole.keys, encode(whole), strict=True))
@@ -82,6 +82,15 @@ def check(path: Path, workers: int, zone: str = "UTC") -> Parity:
     sizes = [len(state) for state in states.values()]
     values = sum(matrix.size for matrix in matrices)
     return Parity(len(frame), len(whole), values, differing, changed, *np.percentile(sizes, [50, 99]).tolist())
+
+
+def _counted(path: Path) -> pd.DataFrame:
+    """The rows of a file that are not refused, which nothing is known of."""
+    frame = pd.read_parquet(path)
+    with path.open("rb") as file:
+        chunks = read_file(file, path.name, Rules(currency=None))
+        refused = [rejection.line - 1 for chunk in chunks for rejection in chunk.rejections]
+    return frame.drop(index=frame.index[refused]).reset_index(drop=True)
 
 
 def _in_utc(timestamp: "pd.Series[Any]") -> Any:
