@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from shared.events import Rules, checkpoints
 from shared.events.checkpoints import Checkpoint
@@ -95,6 +96,23 @@ def test_of_a_large_object_little_is_asked_for_that_nobody_reads(name: str, monk
     assert sum(len(chunk.events) for chunk in piece.chunks(Rules("USD", AS_OF_MS))) > 0
     assert max(asked) <= 4_096 and sum(asked) < len(content) / 2
     assert all(later <= 2 * earlier for earlier, later in pairwise(asked))
+
+
+def test_a_range_that_fails_is_no_end_of_the_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_parts, "FIRST_RANGE", 1_024)
+    monkeypatch.setattr(checkpoints, "BLOCK", 512)
+    whole = opened(Part("events/a.ndjson"), LINES, 4_096)
+    get = whole.quarantine.s3.get_object
+    answers = iter([True, False])
+
+    def get_once(**wanted: Any) -> Any:
+        if not next(answers):
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, "GetObject")
+        return get(**wanted)
+
+    monkeypatch.setattr(whole.quarantine.s3, "get_object", get_once)
+    with pytest.raises(ClientError):
+        list(whole.pieces())
 
 
 def test_a_bucket_that_gives_all_for_a_range_is_no_source_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
