@@ -69,8 +69,8 @@ def _described(sample: Sample) -> str:
     how = (
         f" parted by {parts}, {sample.encoding}{'' if sample.header else ', without a header'}" if form == "CSV" else ""
     )
-    more = "the first " if len(sample.rows) >= ROWS else ""
-    return f"{form}{how}; {len(sample.names)} columns; {more}{len(sample.rows):,} rows were looked at"
+    more = "the first " if len(sample.records) >= ROWS else ""
+    return f"{form}{how}; {len(sample.names)} columns; {more}{len(sample.records):,} rows were looked at"
 
 
 def _show_others(sample: Sample, files: Sequence[Path], console: Console) -> None:

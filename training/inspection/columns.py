@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.events.mapping import MISSING
 from shared.events.translator import number
+from training.inspection.names import words
 from training.inspection.sample import Row, Sample
 from training.inspection.times import Written, written
 
@@ -58,16 +59,15 @@ class Column:
         """Of the values that are looked at."""
         return len(self.numbers) / max(1, min(len(self.values), LOOKED_AT))
 
+    @cached_property
+    def share_of_whole(self) -> float:
+        """Of the numbers."""
+        return sum(amount.is_integer() for amount in self.numbers) / max(1, len(self.numbers))
+
     @property
     def share_filled(self) -> float:
         """Of the rows."""
         return len(self.values) / max(1, self.rows)
-
-
-def words(name: str) -> str:
-    """A name in small letters, its words parted by spaces: `InvoiceDate`, `invoice_date` are `invoice date`."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    return " ".join(re.findall(r"[a-z0-9]+", parted.lower()))
 
 
 def columns_of(sample: Sample) -> list[Column]:

@@ -17,8 +17,9 @@ import msgspec
 import pyarrow.parquet as pq
 
 from shared.events.csv_text import WHITESPACE
-from shared.events.mapping import MappingFile
+from shared.events.mapping import IN_LIST, MappingFile
 from training.base.errors import InputError
+from training.inspection.names import likeness
 
 ROWS = 20_000
 """Looked at, from the beginning: files are sorted by anything, and guesses are shown before they are used."""
@@ -27,7 +28,11 @@ BYTES_OF_COLUMNS = 2**20
 DELIMITERS = (",", ";", "\t", "|")
 DEPTH = 4
 """Of nested objects."""
-_DATA = re.compile(r"[\s\d.,:/+\-$€£]*")
+LOOKED_AT = 200
+"""Records of CSV, for its delimiter and its header."""
+_DATA = re.compile(r"(?=.*\d)[\s\d.,:/+\-$€£TZ]+")
+_OF_ENTRIES = ("timestamp", "event_type", "product_id", "price", "quantity")
+_NAME, _VALUE = "name", "value"
 
 type Row = Mapping[str, Any]
 
@@ -43,7 +48,8 @@ class Sample:
     names: list[str] = field(default_factory=list)
     delimiter: str = ","
     encoding: str = "utf-8"
-    header: bool = True
+    header: bool | Sequence[str] = True
+    """Whether the first record names the columns; the names, where a later one does."""
     records: Sequence[Row] = ()
     """The rows as readers have them."""
     width: int = 0
@@ -113,7 +119,7 @@ def _parquet(path: Path) -> Sample:
     batches = file.iter_batches(batch_size=ROWS)
     table = next(batches, None)
     records = table.to_pylist() if table is not None else []
-    rows = [_flat(record) for record in records]
+    rows = [*itertools.islice(entries([_flat(record) for record in records]), ROWS)]
     return Sample("parquet", rows, _names(rows), records=records)
 
 
@@ -128,22 +134,44 @@ def _ndjson(text: str, encoding: str) -> Sample:
             records.append(record)
     if not records:
         raise InputError("no line of it holds a JSON object")
-    rows = [_flat(record) for record in records]
+    rows = [*itertools.islice(entries([_flat(record) for record in records]), ROWS)]
     return Sample("ndjson", rows, _names(rows), encoding=encoding, records=records)
 
 
 def _csv(text: str, encoding: str, mapping: MappingFile | None) -> Sample:
     delimiter = mapping.delimiter if mapping else _delimiter(text)
-    values = itertools.islice(_records(text, delimiter, quotes=mapping is None or mapping.quotes), ROWS + 1)
-    first = next(values, [])
-    header = mapping.header is True if mapping else not all(_DATA.fullmatch(value) for value in first)
-    names = first if header else [f"column_{i}" for i in range(1, len(first) + 1)]
-    if mapping and isinstance(mapping.header, list):
-        names = mapping.header
-    rest = values if header else itertools.chain([first], values)
-    records = [dict(zip(names, record, strict=True)) for record in rest if len(record) == len(names)]
-    rows = [_looked_into(record) for record in records]
-    return Sample("csv", rows, _names(rows) or names, delimiter, encoding, header, records, len(first))
+    values = [*itertools.islice(_records(text, delimiter, quotes=mapping is None or mapping.quotes), ROWS + 1)]
+    header = mapping.header if mapping else _header(values)
+    first = values[0] if values else []
+    names = first if header is True else header or [f"column_{i}" for i in range(1, len(first) + 1)]
+    rest = values[1:] if header is True else values
+    records = [
+        dict(zip(names, record, strict=True)) for record in rest if len(record) == len(names) and record != names
+    ]
+    rows = [*itertools.islice(entries([_looked_into(record) for record in records]), ROWS)]
+    return Sample("csv", rows, _names(rows) or [*names], delimiter, encoding, header, records, len(first))
+
+
+def _header(records: Sequence[Sequence[str]]) -> bool | Sequence[str]:
+    """Whether the first record names the columns; the names where a later one does, below a title; False for none.
+
+    A column of numbers or times tells: its name is neither.
+    """
+    if not records:
+        return True
+    width = Counter(len(record) for record in records[:LOOKED_AT]).most_common(1)[0][0]
+    at, first = next((at, record) for at, record in enumerate(records) if len(record) == width)
+    rest = [record for record in records[at + 1 : LOOKED_AT] if len(record) == width]
+    kinds = [_kind(first[column]) for column in range(width)]
+    others = [Counter(_kind(record[column]) for record in rest) for column in range(width)]
+    told = [column for column in range(width) if others[column][_VALUE] > 0.9 * len(rest)]
+    if sum(kinds[column] == _VALUE for column in told) > len(told) / 2 or kinds.count(_VALUE) == width:
+        return False
+    return first if at and all(first) and len(set(first)) == width else True
+
+
+def _kind(value: str) -> str:
+    return _VALUE if _DATA.fullmatch(value) else _NAME
 
 
 def _records(text: str, delimiter: str, *, quotes: bool = True) -> Iterator[list[str]]:
@@ -160,14 +188,14 @@ def _delimiter(text: str) -> str:
     best, most = WHITESPACE, 0.0
     for delimiter in DELIMITERS:
         try:
-            widths = Counter(len(record) for record in itertools.islice(_records(head, delimiter), 200))
+            widths = Counter(len(record) for record in itertools.islice(_records(head, delimiter), LOOKED_AT))
         except csv.Error:
             continue
         width, count = widths.most_common(1)[0]
         agreement = count / widths.total() * (width > 1)
         if agreement * width > most:
             best, most = delimiter, agreement * width
-    widths = Counter(len(line.split()) for line in head.splitlines()[:200])
+    widths = Counter(len(line.split()) for line in head.splitlines()[:LOOKED_AT])
     return best if most or widths.most_common(1)[0][0] > 1 else ","
 
 
@@ -175,18 +203,48 @@ def _names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows[:2_000] for name in row))
 
 
-def _looked_into(row: dict[str, str]) -> Row:
+def entries(rows: Sequence[Row]) -> Iterator[Row]:
+    """The rows for each entry of the list that tells the most of events: its lines, or the events themselves."""
+    told = {name: _told(name, rows) for name in _lists(rows)}
+    chosen = max(told, key=lambda name: told[name], default=None)
+    if chosen is None or not told[chosen]:
+        yield from rows
+        return
+    for row in rows:
+        several = row.get(chosen)
+        for entry in several if isinstance(several, list) and several else [{}]:
+            inside = _flat(entry, f"{chosen}{IN_LIST}.", 2) if isinstance(entry, dict) else {}
+            yield {**{name: value for name, value in row.items() if name != chosen}, **inside}
+
+
+def _lists(rows: Sequence[Row]) -> Iterator[str]:
+    """Columns that hold lists of objects."""
+    for name in _names(rows):
+        first = next((row[name] for row in rows if isinstance(row.get(name), list) and row[name]), None)
+        if first and isinstance(first[0], dict):
+            yield name
+
+
+def _told(name: str, rows: Sequence[Row]) -> int:
+    """How many fields the names of a list's entries speak for."""
+    first = next(row[name] for row in rows if isinstance(row.get(name), list) and row[name])
+    return sum(max(likeness(field, path) for path in _flat(first[0], "a.", 2)) > 0.5 for field in _OF_ENTRIES)
+
+
+def _looked_into(row: Mapping[str, str]) -> Row:
     """JSON that a column holds as text is looked into."""
     flat: dict[str, Any] = {}
-    for name, value in row.items():
-        if value.startswith("{"):
+    for name, text in row.items():
+        value: Any = text
+        if text.startswith(("{", "[{")):
             try:
-                decoded = msgspec.json.decode(value)
+                decoded = msgspec.json.decode(text)
             except ValueError:
-                decoded = value
+                decoded = text
             if isinstance(decoded, dict):
                 flat |= _flat(decoded, f"{name}.")
                 continue
+            value = decoded
         flat[name] = value
     return flat
 
@@ -196,7 +254,7 @@ def _flat(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> dict[s
     for name, value in record.items():
         if isinstance(value, dict) and depth < DEPTH:
             flat |= _flat(value, f"{prefix}{name}.", depth + 1)
-        elif isinstance(value, str) and value.startswith("{") and depth < DEPTH:
+        elif isinstance(value, str) and value.startswith(("{", "[{")) and depth < DEPTH:
             flat |= _looked_into({f"{prefix}{name}": value})
         else:
             flat[f"{prefix}{name}"] = value
