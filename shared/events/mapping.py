@@ -97,6 +97,8 @@ class MappingFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What parts the whole from the fraction; the other one groups thousands."""
     cents: list[str] = []
     """Fields whose amounts are in hundredths."""
+    millionths: list[str] = []
+    """Fields whose amounts are in millionths, as Google has them."""
     price_of: Literal["unit", "line", "order"] = "unit"
     """Whether prices are of one piece, of all pieces of a line, or of the whole order, which then counts once."""
     prices: Literal["paid", "before_discount"] = "paid"
@@ -166,7 +168,8 @@ def _problems(mapping: MappingFile) -> Iterator[str]:
     parting = [[marks] if isinstance(marks, str) else marks for marks in mapping.lists.values()]
     if any(len(mark) != 1 for marks in parting for mark in marks):
         yield "what parts the entries of lists is one character"
-    yield from (f'cents names "{field}", which is no amount' for field in mapping.cents if field not in NUMBERS)
+    for option, named in (("cents", mapping.cents), ("millionths", mapping.millionths)):
+        yield from (f'{option} names "{field}", which is no amount' for field in named if field not in NUMBERS)
     if len(mapping.delimiter) != 1 and mapping.delimiter != WHITESPACE:
         yield f'delimiter is one character, or "{WHITESPACE}"'
     for form in mapping.times.formats:

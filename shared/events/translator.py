@@ -201,9 +201,10 @@ class Translator:
             return self._time
         if field in NUMBERS:
             amount = partial(number, decimal=self.mapping.decimal)
-            if field == "discount":
-                return partial(_taken_off, amount, 100 if field in self.mapping.cents else 1)
-            return (lambda value: amount(value) / 100) if field in self.mapping.cents else amount
+            parts = 100 if field in self.mapping.cents else 1_000_000 if field in self.mapping.millionths else 1
+            if field == "discount":  # which some tools write as what it adds to the price, a negative amount
+                return lambda value: abs(amount(value)) / parts
+            return amount if parts == 1 else lambda value: amount(value) / parts
         if field == "currency":
             return lambda value: value.upper() if isinstance(value, str) else value
         if field == "attributes":
@@ -294,11 +295,6 @@ def number(value: Any, decimal: str = ".") -> float:
     if not re.search(r"\d", plain):
         raise ValueError
     return sign * float(plain if _DIGITS.fullmatch(plain) or "e" in plain.lower() else plain.strip("eE.,"))
-
-
-def _taken_off(amount: Callable[[Any], float], parts: int, value: Any) -> float:
-    """A discount, which some tools write as what it adds to the price: a negative amount."""
-    return abs(amount(value)) / parts
 
 
 def _id(value: Any) -> Any:

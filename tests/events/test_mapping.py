@@ -10,6 +10,7 @@ GOOD = b'columns = {timestamp = "a", customer_id = "b"}\nconstants = {event_type
 def test_all_that_is_wrong_with_a_mapping_is_said_at_once() -> None:
     document = """
         cents = ["region"]
+        millionths = ["brand"]
         columns = {custmer_id = "a", price = "b"}
         times = {zone = "Mars/Olympus"}
     """
@@ -22,6 +23,7 @@ def test_all_that_is_wrong_with_a_mapping_is_said_at_once() -> None:
         "nothing says timestamp",
         "nothing says customer_id or anonymous_id",
         'cents names "region", which is no amount',
+        'millionths names "brand", which is no amount',
         'there is no time zone "Mars/Olympus"',
         "write one such as Europe/Berlin",
     ]

@@ -242,3 +242,28 @@ def test_attributes_come_from_several_columns_and_from_one_that_holds_them_all()
     with pytest.raises(LineBroken, match="traits must be an object of at most 30 entries"):
         only(all_of_them, {**row, "traits": "silver"})
     assert translator(INVOICES + KNOWN).absent([*ROW]) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "discount"),
+    [
+        ("", "-$1.50"),
+        ("", "1.50"),
+        ('cents = ["discount"]', "-150"),
+        ('millionths = ["discount"]', 1.5e6),
+    ],
+)
+def test_a_discount_is_taken_off_however_it_is_written(options: str, discount: object) -> None:
+    mapping = options + INVOICES.replace("[columns]", '[columns]\ndiscount = "off"')
+    event = only(mapping, {**ROW, "off": discount})
+    assert event.discount == 1.5
+
+
+@pytest.mark.parametrize(("written", "read"), [("eur", "EUR"), ("EUR", "EUR"), ("Euro", None), (978, None)])
+def test_a_currency_may_be_in_small_letters(written: object, read: str | None) -> None:
+    mapping = INVOICES.replace("[columns]", '[columns]\ncurrency = "Currency"')
+    if read is None:
+        with pytest.raises(LineBroken, match="Currency must be a currency code of ISO 4217"):
+            only(mapping, {**ROW, "Currency": written})
+    else:
+        assert only(mapping, {**ROW, "Currency": written}).currency == read

@@ -15,6 +15,7 @@ from training.inspection.times import Written
 
 LEAST = 0.5
 """Confidence below which a column is left out and only shown."""
+MONEY = ("price", "discount")
 NUMBER_FIELDS = ("quantity", "price", "discount", "engagement_seconds")
 JOINED = "day and hour"
 """What the two columns of a time are called together."""
@@ -50,6 +51,8 @@ class Guesses:
     """Whether rows are visits, of which those with a price tell a purchase too."""
     void: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Columns, and the words in them of rows that tell no event, with how often they come."""
+    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Options that say in which parts of the currency amounts are, and the fields of each."""
     price_of: str = "unit"
     decimal: str = "."
 
@@ -80,6 +83,7 @@ def guess(sample: Sample) -> Guesses:
         {} if "event_type" in of else {"event_type": _only_type(chosen)},
         are_visits,
         {} if "event_type" in of else {column.name: words for column, words in together.void_states(left)},
+        _parts({name: of[name] for name in MONEY if name in of}),
         together.price_of(of.get("price"), of.get("quantity"), of_product="product_id" in of),
         together.decimal_of([of[name] for name in NUMBER_FIELDS if name in of]),
     )
@@ -159,6 +163,14 @@ def _times(column: Column, left: Sequence[Column]) -> tuple[Written, Sequence[st
     if clock is None:
         return column.times, ()
     return replace(column.times, formats=(clock[1],)), (column.name, clock[0].name)
+
+
+def _parts(amounts: Mapping[str, Column]) -> dict[str, list[str]]:
+    parts: dict[str, list[str]] = {}
+    for name, column in amounts.items():
+        if option := together.parts_of(column):
+            parts.setdefault(option, []).append(name)
+    return parts
 
 
 def _types(column: Column) -> tuple[dict[str, str], dict[str, int]]:

@@ -43,9 +43,10 @@ def has_days_only(column: Column) -> bool:
     form = column.times.formats[0] if column.times.formats else ""
     if form:
         return "%H" not in form and "%I" not in form
-    return all(isinstance(v, str) and len(v.strip()) in (len("YYYYMMDD"), len("YYYY-MM-DD")) for v in column.values)
+    return all(isinstance(value, str) and _DAY.fullmatch(value.strip()) for value in column.values)
 
 
+_DAY = re.compile(r"\d{8}|\d{4}-\d\d-\d\d")
 _PERIODS = re.compile(r"\b(year|quarter|month|week|day|hour|store|zip|postal|page)\b")
 
 

@@ -30,7 +30,7 @@ class Known:
 
 def as_it_is(sample: Sample) -> str | None:
     """What reads the file without a mapping; None where nothing does."""
-    plain = sample.format != "csv" or (sample.header and sample.delimiter == ",")
+    plain = sample.format != "csv" or (sample.header is True and sample.delimiter == ",")
     names = {root(name) for name in sample.names}
     if not plain or sample.encoding != "utf-8":
         return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 
 import tomli_w
 
@@ -35,6 +36,8 @@ def _lines(sample: Sample, guesses: Guesses, files: str) -> Iterator[str]:
         yield _entry("encoding", sample.encoding)
     if guesses.decimal != ".":
         yield _entry("decimal", guesses.decimal)
+    for option, fields in guesses.parts.items():
+        yield f"{_inline(option, fields)}  # these are amounts in {option}"
     if "price" in guesses.fields:
         yield _entry("price_of", guesses.price_of) + "  # of one piece (unit), of a line, or of the whole order"
     yield ""
@@ -52,7 +55,7 @@ def _lines(sample: Sample, guesses: Guesses, files: str) -> Iterator[str]:
         yield from ("", "[where]  # rows of other states tell no event")
         for column, words in guesses.void.items():
             counted = ", ".join(f"{word} {count:,}" for word, count in words.items())
-            yield f"{_inline(column, [f'!{word}' for word in words])}  # {_plain(counted)}"
+            yield f"{_inline(column, [f'!{_literally(word)}' for word in words])}  # {_plain(counted)}"
     times = guesses.times
     if times.formats or times.unit:
         yield from ("", "[times]")
@@ -86,11 +89,16 @@ def _columns(guesses: Guesses, fields: Collection[str]) -> Iterator[str]:
         yield f"columns = {{ {', '.join(chosen)} }}"
 
 
-def _inline(name: str, value: object) -> str:
+def _inline(name: str, value: str | Sequence[str]) -> str:
     """An entry on one line, lists too."""
-    if isinstance(value, list):
-        return f"{_entry(name, '').partition(' = ')[0]} = [{', '.join(map(_text, value))}]"
+    if not isinstance(value, str):
+        return f"{_entry(name, '').removesuffix('""')}[{', '.join(map(_text, value))}]"
     return _entry(name, value)
+
+
+def _literally(word: str) -> str:
+    """The pattern of a word: what would stand for others in it stands for any character."""
+    return re.sub(r"[*?\[\]]", "?", word)
 
 
 def _text(value: str) -> str:

@@ -28,7 +28,7 @@ BYTES_OF_COLUMNS = 2**20
 DELIMITERS = (",", ";", "\t", "|")
 DEPTH = 4
 """Of nested objects."""
-LOOKED_AT = 200
+HEAD = 200
 """Records of CSV, for its delimiter and its header."""
 _DATA = re.compile(r"(?=.*\d)[\s\d.,:/+\-$€£TZ]+")
 _OF_ENTRIES = ("timestamp", "event_type", "product_id", "price", "quantity")
@@ -128,7 +128,7 @@ def _ndjson(text: str, encoding: str) -> Sample:
     for line in itertools.islice(text.splitlines(), ROWS):
         try:
             record = msgspec.json.decode(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict):
             records.append(record)
@@ -159,9 +159,9 @@ def _header(records: Sequence[Sequence[str]]) -> bool | Sequence[str]:
     """
     if not records:
         return True
-    width = Counter(len(record) for record in records[:LOOKED_AT]).most_common(1)[0][0]
+    width = Counter(len(record) for record in records[:HEAD]).most_common(1)[0][0]
     at, first = next((at, record) for at, record in enumerate(records) if len(record) == width)
-    rest = [record for record in records[at + 1 : LOOKED_AT] if len(record) == width]
+    rest = [record for record in records[at + 1 : HEAD] if len(record) == width]
     kinds = [_kind(first[column]) for column in range(width)]
     others = [Counter(_kind(record[column]) for record in rest) for column in range(width)]
     told = [column for column in range(width) if others[column][_VALUE] > 0.9 * len(rest)]
@@ -188,14 +188,14 @@ def _delimiter(text: str) -> str:
     best, most = WHITESPACE, 0.0
     for delimiter in DELIMITERS:
         try:
-            widths = Counter(len(record) for record in itertools.islice(_records(head, delimiter), LOOKED_AT))
+            widths = Counter(len(record) for record in itertools.islice(_records(head, delimiter), HEAD))
         except csv.Error:
             continue
         width, count = widths.most_common(1)[0]
         agreement = count / widths.total() * (width > 1)
         if agreement * width > most:
             best, most = delimiter, agreement * width
-    widths = Counter(len(line.split()) for line in head.splitlines()[:LOOKED_AT])
+    widths = Counter(len(line.split()) for line in head.splitlines()[:HEAD])
     return best if most or widths.most_common(1)[0][0] > 1 else ","
 
 
@@ -228,7 +228,7 @@ def _lists(rows: Sequence[Row]) -> Iterator[str]:
 def _told(name: str, rows: Sequence[Row]) -> int:
     """How many fields the names of a list's entries speak for."""
     first = next(row[name] for row in rows if isinstance(row.get(name), list) and row[name])
-    return sum(max(likeness(field, path) for path in _flat(first[0], "a.", 2)) > 0.5 for field in _OF_ENTRIES)
+    return sum(any(likeness(field, path) > 0.5 for path in _flat(first[0], "a.", 2)) for field in _OF_ENTRIES)
 
 
 def _looked_into(row: Mapping[str, str]) -> Row:
@@ -239,7 +239,7 @@ def _looked_into(row: Mapping[str, str]) -> Row:
         if text.startswith(("{", "[{")):
             try:
                 decoded = msgspec.json.decode(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 decoded = text
             if isinstance(decoded, dict):
                 flat |= _flat(decoded, f"{name}.")

@@ -47,6 +47,15 @@ def decimal_of(columns: Sequence[Column]) -> str:
     return "," if commas > points else "."
 
 
+def parts_of(amounts: Column) -> str:
+    """The option of a mapping that says in which parts of the currency amounts are; empty for whole ones."""
+    if re.search(r"\b(cents?|pence|minor|unit amount)\b", amounts.words):
+        return "cents"
+    numbers = [amount for amount in amounts.numbers if amount] or [0.0]
+    end_in_cents = sum(amount % 10_000 == 0 for amount in numbers) > 0.9 * len(numbers)
+    return "millionths" if end_in_cents and median(numbers) >= 1_000_000 else ""
+
+
 def is_share(discount: Column, price: Column) -> bool:
     """Whether discounts are shares of the price, and no amounts: none is above one where prices are."""
     largest = max(discount.numbers, default=0.0)
