@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -97,9 +97,8 @@ def _batch(rows: Sequence[Row], translator: Translator | None) -> Batch:
 
     batch = Batch()
     for number, size, values in rows:
-        raw = {name: value for name, value in values.items() if value is not None}
-        undecoded = [name for name, value in raw.items() if isinstance(value, bytes)]
-        raw |= {name: raw[name].decode(errors="backslashreplace") for name in undecoded}
+        raw = as_read(values)
+        undecoded = [name for name in raw if isinstance(values[name], bytes)]
         original = msgspec.json.encode(raw)
         if size > LONGEST_LINE:
             batch.refuse_long(number, original, raw)
@@ -110,6 +109,15 @@ def _batch(rows: Sequence[Row], translator: Translator | None) -> Batch:
         else:
             batch.add(number, original, raw, strict=True)
     return batch
+
+
+def as_read(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A row's values that are filled; bytes are text."""
+    return {
+        name: value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 # ---- In a process of its own -----------------------------------------------------------------------------------------

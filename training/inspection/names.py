@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 import unicodedata
@@ -17,6 +18,7 @@ _ABBREVIATIONS: Mapping[str, str] = _WORDS["abbreviations"]
 _OTHERS: Mapping[str, Sequence[str]] = _WORDS["others"]
 _KNOWN = {word for names in NAMES.values() for name in names for word in name.split()} | set(_ABBREVIATIONS)
 _GLUED = re.compile("(?:" + "|".join(sorted((word for word in _KNOWN if len(word) > 3), key=len, reverse=True)) + ")")
+_USUAL = {name for names in NAMES.values() for name in names}
 PART_OF_ANOTHER = 0.5
 """What a usual name counts that is part of another."""
 WITH_OTHERS = 0.1
@@ -24,10 +26,11 @@ WITH_OTHERS = 0.1
 
 
 def words(name: str) -> str:
-    """A name in small letters without accents, its words parted by spaces: `InvoiceDate` is `invoice date`."""
+    """A name in small letters without accents, its words parted by spaces: `InvoiceDate`, `invoice_date` are
+    `invoice date`, and `device_deviceCategory` is `device category`."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     plain = "".join(one for one in unicodedata.normalize("NFKD", parted.lower()) if not unicodedata.combining(one))
-    return " ".join(re.findall(r"[^\W_]+", plain))
+    return " ".join(word for word, _ in itertools.groupby(re.findall(r"[^\W_]+", plain)))
 
 
 def spellings(path: str) -> list[str]:
@@ -65,7 +68,7 @@ def _likeness(field: str, called: str) -> float:
     inside = [at for at, usual in enumerate(names) if f" {usual} " in f" {called} "]
     if not inside or len(called.split()) > 5:
         return 0.0
-    another = not set(_OTHERS.get(field, ())).isdisjoint(called.split())
+    another = called in _USUAL or not set(_OTHERS.get(field, ())).isdisjoint(called.split())
     return (WITH_OTHERS if another else PART_OF_ANOTHER) * (1.0 - 0.4 * min(inside) / len(names))
 
 

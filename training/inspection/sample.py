@@ -10,14 +10,18 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow.parquet as pq
 
+from shared.events import Rules
+from shared.events.confined import BrokenOff, confined
 from shared.events.csv_text import WHITESPACE
 from shared.events.mapping import IN_LIST, MappingFile
+from shared.events.parquet import as_read, parts
+from shared.features import EventColumns
 from training.base.errors import InputError
 from training.inspection.names import likeness
 
@@ -71,6 +75,8 @@ def read_sample(path: Path, most_bytes: int = BYTES, mapping: MappingFile | None
         if name.endswith(".parquet"):
             return _parquet(path)
         beginning = _beginning(path, most_bytes)
+    except BrokenOff as error:
+        raise InputError(f"{path} is no readable Parquet file: {error}") from error
     except (OSError, EOFError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {type(error).__name__}") from error
     if not beginning.strip():
@@ -115,12 +121,18 @@ def _encoding(beginning: bytes) -> str:
 
 
 def _parquet(path: Path) -> Sample:
-    file = pq.ParquetFile(path)
-    batches = file.iter_batches(batch_size=ROWS)
-    table = next(batches, None)
-    records = table.to_pylist() if table is not None else []
+    records = [*itertools.islice(_rows_of(path), ROWS)]
     rows = [*itertools.islice(entries([_flat(record) for record in records]), ROWS)]
     return Sample("parquet", rows, _names(rows), records=records)
+
+
+def _rows_of(path: Path) -> Iterator[Row]:
+    """As reading by a mapping has them: a time is text there, and whatever is in the file is decoded apart from us."""
+    import duckdb  # noqa: F401  # Here rather than by the child: it is slow to load.
+
+    for part in confined(partial(parts, path, Rules(currency=None), mapped=True)):
+        if not isinstance(part, EventColumns):
+            yield from (as_read(values) for _, _, values in part)
 
 
 def _ndjson(text: str, encoding: str) -> Sample:

@@ -156,6 +156,19 @@ def test_what_is_shown_are_rows_as_events_and_what_would_be_refused(
     assert "30 of 600 rows would be refused (5.0%) 30: CustomerID and Customer ID are missing" in shown
 
 
+def test_rows_of_parquet_are_shown_as_they_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _inspected(table, tmp_path)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "0 of 600 rows would be refused (0.0%) Events: purchase 600" in shown
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1" + b"x" * 99)
+    assert inspect.main([str(path), "--out", str(tmp_path / "m.toml")]) == 2
+    assert "is no readable Parquet file" in capsys.readouterr().err
+
+
 def test_words_that_mean_nothing_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, translator = _inspected(clicks, tmp_path)
     types = {"view": "view_item", "addtocart": "add_to_cart", "transaction": "purchase"}

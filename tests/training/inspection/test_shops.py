@@ -149,6 +149,12 @@ def sessions_of_events(done: Sequence[Action]) -> str:
     )
 
 
+def sessions_as_columns(done: Sequence[Action]) -> str:
+    """Nested names that were written flat, with a prefix that says again what they are."""
+    header = ("visitStartTime", "fullVisitorId", "device_deviceCategory", "device_browser", "total_timeOnsite")
+    return table(((a.seconds, f"{a.who:012d}", "mobile", f"b{a.who % 9}", 30) for a in done), header)
+
+
 ALL = {"purchase": NUMBER}
 VALID = {"purchase": NUMBER - NUMBER // 10}
 BY_KIND = {"view_item": 360, "add_to_cart": 120, "purchase": 120}
@@ -162,6 +168,7 @@ SHOPS: list[tuple[Callable[[Sequence[Action]], str], str, dict[str, int], set[st
     (charges, "csv", VALID, {"customer_id", "currency", "price"}),
     (till, "csv", ALL, {"customer_id", "order_id", "product_id", "quantity", "price", "discount"}),
     (visits, "csv", {"page_view": NUMBER, "purchase": 120}, {"anonymous_id", "price"}),
+    (sessions_as_columns, "csv", {"page_view": NUMBER}, {"anonymous_id", "device", "engagement_seconds"}),
     (words_the_other_way, "ndjson", BY_KIND, {"anonymous_id", "event_id", "product_id", "quantity", "price"}),
     (orders_with_lines, "ndjson", VALID, {"customer_id", "product_id", "quantity", "price", "currency", "region"}),
     (sessions_of_events, "jsonl", BY_KIND, {"anonymous_id", "product_id"}),
@@ -187,6 +194,8 @@ def test_what_it_tells_is_what_it_was_made_of(
     assert Counter(event.event_type for event in events) == counts
     if "price" in fields:
         assert sum(map(_paid, events)) == pytest.approx(_expected(make, done), rel=0.001)
+    if make is sessions_as_columns:
+        assert mapping.columns["device"] == "device_deviceCategory" and "category" not in mapping.columns
     if make in (till, visits, sessions_of_events):
         assert {_hour(event) for event in events} == {a.at.hour for a in done}
     assert len({event.customer_id or event.anonymous_id for event in events}) == 61
