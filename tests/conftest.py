@@ -95,8 +95,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStackOnce
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: stacks wait as much as they work."""
-    return (os.process_cpu_count() or 1) + 1
+    """Two more than there are processors: stacks wait as much as they work."""
+    return (os.process_cpu_count() or 1) + 2
 
 
 def pytest_collection() -> None:
